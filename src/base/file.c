@@ -1,0 +1,190 @@
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static ts_status fail(ts_diags *diags, const char *path, const char *verb, int error) {
+    return ts_error(diags, TS_DIAG_FILE, NULL, NULL, "cannot %s '%s': %s", verb, path, strerror(error));
+}
+
+static ts_status read_open(ts_arena *arena, int fd, const char *path, size_t limit_bytes, ts_bytes *out,
+                           ts_diags *diags) {
+    struct stat info;
+    if (fstat(fd, &info) != 0) {
+        return fail(diags, path, "read", errno);
+    }
+    if (!S_ISREG(info.st_mode)) {
+        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "'%s' is not a regular file", path);
+    }
+    if ((uint64_t)info.st_size > limit_bytes) {
+        return ts_error(diags, TS_DIAG_LIMIT, NULL, NULL,
+                        "'%s' has %lld bytes; files of this kind may have %zu", path, (long long)info.st_size,
+                        limit_bytes);
+    }
+    size_t size = (size_t)info.st_size, done = 0;
+    uint8_t *data = ts_arena_alloc(arena, size + 1);
+    while (done < size) {
+        ssize_t n = read(fd, data + done, size - done);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return fail(diags, path, "read", errno);
+        }
+        if (n == 0) {
+            break;
+        }
+        done += (size_t)n;
+    }
+    *out = (ts_bytes){data, done};
+    return TS_OK;
+}
+
+static void close_deferred(void *object) { close(*(int *)object); }
+
+ts_status ts_file_read(ts_arena *arena, const char *path, size_t limit_bytes, ts_bytes *out,
+                       ts_diags *diags) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        int error = errno;
+        ts_diag_code code = error == ENOENT || error == ENOTDIR ? TS_DIAG_USAGE : TS_DIAG_FILE;
+        return ts_error(diags, code, NULL, NULL, "cannot open '%s': %s", path, strerror(error));
+    }
+    ts_guard_defer(close_deferred, &fd);
+    ts_status status = read_open(arena, fd, path, limit_bytes, out, diags);
+    ts_guard_undefer(&fd);
+    close(fd);
+    return status;
+}
+
+static int write_all(int fd, const char *data, size_t size) {
+    while (size > 0) {
+        ssize_t n = write(fd, data, size);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return errno;
+        }
+        data += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+ts_status ts_file_write(const char *path, const void *data, size_t size, ts_diags *diags) {
+    char *aside = ts_arena_printf(diags->arena, "%s.XXXXXX", path);
+    int fd = mkstemp(aside);
+    if (fd < 0) {
+        return fail(diags, path, "write", errno);
+    }
+    int error = write_all(fd, data, size);
+    if (error == 0 && fchmod(fd, 0644) != 0) {
+        error = errno;
+    }
+    if (close(fd) != 0 && error == 0) {
+        error = errno;
+    }
+    if (error == 0 && rename(aside, path) != 0) {
+        error = errno;
+    }
+    if (error != 0) {
+        unlink(aside);
+        return fail(diags, path, "write", error);
+    }
+    return TS_OK;
+}
+
+ts_status ts_dir_create(const char *path, ts_diags *diags) {
+    char *partial = ts_arena_strdup(diags->arena, path);
+    for (char *c = partial + 1; *partial != '\0'; c++) {
+        if (*c != '/' && *c != '\0') {
+            continue;
+        }
+        char kept = *c;
+        *c = '\0';
+        if (mkdir(partial, 0777) != 0 && errno != EEXIST) {
+            return fail(diags, partial, "create the folder", errno);
+        }
+        *c = kept;
+        if (kept == '\0') {
+            break;
+        }
+    }
+    return ts_dir_exists(path) ? TS_OK : fail(diags, path, "create the folder", ENOTDIR);
+}
+
+ts_status ts_dir_temporary(ts_arena *arena, const char **path, ts_diags *diags) {
+    const char *base = getenv("TMPDIR");
+    char *name = ts_arena_printf(arena, "%s/tessera.XXXXXX", base != NULL && *base != '\0' ? base : P_tmpdir);
+    if (mkdtemp(name) == NULL) {
+        return fail(diags, name, "create the folder", errno);
+    }
+    *path = name;
+    return TS_OK;
+}
+
+static int remove_tree(int parent, const char *name) {
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) {
+        return 0;
+    }
+    if (errno != EISDIR && errno != EPERM) {
+        return errno;
+    }
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir == NULL) {
+        return errno;
+    }
+    int error = 0;
+    for (struct dirent *entry; error == 0 && (entry = readdir(dir)) != NULL;) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            error = remove_tree(fd, entry->d_name);
+        }
+    }
+    closedir(dir);
+    if (error == 0 && unlinkat(parent, name, AT_REMOVEDIR) != 0) {
+        error = errno;
+    }
+    return error;
+}
+
+ts_status ts_dir_remove(const char *path, ts_diags *diags) {
+    int error = remove_tree(AT_FDCWD, path);
+    return error == 0 ? TS_OK : fail(diags, path, "remove", error);
+}
+
+bool ts_file_exists(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool ts_dir_exists(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+char *ts_path_join(ts_arena *arena, const char *a, const char *b) {
+    size_t length = strlen(a);
+    const char *slash = length == 0 || a[length - 1] == '/' ? "" : "/";
+    return ts_arena_printf(arena, "%s%s%s", a, slash, b);
+}
+
+const char *ts_path_base(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+char *ts_path_dir(ts_arena *arena, const char *path) {
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        return ts_arena_strdup(arena, ".");
+    }
+    return slash == path ? ts_arena_strdup(arena, "/") : ts_arena_copy(arena, path, (size_t)(slash - path));
+}

@@ -1,0 +1,21 @@
+/* The command line: one verb a file, one row a verb.
+ *
+ * A verb parses its arguments (glibc argp), calls the library, prints, and returns the exit status
+ * (a ts_status). Nothing outside this room prints or exits. */
+#ifndef TS_CLI_CMD_H
+#define TS_CLI_CMD_H
+
+#include "base/diag.h"
+
+/* Identifier (the function is ts_cmd_ID), name typed by the user, arguments, what it does. */
+#define TS_COMMANDS(X)                                X(version, "version", "", "print the version")
+
+#define TS_COMMAND_DECLARE(id, name, arguments, help) int ts_cmd_##id(int argc, char **argv);
+TS_COMMANDS(TS_COMMAND_DECLARE)
+#undef TS_COMMAND_DECLARE
+
+/* Prints all diagnostics to standard error and returns `status`, or the status of the first error
+ * where `status` is TS_OK but errors were collected. */
+int ts_cli_finish(const ts_diags *diags, ts_status status);
+
+#endif
