@@ -1,0 +1,185 @@
+/* The graph: tensors and nodes of a network, float or integer.
+ *
+ * Owned by one arena; tensors and nodes are named by 32-bit indices. Nodes stand in a topological
+ * order. Activations of an integer graph are {1, H, W, C} (1-D networks: H = 1; vectors: H = W = 1),
+ * weights OHWI {Cout, kh, kw, Cin/groups}, linear weights {out, in} with `in` in H, W, C order.
+ * An integer node carries its requantisation: nodes of an integer graph are the layers of the plan.
+ * Float graphs keep the ranks of their file, channels last where a layout is meant. */
+#ifndef TS_IR_GRAPH_H
+#define TS_IR_GRAPH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/diag.h"
+
+typedef uint32_t ts_tensor_id;
+typedef uint32_t ts_node_id;
+#define TS_NONE UINT32_MAX
+
+enum { TS_MAX_RANK = 6, TS_MAX_INPUTS = 8 };
+
+/* Identifier, name in the text form, bits, lowest and highest value (0, 0: not an integer). */
+#define TS_TYPES(X)                         \
+    X(F32, "f32", 32, 0, 0)                 \
+    X(S32, "s32", 32, INT32_MIN, INT32_MAX) \
+    X(S16, "s16", 16, INT16_MIN, INT16_MAX) \
+    X(U8, "u8", 8, 0, 255)                  \
+    X(S8, "s8", 8, -128, 127)               \
+    X(U4, "u4", 4, 0, 15)                   \
+    X(S4, "s4", 4, -8, 7)                   \
+    X(U2, "u2", 2, 0, 3)                    \
+    X(S2, "s2", 2, -2, 1)
+
+typedef enum ts_type {
+#define TS_TYPE_ENUM(id, name, bits, low, high) TS_##id,
+    TS_TYPES(TS_TYPE_ENUM)
+#undef TS_TYPE_ENUM
+        TS_TYPE_COUNT
+} ts_type;
+
+const char *ts_type_name(ts_type type);
+uint32_t ts_type_bits(ts_type type);
+int64_t ts_type_low(ts_type type);
+int64_t ts_type_high(ts_type type);
+bool ts_type_is_signed(ts_type type);
+
+/* Narrowest of u2, s2, u4, s4, u8, s8, s16, s32 that holds [low, high]. */
+ts_type ts_type_for_range(int64_t low, int64_t high);
+
+/* Real value = scale * (integer - zero). `channels` is 0 (unknown), 1 or the size of the channel
+ * dimension; the arrays have that many elements. */
+typedef struct ts_quantum {
+    uint32_t channels;
+    const double *scale;
+    const int32_t *zero;
+} ts_quantum;
+
+typedef struct ts_tensor {
+    const char *name;
+    ts_type type;
+    uint32_t rank;
+    uint32_t dims[TS_MAX_RANK];
+    ts_quantum quantum;
+    const void *data;    /* constants only, one element a slot: int8_t/uint8_t for 8 bits and fewer,
+                            int16_t, int32_t or float otherwise; activations: NULL */
+    ts_node_id producer; /* TS_NONE for constants and network inputs */
+} ts_tensor;
+
+/* clip(floor((kappa[c] * acc + lambda[c]) * m / d), low, high), exact; c = channel or 0 (NEMO and
+ * Quantlab), or TFLite's fixed-point multiplier with its two roundings, then + zero, then clip. */
+typedef enum ts_requant_kind { TS_REQUANT_NONE, TS_REQUANT_NEMO, TS_REQUANT_TFLITE } ts_requant_kind;
+
+typedef struct ts_requant {
+    ts_requant_kind kind;
+    uint32_t channels;         /* 1 or C */
+    const int64_t *kappa;      /* NEMO */
+    const int64_t *lambda;     /* NEMO */
+    int64_t m, d;              /* NEMO; d > 0, any integer */
+    const int32_t *multiplier; /* TFLITE: Q31 mantissa */
+    const int32_t *shift;      /* TFLITE: positive to the left */
+    int32_t zero;              /* TFLITE: zero point of the result */
+    int32_t low, high;
+} ts_requant;
+
+/* One step of an addition: clip(floor((v * mul + add) / div), low, high). */
+typedef struct ts_add_step {
+    int64_t mul, add, div;
+    int32_t low, high;
+} ts_add_step;
+
+typedef struct ts_window {
+    uint32_t kernel_h, kernel_w;
+    uint32_t stride_h, stride_w;
+    uint32_t dilation_h, dilation_w;
+    uint32_t pad_top, pad_left, pad_bottom, pad_right;
+} ts_window;
+
+/* Integer operators: identifier, name in the text form, number of activation inputs.
+ * CONV     groups 1..Cin; weights OHWI; + bias; requant or s32.
+ * LINEAR   the input is read flat in H, W, C order; weights {out, in}; + bias.
+ * ADD      y = requant(sum(in1(a) + in2(b))) with the three steps of ts_node.add.
+ * MAX_POOL, AVG_POOL   AVG_POOL accumulates the plain window sum (padding counts as zeros), the
+ *          requantisation holds the division.
+ * REQUANT  a requantisation that stands alone (activation without a linear node before it).
+ * Float operators (f32 tensors) are listed behind them; src/quant turns one kind into the other. */
+#define TS_INTEGER_OPS(X)      \
+    X(CONV, "conv", 1)         \
+    X(LINEAR, "linear", 1)     \
+    X(ADD, "add", 2)           \
+    X(MAX_POOL, "max_pool", 1) \
+    X(AVG_POOL, "avg_pool", 1) \
+    X(REQUANT, "requant", 1)
+
+typedef enum ts_op {
+#define TS_OP_ENUM(id, name, inputs) TS_OP_##id,
+    TS_INTEGER_OPS(TS_OP_ENUM)
+#undef TS_OP_ENUM
+        TS_OP_COUNT
+} ts_op;
+
+const char *ts_op_name(ts_op op);
+
+typedef struct ts_node {
+    const char *name;    /* from the model file; made from its op and index where the file has none */
+    uint32_t file_index; /* position of its first node in the model file */
+    ts_op op;
+    uint32_t input_count;
+    ts_tensor_id inputs[TS_MAX_INPUTS]; /* activations only */
+    ts_tensor_id output;
+    ts_tensor_id weights, bias; /* CONV, LINEAR; bias s32 per output channel or TS_NONE */
+    uint32_t groups;            /* CONV */
+    ts_window window;           /* CONV, MAX_POOL, AVG_POOL */
+    ts_add_step in1, in2, sum;  /* ADD */
+    ts_requant requant;
+} ts_node;
+
+typedef struct ts_graph {
+    ts_arena *arena;
+    const char *name;
+    TS_VEC(ts_tensor) tensors;
+    TS_VEC(ts_node) nodes;
+    TS_VEC(ts_tensor_id) inputs, outputs;
+} ts_graph;
+
+/* A new empty graph in `arena`. */
+ts_graph *ts_graph_new(ts_arena *arena, const char *name);
+
+/* Adds a tensor or node; strings and arrays that it points to must live as long as the arena.
+ * ts_graph_add_node() also sets the output's producer. */
+ts_tensor_id ts_graph_add_tensor(ts_graph *graph, const ts_tensor *tensor);
+ts_node_id ts_graph_add_node(ts_graph *graph, const ts_node *node);
+
+/* Number of elements of a tensor, and its bytes packed as the target stores it (sub-byte elements
+ * share bytes, the first in the low bits; the whole is rounded up to a byte). */
+uint64_t ts_tensor_elements(const ts_tensor *tensor);
+uint64_t ts_tensor_bytes(const ts_tensor *tensor);
+
+/* Element i of a constant integer tensor. */
+int32_t ts_tensor_int(const ts_tensor *tensor, uint64_t i);
+
+/* Height, width and channels of an activation {1, H, W, C}. */
+static inline uint32_t ts_h(const ts_tensor *t) { return t->dims[1]; }
+static inline uint32_t ts_w(const ts_tensor *t) { return t->dims[2]; }
+static inline uint32_t ts_c(const ts_tensor *t) { return t->dims[3]; }
+
+/* Rows or columns that a window makes of `in` of them: floor((in + pads - dilation (k-1) - 1) / stride) + 1;
+ * 0 where the window does not fit. */
+uint32_t ts_window_out(uint32_t in, uint32_t kernel, uint32_t stride, uint32_t dilation, uint32_t pad_begin,
+                       uint32_t pad_end);
+
+/* Multiply-accumulates of a node: CONV and LINEAR only, 0 for the others. */
+uint64_t ts_node_macs(const ts_graph *graph, const ts_node *node);
+
+/* Lowest and highest value that the accumulator of a CONV, LINEAR or AVG_POOL node can reach for
+ * output channel `channel`, over every input that the input's type admits (bias included). */
+void ts_node_acc_range(const ts_graph *graph, const ts_node *node, uint32_t channel, int64_t *low,
+                       int64_t *high);
+
+/* Checks everything that the later stages rely on: indices, topological order, shapes against
+ * windows, types against clip ranges, accumulators within 32 bits, quanta and arrays present.
+ * Called after import and after each pass; errors name the node. */
+ts_status ts_graph_verify(const ts_graph *graph, ts_diags *diags);
+
+#endif

@@ -1,0 +1,66 @@
+/* Reading and writing model files, goldens and tensors. All files are untrusted. */
+#ifndef TS_MODEL_MODEL_H
+#define TS_MODEL_MODEL_H
+
+#include "ir/graph.h"
+
+typedef struct ts_model_options {
+    bool saturate_add;    /* plain residual adds clip to 8 bits as the chip does (default: exact, 16 bits) */
+    int32_t input_bits;   /* 0: from the dialect's JSON file beside the model, else 8 */
+    int32_t input_signed; /* -1: from the JSON, else unsigned */
+} ts_model_options;
+
+/* Reads a network: ONNX in the NEMO or Quantlab integer dialect, or the text form (*.tsg).
+ * `path` may also be a folder of the dialects' kind, or its JSON file: then the file's `onnx_file`
+ * is read with its `input_bits` and `input_signed`. The graph is verified. */
+ts_status ts_model_read(ts_arena *arena, const char *path, const ts_model_options *options, ts_graph **out,
+                        ts_diags *diags);
+
+/* Writes an integer graph as ONNX in the NEMO dialect (as a file that appears whole).
+ * The importer reads it back to an equal graph. */
+ts_status ts_model_write_nemo(const ts_graph *graph, const char *path, ts_diags *diags);
+
+/* Order in which a golden file turned out to be written. */
+typedef enum ts_golden_order { TS_ORDER_HWC, TS_ORDER_CHW } ts_golden_order;
+
+/* One sample of a golden folder: the input and the output of each layer (NULL where no file exists),
+ * as int32_t values in file order with their counts. */
+typedef struct ts_golden_sample {
+    const int32_t *input;
+    uint64_t input_count;
+    uint32_t layer_count; /* highest file number + 1 */
+    const int32_t **layers;
+    uint64_t *layer_counts;
+} ts_golden_sample;
+
+typedef struct ts_goldens {
+    uint32_t sample_count;
+    ts_golden_sample *samples;
+} ts_goldens;
+
+/* Reads input.txt, out_layer<i>.txt, or input_<k>.txt, out_<k>_layer<i>.txt of a folder (rules: the
+ * dialects page, sections 4 and 5; docs/goldens.md). */
+ts_status ts_goldens_read(ts_arena *arena, const char *folder, ts_goldens *out, ts_diags *diags);
+
+/* Reads a file of numbers in the dialects' text format. */
+ts_status ts_text_values_read(ts_arena *arena, const char *path, const int32_t **values, uint64_t *count,
+                              ts_diags *diags);
+
+/* Reads values for `tensor` from a text file (*.txt), raw bytes in the tensor's type (*.bin, or any other
+ * name) or a NumPy array (*.npy of an integer type or whole floats), in H, W, C order. */
+ts_status ts_tensor_values_read(ts_arena *arena, const char *path, const ts_tensor *tensor,
+                                const int32_t **values, ts_diags *diags);
+
+/* Compares a golden layer with computed values in H, W, C order, then in C, H, W order.
+ * `first` is the first differing element (in H, W, C index of the better order), -1 when equal. */
+typedef struct ts_golden_match {
+    bool equal;
+    ts_golden_order order;
+    int64_t first;
+    int32_t expected, actual;
+    uint64_t differing;
+} ts_golden_match;
+ts_golden_match ts_golden_compare(const int32_t *golden, const int32_t *values, uint32_t h, uint32_t w,
+                                  uint32_t c);
+
+#endif
