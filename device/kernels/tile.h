@@ -1,0 +1,85 @@
+/* What a kernel is told: one call computes one tile in L1, and every core of the team makes the same
+ * call; each does its share (hal/team.h). A kernel neither moves data between memories nor waits:
+ * barriers and DMA belong to the caller. */
+#ifndef TS_KERNELS_TILE_H
+#define TS_KERNELS_TILE_H
+
+#include <stdint.h>
+
+/* Types of elements; sub-byte elements share bytes, the first in the low bits. */
+enum ts_elem {
+    TS_ELEM_U8,
+    TS_ELEM_S8,
+    TS_ELEM_U4,
+    TS_ELEM_S4,
+    TS_ELEM_U2,
+    TS_ELEM_S2,
+    TS_ELEM_S16,
+    TS_ELEM_S32
+};
+
+/* How an accumulator becomes an output. The parameters of each channel lie in the tile's weights,
+ * where the kernel variant wants them (src/plan/kernel.h packs them).
+ *   NONE   y = acc + b                                 {int32 b}         32-bit output
+ *   S32    y = clip((acc * k + l) >> shift)            {int32 k, l}      wraps nowhere: proved by the planner
+ *   S32C   y = clip((clip(acc, acc_low, acc_high) * k + l) >> shift)  {int32 k, l}
+ *   S64    y = clip(floor((acc * k + l) / div))        {int64 k, l}      div >= 1; a power of two is a shift
+ *   TFLITE y = clip(rdbypot(srdhm((acc + b) << left, m), right) + zero)  {int32 b, m, shift}
+ * Biases are folded into l (or b). */
+enum ts_rq { TS_RQ_NONE, TS_RQ_S32, TS_RQ_S32C, TS_RQ_S64, TS_RQ_TFLITE };
+
+struct ts_rq_args {
+    uint8_t kind;              /* enum ts_rq */
+    uint8_t shift;             /* S32, S32C: bits; S64: log2(div) where div is a power of two */
+    uint8_t div_is_pow2;       /* S64 */
+    int32_t low, high;         /* clip bounds of the result */
+    int32_t acc_low, acc_high; /* S32C */
+    int64_t div;               /* S64 */
+    int32_t zero;              /* TFLITE */
+};
+
+/* Convolution, depthwise convolution, linear and pooling.
+ * x: [x_h][x_w][x_c] elements, rows x_row_bytes apart; y likewise. Sub-byte rows begin on a byte, and so
+ * does every pixel. The window of output (0, 0) begins pad_top rows above and pad_left columns left of x
+ * row 0, column 0; positions outside x count as x_zero. The pads of an inner tile are 0. */
+struct ts_conv_tile {
+    const void *x;
+    const void *w; /* this tile's output channels, packed as the variant wants them, 4-byte aligned */
+    void *y;
+    void *scratch; /* of the whole team; bytes by the variant's scratch function */
+    uint32_t x_row_bytes, y_row_bytes;
+    uint32_t y_pixel_bytes; /* from one output pixel to the next: more than y_c elements where a tile
+                               of channels is written into wider pixels */
+    uint16_t x_h, x_w, x_c;
+    uint16_t y_h, y_w, y_c; /* of this tile */
+    uint16_t k_h, k_w;
+    uint8_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left, pad_bottom, pad_right;
+    uint16_t groups; /* of this tile: depthwise: x_c */
+    uint8_t x_type, w_type, y_type;
+    int32_t x_zero;
+    struct ts_rq_args rq;
+};
+
+/* One step of an addition: clip(floor((v * mul + add) / div), low, high). */
+struct ts_add_step_args {
+    int64_t mul, add, div;
+    int32_t low, high;
+};
+
+/* Element-wise addition of `count` elements, and the requantisation alone (b = NULL) with the one-channel
+ * parameters k, l of rq (S64). Where the steps are plain the variant may use narrower arithmetic. */
+struct ts_add_tile {
+    const void *a, *b;
+    void *y;
+    uint32_t count;
+    uint32_t channels; /* for per-channel requantisation; count is a multiple of it */
+    uint8_t a_type, b_type, y_type;
+    struct ts_add_step_args in1, in2, sum;
+    struct ts_rq_args rq;  /* kind NONE: no requantisation after the sum */
+    const void *rq_params; /* per channel parameters of rq, or one where rq_channels is 1 */
+    uint32_t rq_channels;
+};
+
+#endif

@@ -1,0 +1,37 @@
+/* Kernel variants: which kernel can compute a layer's tile, what it needs, what it costs, and how it wants
+ * its weights. One table row a variant (kernel.c); the device sources are device/kernels/<isa>/<name>.c. */
+#ifndef TS_PLAN_KERNEL_H
+#define TS_PLAN_KERNEL_H
+
+#include "base/text.h"
+#include "plan/layer.h"
+#include "target/target.h"
+
+typedef struct ts_kernel ts_kernel;
+
+struct ts_kernel {
+    const char *name;   /* op_isa_shape_variant: the device function's and file's name */
+    const char *isa;    /* "ref", "xpulp": folder, and what the target's ISA must contain */
+    uint32_t c_granule; /* output channels of a tile are a multiple of this, or all of them */
+    bool padded_x;      /* the tile in L1 holds its padding (filled with x_zero by the caller): pads are 0 */
+    /* May it compute this layer (types, strides, dilation, groups, requantisation kind)? */
+    bool (*serves)(const ts_layer *layer);
+    /* Bytes of the packed weights and requantisation parameters of the first `channels` output channels; a
+     * tile of channels [a, b) is the slice [bytes(a), bytes(b)) wherever a is a multiple of c_granule. */
+    uint64_t (*weight_bytes)(const ts_layer *layer, uint32_t channels);
+    /* Packs all output channels into `out` (weight_bytes(layer, layer->y.c) bytes). */
+    void (*pack)(const ts_layer *layer, uint8_t *out);
+    /* L1 scratch for a tile of these sizes, of the whole team. */
+    uint64_t (*scratch_bytes)(const ts_layer *layer, const ts_tile *tile, uint32_t cores);
+    /* Modelled cycles of one call on `cores` cores, fitted to the simulator (docs/cost-model.md). */
+    double (*cycles)(const ts_layer *layer, const ts_tile *tile, uint32_t cores);
+};
+
+/* The variants that the target's ISA admits and that serve the layer, the preferred one first; the last is
+ * always the ref kernel. Returns their number, at most `room`. */
+uint32_t ts_kernels_for(const ts_layer *layer, const ts_target *target, const ts_kernel **out, uint32_t room);
+
+/* The row with this name or NULL. */
+const ts_kernel *ts_kernel_find(const char *name);
+
+#endif

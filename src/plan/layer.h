@@ -1,0 +1,68 @@
+/* Layers: what is to be computed, in plain numbers, derived from a verified integer graph. */
+#ifndef TS_PLAN_LAYER_H
+#define TS_PLAN_LAYER_H
+
+#include "ir/graph.h"
+
+typedef struct ts_map_shape { /* an activation tensor of a layer */
+    ts_tensor_id tensor;
+    ts_type type;
+    uint32_t h, w, c;
+    uint32_t pixel_bytes; /* bytes of one pixel's channels, rounded up to a byte */
+    int32_t zero;
+} ts_map_shape;
+
+/* Kind of operation; depthwise convolutions are told apart from the others. */
+typedef enum ts_layer_kind {
+    TS_LAYER_CONV,
+    TS_LAYER_DWCONV,
+    TS_LAYER_LINEAR,
+    TS_LAYER_ADD,
+    TS_LAYER_MAX_POOL,
+    TS_LAYER_AVG_POOL,
+    TS_LAYER_REQUANT,
+    TS_LAYER_KIND_COUNT
+} ts_layer_kind;
+
+/* How the requantisation is computed on the target (device/kernels/tile.h, enum ts_rq), narrowed by proof:
+ * for S32 and S32C every reachable accumulator of every channel gives exactly the result of the graph's
+ * requantisation (docs/requantisation.md). */
+typedef enum ts_rq_class { TS_RQC_NONE, TS_RQC_S32, TS_RQC_S32C, TS_RQC_S64, TS_RQC_TFLITE } ts_rq_class;
+
+typedef struct ts_rq_plan {
+    ts_rq_class class_;
+    uint32_t shift; /* S32, S32C; S64 with a power of two */
+    int64_t div;    /* S64 */
+    int32_t low, high;
+    int32_t acc_low, acc_high; /* S32C */
+    uint32_t channels;         /* number of k, l pairs = output channels */
+    int64_t *k, *l;            /* bias folded in; NONE: l is the bias, TFLITE: k multiplier, l bias */
+    int32_t *tflite_shift;
+} ts_rq_plan;
+
+typedef struct ts_layer {
+    uint32_t index;
+    ts_node_id node;
+    const char *name; /* the node's */
+    ts_layer_kind kind;
+    ts_map_shape x, x2, y; /* x2: ADD only; LINEAR: x.h = x.w = 1, x.c = all elements */
+    ts_window window;
+    uint32_t groups;
+    const ts_tensor *weights; /* CONV, DWCONV: OHWI; LINEAR: {out, in} */
+    ts_add_step in1, in2, sum;
+    ts_rq_plan rq;
+    uint64_t macs;
+} ts_layer;
+
+/* A tile: sizes of one kernel call. x_h, x_w are the rows and columns of x that y_h x y_w outputs need,
+ * padding included where the kernel wants padded tiles. */
+typedef struct ts_tile {
+    uint32_t y_h, y_w, y_c;
+    uint32_t x_h, x_w, x_c;
+} ts_tile;
+
+/* Derives the layers of a graph in node order, requantisations narrowed where proved. Owned by `arena`. */
+ts_status ts_layers_build(ts_arena *arena, const ts_graph *graph, ts_layer **layers, uint32_t *count,
+                          ts_diags *diags);
+
+#endif

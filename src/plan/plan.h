@@ -1,0 +1,110 @@
+/* The plan: where every byte lives and when, how each layer is cut into tiles, which kernel computes them.
+ *
+ * Two levels of cutting. At the L3 border a layer is cut into passes: stripes of output rows times chunks of
+ * output channels; each pass has its x rows, weights and y rows in L2. A pass is cut into L1 tiles. A layer
+ * whose tensors live in L2 and whose weights are resident or prefetched whole is one pass.
+ * Everything is in bytes from the start of the memory that the caller of network_run() passes. */
+#ifndef TS_PLAN_PLAN_H
+#define TS_PLAN_PLAN_H
+
+#include "base/text.h"
+#include "plan/kernel.h"
+#include "plan/layer.h"
+
+typedef enum ts_objective { TS_OBJECTIVE_LATENCY, TS_OBJECTIVE_DORY } ts_objective;
+
+typedef struct ts_plan_options {
+    uint64_t l1_bytes, l2_bytes, l3_bytes; /* 0: what the target leaves (stacks and code taken away) */
+    uint32_t cores;                        /* 0: all of the target's */
+    ts_objective objective;
+    bool ref_only; /* ref kernels only, for tests */
+} ts_plan_options;
+
+typedef enum ts_level { TS_IN_L2, TS_IN_L3 } ts_level;
+
+/* What an L2 (or L3) buffer holds. */
+typedef enum ts_buffer_role { TS_BUFFER_ACTIVATION, TS_BUFFER_WEIGHTS, TS_BUFFER_STRIPE } ts_buffer_role;
+
+/* A buffer with its bytes and its life; two buffers of one memory that live at the same time never overlap.
+ */
+typedef struct ts_buffer {
+    ts_buffer_role role;
+    ts_level level;
+    ts_tensor_id tensor; /* ACTIVATION, STRIPE */
+    uint32_t layer;      /* WEIGHTS, STRIPE: whose */
+    uint64_t offset, bytes;
+    uint32_t first_layer, last_layer; /* alive while these layers and those between run, both included */
+} ts_buffer;
+
+enum { TS_NO_BUFFER = -1 };
+
+/* Order of the L1 tile loops: which index runs fastest. */
+typedef enum ts_loop_order { TS_LOOP_CHANNELS_INNER, TS_LOOP_PIXELS_INNER } ts_loop_order;
+
+/* The L1 side of a layer: tile sizes (border tiles are smaller), order, and buffers as L1 offsets.
+ * count 2 = double-buffered, 1 = loaded once or never changing within its loop. */
+typedef struct ts_l1_plan {
+    ts_tile tile;                       /* the largest tile */
+    uint32_t tiles_h, tiles_w, tiles_c; /* numbers of tiles of one full pass */
+    ts_loop_order order;
+    uint32_t x_count, x2_count, w_count, y_count;
+    uint64_t x_offset[2], x2_offset[2], w_offset[2], y_offset[2], scratch_offset;
+    uint64_t x_bytes, x2_bytes, w_bytes, y_bytes, scratch_bytes; /* of one buffer */
+    uint64_t used_bytes;
+} ts_l1_plan;
+
+/* The L3 side of a layer. stripes = chunks = 1 and all buffers in L2: nothing is cut.
+ * Weights: `weights` is their place in the L3 image; w_buffer[] their L2 buffers (one: whole, transfer
+ * started at the beginning of layer `load_at` <= this layer; two: chunks of chunk_c channels,
+ * double-buffered). x, x2 or y in L3: stripes of stripe_h output rows; x_stripe[], y_stripe[] are the L2
+ * stripe buffers. */
+typedef struct ts_l3_plan {
+    uint64_t weights_l3_offset, weights_bytes;
+    uint32_t load_at;
+    uint32_t chunks, chunk_c;
+    int32_t w_buffer[2];
+    uint32_t stripes, stripe_h;
+    bool x_in_l3, x2_in_l3, y_in_l3;
+    bool chunks_outer; /* loop order of the passes: chunks outside, stripes inside */
+    int32_t x_stripe[2], x2_stripe[2], y_stripe[2];
+} ts_l3_plan;
+
+typedef struct ts_layer_plan {
+    const ts_layer *layer;
+    const ts_kernel *kernel;
+    int32_t x_buffer, x2_buffer, y_buffer; /* indices into buffers, where the whole tensors live */
+    ts_l1_plan l1;
+    ts_l3_plan l3;
+    uint64_t l2_live_bytes;               /* of L2 that is alive while this layer runs */
+    double modelled_cycles, bound_cycles; /* bound: max of compute at the ceiling and of each bus's bytes */
+    uint64_t dma_in_bytes, dma_out_bytes, l3_read_bytes, l3_write_bytes;
+} ts_layer_plan;
+
+typedef struct ts_plan {
+    ts_arena *arena;
+    const ts_graph *graph;
+    const ts_target *target;
+    ts_plan_options options; /* with the zeros filled in */
+    ts_layer *layers;
+    ts_layer_plan *layer_plans;
+    uint32_t layer_count;
+    TS_VEC(ts_buffer) buffers;
+    uint64_t l1_used_bytes, l2_used_bytes, l3_used_bytes, l3_weights_bytes;
+    uint64_t l2_stack_bytes, l2_search_bytes,
+        l2_bound_bytes; /* by bidirectional stack, by search, live-set bound */
+} ts_plan;
+
+/* Plans a verified graph. TS_NO_FIT with a diagnostic that names layer, memory, what fills it, missing bytes
+ * and the smallest budget that would do. Everything is owned by `arena`. */
+ts_status ts_plan_build(ts_arena *arena, const ts_graph *graph, const ts_target *target,
+                        const ts_plan_options *options, ts_plan **out, ts_diags *diags);
+
+/* Checks what a plan must hold: tiles cover each output exactly once, no buffer leaves its memory, live
+ * buffers never overlap, every kernel's needs are met. Used by tests and by the emitter's assertions. */
+ts_status ts_plan_verify(const ts_plan *plan, ts_diags *diags);
+
+/* plan.json (docs/plan-json.md), and a table for people. */
+void ts_plan_print_json(ts_text *out, const ts_plan *plan);
+void ts_plan_print(ts_text *out, const ts_plan *plan);
+
+#endif
