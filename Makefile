@@ -1,0 +1,36 @@
+# A screenful over Meson: `make` builds build/tessera, `make demo` shows it, `make check` proves it.
+.PHONY: all setup demo check check-clang bench format clean
+
+TESSERA = build/tessera
+
+all: build/build.ninja
+	ninja -C build
+
+build/build.ninja:
+	meson setup build
+
+setup:
+	sh tools/setup.sh
+
+# Sets up, builds, makes a network, and runs it verified on the simulated chip.
+demo: setup
+	@$(MAKE) --no-print-directory all
+	$(TESSERA) generate mobilenet-v1 --width 0.25 --resolution 128 -o build/mobilenet-v1-0.25-128.onnx
+	$(TESSERA) run build/mobilenet-v1-0.25-128.onnx --target gap8
+
+# Sets up, builds with the address and undefined-behaviour sanitizers, runs every test.
+check: setup
+	@test -f build-check/build.ninja || meson setup build-check -Db_sanitize=address,undefined -Db_lundef=false
+	ninja -C build-check
+	sh tools/check.sh build-check
+
+# The same sources under clang's warnings.
+check-clang: setup
+	@test -f build-clang/build.ninja || CC=clang meson setup build-clang
+	ninja -C build-clang
+
+format:
+	find src include device tests tools fuzz bench examples -name '*.[ch]' | xargs clang-format -i
+
+clean:
+	rm -rf build build-check build-clang

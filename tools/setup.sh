@@ -1,0 +1,38 @@
+#!/bin/sh
+# Installs the Debian packages that the project builds, tests and demonstrates with, if any is missing.
+# Says what it installs. Works as root and, through sudo, as a user. Nothing else is fetched.
+set -eu
+
+packages="gcc libc6-dev make meson ninja-build pkg-config clang-format git
+libjansson-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libcmocka-dev
+libpng-dev libturbojpeg0-dev
+gcc-riscv64-unknown-elf binutils-riscv64-unknown-elf picolibc-riscv64-unknown-elf
+qemu-system-misc gdb-multiarch"
+
+installed() {
+    dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q '^install ok installed$'
+}
+
+command -v dpkg-query >/dev/null || {
+    echo "setup: this is not a Debian system; install the counterparts of: $packages" >&2
+    exit 1
+}
+
+missing=""
+for package in $packages; do
+    installed "$package" || missing="$missing $package"
+done
+[ -z "$missing" ] && exit 0
+
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "setup: these packages are missing and sudo is not there to install them:$missing" >&2
+        exit 1
+    }
+    as_root=sudo
+fi
+echo "setup: installing through apt-get:$missing"
+$as_root apt-get update -qq
+# shellcheck disable=SC2086 # a list of words is wanted
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
