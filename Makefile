@@ -24,6 +24,10 @@ check: setup
 	ninja -C build-check
 	sh tools/check.sh build-check
 
+# The tables of docs/performance.md: ours beside what was published.
+bench: all
+	ninja -C build bench-networks
+
 # The same sources under clang's warnings.
 check-clang: setup
 	@test -f build-clang/build.ninja || CC=clang meson setup build-clang
