@@ -4,6 +4,7 @@
  * Usage: bench_networks TESSERA NETWORKS.json OUT.json [NAME]...      (names: only these networks) */
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
