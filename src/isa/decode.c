@@ -164,5 +164,8 @@ bool ts_isa_decode(uint32_t word, ts_isa_revision revision, ts_insn *out) {
         ts_isa_rows[row].format == TS__FORMAT_SCIU) {
         out->imm = sign_extend((uint32_t)out->imm, 6);
     }
+    if (revision == TS_ISA_RI5CY_2017_12 && (row == TS_OP_p_clipr || row == TS_OP_p_clipur)) {
+        out->imm2 = 1;
+    }
     return true;
 }

@@ -117,7 +117,8 @@ typedef struct ts_insn {
     int32_t imm;  /* immediate, displacement in bytes from this instruction, upper immediate (shifted),
                      CSR number, shift amount, Is2 of bit fields, the I of normalising forms, lane */
     int32_t imm2; /* Is3 of bit fields, immediate operand of p.beqimm and p.bneimm, count of lp.counti
-                     and lp.setupi, immediate of csrr*i, predecessor set of fence */
+                     and lp.setupi, immediate of csrr*i, predecessor set of fence, 1 for p.clipr and
+                     p.clipur on the 2017-12 revision (semantics.h) */
     uint32_t raw; /* the instruction word; upper half 0 where size is 2 */
 } ts_insn;
 
