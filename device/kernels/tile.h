@@ -68,13 +68,13 @@ struct ts_add_step_args {
     int32_t low, high;
 };
 
-/* Element-wise addition of `count` elements, and the requantisation alone (b = NULL) with the one-channel
- * parameters k, l of rq (S64). Where the steps are plain the variant may use narrower arithmetic. */
+/* Element-wise addition of `count` elements, pixels of `channels` elements that begin on a byte, and the
+ * requantisation alone (b = NULL). Where the steps are plain the variant may use narrower arithmetic. */
 struct ts_add_tile {
     const void *a, *b;
     void *y;
     uint32_t count;
-    uint32_t channels; /* for per-channel requantisation; count is a multiple of it */
+    uint32_t channels; /* of a pixel; count is a multiple of it */
     uint8_t a_type, b_type, y_type;
     struct ts_add_step_args in1, in2, sum;
     struct ts_rq_args rq;  /* kind NONE: no requantisation after the sum */

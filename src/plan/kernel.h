@@ -1,5 +1,5 @@
 /* Kernel variants: which kernel can compute a layer's tile, what it needs, what it costs, and how it wants
- * its weights. One table row a variant (kernel.c); the device sources are device/kernels/<isa>/<name>.c. */
+ * its weights. One table row a variant (kernel.c); the device sources are listed with it. */
 #ifndef TS_PLAN_KERNEL_H
 #define TS_PLAN_KERNEL_H
 
@@ -10,10 +10,11 @@
 typedef struct ts_kernel ts_kernel;
 
 struct ts_kernel {
-    const char *name;   /* op_isa_shape_variant: the device function's and file's name */
-    const char *isa;    /* "ref", "xpulp": folder, and what the target's ISA must contain */
-    uint32_t c_granule; /* output channels of a tile are a multiple of this, or all of them */
-    bool padded_x;      /* the tile in L1 holds its padding (filled with x_zero by the caller): pads are 0 */
+    const char *name;    /* op_isa_shape_variant: the device function's and file's name */
+    const char *isa;     /* "ref", "xpulp": folder, and what the target's ISA must contain */
+    const char *sources; /* files under device/kernels that hold it, separated by spaces (kernels.def) */
+    uint32_t c_granule;  /* output channels of a tile are a multiple of this, or all of them */
+    bool padded_x;       /* the tile in L1 holds its padding (filled with x_zero by the caller): pads are 0 */
     /* May it compute this layer (types, strides, dilation, groups, requantisation kind)? */
     bool (*serves)(const ts_layer *layer);
     /* Bytes of the packed weights and requantisation parameters of the first `channels` output channels; a
@@ -26,6 +27,11 @@ struct ts_kernel {
     /* Modelled cycles of one call on `cores` cores, fitted to the simulator (docs/cost-model.md). */
     double (*cycles)(const ts_layer *layer, const ts_tile *tile, uint32_t cores);
 };
+
+/* The rows of src/plan/kernel_ref.c, the preferred ones first; what ts_kernels_for() and
+ * ts_kernel_find() choose from. */
+extern const ts_kernel ts__kernels_ref[];
+extern const uint32_t ts__kernels_ref_count;
 
 /* The variants that the target's ISA admits and that serve the layer, the preferred one first; the last is
  * always the ref kernel. Returns their number, at most `room`. */

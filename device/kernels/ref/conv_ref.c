@@ -1,0 +1,42 @@
+/* Convolution of any kernel, stride, dilation, padding, groups and element types; depthwise convolutions and
+ * linear layers are special cases of it. */
+#include "kernels/kernels.h"
+#include "kernels/ref/ref.h"
+
+/* Sum of w * (x - zero) over `n` consecutive elements; x begins at element `x_first` and w at `w_first`. */
+static int32_t dot(const struct ts_conv_tile *t, const uint8_t *x, uint32_t x_first, const void *w,
+                   uint32_t w_first, uint32_t n) {
+    int32_t acc = 0;
+    if (t->x_type == TS_ELEM_U8 && t->w_type == TS_ELEM_S8) {
+        const int8_t *weight = (const int8_t *)w + w_first;
+        const uint8_t *value = x + x_first;
+        for (uint32_t i = 0; i < n; i++) {
+            acc += weight[i] * (value[i] - t->x_zero);
+        }
+        return acc;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        acc += ref_get(w, w_first + i, t->w_type) * (ref_get(x, x_first + i, t->x_type) - t->x_zero);
+    }
+    return acc;
+}
+
+static int32_t conv_channel(const struct ts_conv_tile *t, uint32_t oy, uint32_t ox, uint32_t oc) {
+    uint32_t in = t->x_c / t->groups, first = oc / (t->y_c / t->groups) * in;
+    uint32_t params_bytes = ref_params_bytes(t->rq.kind);
+    uint32_t weights_bytes = (t->k_h * t->k_w * in * ref_bits(t->w_type) + 7u) / 8u;
+    const uint8_t *record = (const uint8_t *)t->w + oc * (params_bytes + ((weights_bytes + 3u) & ~3u));
+    const void *weights = record + params_bytes;
+    int32_t acc = 0;
+    for (uint32_t ky = 0; ky < t->k_h; ky++) {
+        for (uint32_t kx = 0; kx < t->k_w; kx++) {
+            const uint8_t *x = ref_pixel(t, oy, ox, ky, kx);
+            if (x != 0) {
+                acc += dot(t, x, first, weights, (ky * t->k_w + kx) * in, in);
+            }
+        }
+    }
+    return ref_requant(&t->rq, (const int32_t *)(const void *)record, acc);
+}
+
+void conv_ref(const struct ts_conv_tile *tile) { ref_each_output(tile, conv_channel); }

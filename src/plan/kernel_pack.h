@@ -1,0 +1,61 @@
+/* Helpers of the packers: requantisation parameters and sub-byte elements as device/kernels/tile.h states
+ * them. Little-endian, whatever the host. */
+#ifndef TS_PLAN_KERNEL_PACK_H
+#define TS_PLAN_KERNEL_PACK_H
+
+#include "plan/layer.h"
+
+/* Bytes of one channel's requantisation parameters. */
+static inline uint32_t ts__params_bytes(const ts_rq_plan *rq) {
+    static const uint8_t bytes[] = {4, 8, 8, 16, 12};
+    return bytes[rq->class_];
+}
+
+static inline void ts__pack_word(uint8_t *out, uint32_t value) {
+    for (uint32_t i = 0; i < 4; i++) {
+        out[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static inline void ts__pack_double_word(uint8_t *out, int64_t value) {
+    ts__pack_word(out, (uint32_t)(uint64_t)value);
+    ts__pack_word(out + 4, (uint32_t)((uint64_t)value >> 32));
+}
+
+/* Writes the parameters of a channel. A plan may have one pair for all channels. */
+static inline void ts__pack_params(const ts_rq_plan *rq, uint32_t channel, uint8_t *out) {
+    uint32_t c = rq->channels == 1 ? 0 : channel;
+    switch (rq->class_) {
+        case TS_RQC_NONE:
+            ts__pack_word(out, rq->l != NULL ? (uint32_t)rq->l[c] : 0u);
+            break;
+        case TS_RQC_S32:
+        case TS_RQC_S32C:
+            ts__pack_word(out, (uint32_t)rq->k[c]);
+            ts__pack_word(out + 4, (uint32_t)rq->l[c]);
+            break;
+        case TS_RQC_S64:
+            ts__pack_double_word(out, rq->k[c]);
+            ts__pack_double_word(out + 8, rq->l[c]);
+            break;
+        case TS_RQC_TFLITE:
+            ts__pack_word(out, (uint32_t)rq->l[c]);
+            ts__pack_word(out + 4, (uint32_t)rq->k[c]);
+            ts__pack_word(out + 8, (uint32_t)rq->tflite_shift[c]);
+            break;
+    }
+}
+
+/* ORs element `i` of `bits` bits into an array that was zero. */
+static inline void ts__pack_bits(uint8_t *out, uint64_t i, uint32_t bits, int32_t value) {
+    if (bits >= 8) {
+        for (uint32_t b = 0; b < bits / 8; b++) {
+            out[i * (bits / 8) + b] = (uint8_t)((uint32_t)value >> (8 * b));
+        }
+        return;
+    }
+    uint32_t mask = (1u << bits) - 1u, at = (uint32_t)(i * bits % 8);
+    out[i * bits / 8] = (uint8_t)(out[i * bits / 8] | ((uint32_t)value & mask) << at);
+}
+
+#endif
