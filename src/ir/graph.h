@@ -9,6 +9,7 @@
 #define TS_IR_GRAPH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -19,6 +20,10 @@ typedef uint32_t ts_node_id;
 #define TS_NONE UINT32_MAX
 
 enum { TS_MAX_RANK = 6, TS_MAX_INPUTS = 8 };
+
+/* What a verified graph cannot pass: elements of one tensor, and of all its activations together. */
+#define TS_MAX_ELEMENTS            (UINT64_C(1) << 26)
+#define TS_MAX_ACTIVATION_ELEMENTS (UINT64_C(1) << 28)
 
 /* Identifier, name in the text form, bits, lowest and highest value (0, 0: not an integer). */
 #define TS_TYPES(X)                         \
@@ -44,6 +49,9 @@ uint32_t ts_type_bits(ts_type type);
 int64_t ts_type_low(ts_type type);
 int64_t ts_type_high(ts_type type);
 bool ts_type_is_signed(ts_type type);
+
+/* Bytes of one element of a constant's data: 1 for 8 bits and fewer. */
+size_t ts_type_slot_bytes(ts_type type);
 
 /* Narrowest of u2, s2, u4, s4, u8, s8, s16, s32 that holds [low, high]. */
 ts_type ts_type_for_range(int64_t low, int64_t high);
@@ -151,6 +159,12 @@ ts_graph *ts_graph_new(ts_arena *arena, const char *name);
 ts_tensor_id ts_graph_add_tensor(ts_graph *graph, const ts_tensor *tensor);
 ts_node_id ts_graph_add_node(ts_graph *graph, const ts_node *node);
 
+/* A shape as text, "1x8x8x16", for messages and tables; returns buffer->text. */
+typedef struct ts_dims_buffer {
+    char text[TS_MAX_RANK * 11 + 2];
+} ts_dims_buffer;
+const char *ts_dims_text(ts_dims_buffer *buffer, uint32_t rank, const uint32_t *dims);
+
 /* Number of elements of a tensor, and its bytes packed as the target stores it (sub-byte elements
  * share bytes, the first in the low bits; the whole is rounded up to a byte). */
 uint64_t ts_tensor_elements(const ts_tensor *tensor);
@@ -158,6 +172,9 @@ uint64_t ts_tensor_bytes(const ts_tensor *tensor);
 
 /* Element i of a constant integer tensor. */
 int32_t ts_tensor_int(const ts_tensor *tensor, uint64_t i);
+
+/* Zero point of an activation (per tensor); 0 where no quantum is known. */
+int32_t ts_tensor_zero(const ts_tensor *tensor);
 
 /* Height, width and channels of an activation {1, H, W, C}. */
 static inline uint32_t ts_h(const ts_tensor *t) { return t->dims[1]; }
@@ -172,8 +189,9 @@ uint32_t ts_window_out(uint32_t in, uint32_t kernel, uint32_t stride, uint32_t d
 /* Multiply-accumulates of a node: CONV and LINEAR only, 0 for the others. */
 uint64_t ts_node_macs(const ts_graph *graph, const ts_node *node);
 
-/* Lowest and highest value that the accumulator of a CONV, LINEAR or AVG_POOL node can reach for
- * output channel `channel`, over every input that the input's type admits (bias included). */
+/* Lowest and highest value that reaches the requantisation of a node for output channel `channel`, over
+ * every input that the inputs' types admit (bias included; ADD: the clip of its sum). Saturates at 64
+ * bits. */
 void ts_node_acc_range(const ts_graph *graph, const ts_node *node, uint32_t channel, int64_t *low,
                        int64_t *high);
 
