@@ -1,16 +1,17 @@
 /* Transfers between the memories; asynchronous, with tickets.
  *
- * L1 <-> L2 (all called by core 0 of the team; the L1 side is contiguous, the L2 side has `lines` lines of
- * `line_bytes`, `l2_stride_bytes` apart; 3-D: `planes` such blocks, `l2_plane_bytes` apart):
- *   ts_ticket ts_dma_in_1d (void *l1, const void *l2, uint32_t bytes)
- *   ts_ticket ts_dma_out_1d(void *l2, const void *l1, uint32_t bytes)
- *   ts_ticket ts_dma_in_2d (void *l1, const void *l2, uint32_t lines, uint32_t line_bytes, uint32_t
- * l2_stride_bytes) ts_ticket ts_dma_out_2d(void *l2, const void *l1, uint32_t lines, uint32_t line_bytes,
- * uint32_t l2_stride_bytes) ts_ticket ts_dma_in_3d / ts_dma_out_3d(..., uint32_t planes, uint32_t
- * l2_plane_bytes)   appended arguments ts_ticket ts_dma_in_rows(void *l1, uint32_t l1_stride_bytes, const
- * void *l2, uint32_t lines, uint32_t line_bytes, uint32_t l2_stride_bytes)   strided on both sides (padded
- * tiles): a transfer a line void ts_dma_wait(ts_ticket)     returns when the transfer is complete and visible
- * to all cores after a barrier
+ * L1 <-> L2, all called by core 0 of the team. The L1 side is contiguous, the L2 side has `lines` lines of
+ * `line_bytes`, `stride_bytes` apart; 3-D: `planes` such blocks, `plane_bytes` apart.
+ *
+ *   ts_ticket ts_dma_in_1d(void *l1, const void *l2, bytes)
+ *   ts_ticket ts_dma_out_1d(void *l2, const void *l1, bytes)
+ *   ts_ticket ts_dma_in_2d(void *l1, const void *l2, lines, line_bytes, stride_bytes)
+ *   ts_ticket ts_dma_out_2d(void *l2, const void *l1, lines, line_bytes, stride_bytes)
+ *   ts_ticket ts_dma_in_3d(void *l1, const void *l2, lines, line_bytes, stride_bytes, planes, plane_bytes)
+ *   ts_ticket ts_dma_out_3d(void *l2, const void *l1, lines, line_bytes, stride_bytes, planes, plane_bytes)
+ *   ts_ticket ts_dma_in_rows(void *l1, l1_stride_bytes, const void *l2, lines, line_bytes, stride_bytes)
+ *                                     strided on both sides (padded tiles): a transfer a line
+ *   void ts_dma_wait(ts_ticket)       returns when the transfer is complete; a barrier shows it to all cores
  *
  * L3 -> L2 and L2 -> L3 (core 0; 1-D; addresses are offsets in the L3 memory):
  *   ts_ticket ts_l3_read (void *l2, uint32_t l3, uint32_t bytes)
