@@ -100,7 +100,7 @@ static int32_t sign_extend(uint32_t value, uint32_t bits) {
     return (int32_t)((value ^ sign) - sign);
 }
 
-static int32_t operand_value(uint32_t word, const ts__isa_operand *operand) {
+int32_t ts__isa_operand_value(uint32_t word, const ts__isa_operand *operand) {
     uint32_t value = operand->base;
     for (int i = 0; i < TS__ISA_CHUNKS; i++) {
         const ts__isa_chunk *chunk = &operand->chunks[i];
@@ -109,19 +109,19 @@ static int32_t operand_value(uint32_t word, const ts__isa_operand *operand) {
     return operand->sign_bits != 0u ? sign_extend(value, operand->sign_bits) : (int32_t)value;
 }
 
-static bool constraints_hold(uint32_t constraints, const ts_insn *insn) {
-    uint32_t rd = (insn->raw >> 7) & 31u;
+bool ts__isa_constraints_hold(uint32_t constraints, uint32_t word, int32_t imm) {
+    uint32_t rd = (word >> 7) & 31u, rs2 = (word >> 2) & 31u;
     return !((constraints & TS_C_RD_NOT_0) != 0u && rd == 0u) &&
            !((constraints & TS_C_RD_NOT_SP) != 0u && rd == 2u) &&
-           !((constraints & TS_C_RS2_NOT_0) != 0u && ((insn->raw >> 2) & 31u) == 0u) &&
-           !((constraints & TS_C_IMM_NOT_0) != 0u && insn->imm == 0);
+           !((constraints & TS_C_RS2_NOT_0) != 0u && rs2 == 0u) &&
+           !((constraints & TS_C_IMM_NOT_0) != 0u && imm == 0);
 }
 
 static void fill(const ts_isa_row *row, ts_insn *insn) {
     const ts__isa_format_row *format = &ts__isa_formats[row->format];
     for (int i = 0; i < TS__ISA_OPERANDS && format->operands[i] != 0; i++) {
         const ts__isa_operand *operand = &ts__isa_operands[format->operands[i] - 1];
-        ts__isa_set(insn, operand, operand_value(insn->raw, operand));
+        ts__isa_set(insn, operand, ts__isa_operand_value(insn->raw, operand));
     }
 }
 
@@ -142,7 +142,7 @@ static uint32_t find_row(ts_isa_revision revision, ts_insn *insn) {
         }
         ts_insn found = {.size = insn->size, .raw = insn->raw};
         fill(row, &found);
-        if (constraints_hold(row->constraints, &found)) {
+        if (ts__isa_constraints_hold(row->constraints, found.raw, found.imm)) {
             *insn = found;
             return (uint32_t)(row - ts_isa_rows);
         }

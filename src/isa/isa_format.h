@@ -111,6 +111,15 @@ extern const ts__isa_operand ts__isa_operands[];
 /* All bits of the word that the format's operands occupy. */
 uint32_t ts__isa_operand_bits(const ts__isa_format_row *format);
 
+/* Value of an operand in an instruction word. */
+int32_t ts__isa_operand_value(uint32_t word, const ts__isa_operand *operand);
+
+/* Whether a word of a compressed row satisfies the row's constraints (ts_isa_constraint). */
+bool ts__isa_constraints_hold(uint32_t constraints, uint32_t word, int32_t imm);
+
+/* Encodes from the operands that are written out, not from the implied ones. */
+bool ts__isa_encode_written(const ts_insn *insn, uint32_t *word);
+
 /* Value of an operand in the decoded form, and its place there. */
 int32_t ts__isa_get(const ts_insn *insn, const ts__isa_operand *operand);
 void ts__isa_set(ts_insn *insn, const ts__isa_operand *operand, int32_t value);
