@@ -8,7 +8,7 @@
 #define MAX_FACTOR (INT64_C(1) << 40)
 #define MAX_TERM   (INT64_C(1) << 62)
 
-enum { MAX_WINDOW = 4096 };
+enum { MAX_WINDOW = 4096, MAX_ENDS = 256 };
 
 typedef struct check {
     const ts_graph *graph;
@@ -122,6 +122,10 @@ static ts_status check_ends(const ts_graph *graph, ts_diags *diags) {
     if (graph->inputs.count == 0 || graph->outputs.count == 0 || graph->nodes.count == 0) {
         return ts_error(diags, TS_DIAG_GRAPH, NULL, NULL,
                         "the network has no inputs, no outputs or no nodes");
+    }
+    if (graph->inputs.count > MAX_ENDS || graph->outputs.count > MAX_ENDS) {
+        return ts_error(diags, TS_DIAG_LIMIT, NULL, NULL, "the network has more than %d inputs or outputs",
+                        MAX_ENDS);
     }
     for (uint32_t i = 0; i < graph->inputs.count; i++) {
         ts_tensor_id id = graph->inputs.data[i];

@@ -1,0 +1,385 @@
+#include "num/build.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { KAPPA_MOST = 2047, M_MOST = 255 };
+
+ts__builder ts__builder_new(ts_arena *arena, const char *name, uint64_t seed, ts_diags *diags) {
+    return (ts__builder){
+        .arena = arena, .graph = ts_graph_new(arena, name), .random = ts_random_seed(seed), .diags = diags};
+}
+
+static ts_tensor *tensor_of(ts__builder *b, ts_tensor_id id) { return &b->graph->tensors.data[id]; }
+
+static ts_tensor_id add_tensor(ts__builder *b, const ts_tensor *tensor, int32_t *values) {
+    ts_tensor_id id = ts_graph_add_tensor(b->graph, tensor);
+    TS_PUSH(b->arena, &b->values, values);
+    return id;
+}
+
+ts_tensor_id ts__build_activation(ts__builder *b, const char *name, ts_type type, uint32_t h, uint32_t w,
+                                  uint32_t c) {
+    ts_tensor t = {.name = ts_arena_strdup(b->arena, name), .type = type, .rank = 4, .dims = {1, h, w, c}};
+    return add_tensor(b, &t, TS_NEW_ARRAY(b->arena, int32_t, ts_tensor_elements(&t)));
+}
+
+ts_tensor_id ts__build_input(ts__builder *b, const char *name, ts_type type, uint32_t h, uint32_t w,
+                             uint32_t c) {
+    ts_tensor_id id = ts__build_activation(b, name, type, h, w, c);
+    uint64_t count = ts_tensor_elements(tensor_of(b, id));
+    for (uint64_t i = 0; i < count; i++) {
+        b->values.data[id][i] = (int32_t)ts_random_range(&b->random, ts_type_low(type), ts_type_high(type));
+    }
+    TS_PUSH(b->arena, &b->graph->inputs, id);
+    return id;
+}
+
+/* ---- parameters ---- */
+
+static int64_t draw_weight(ts_random *random, ts__weights how, int64_t low, int64_t high) {
+    if (how == TS__WEIGHTS_EXTREME) {
+        return ts_random_next(random) & 1 ? high : low;
+    }
+    if (how == TS__WEIGHTS_UNIFORM || high - low < 16) {
+        return ts_random_range(random, low, high);
+    }
+    /* Mean of four bytes: bell-shaped, standard deviation about a seventh of the range. */
+    uint64_t bits = ts_random_next(random);
+    int64_t sum = (int64_t)((bits & 255) + (bits >> 8 & 255) + (bits >> 16 & 255) + (bits >> 24 & 255));
+    return low + sum * (high - low + 1) / 1021;
+}
+
+static ts_tensor_id add_weights(ts__builder *b, const char *name, const ts__layer_spec *spec, uint32_t rank,
+                                const uint32_t *dims) {
+    ts_tensor t = {
+        .name = ts_arena_printf(b->arena, "%s.weight", name), .type = spec->weight_type, .rank = rank};
+    memcpy(t.dims, dims, rank * sizeof *dims);
+    uint64_t count = ts_tensor_elements(&t);
+    int8_t *data = TS_NEW_ARRAY(b->arena, int8_t, count);
+    int64_t low = ts_type_low(t.type), high = ts_type_high(t.type);
+    for (uint64_t i = 0; i < count; i++) {
+        data[i] = (int8_t)draw_weight(&b->random, spec->weights, low, high);
+    }
+    t.data = data;
+    return add_tensor(b, &t, NULL);
+}
+
+static ts_tensor_id add_bias(ts__builder *b, const char *name, uint32_t channels, int64_t most) {
+    ts_tensor t = {
+        .name = ts_arena_printf(b->arena, "%s.bias", name), .type = TS_S32, .rank = 1, .dims = {channels}};
+    int32_t *data = TS_NEW_ARRAY(b->arena, int32_t, channels);
+    for (uint32_t i = 0; i < channels; i++) {
+        data[i] = (int32_t)ts_random_range(&b->random, -most, most);
+    }
+    t.data = data;
+    return add_tensor(b, &t, NULL);
+}
+
+/* Halves the weights until no input takes an accumulator past 31 bits. */
+static void bound_weights(ts__builder *b, const ts_node *node) {
+    const ts_tensor *weights = tensor_of(b, node->weights);
+    int8_t *data = (int8_t *)(uintptr_t)weights->data;
+    uint64_t taps = ts_tensor_elements(weights) / weights->dims[0];
+    for (uint32_t c = 0; c < weights->dims[0];) {
+        int64_t low, high;
+        ts_node_acc_range(b->graph, node, c, &low, &high);
+        if (low >= INT32_MIN / 2 && high <= INT32_MAX / 2) {
+            c++;
+            continue;
+        }
+        for (uint64_t i = 0; i < taps; i++) {
+            data[c * taps + i] = (int8_t)(data[c * taps + i] / 2);
+        }
+    }
+}
+
+/* ---- requantisation ---- */
+
+typedef struct channel_statistics {
+    double mean, deviation;
+} channel_statistics;
+
+/* Mean and deviation of each channel. A channel that hardly varies on this input is given a quarter of
+ * the layer's deviation, so that another input does not saturate it. */
+static channel_statistics *measure(ts_arena *arena, const int32_t *acc, uint64_t count, uint32_t channels) {
+    channel_statistics *s = TS_NEW_ARRAY(arena, channel_statistics, channels);
+    double *squares = TS_NEW_ARRAY(arena, double, channels);
+    double pixels = (double)(count / channels), layer = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        s[i % channels].mean += acc[i] / pixels;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        double distance = acc[i] - s[i % channels].mean;
+        squares[i % channels] += distance * distance / pixels;
+    }
+    for (uint32_t c = 0; c < channels; c++) {
+        /* Where there is one pixel only, its distance from zero says how large values are. */
+        layer += (pixels > 1 ? squares[c] : s[c].mean * s[c].mean) / channels;
+    }
+    for (uint32_t c = 0; c < channels; c++) {
+        s[c].deviation = fmax(fmax(sqrt(squares[c]), sqrt(layer) / 4), 1);
+    }
+    return s;
+}
+
+static channel_statistics *measure_together(ts_arena *arena, const int32_t *acc, uint64_t count,
+                                            uint32_t channels) {
+    const channel_statistics *all = measure(arena, acc, count, 1);
+    channel_statistics *s = TS_NEW_ARRAY(arena, channel_statistics, channels);
+    for (uint32_t c = 0; c < channels; c++) {
+        s[c] = all[0];
+    }
+    return s;
+}
+
+/* y = slope acc + offset, as wanted for one channel. */
+typedef struct line {
+    double slope, offset;
+} line;
+
+static line wanted_line(ts_random *random, const channel_statistics *s, const ts__layer_spec *spec) {
+    double low = (double)ts_type_low(spec->out_type), high = (double)ts_type_high(spec->out_type);
+    bool relu = spec->centre == TS__CENTRE_RELU && low == 0;
+    double centre = low + (high - low) * (relu ? 0.22 : 0.5);
+    double spread = (high - low) * (relu ? 0.33 : 0.18);
+    double gain = (double)ts_random_range(random, 80, 125) / 100;
+    double slope = gain * spread / s->deviation;
+    slope = ts_random_range(random, 0, 15) == 0 && !spec->by_tensor ? -slope : slope;
+    return (line){.slope = slope, .offset = centre - slope * s->mean};
+}
+
+/* kappa of 12 bits, m of 8, D a power of two (or one less) as NEMO's; lambda a whole number that float32
+ * holds, as its files need. */
+static void fit_nemo(ts_arena *arena, const line *lines, uint32_t channels, bool d_less_one, ts_requant *r) {
+    int64_t *kappa = TS_NEW_ARRAY(arena, int64_t, channels);
+    int64_t *lambda = TS_NEW_ARRAY(arena, int64_t, channels);
+    double steepest = 0;
+    for (uint32_t c = 0; c < channels; c++) {
+        steepest = fmax(steepest, fabs(lines[c].slope));
+    }
+    double unit = steepest / KAPPA_MOST;
+    int exponent = (int)floor(log2(M_MOST / unit));
+    r->d = (INT64_C(1) << exponent) - d_less_one;
+    r->m = llround(unit * ldexp(1, exponent));
+    for (uint32_t c = 0; c < channels; c++) {
+        kappa[c] = llround(lines[c].slope / unit);
+        lambda[c] = llroundf((float)(lines[c].offset * (double)r->d / (double)r->m));
+    }
+    r->kappa = kappa;
+    r->lambda = lambda;
+}
+
+/* TFLite's Q31 multipliers; the offset can only be the zero point, one for the layer. */
+static void fit_tflite(ts_arena *arena, const line *lines, uint32_t channels, ts_requant *r) {
+    int32_t *multiplier = TS_NEW_ARRAY(arena, int32_t, channels);
+    int32_t *shift = TS_NEW_ARRAY(arena, int32_t, channels);
+    for (uint32_t c = 0; c < channels; c++) {
+        int exponent;
+        int64_t mantissa = llround(frexp(fabs(lines[c].slope), &exponent) * ldexp(1, 31));
+        if (mantissa == INT64_C(1) << 31) {
+            mantissa /= 2;
+            exponent++;
+        }
+        multiplier[c] = exponent < -31 ? 0 : (int32_t)mantissa;
+        shift[c] = exponent < -31 ? 0 : exponent;
+    }
+    r->multiplier = multiplier;
+    r->shift = shift;
+}
+
+static void choose_requant(ts__builder *b, const ts__layer_spec *spec, const int32_t *acc,
+                           const ts_tensor *out, ts_requant *r) {
+    uint64_t count = ts_tensor_elements(out);
+    uint32_t channels = ts_c(out);
+    uint32_t rows = spec->by_tensor ? 1 : channels;
+    *r = (ts_requant){.kind = spec->requant,
+                      .channels = rows,
+                      .low = (int32_t)ts_type_low(spec->out_type),
+                      .high = (int32_t)ts_type_high(spec->out_type)};
+    channel_statistics *s = spec->by_tensor ? measure_together(b->arena, acc, count, channels)
+                                            : measure(b->arena, acc, count, channels);
+    line *lines = TS_NEW_ARRAY(b->arena, line, rows);
+    for (uint32_t c = 0; c < rows; c++) {
+        lines[c] = wanted_line(&b->random, &s[c], spec);
+    }
+    if (spec->requant == TS_REQUANT_NEMO) {
+        fit_nemo(b->arena, lines, rows, spec->d_less_one, r);
+    } else {
+        fit_tflite(b->arena, lines, rows, r);
+        r->zero = r->low < 0 ? (int32_t)ts_random_range(&b->random, r->low, r->high) : r->low;
+    }
+}
+
+/* sum m / D with m / D close to 1 / n: 7 to 8 bits of m, as NEMO's. */
+static void average_requant(ts__builder *b, const ts__layer_spec *spec, ts_requant *r) {
+    int64_t n = (int64_t)spec->window.kernel_h * spec->window.kernel_w, d = 64;
+    while (d / n < 64) {
+        d *= 2;
+    }
+    int64_t *kappa = TS_NEW(b->arena, int64_t), *lambda = TS_NEW(b->arena, int64_t);
+    *kappa = 1;
+    *r = (ts_requant){.kind = TS_REQUANT_NEMO,
+                      .channels = 1,
+                      .kappa = kappa,
+                      .lambda = lambda,
+                      .m = (d + n / 2) / n,
+                      .d = d,
+                      .low = (int32_t)ts_type_low(spec->out_type),
+                      .high = (int32_t)ts_type_high(spec->out_type)};
+}
+
+/* ---- layers ---- */
+
+static ts_status output_size(ts__builder *b, const char *name, const ts__layer_spec *spec,
+                             const ts_tensor *in, uint32_t *h, uint32_t *w) {
+    const ts_window *win = &spec->window;
+    *h = ts_h(in);
+    *w = ts_w(in);
+    if (spec->op == TS_OP_LINEAR) {
+        *h = *w = 1;
+    } else if (spec->op != TS_OP_REQUANT) {
+        *h = ts_window_out(*h, win->kernel_h, win->stride_h, win->dilation_h, win->pad_top, win->pad_bottom);
+        *w = ts_window_out(*w, win->kernel_w, win->stride_w, win->dilation_w, win->pad_left, win->pad_right);
+    }
+    if (*h == 0 || *w == 0) {
+        return ts_error(b->diags, TS_DIAG_SHAPE, name, ts_op_name(spec->op),
+                        "a window of %u x %u does not fit its input of %u x %u", (unsigned)win->kernel_h,
+                        (unsigned)win->kernel_w, (unsigned)ts_h(in), (unsigned)ts_w(in));
+    }
+    if ((uint64_t)*h * *w > TS_MAX_ELEMENTS / spec->out_c) {
+        return ts_error(b->diags, TS_DIAG_LIMIT, name, ts_op_name(spec->op), "makes too large an output");
+    }
+    return TS_OK;
+}
+
+static ts_status add_parameters(ts__builder *b, const char *name, const ts__layer_spec *spec,
+                                const ts_tensor *in, ts_node *node) {
+    if (spec->op == TS_OP_CONV) {
+        if (spec->groups == 0 || ts_c(in) % spec->groups != 0 || spec->out_c % spec->groups != 0) {
+            return ts_error(b->diags, TS_DIAG_SHAPE, name, "conv",
+                            "%u groups do not divide %u input and %u output channels", (unsigned)spec->groups,
+                            (unsigned)ts_c(in), (unsigned)spec->out_c);
+        }
+        uint32_t dims[] = {spec->out_c, spec->window.kernel_h, spec->window.kernel_w,
+                           ts_c(in) / spec->groups};
+        node->weights = add_weights(b, name, spec, 4, dims);
+    } else {
+        node->weights =
+            add_weights(b, name, spec, 2, (uint32_t[]){spec->out_c, (uint32_t)ts_tensor_elements(in)});
+    }
+    if (spec->bias) {
+        node->bias = add_bias(b, name, spec->out_c, 2000);
+    }
+    return TS_OK;
+}
+
+static void finish_values(ts__builder *b, const ts_node *node, int32_t *values) {
+    const ts_tensor *out = tensor_of(b, node->output);
+    uint64_t count = ts_tensor_elements(out);
+    for (uint64_t i = 0; i < count; i++) {
+        values[i] = ts_requant_apply(&node->requant, (uint32_t)(i % ts_c(out)), values[i]);
+    }
+}
+
+/* Computes the bare accumulators first (32 bits), chooses the requantisation, then applies it. */
+static ts_status settle(ts__builder *b, ts_node_id id, const ts__layer_spec *spec) {
+    ts_node *node = &b->graph->nodes.data[id];
+    int32_t *values = b->values.data[node->output];
+    const int32_t *inputs[] = {b->values.data[node->inputs[0]]};
+    TS_TRY(ts_integer_node(b->graph, id, inputs, values, b->diags));
+    if (spec->requant == TS_REQUANT_NONE) {
+        return TS_OK;
+    }
+    if (spec->op == TS_OP_AVG_POOL && spec->requant == TS_REQUANT_NEMO) {
+        average_requant(b, spec, &node->requant);
+    } else {
+        choose_requant(b, spec, values, tensor_of(b, node->output), &node->requant);
+    }
+    ts_tensor *out = tensor_of(b, node->output);
+    out->type = spec->out_type;
+    if (spec->requant == TS_REQUANT_TFLITE) {
+        double *scale = TS_NEW(b->arena, double);
+        int32_t *zero = TS_NEW(b->arena, int32_t);
+        *scale = 1;
+        *zero = node->requant.zero;
+        out->quantum = (ts_quantum){.channels = 1, .scale = scale, .zero = zero};
+    }
+    finish_values(b, node, values);
+    return TS_OK;
+}
+
+ts_status ts__build_layer(ts__builder *b, const char *name, const ts__layer_spec *spec, ts_tensor_id in,
+                          ts_tensor_id *out) {
+    ts__layer_spec s = *spec;
+    const ts_tensor input = *tensor_of(b, in);
+    ts_node node = {.name = ts_arena_strdup(b->arena, name),
+                    .file_index = b->graph->nodes.count,
+                    .op = s.op,
+                    .input_count = 1,
+                    .inputs = {in},
+                    .weights = TS_NONE,
+                    .bias = TS_NONE,
+                    .groups = s.op == TS_OP_CONV ? s.groups : 0,
+                    .window = s.window};
+    bool weighted = s.op == TS_OP_CONV || s.op == TS_OP_LINEAR;
+    s.out_c = weighted ? s.out_c : ts_c(&input);
+    uint32_t h, w;
+    TS_TRY(output_size(b, name, &s, &input, &h, &w));
+    if (weighted) {
+        TS_TRY(add_parameters(b, name, &s, &input, &node));
+        bound_weights(b, &node);
+    }
+    ts_type type = s.requant == TS_REQUANT_NONE && s.op == TS_OP_MAX_POOL ? input.type : TS_S32;
+    node.output = *out =
+        ts__build_activation(b, ts_arena_printf(b->arena, "%s.out", name), type, h, w, s.out_c);
+    if (s.op == TS_OP_MAX_POOL && s.requant == TS_REQUANT_NONE) {
+        tensor_of(b, *out)->quantum = input.quantum;
+    }
+    return settle(b, ts_graph_add_node(b->graph, &node), &s);
+}
+
+/* ---- additions ---- */
+
+/* Lowest and highest of m v over a type. */
+static void scaled_range(const ts_tensor *t, int64_t m, int64_t *low, int64_t *high) {
+    int64_t a = m * ts_type_low(t->type), b = m * ts_type_high(t->type);
+    *low = a < b ? a : b;
+    *high = a < b ? b : a;
+}
+
+static ts_add_step plain_step(int64_t mul, int64_t div) {
+    return (ts_add_step){.mul = mul, .div = div, .low = INT32_MIN, .high = INT32_MAX};
+}
+
+ts_status ts__build_add(ts__builder *b, const char *name, const ts__add_spec *spec, ts_tensor_id a,
+                        ts_tensor_id other, ts_tensor_id *out) {
+    const ts_tensor first = *tensor_of(b, a), second = *tensor_of(b, other);
+    int64_t low1, high1, low2, high2;
+    scaled_range(&first, spec->m1, &low1, &high1);
+    scaled_range(&second, spec->m2, &low2, &high2);
+    int64_t low = ts_floor_div(low1 + low2, spec->d), high = ts_floor_div(high1 + high2, spec->d);
+    ts_node node = {.name = ts_arena_strdup(b->arena, name),
+                    .file_index = b->graph->nodes.count,
+                    .op = TS_OP_ADD,
+                    .input_count = 2,
+                    .inputs = {a, other},
+                    .in1 = plain_step(spec->m1, 1),
+                    .in2 = plain_step(spec->m2, 1),
+                    .sum = {.mul = 1, .div = spec->d, .low = (int32_t)low, .high = (int32_t)high}};
+    ts_type type = ts_type_for_range(low, high);
+    node.output = *out = ts__build_activation(b, ts_arena_printf(b->arena, "%s.out", name), type,
+                                              ts_h(&first), ts_w(&first), ts_c(&first));
+    ts_node_id id = ts_graph_add_node(b->graph, &node);
+    const int32_t *inputs[] = {b->values.data[a], b->values.data[other]};
+    int32_t *values = b->values.data[*out];
+    TS_TRY(ts_integer_node(b->graph, id, inputs, values, b->diags));
+    if (spec->then != TS_REQUANT_NONE) {
+        ts__layer_spec how = {.out_type = spec->out_type, .requant = spec->then, .by_tensor = true};
+        ts_node *added = &b->graph->nodes.data[id];
+        choose_requant(b, &how, values, tensor_of(b, *out), &added->requant);
+        tensor_of(b, *out)->type = spec->out_type;
+        finish_values(b, added, values);
+    }
+    return TS_OK;
+}

@@ -1,0 +1,68 @@
+/* Building integer networks layer by layer, with the requantisation of each chosen from what its
+ * accumulators do on a seeded input. Private to src/num: the generator and the random networks. */
+#ifndef TS_NUM_BUILD_H
+#define TS_NUM_BUILD_H
+
+#include "base/random.h"
+#include "num/integer.h"
+
+/* How weights are drawn. */
+typedef enum ts__weights {
+    TS__WEIGHTS_NORMAL,  /* bell-shaped over the type's range */
+    TS__WEIGHTS_UNIFORM, /* the whole range alike */
+    TS__WEIGHTS_EXTREME, /* the lowest and the highest value only */
+} ts__weights;
+
+/* Where the middle of the accumulators goes. */
+typedef enum ts__centre {
+    TS__CENTRE_RELU,   /* low in the range: a part is clipped, as by a rectifier */
+    TS__CENTRE_MIDDLE, /* in the middle: a layer without activation */
+} ts__centre;
+
+typedef struct ts__layer_spec {
+    ts_op op; /* any but ADD */
+    ts_window window;
+    uint32_t groups, out_c; /* CONV; LINEAR: out_c */
+    ts_type weight_type, out_type;
+    ts__weights weights;
+    ts__centre centre;
+    bool bias;
+    ts_requant_kind requant; /* NONE: the bare accumulator */
+    bool d_less_one;         /* D = 2^k - 1 */
+    bool by_tensor;          /* one kappa and lambda for all channels */
+} ts__layer_spec;
+
+typedef struct ts__builder {
+    ts_arena *arena;
+    ts_graph *graph;
+    ts_random random;
+    ts_diags *diags;
+    TS_VEC(int32_t *) values; /* by tensor: what the seeded input makes of it; constants: NULL */
+} ts__builder;
+
+ts__builder ts__builder_new(ts_arena *arena, const char *name, uint64_t seed, ts_diags *diags);
+
+/* A network input {1, h, w, c} with seeded values over its type's whole range. */
+ts_tensor_id ts__build_input(ts__builder *b, const char *name, ts_type type, uint32_t h, uint32_t w,
+                             uint32_t c);
+
+/* Adds a layer that reads `in`, computes it on the seeded values and gives its output. Windows of SAME
+ * and like paddings are the caller's. Errors: a window that does not fit, an accumulator past 32 bits. */
+ts_status ts__build_layer(ts__builder *b, const char *name, const ts__layer_spec *spec, ts_tensor_id in,
+                          ts_tensor_id *out);
+
+/* y = floor((m1 a + m2 b) / d) of two tensors of one shape, without a clip: in the narrowest type that
+ * holds every result; where `then` is not NONE, requantised to `out_type` behind it. */
+typedef struct ts__add_spec {
+    int64_t m1, m2, d;
+    ts_requant_kind then;
+    ts_type out_type;
+} ts__add_spec;
+ts_status ts__build_add(ts__builder *b, const char *name, const ts__add_spec *spec, ts_tensor_id a,
+                        ts_tensor_id other, ts_tensor_id *out);
+
+/* Activation tensor with no values yet; its type may still change. */
+ts_tensor_id ts__build_activation(ts__builder *b, const char *name, ts_type type, uint32_t h, uint32_t w,
+                                  uint32_t c);
+
+#endif

@@ -1,0 +1,270 @@
+/* Random networks: a walk that adds one random layer after another to whatever fits. */
+#include <string.h>
+
+#include "num/build.h"
+#include "num/generate.h"
+
+ts_random_limits ts_random_limits_default(void) {
+    return (ts_random_limits){
+        .nodes = 8, .side = 12, .channels = 24, .sub_byte = true, .signed_activations = true};
+}
+
+int32_t *ts_random_values(ts_arena *arena, uint64_t seed, const ts_tensor *tensor, bool extreme) {
+    ts_random random = ts_random_seed(seed);
+    uint64_t count = ts_tensor_elements(tensor);
+    int64_t low = ts_type_low(tensor->type), high = ts_type_high(tensor->type);
+    int32_t *values = TS_NEW_ARRAY(arena, int32_t, count);
+    for (uint64_t i = 0; i < count; i++) {
+        bool end = extreme && ts_random_range(&random, 0, 7) != 0;
+        values[i] =
+            (int32_t)(end ? (ts_random_next(&random) & 1 ? high : low) : ts_random_range(&random, low, high));
+    }
+    return values;
+}
+
+typedef struct walk {
+    ts__builder b;
+    const ts_random_limits *limits;
+    bool is_1d;
+} walk;
+
+static uint32_t pick(walk *w, uint32_t low, uint32_t high) {
+    return (uint32_t)ts_random_range(&w->b.random, low, high);
+}
+
+static bool chance(walk *w, uint32_t in) { return pick(w, 1, in) == 1; }
+
+static ts_type pick_weight_type(walk *w) {
+    static const ts_type types[] = {TS_S8, TS_S8, TS_S4, TS_S2};
+    return types[w->limits->sub_byte ? pick(w, 0, 3) : 0];
+}
+
+static ts_type pick_activation_type(walk *w) {
+    static const ts_type types[] = {TS_U8, TS_U8, TS_U4, TS_U2, TS_S8, TS_S8, TS_S4, TS_S2};
+    uint32_t sign = w->limits->signed_activations && chance(w, 3) ? 4 : 0;
+    return types[sign + (w->limits->sub_byte ? pick(w, 0, 3) : 0)];
+}
+
+static const ts_tensor *tensor_of(const walk *w, ts_tensor_id id) { return &w->b.graph->tensors.data[id]; }
+
+/* Kernel, stride, dilation and pads of one axis, such that the result is at least 1. */
+static void pick_axis(walk *w, uint32_t in, uint32_t *kernel, uint32_t *stride, uint32_t *dilation,
+                      uint32_t *pad_begin, uint32_t *pad_end) {
+    *kernel = pick(w, 1, 5);
+    *stride = chance(w, 2) ? 1 : pick(w, 1, 3);
+    *dilation = chance(w, 4) ? pick(w, 2, 3) : 1;
+    uint32_t reach = (*kernel - 1) * *dilation;
+    *pad_begin = chance(w, 2) ? reach / 2 : pick(w, 0, reach);
+    *pad_end = chance(w, 2) ? reach / 2 : pick(w, 0, reach);
+    if (ts_window_out(in, *kernel, *stride, *dilation, *pad_begin, *pad_end) == 0) {
+        *pad_begin = reach;
+    }
+}
+
+static ts_window pick_window(walk *w, const ts_tensor *in) {
+    ts_window win = {1, 1, 1, 1, 1, 1, 0, 0, 0, 0};
+    if (ts_h(in) > 1 || !w->is_1d) {
+        pick_axis(w, ts_h(in), &win.kernel_h, &win.stride_h, &win.dilation_h, &win.pad_top, &win.pad_bottom);
+    }
+    pick_axis(w, ts_w(in), &win.kernel_w, &win.stride_w, &win.dilation_w, &win.pad_left, &win.pad_right);
+    return win;
+}
+
+/* Pooling neither dilates nor lets a window lie in the padding. */
+static ts_window pick_pool_window(walk *w, const ts_tensor *in) {
+    ts_window win = pick_window(w, in);
+    win.dilation_h = win.dilation_w = 1;
+    win.kernel_h = win.kernel_h > ts_h(in) ? ts_h(in) : win.kernel_h;
+    win.kernel_w = win.kernel_w > ts_w(in) ? ts_w(in) : win.kernel_w;
+    win.pad_top = pick(w, 0, win.kernel_h / 2);
+    win.pad_bottom = pick(w, 0, win.kernel_h / 2);
+    win.pad_left = pick(w, 0, win.kernel_w / 2);
+    win.pad_right = pick(w, 0, win.kernel_w / 2);
+    return win;
+}
+
+/* 1, all, or any number that divides the channels. */
+static uint32_t pick_groups(walk *w, uint32_t in_c, uint32_t *out_c) {
+    if (chance(w, 2)) {
+        return 1;
+    }
+    if (chance(w, 2) || w->limits->nemo_only) {
+        *out_c = in_c;
+        return in_c;
+    }
+    uint32_t groups = pick(w, 1, in_c);
+    while (in_c % groups != 0) {
+        groups--;
+    }
+    *out_c = (*out_c + groups - 1) / groups * groups;
+    *out_c = *out_c > w->limits->channels ? groups : *out_c;
+    return groups;
+}
+
+static ts__layer_spec pick_spec(walk *w, ts_op op, const ts_tensor *in) {
+    ts__layer_spec s = {.op = op,
+                        .groups = 1,
+                        .out_c = pick(w, 1, w->limits->channels),
+                        .weight_type = pick_weight_type(w),
+                        .out_type = pick_activation_type(w),
+                        .weights = (ts__weights)pick(w, 0, 2),
+                        .centre = (ts__centre)pick(w, 0, 1),
+                        .bias = chance(w, 3),
+                        .requant = w->limits->tflite && chance(w, 2) ? TS_REQUANT_TFLITE : TS_REQUANT_NEMO,
+                        .d_less_one = chance(w, 3)};
+    switch (op) {
+        case TS_OP_CONV:
+            s.window = pick_window(w, in);
+            s.groups = pick_groups(w, ts_c(in), &s.out_c);
+            break;
+        case TS_OP_MAX_POOL:
+            s.window = pick_pool_window(w, in);
+            s.requant = TS_REQUANT_NONE;
+            break;
+        case TS_OP_AVG_POOL:
+            s.window = pick_pool_window(w, in);
+            s.out_type = ts_type_is_signed(in->type) ? TS_S8 : TS_U8;
+            s.requant = TS_REQUANT_NEMO;
+            break;
+        case TS_OP_REQUANT:
+            s.by_tensor = w->limits->nemo_only || chance(w, 2);
+            break;
+        default:
+            break;
+    }
+    return s;
+}
+
+/* An earlier activation of the same shape, itself included; TS_NONE where it is the only one and `in` must
+ * not meet itself. */
+static ts_tensor_id partner(walk *w, ts_tensor_id in) {
+    ts_tensor_id found = TS_NONE;
+    uint32_t seen = 0;
+    for (ts_tensor_id id = 0; id < w->b.graph->tensors.count; id++) {
+        const ts_tensor *t = tensor_of(w, id);
+        bool fits = id != in && t->data == NULL && t->type != TS_S32 &&
+                    memcmp(t->dims, tensor_of(w, in)->dims, sizeof t->dims) == 0;
+        if (fits && chance(w, ++seen)) {
+            found = id;
+        }
+    }
+    return found != TS_NONE || !chance(w, 8) ? found : in;
+}
+
+static ts_status add_sum(walk *w, const char *name, ts_tensor_id in, ts_tensor_id other, ts_tensor_id *out) {
+    static const int64_t usual[][3] = {{32, 32, 32}, {32, 32, 64},   {40, 64, 64},
+                                       {1, 1, 1},    {53, 128, 128}, {256, 43, 256}};
+    const int64_t *row = usual[pick(w, 0, 5)];
+    bool wide = tensor_of(w, in)->type == TS_S16 || tensor_of(w, other)->type == TS_S16;
+    ts__add_spec spec = {.m1 = row[0],
+                         .m2 = row[1],
+                         .d = row[2],
+                         .then = wide || chance(w, 2) ? TS_REQUANT_NEMO : TS_REQUANT_NONE,
+                         .out_type = pick_activation_type(w)};
+    return ts__build_add(&w->b, name, &spec, in, other, out);
+}
+
+/* One random layer behind `in`; *out is TS_NONE where nothing was added. */
+static ts_status grow(walk *w, uint32_t index, ts_tensor_id in, ts_tensor_id *out) {
+    static const ts_op ops[] = {TS_OP_CONV,     TS_OP_CONV,     TS_OP_CONV,    TS_OP_CONV, TS_OP_ADD,
+                                TS_OP_MAX_POOL, TS_OP_AVG_POOL, TS_OP_REQUANT, TS_OP_ADD};
+    ts_op op = ops[pick(w, 0, 8)];
+    char name[32];
+    snprintf(name, sizeof name, "n%u.%s", (unsigned)index, ts_op_name(op));
+    if (op == TS_OP_ADD) {
+        ts_tensor_id other = partner(w, in);
+        *out = TS_NONE;
+        return other == TS_NONE ? TS_OK : add_sum(w, name, in, other, out);
+    }
+    const ts_tensor tensor = *tensor_of(w, in);
+    ts__layer_spec spec = pick_spec(w, op, &tensor);
+    return ts__build_layer(&w->b, name, &spec, in, out);
+}
+
+/* Keeps what the output needs, renumbered; inputs stay. */
+static ts_graph *without_dead_nodes(ts_arena *arena, const ts_graph *g, ts_tensor_id output) {
+    bool *alive = TS_NEW_ARRAY(arena, bool, g->tensors.count);
+    ts_tensor_id *renumbered = TS_NEW_ARRAY(arena, ts_tensor_id, g->tensors.count);
+    ts_graph *kept = ts_graph_new(arena, g->name);
+    alive[output] = true;
+    for (uint32_t i = 0; i < g->inputs.count; i++) {
+        alive[g->inputs.data[i]] = true;
+    }
+    for (ts_node_id n = g->nodes.count; n-- > 0;) {
+        const ts_node *node = &g->nodes.data[n];
+        if (!alive[node->output]) {
+            continue;
+        }
+        for (uint32_t i = 0; i < node->input_count; i++) {
+            alive[node->inputs[i]] = true;
+        }
+        const ts_tensor_id parameters[] = {node->weights, node->bias};
+        for (uint32_t i = 0; i < 2; i++) {
+            if (parameters[i] != TS_NONE) {
+                alive[parameters[i]] = true;
+            }
+        }
+    }
+    for (ts_tensor_id id = 0; id < g->tensors.count; id++) {
+        renumbered[id] = alive[id] ? ts_graph_add_tensor(kept, &g->tensors.data[id]) : TS_NONE;
+    }
+    for (ts_node_id n = 0; n < g->nodes.count; n++) {
+        ts_node node = g->nodes.data[n];
+        if (!alive[node.output]) {
+            continue;
+        }
+        for (uint32_t i = 0; i < node.input_count; i++) {
+            node.inputs[i] = renumbered[node.inputs[i]];
+        }
+        node.output = renumbered[node.output];
+        node.weights = node.weights == TS_NONE ? TS_NONE : renumbered[node.weights];
+        node.bias = node.bias == TS_NONE ? TS_NONE : renumbered[node.bias];
+        node.file_index = kept->nodes.count;
+        ts_graph_add_node(kept, &node);
+    }
+    for (uint32_t i = 0; i < g->inputs.count; i++) {
+        TS_PUSH(arena, &kept->inputs, renumbered[g->inputs.data[i]]);
+    }
+    TS_PUSH(arena, &kept->outputs, renumbered[output]);
+    return kept;
+}
+
+/* An earlier activation small enough to go on from: the newest three times in four. */
+static ts_tensor_id pick_source(walk *w, ts_tensor_id newest) {
+    if (!chance(w, 4)) {
+        return newest;
+    }
+    ts_tensor_id found = newest;
+    uint32_t seen = 0;
+    for (ts_tensor_id id = 0; id < w->b.graph->tensors.count; id++) {
+        if (tensor_of(w, id)->data == NULL && chance(w, ++seen)) {
+            found = id;
+        }
+    }
+    return found;
+}
+
+ts_status ts_random_network(ts_arena *arena, uint64_t seed, const ts_random_limits *limits, ts_graph **out,
+                            ts_diags *diags) {
+    walk w = {.b = ts__builder_new(arena, ts_arena_printf(arena, "random%llu", (unsigned long long)seed),
+                                   seed, diags),
+              .limits = limits};
+    w.is_1d = chance(&w, 5);
+    ts_type type = limits->nemo_only ? TS_U8 : pick_activation_type(&w);
+    ts_tensor_id newest = ts__build_input(&w.b, "input", type, w.is_1d ? 1 : pick(&w, 1, limits->side),
+                                          pick(&w, 1, limits->side), pick(&w, 1, limits->channels));
+    uint32_t nodes = pick(&w, 1, limits->nodes);
+    bool classify = chance(&w, 2);
+    while (w.b.graph->nodes.count == 0 || w.b.graph->nodes.count + classify < nodes) {
+        ts_tensor_id added;
+        TS_TRY(grow(&w, w.b.graph->nodes.count, pick_source(&w, newest), &added));
+        newest = added == TS_NONE ? newest : added;
+    }
+    if (classify) {
+        ts__layer_spec spec = pick_spec(&w, TS_OP_LINEAR, tensor_of(&w, newest));
+        spec.requant = chance(&w, 2) ? TS_REQUANT_NONE : spec.requant;
+        TS_TRY(ts__build_layer(&w.b, "last.linear", &spec, newest, &newest));
+    }
+    *out = without_dead_nodes(arena, w.b.graph, newest);
+    return ts_graph_verify(*out, diags);
+}
