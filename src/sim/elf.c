@@ -148,6 +148,7 @@ static ts_status read_symbols(ts_arena *arena, const reader *in, const section_h
             elf->symbols[elf->symbol_count++] = (ts_elf_symbol){.name = name,
                                                                 .address = word(p + 4),
                                                                 .bytes = word(p + 8),
+                                                                .absolute = half(p + 14) == SHN_ABS,
                                                                 .function = (p[12] & 15) == STT_FUNC,
                                                                 .global = p[12] >> 4 != 0};
         }
@@ -198,10 +199,13 @@ static ts_status read_sections(ts_arena *arena, const reader *in, ts_elf *elf) {
     return TS_OK;
 }
 
-/* By address; at one address functions first, then globals, then the longer, then by name, so that the
- * order does not depend on the host's sort. */
+/* Absolute ones last; by address; at one address functions first, then globals, then the longer, then by
+ * name, so that the order does not depend on the host's sort. */
 static int symbol_order(const void *left, const void *right) {
     const ts_elf_symbol *a = left, *b = right;
+    if (a->absolute != b->absolute) {
+        return a->absolute ? 1 : -1;
+    }
     if (a->address != b->address) {
         return a->address < b->address ? -1 : 1;
     }
@@ -220,10 +224,13 @@ static int symbol_order(const void *left, const void *right) {
 /* Gives symbols of unknown size the room up to the next address that has a symbol (the last ones up to
  * the end of the address space), and notes for each symbol how far the sized functions up to it reach. */
 static void measure_symbols(ts_arena *arena, ts_elf *elf) {
+    while (elf->located_count < elf->symbol_count && !elf->symbols[elf->located_count].absolute) {
+        elf->located_count++;
+    }
     uint32_t next_address = UINT32_MAX;
-    for (uint32_t i = elf->symbol_count; i-- > 0;) {
+    for (uint32_t i = elf->located_count; i-- > 0;) {
         ts_elf_symbol *symbol = &elf->symbols[i];
-        if (i + 1 < elf->symbol_count && symbol[1].address != symbol->address) {
+        if (i + 1 < elf->located_count && symbol[1].address != symbol->address) {
             next_address = symbol[1].address;
         }
         if (symbol->bytes > UINT32_MAX - symbol->address) {
@@ -232,9 +239,9 @@ static void measure_symbols(ts_arena *arena, ts_elf *elf) {
         symbol->sized = symbol->bytes != 0u;
         symbol->bytes = symbol->sized ? symbol->bytes : next_address - symbol->address;
     }
-    elf->symbol_reach = TS_NEW_ARRAY(arena, uint32_t, elf->symbol_count);
+    elf->symbol_reach = TS_NEW_ARRAY(arena, uint32_t, elf->located_count);
     uint32_t reach = 0;
-    for (uint32_t i = 0; i < elf->symbol_count; i++) {
+    for (uint32_t i = 0; i < elf->located_count; i++) {
         const ts_elf_symbol *symbol = &elf->symbols[i];
         uint32_t end = symbol->address + symbol->bytes;
         reach = symbol->function && symbol->sized && end > reach ? end : reach;
@@ -256,7 +263,7 @@ ts_status ts_elf_read(ts_arena *arena, ts_bytes file, ts_elf *out, ts_diags *dia
 }
 
 const ts_elf_symbol *ts_elf_symbol_at(const ts_elf *elf, uint32_t address) {
-    uint32_t low = 0, high = elf->symbol_count;
+    uint32_t low = 0, high = elf->located_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         if (elf->symbols[middle].address <= address) {

@@ -36,6 +36,7 @@ typedef struct ts_elf_symbol {
     uint32_t address;
     uint32_t bytes; /* where the file gives none: up to the next address that has a symbol */
     bool sized;     /* the file gave `bytes` */
+    bool absolute;  /* a number rather than a place: never the symbol of an address */
     bool function;
     bool global;
 } ts_elf_symbol;
@@ -47,6 +48,7 @@ typedef struct ts_elf {
     ts_elf_section *sections;
     uint32_t section_count;
     ts_elf_symbol *symbols; /* functions, objects and labels, by address; at one address functions first */
+    uint32_t located_count; /* these come first; absolute ones follow, also by address */
     uint32_t symbol_count;
     uint32_t *symbol_reach; /* private to ts_elf_symbol_at() */
 } ts_elf;

@@ -10,10 +10,10 @@
  *     0   ELF header          52
  *     52  program header      32    loads 16 bytes at 0x1000, 32 in memory
  *     84  code                16
- *     100 symbols             5*16
- *     180 strings             32
- *     212 section headers     4*40  null, .text, .symtab, .strtab (which also names the sections) */
-enum { CODE = 84, SYMBOLS = 100, STRINGS = 180, SECTIONS = 212, FILE_BYTES = 372, SYMBOL_COUNT = 5 };
+ *     100 symbols             6*16
+ *     196 strings             32
+ *     228 section headers     4*40  null, .text, .symtab, .strtab (which also names the sections) */
+enum { CODE = 84, SYMBOLS = 100, STRINGS = 196, SECTIONS = 228, FILE_BYTES = 388, SYMBOL_COUNT = 6 };
 
 static void put16(uint8_t *p, uint32_t value) {
     p[0] = (uint8_t)value;
@@ -59,6 +59,8 @@ static void make_file(uint8_t *file) {
     put_symbol(file, 2, 13, 0x1004, 4, 0x02); /* inner: local function inside it */
     put_symbol(file, 3, 19, 0x1010, 0, 0x00); /* label of unknown size */
     put_symbol(file, 4, 25, 0x1008, 0, 0x00); /* $x: mapping symbol, dropped */
+    put_symbol(file, 5, 28, 0x1008, 0, 0x00); /* odd: a number, not a place */
+    put16(file + SYMBOLS + 16 * 5 + 14, 0xfff1);
     const uint32_t text[10] = {1, 1, 6, 0x1000, CODE, 16, 0, 0, 4, 0};
     const uint32_t symtab[10] = {0, 2, 0, 0, SYMBOLS, 16 * SYMBOL_COUNT, 3, 1, 4, 16};
     const uint32_t strtab[10] = {0, 3, 0, 0, STRINGS, 32, 0, 0, 1, 0};
@@ -84,7 +86,9 @@ static void reads_what_is_there(void **state) {
     assert_int_equal(elf.section_count, 1);
     assert_string_equal(elf.sections[0].name, ".text");
     assert_true(elf.sections[0].executable && elf.sections[0].bytes == 16);
-    assert_int_equal(elf.symbol_count, 3);
+    assert_int_equal(elf.located_count, 3);
+    assert_int_equal(elf.symbol_count, 4);
+    assert_true(elf.symbols[3].absolute);
     assert_string_equal(elf.symbols[0].name, "outer");
     assert_int_equal(ts_elf_symbol_named(&elf, "inner")->address, 0x1004);
     assert_null(ts_elf_symbol_named(&elf, "missing"));
