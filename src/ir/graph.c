@@ -166,6 +166,28 @@ static void linear_range(const ts_graph *graph, const ts_node *node, uint32_t ch
     *high = clamp_wide(most);
 }
 
+/* Image of a range under a step: floor division and clip keep order, a negative factor turns it round. */
+static void step_range(const ts_add_step *step, int64_t low, int64_t high, int64_t *out_low,
+                       int64_t *out_high) {
+    wide ends[2] = {(wide)low * step->mul + step->add, (wide)high * step->mul + step->add};
+    int64_t images[2];
+    for (int i = 0; i < 2; i++) {
+        wide q = ends[i] / step->div - (ends[i] % step->div < 0);
+        images[i] = q < step->low ? step->low : q > step->high ? step->high : (int64_t)q;
+    }
+    *out_low = images[0] < images[1] ? images[0] : images[1];
+    *out_high = images[0] < images[1] ? images[1] : images[0];
+}
+
+static void add_range(const ts_graph *graph, const ts_node *node, int64_t *low, int64_t *high) {
+    const ts_tensor *a = &graph->tensors.data[node->inputs[0]];
+    const ts_tensor *b = &graph->tensors.data[node->inputs[1]];
+    int64_t low1, high1, low2, high2;
+    step_range(&node->in1, ts_type_low(a->type), ts_type_high(a->type), &low1, &high1);
+    step_range(&node->in2, ts_type_low(b->type), ts_type_high(b->type), &low2, &high2);
+    step_range(&node->sum, low1 + low2, high1 + high2, low, high);
+}
+
 void ts_node_acc_range(const ts_graph *graph, const ts_node *node, uint32_t channel, int64_t *low,
                        int64_t *high) {
     const ts_tensor *input = &graph->tensors.data[node->inputs[0]];
@@ -180,8 +202,7 @@ void ts_node_acc_range(const ts_graph *graph, const ts_node *node, uint32_t chan
             linear_range(graph, node, channel, x_low, x_high, low, high);
             return;
         case TS_OP_ADD:
-            *low = node->sum.low;
-            *high = node->sum.high;
+            add_range(graph, node, low, high);
             return;
         case TS_OP_MAX_POOL:
             *low = ts_type_low(input->type);

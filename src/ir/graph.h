@@ -190,8 +190,7 @@ uint32_t ts_window_out(uint32_t in, uint32_t kernel, uint32_t stride, uint32_t d
 uint64_t ts_node_macs(const ts_graph *graph, const ts_node *node);
 
 /* Lowest and highest value that reaches the requantisation of a node for output channel `channel`, over
- * every input that the inputs' types admit (bias included; ADD: the clip of its sum). Saturates at 64
- * bits. */
+ * every input that the inputs' types admit (bias included). Saturates at 64 bits. */
 void ts_node_acc_range(const ts_graph *graph, const ts_node *node, uint32_t channel, int64_t *low,
                        int64_t *high);
 

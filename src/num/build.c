@@ -341,24 +341,45 @@ ts_status ts__build_layer(ts__builder *b, const char *name, const ts__layer_spec
 
 /* ---- additions ---- */
 
-/* Lowest and highest of m v over a type. */
-static void scaled_range(const ts_tensor *t, int64_t m, int64_t *low, int64_t *high) {
-    int64_t a = m * ts_type_low(t->type), b = m * ts_type_high(t->type);
-    *low = a < b ? a : b;
-    *high = a < b ? b : a;
-}
-
 static ts_add_step plain_step(int64_t mul, int64_t div) {
     return (ts_add_step){.mul = mul, .div = div, .low = INT32_MIN, .high = INT32_MAX};
+}
+
+/* y = floor(s m / D), a factor alone as in NEMO's activation behind an addition: what two deviations
+ * above the mean reach becomes the highest value. */
+static void activation_requant(ts__builder *b, const int32_t *sums, uint64_t count, ts_type type,
+                               ts_requant *r) {
+    const channel_statistics *s = measure(b->arena, sums, count, 1);
+    double top = fmax(fabs(s->mean) + 2 * s->deviation, 1), slope = (double)ts_type_high(type) / top;
+    int64_t *kappa = TS_NEW(b->arena, int64_t), *lambda = TS_NEW(b->arena, int64_t);
+    int exponent = (int)floor(log2(M_MOST / slope));
+    *kappa = 1;
+    *r = (ts_requant){.kind = TS_REQUANT_NEMO,
+                      .channels = 1,
+                      .kappa = kappa,
+                      .lambda = lambda,
+                      .m = llround(slope * ldexp(1, exponent)),
+                      .d = INT64_C(1) << exponent,
+                      .low = (int32_t)ts_type_low(type),
+                      .high = (int32_t)ts_type_high(type)};
+}
+
+/* The type of a sum that nothing follows: holds every result, and no narrower than its operands. */
+static ts_type sum_type(ts_type a, ts_type b, int64_t low, int64_t high) {
+    static const ts_type types[][2] = {{TS_U2, TS_S2}, {TS_U4, TS_S4}, {TS_U8, TS_S8}};
+    uint32_t bits = ts_type_bits(a) > ts_type_bits(b) ? ts_type_bits(a) : ts_type_bits(b);
+    for (size_t i = 0; i < 3; i++) {
+        ts_type t = types[i][low < 0];
+        if (ts_type_bits(t) >= bits && ts_type_low(t) <= low && ts_type_high(t) >= high) {
+            return t;
+        }
+    }
+    return low >= INT16_MIN && high <= INT16_MAX ? TS_S16 : TS_S32;
 }
 
 ts_status ts__build_add(ts__builder *b, const char *name, const ts__add_spec *spec, ts_tensor_id a,
                         ts_tensor_id other, ts_tensor_id *out) {
     const ts_tensor first = *tensor_of(b, a), second = *tensor_of(b, other);
-    int64_t low1, high1, low2, high2;
-    scaled_range(&first, spec->m1, &low1, &high1);
-    scaled_range(&second, spec->m2, &low2, &high2);
-    int64_t low = ts_floor_div(low1 + low2, spec->d), high = ts_floor_div(high1 + high2, spec->d);
     ts_node node = {.name = ts_arena_strdup(b->arena, name),
                     .file_index = b->graph->nodes.count,
                     .op = TS_OP_ADD,
@@ -366,8 +387,16 @@ ts_status ts__build_add(ts__builder *b, const char *name, const ts__add_spec *sp
                     .inputs = {a, other},
                     .in1 = plain_step(spec->m1, 1),
                     .in2 = plain_step(spec->m2, 1),
-                    .sum = {.mul = 1, .div = spec->d, .low = (int32_t)low, .high = (int32_t)high}};
-    ts_type type = ts_type_for_range(low, high);
+                    .sum = plain_step(1, spec->d)};
+    int64_t low, high;
+    ts_node_acc_range(b->graph, &node, 0, &low, &high);
+    ts_type type = sum_type(first.type, second.type, low, high);
+    if (spec->then == TS_REQUANT_NONE) {
+        node.sum.low = (int32_t)ts_type_low(type);
+        node.sum.high = (int32_t)ts_type_high(type);
+    } else {
+        type = TS_S32;
+    }
     node.output = *out = ts__build_activation(b, ts_arena_printf(b->arena, "%s.out", name), type,
                                               ts_h(&first), ts_w(&first), ts_c(&first));
     ts_node_id id = ts_graph_add_node(b->graph, &node);
@@ -375,9 +404,8 @@ ts_status ts__build_add(ts__builder *b, const char *name, const ts__add_spec *sp
     int32_t *values = b->values.data[*out];
     TS_TRY(ts_integer_node(b->graph, id, inputs, values, b->diags));
     if (spec->then != TS_REQUANT_NONE) {
-        ts__layer_spec how = {.out_type = spec->out_type, .requant = spec->then, .by_tensor = true};
         ts_node *added = &b->graph->nodes.data[id];
-        choose_requant(b, &how, values, tensor_of(b, *out), &added->requant);
+        activation_requant(b, values, ts_tensor_elements(&first), spec->out_type, &added->requant);
         tensor_of(b, *out)->type = spec->out_type;
         finish_values(b, added, values);
     }

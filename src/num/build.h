@@ -52,7 +52,7 @@ ts_status ts__build_layer(ts__builder *b, const char *name, const ts__layer_spec
                           ts_tensor_id *out);
 
 /* y = floor((m1 a + m2 b) / d) of two tensors of one shape, without a clip: in the narrowest type that
- * holds every result; where `then` is not NONE, requantised to `out_type` behind it. */
+ * holds every result and its operands; where `then` is NEMO, an activation to `out_type` behind it. */
 typedef struct ts__add_spec {
     int64_t m1, m2, d;
     ts_requant_kind then;
