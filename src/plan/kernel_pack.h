@@ -22,24 +22,27 @@ static inline void ts__pack_double_word(uint8_t *out, int64_t value) {
     ts__pack_word(out + 4, (uint32_t)((uint64_t)value >> 32));
 }
 
-/* Writes the parameters of a channel. A plan may have one pair for all channels. */
-static inline void ts__pack_params(const ts_rq_plan *rq, uint32_t channel, uint8_t *out) {
+/* Writes the parameters of a channel for a kernel whose accumulator is the layer's less `offset` (a zero
+ * point that the kernel leaves out), which S32C does not admit unless it is 0. A plan may have one pair for
+ * all channels. */
+static inline void ts__pack_params(const ts_rq_plan *rq, uint32_t channel, int64_t offset, uint8_t *out) {
     uint32_t c = rq->channels == 1 ? 0 : channel;
+    int64_t l = rq->l != NULL ? rq->l[c] : 0;
     switch (rq->class_) {
         case TS_RQC_NONE:
-            ts__pack_word(out, rq->l != NULL ? (uint32_t)rq->l[c] : 0u);
+            ts__pack_word(out, (uint32_t)(l + offset));
             break;
         case TS_RQC_S32:
         case TS_RQC_S32C:
             ts__pack_word(out, (uint32_t)rq->k[c]);
-            ts__pack_word(out + 4, (uint32_t)rq->l[c]);
+            ts__pack_word(out + 4, (uint32_t)(l + rq->k[c] * offset));
             break;
         case TS_RQC_S64:
             ts__pack_double_word(out, rq->k[c]);
-            ts__pack_double_word(out + 8, rq->l[c]);
+            ts__pack_double_word(out + 8, l + rq->k[c] * offset);
             break;
         case TS_RQC_TFLITE:
-            ts__pack_word(out, (uint32_t)rq->l[c]);
+            ts__pack_word(out, (uint32_t)(l + offset));
             ts__pack_word(out + 4, (uint32_t)rq->k[c]);
             ts__pack_word(out + 8, (uint32_t)rq->tflite_shift[c]);
             break;

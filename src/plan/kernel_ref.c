@@ -40,7 +40,7 @@ static void conv_pack(const ts_layer *layer, uint8_t *out) {
     uint32_t bits = ts_type_bits(layer->weights->type);
     memset(out, 0, record * layer->y.c);
     for (uint32_t c = 0; c < layer->y.c; c++, out += record) {
-        ts__pack_params(&layer->rq, c, out);
+        ts__pack_params(&layer->rq, c, 0, out);
         uint8_t *weights = out + ts__params_bytes(&layer->rq);
         for (uint64_t i = 0; i < count; i++) {
             ts__pack_bits(weights, i, bits, ts_tensor_int(layer->weights, c * count + i));
@@ -58,7 +58,8 @@ static uint64_t params_weight_bytes(const ts_layer *layer, uint32_t channels) {
 
 static void params_pack(const ts_layer *layer, uint8_t *out) {
     for (uint32_t c = 0; has_params(layer) && c < layer->y.c; c++) {
-        ts__pack_params(&layer->rq, c, out + (uint64_t)c * ts__params_bytes(&layer->rq));
+        int64_t offset = layer->kind == TS_LAYER_REQUANT ? -(int64_t)layer->x.zero : 0;
+        ts__pack_params(&layer->rq, c, offset, out + (uint64_t)c * ts__params_bytes(&layer->rq));
     }
 }
 

@@ -1,5 +1,5 @@
-/* Sum over a window, positions outside x counting as 0, and its requantisation, which holds the division.
- * The packed weights are one record of requantisation parameters a channel. */
+/* Sum of x - x_zero over a window, positions outside x adding nothing, and its requantisation, which holds
+ * the division. The packed weights are one record of requantisation parameters a channel. */
 #include "kernels/kernels.h"
 #include "kernels/ref/ref.h"
 
@@ -8,7 +8,7 @@ static int32_t avg_channel(const struct ts_conv_tile *t, uint32_t oy, uint32_t o
     for (uint32_t ky = 0; ky < t->k_h; ky++) {
         for (uint32_t kx = 0; kx < t->k_w; kx++) {
             const uint8_t *x = ref_pixel(t, oy, ox, ky, kx);
-            acc += x != 0 ? ref_get(x, oc, t->x_type) : 0;
+            acc += x != 0 ? ref_get(x, oc, t->x_type) - t->x_zero : 0;
         }
     }
     const uint8_t *record = (const uint8_t *)t->w + oc * ref_params_bytes(t->rq.kind);

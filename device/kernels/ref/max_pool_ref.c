@@ -4,11 +4,11 @@
 #include "kernels/ref/ref.h"
 
 static int32_t max_channel(const struct ts_conv_tile *t, uint32_t oy, uint32_t ox, uint32_t oc) {
-    int32_t max = INT32_MIN;
+    int32_t max = ref_low(t->x_type);
     for (uint32_t ky = 0; ky < t->k_h; ky++) {
         for (uint32_t kx = 0; kx < t->k_w; kx++) {
             const uint8_t *x = ref_pixel(t, oy, ox, ky, kx);
-            int32_t value = x != 0 ? ref_get(x, oc, t->x_type) : INT32_MIN;
+            int32_t value = x != 0 ? ref_get(x, oc, t->x_type) : max;
             max = value > max ? value : max;
         }
     }

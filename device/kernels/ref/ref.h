@@ -14,6 +14,12 @@ static inline uint32_t ref_bits(uint8_t type) {
     return bits[type];
 }
 
+/* The lowest value of a type. */
+static inline int32_t ref_low(uint8_t type) {
+    static const int32_t low[] = {0, -128, 0, -8, 0, -2, INT16_MIN, INT32_MIN};
+    return low[type];
+}
+
 /* Element `i` of a packed array. */
 static inline int32_t ref_get(const void *base, uint32_t i, uint8_t type) {
     const uint8_t *byte = (const uint8_t *)base;
@@ -97,7 +103,7 @@ static inline int64_t ref_word_pair(const int32_t *words) {
 /* SaturatingRoundingDoublingHighMul and RoundingDivideByPOT of TensorFlow Lite's reference kernels. */
 static inline int32_t ref_tflite(int32_t acc, int32_t multiplier, int32_t shift) {
     int32_t left = shift > 0 ? shift : 0, right = shift > 0 ? 0 : -shift;
-    int32_t a = (int32_t)((uint32_t)acc << left);
+    int32_t a = ref_clip64((int64_t)((uint64_t)(int64_t)acc << left), INT32_MIN, INT32_MAX);
     int32_t high;
     if (a == INT32_MIN && multiplier == INT32_MIN) {
         high = INT32_MAX;

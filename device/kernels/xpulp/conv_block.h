@@ -1,0 +1,416 @@
+/* Convolution by 4x4 blocks (conv_block.inc): the work of one core is a run of (pixel block, channel group)
+ * items, so that the cores of a team differ by one item at most.
+ *
+ * A window that lies inside x is read in place: K is one segment of kernel_w * x_c elements a kernel row,
+ * rounded up to words that meet zero weights. Windows that leave x are gathered into scratch first, and so
+ * are all windows where rows of x_c elements would waste words (x_c no multiple of 4) or do not follow each
+ * other at one distance (dilation along both axes): then K is one dense segment.
+ *
+ * Packed weights: for each group of 4 channels, for each word of K, a word a channel; then the parameters of
+ * the 4 channels as tile.h states them, but k - 1 in place of k for S32 and S32C. x_zero is folded into the
+ * parameters. Missing channels of the last group are zeros. */
+#ifndef TS_KERNELS_XPULP_CONV_BLOCK_H
+#define TS_KERNELS_XPULP_CONV_BLOCK_H
+
+#include "kernels/xpulp/xpulp.h"
+
+enum { CONV_PIXELS = 4, CONV_CHANNELS = 4, CONV_RAW_GROUPS = 4, CONV_SCRATCH_SLACK = 16 };
+
+/* Read and written by the routines of conv_block.inc: order and sizes are theirs. */
+struct conv_block {
+    const uint8_t *x;
+    int32_t d[3]; /* from pixel 0 to pixels 1, 2, 3 */
+    const uint8_t *w;
+    uint8_t *y;
+    int32_t e[3];
+    uint32_t groups;
+    uint32_t words_first, words, segments;
+    int32_t segment_step;
+    uint32_t shift;
+    int32_t low, high, acc_low, acc_high;
+    uint32_t params_bytes;
+    uint32_t blocks;
+    int32_t x_step, y_step;
+    uint32_t count;
+    uint32_t saved[16];
+};
+
+typedef void conv_routine(struct conv_block *block);
+
+/* The routines of one pair of types: K in one segment, and in several. */
+enum conv_mode { CONV_U8, CONV_BOUND, CONV_S32C, CONV_RAW, CONV_MODES };
+struct conv_routines {
+    conv_routine *line[CONV_MODES], *window[CONV_MODES];
+};
+
+struct conv_run {
+    const struct ts_conv_tile *t;
+    conv_routine *const *line, *const *window;
+    enum conv_mode mode;
+    uint32_t element_shift;             /* log2 of the bytes of an element of x and w */
+    uint32_t words, segments;           /* of a window read in place */
+    uint32_t group_bytes, weight_bytes; /* of a channel group: all, and without the parameters */
+    uint32_t groups;
+    uint32_t pixel_bytes;
+    uint32_t top, bottom, left, right; /* outputs whose window lies inside x: [top, bottom) x [left, right) */
+    uint32_t inner;                    /* their number; 0 where all windows are gathered */
+    bool dense;
+    uint8_t *patch; /* this core's gathered windows */
+    struct conv_block block;
+};
+
+/* Is a whole K gathered into consecutive words? src/plan/kernel_xpulp.c packs by the same rule. */
+static inline bool conv_is_dense(const struct ts_conv_tile *t, uint32_t element_shift) {
+    bool odd_rows = t->k_h * t->k_w > 1 && ((t->x_c << element_shift) & 3u) != 0;
+    return odd_rows || (t->k_h > 1 && t->dilation_w > 1);
+}
+
+static inline enum conv_mode conv_mode_of(const struct ts_conv_tile *t) {
+    bool byte = t->y_type == TS_ELEM_U8 || t->y_type == TS_ELEM_S8;
+    bool full = t->y_type == TS_ELEM_U8 && t->rq.low == 0 && t->rq.high == 255;
+    if (byte && t->rq.kind == TS_RQ_S32) {
+        return full ? CONV_U8 : CONV_BOUND;
+    }
+    return full && t->rq.kind == TS_RQ_S32C ? CONV_S32C : CONV_RAW;
+}
+
+/* Outputs along one axis whose window lies inside [0, in): [*begin, *end). */
+static inline void conv_inner(uint32_t in, uint32_t out, uint32_t span, uint32_t stride, uint32_t pad,
+                              uint32_t *begin, uint32_t *end) {
+    uint32_t first = pad == 0 ? 0 : (pad + stride - 1u) / stride;
+    uint32_t after = in + pad < span ? 0 : (in + pad - span) / stride + 1u;
+    *begin = first < out ? first : out;
+    *end = after < *begin ? *begin : after < out ? after : out;
+}
+
+static inline uint32_t conv_scratch_core_bytes(uint32_t k_bytes) {
+    return CONV_PIXELS * k_bytes + CONV_SCRATCH_SLACK;
+}
+
+static inline void conv_geometry(struct conv_run *run) {
+    const struct ts_conv_tile *t = run->t;
+    uint32_t row = (uint32_t)t->x_c << run->element_shift, k_bytes;
+    bool strung = t->k_h == 1 && t->dilation_w > 1; /* pixels of a 1-D dilated kernel */
+    run->pixel_bytes = row;
+    run->dense = conv_is_dense(t, run->element_shift);
+    if (run->dense) {
+        run->segments = 1;
+        k_bytes = t->k_h * t->k_w * row;
+    } else {
+        run->segments = strung ? t->k_w : t->k_h;
+        k_bytes = strung ? row : t->k_w * row;
+    }
+    run->words = (k_bytes + 3u) / 4u;
+    run->words = run->words < 2u ? 2u : run->words;
+    run->weight_bytes = run->words * run->segments * 4u * CONV_CHANNELS;
+    run->groups = (t->y_c + CONV_CHANNELS - 1u) / CONV_CHANNELS;
+    run->block.params_bytes = ref_params_bytes(t->rq.kind) * CONV_CHANNELS;
+    run->group_bytes = run->weight_bytes + run->block.params_bytes;
+    uint32_t apart = strung ? t->dilation_w * row : t->dilation_h * t->x_row_bytes;
+    run->block.segment_step = (int32_t)(apart - run->words * 4u);
+    run->top = run->bottom = run->left = run->right = run->inner = 0;
+    if (!run->dense) {
+        conv_inner(t->x_h, t->y_h, (t->k_h - 1u) * t->dilation_h + 1u, t->stride_h, t->pad_top, &run->top,
+                   &run->bottom);
+        conv_inner(t->x_w, t->y_w, (t->k_w - 1u) * t->dilation_w + 1u, t->stride_w, t->pad_left, &run->left,
+                   &run->right);
+        run->inner = (run->bottom - run->top) * (run->right - run->left);
+        if (run->inner == 0) {
+            run->top = run->bottom = run->left = run->right = 0;
+        }
+    }
+}
+
+/* One kernel row of a window, its taps side by side in x; `column` is its leftmost. */
+static inline void conv_gather_row(const struct conv_run *run, uint8_t *to, const uint8_t *row,
+                                   int32_t column, uint32_t zeros) {
+    const struct ts_conv_tile *t = run->t;
+    int32_t end = column + t->k_w, left = column < 0 ? -column : 0, right = end > t->x_w ? end - t->x_w : 0;
+    if (left + right >= (int32_t)t->k_w) {
+        xpulp_fill(to, zeros, t->k_w * run->pixel_bytes);
+        return;
+    }
+    uint32_t inside = t->k_w - (uint32_t)left - (uint32_t)right;
+    to = xpulp_fill(to, zeros, (uint32_t)left * run->pixel_bytes);
+    to = xpulp_copy(to, row + (column + left) * (int32_t)run->pixel_bytes, inside * run->pixel_bytes);
+    xpulp_fill(to, zeros, (uint32_t)right * run->pixel_bytes);
+}
+
+/* The same with taps apart in x, laid `tap_bytes` apart. */
+static inline void conv_gather_taps(const struct conv_run *run, uint8_t *to, const uint8_t *row,
+                                    int32_t column, uint32_t tap_bytes, uint32_t zeros) {
+    const struct ts_conv_tile *t = run->t;
+    for (uint32_t kx = 0; kx < t->k_w; kx++, column += t->dilation_w, to += tap_bytes) {
+        if (column < 0 || column >= t->x_w) {
+            xpulp_fill(to, zeros, run->pixel_bytes);
+        } else {
+            xpulp_copy(to, row + column * (int32_t)run->pixel_bytes, run->pixel_bytes);
+        }
+    }
+}
+
+/* Gathers the window of output (oy, ox) in the order of the packed weights. */
+static inline void conv_gather(const struct conv_run *run, uint8_t *to, uint32_t oy, uint32_t ox) {
+    const struct ts_conv_tile *t = run->t;
+    uint32_t zeros = (uint32_t)(uint8_t)t->x_zero * 0x01010101u;
+    uint32_t tap_bytes = run->dense ? run->pixel_bytes : run->words * 4u;
+    uint32_t row_bytes = run->dense ? t->k_w * run->pixel_bytes : run->words * 4u;
+    int32_t row = (int32_t)(oy * t->stride_h) - t->pad_top,
+            column = (int32_t)(ox * t->stride_w) - t->pad_left;
+    for (uint32_t ky = 0; ky < t->k_h; ky++, row += t->dilation_h, to += row_bytes) {
+        const uint8_t *x = (const uint8_t *)t->x + row * (int32_t)t->x_row_bytes;
+        if (t->dilation_w > 1 && row >= 0 && row < t->x_h) {
+            conv_gather_taps(run, to, x, column, tap_bytes, zeros);
+        } else if (row >= 0 && row < t->x_h) {
+            conv_gather_row(run, to, x, column, zeros);
+        } else if (t->dilation_w > 1) {
+            conv_gather_taps(run, to, x, t->x_w, tap_bytes, zeros);
+        } else {
+            xpulp_fill(to, zeros, row_bytes);
+        }
+    }
+}
+
+/* An output position; inner ones come first, row by row, then the others. */
+struct conv_place {
+    uint32_t y, x;
+};
+
+static inline struct conv_place conv_place_inner(const struct conv_run *run, uint32_t index) {
+    uint32_t width = run->right - run->left;
+    return (struct conv_place){run->top + index / width, run->left + index % width};
+}
+
+static inline struct conv_place conv_place_outer(const struct conv_run *run, uint32_t index) {
+    uint32_t width = run->t->y_w, sides = width - (run->right - run->left);
+    uint32_t above = run->top * width, beside = sides * (run->bottom - run->top);
+    if (index < above) {
+        return (struct conv_place){index / width, index % width};
+    }
+    index -= above;
+    if (index < beside) {
+        uint32_t column = index % sides;
+        return (struct conv_place){run->top + index / sides,
+                                   column < run->left ? column : column + (run->right - run->left)};
+    }
+    index -= beside;
+    return (struct conv_place){run->bottom + index / width, index % width};
+}
+
+static inline uint8_t *conv_y(const struct conv_run *run, struct conv_place place) {
+    return (uint8_t *)run->t->y + place.y * run->t->y_row_bytes + place.x * run->t->y_pixel_bytes;
+}
+
+/* Points the block at pixels [first, first + count), count 1 .. 4, of the inner or the outer places; pixels
+ * beyond count repeat pixel 0. */
+static inline void conv_aim(struct conv_run *run, uint32_t first, uint32_t count, bool outer) {
+    const struct ts_conv_tile *t = run->t;
+    struct conv_block *block = &run->block;
+    uint32_t k_bytes = run->words * run->segments * 4u;
+    struct conv_place place = outer ? conv_place_outer(run, first) : conv_place_inner(run, first);
+    for (uint32_t p = 0; p < CONV_PIXELS; p++) {
+        const uint8_t *x = run->patch + p * k_bytes;
+        if (p >= count) {
+            block->d[p - 1] = block->e[p - 1] = 0;
+            continue;
+        }
+        if (outer) {
+            place = conv_place_outer(run, first + p);
+            conv_gather(run, run->patch + p * k_bytes, place.y, place.x);
+        } else {
+            if (place.x == run->right) {
+                place.x = run->left;
+                place.y++;
+            }
+            x = (const uint8_t *)t->x + (place.y * t->stride_h - t->pad_top) * t->x_row_bytes +
+                (place.x * t->stride_w - t->pad_left) * run->pixel_bytes;
+        }
+        uint8_t *y = conv_y(run, place);
+        if (p == 0) {
+            block->x = x;
+            block->y = y;
+        } else {
+            block->d[p - 1] = (int32_t)(x - block->x);
+            block->e[p - 1] = (int32_t)(y - block->y);
+        }
+        place.x++;
+    }
+}
+
+/* The routines count blocks down and step x and y: one block, no step. */
+static inline void conv_call(struct conv_block *block, conv_routine *routine) {
+    block->blocks = 1;
+    routine(block);
+}
+
+/* Requantises and stores what conv_raw left: `groups` groups from `group` on, of `count` pixels. */
+static inline void conv_finish_raw(const struct conv_run *run, const int32_t *acc, uint32_t group,
+                                   uint32_t groups, uint32_t count, uint8_t *const *y) {
+    const struct ts_conv_tile *t = run->t;
+    uint32_t params_bytes = ref_params_bytes(t->rq.kind);
+    for (uint32_t g = group; g < group + groups; g++, acc += CONV_PIXELS * CONV_CHANNELS) {
+        const uint8_t *params = (const uint8_t *)t->w + g * run->group_bytes + run->weight_bytes;
+        for (uint32_t c = 0; c < CONV_CHANNELS && g * CONV_CHANNELS + c < t->y_c;
+             c++, params += params_bytes) {
+            for (uint32_t p = 0; p < count; p++) {
+                const int32_t *words = (const int32_t *)(const void *)params;
+                int32_t value = xpulp_requant(&t->rq, words, acc[p * CONV_CHANNELS + c]);
+                ref_put(y[p], g * CONV_CHANNELS + c, t->y_type, value);
+            }
+        }
+    }
+}
+
+/* Groups [begin, end) of the block's pixels, whose accumulators C code requantises. */
+static inline void conv_groups_raw(struct conv_run *run, conv_routine *routine, uint32_t begin, uint32_t end,
+                                   uint32_t count) {
+    struct conv_block *block = &run->block;
+    int32_t acc[CONV_RAW_GROUPS * CONV_PIXELS * CONV_CHANNELS];
+    uint8_t *y[CONV_PIXELS] = {block->y, block->y + block->e[0], block->y + block->e[1],
+                               block->y + block->e[2]};
+    for (uint32_t g = begin; g < end; g += CONV_RAW_GROUPS) {
+        block->groups = end - g < CONV_RAW_GROUPS ? end - g : CONV_RAW_GROUPS;
+        block->w = (const uint8_t *)run->t->w + g * run->group_bytes;
+        block->y = (uint8_t *)acc;
+        conv_call(block, routine);
+        conv_finish_raw(run, acc, g, block->groups, count, y);
+    }
+    block->y = y[0];
+}
+
+/* The last group where y_c is no multiple of 4: through a buffer. */
+static inline void conv_group_tail(struct conv_run *run, conv_routine *routine, uint32_t count) {
+    struct conv_block *block = &run->block;
+    uint32_t words[CONV_PIXELS];
+    int32_t e[CONV_PIXELS] = {0, block->e[0], block->e[1], block->e[2]};
+    uint32_t first = (run->groups - 1u) * CONV_CHANNELS;
+    uint8_t *y = block->y;
+    block->groups = 1;
+    block->w = (const uint8_t *)run->t->w + (run->groups - 1u) * run->group_bytes;
+    block->y = (uint8_t *)words;
+    for (uint32_t p = 1; p < CONV_PIXELS; p++) {
+        block->e[p - 1] = (int32_t)(p * 4u);
+    }
+    conv_call(block, routine);
+    for (uint32_t p = 0; p < count; p++) {
+        for (uint32_t c = first; c < run->t->y_c; c++) {
+            y[e[p] + (int32_t)c] = (uint8_t)(words[p] >> (c - first) * 8u);
+        }
+    }
+    block->y = y;
+    for (uint32_t p = 1; p < CONV_PIXELS; p++) {
+        block->e[p - 1] = e[p];
+    }
+}
+
+/* Groups [begin, end) of the pixels that the block is aimed at. */
+static inline void conv_groups(struct conv_run *run, conv_routine *routine, uint32_t begin, uint32_t end,
+                               uint32_t count) {
+    struct conv_block *block = &run->block;
+    uint32_t whole = run->t->y_c / CONV_CHANNELS, last = end < whole ? end : whole;
+    if (run->mode == CONV_RAW) {
+        conv_groups_raw(run, routine, begin, end, count);
+        return;
+    }
+    if (begin < last) {
+        uint8_t *y = block->y;
+        block->groups = last - begin;
+        block->w = (const uint8_t *)run->t->w + begin * run->group_bytes;
+        block->y = y + begin * CONV_CHANNELS;
+        conv_call(block, routine);
+        block->y = y;
+    }
+    if (end > whole) {
+        conv_group_tail(run, routine, count);
+    }
+}
+
+/* Items [begin, end) of the inner (or outer) pixels: item i is group i % groups of block i / groups. */
+static inline void conv_items(struct conv_run *run, uint32_t begin, uint32_t end, uint32_t pixels,
+                              bool outer) {
+    uint32_t block = begin / run->groups, group = begin % run->groups;
+    int32_t step = run->block.segment_step;
+    bool one = run->segments == 1;
+    conv_routine *routine = one ? run->line[run->mode] : run->window[run->mode];
+    run->block.segment_step = outer ? 0 : step;
+    for (uint32_t left = end - begin; left > 0; block++, group = 0) {
+        uint32_t groups = run->groups - group < left ? run->groups - group : left;
+        uint32_t count = pixels - block * CONV_PIXELS;
+        count = count < CONV_PIXELS ? count : CONV_PIXELS;
+        conv_aim(run, block * CONV_PIXELS, count, outer);
+        conv_groups(run, routine, group, group + groups, count);
+        left -= groups;
+    }
+    run->block.segment_step = step;
+}
+
+/* Pointwise over pixels that follow each other at one distance in x and in y: whole blocks in one call. */
+static inline bool conv_is_line(const struct conv_run *run) {
+    const struct ts_conv_tile *t = run->t;
+    return run->mode != CONV_RAW && run->inner == (uint32_t)t->y_h * t->y_w && run->segments == 1 &&
+           t->y_c % CONV_CHANNELS == 0 && t->k_h == 1 &&
+           (t->y_h == 1 || (t->y_row_bytes == t->y_w * t->y_pixel_bytes && t->stride_h == 1 &&
+                            t->x_row_bytes == t->y_w * t->stride_w * run->pixel_bytes));
+}
+
+static inline void conv_line(struct conv_run *run, uint32_t begin, uint32_t end) {
+    uint32_t first = (begin + run->groups - 1u) / run->groups, last = end / run->groups;
+    uint32_t whole = run->inner / CONV_PIXELS;
+    last = last < whole ? last : whole;
+    if (first >= last) {
+        conv_items(run, begin, end, run->inner, false);
+        return;
+    }
+    conv_items(run, begin, first * run->groups, run->inner, false);
+    conv_aim(run, first * CONV_PIXELS, CONV_PIXELS, false);
+    struct conv_block *block = &run->block;
+    block->blocks = last - first;
+    block->groups = run->groups;
+    block->w = (const uint8_t *)run->t->w;
+    block->x_step = CONV_PIXELS * block->d[0];
+    block->y_step = CONV_PIXELS * block->e[0];
+    run->line[run->mode](block);
+    block->x_step = block->y_step = 0;
+    conv_items(run, last * run->groups, end, run->inner, false);
+}
+
+/* The whole of a tile: this core's share. */
+static inline void conv_blocks(const struct ts_conv_tile *t, uint32_t element_shift,
+                               const struct conv_routines *routines) {
+    struct conv_run run;
+    run.t = t;
+    run.line = routines->line;
+    run.window = routines->window;
+    run.mode = conv_mode_of(t);
+    run.element_shift = element_shift;
+    conv_geometry(&run);
+    uint32_t k_bytes = run.words * run.segments * 4u;
+    run.patch = (uint8_t *)t->scratch + ts_core() * conv_scratch_core_bytes(k_bytes);
+    run.block.words = run.words;
+    run.block.words_first = run.words - 1u;
+    run.block.segments = run.segments;
+    run.block.x_step = run.block.y_step = 0;
+    run.block.shift = t->rq.shift;
+    run.block.low = t->rq.low;
+    run.block.high = t->rq.high;
+    run.block.acc_low = t->rq.acc_low;
+    run.block.acc_high = t->rq.acc_high;
+    uint32_t outer = (uint32_t)t->y_h * t->y_w - run.inner;
+    uint32_t inner_items = (run.inner + CONV_PIXELS - 1u) / CONV_PIXELS * run.groups;
+    uint32_t outer_items = (outer + CONV_PIXELS - 1u) / CONV_PIXELS * run.groups;
+    struct ref_share share = ref_share(inner_items + outer_items);
+    uint32_t middle = share.end < inner_items ? share.end : inner_items;
+    if (share.begin < middle) {
+        if (conv_is_line(&run)) {
+            conv_line(&run, share.begin, middle);
+        } else {
+            conv_items(&run, share.begin, middle, run.inner, false);
+        }
+    }
+    if (share.end > inner_items) {
+        uint32_t begin = share.begin > inner_items ? share.begin - inner_items : 0;
+        conv_items(&run, begin, share.end - inner_items, outer, true);
+    }
+}
+
+#endif

@@ -1,0 +1,38 @@
+/* What the C parts of the xpulp kernels share. */
+#ifndef TS_KERNELS_XPULP_H
+#define TS_KERNELS_XPULP_H
+
+#include <stdbool.h>
+
+#include "kernels/kernels.h"
+#include "kernels/ref/ref.h"
+
+/* As ref_requant(), for parameters packed for these kernels: k - 1 stands for k in S32 and S32C. */
+static inline int32_t xpulp_requant(const struct ts_rq_args *rq, const int32_t *params, int32_t acc) {
+    if (rq->kind != TS_RQ_S32 && rq->kind != TS_RQ_S32C) {
+        return ref_requant(rq, params, acc);
+    }
+    const int32_t pair[2] = {(int32_t)((uint32_t)params[0] + 1u), params[1]};
+    return ref_requant(rq, pair, acc);
+}
+
+/* Word accesses at any address: the core splits those that cross a word. */
+static inline uint32_t xpulp_load(const uint8_t *from) { return *(const uint32_t *)(const void *)from; }
+static inline void xpulp_store(uint8_t *to, uint32_t value) { *(uint32_t *)(void *)to = value; }
+
+/* Both write whole words: up to 3 bytes behind the end are spoilt. */
+static inline uint8_t *xpulp_copy(uint8_t *to, const uint8_t *from, uint32_t bytes) {
+    for (uint32_t i = 0; i < bytes; i += 4) {
+        xpulp_store(to + i, xpulp_load(from + i));
+    }
+    return to + bytes;
+}
+
+static inline uint8_t *xpulp_fill(uint8_t *to, uint32_t value, uint32_t bytes) {
+    for (uint32_t i = 0; i < bytes; i += 4) {
+        xpulp_store(to + i, value);
+    }
+    return to + bytes;
+}
+
+#endif

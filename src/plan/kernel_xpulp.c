@@ -1,0 +1,154 @@
+/* Rows of the xpulp kernels: RI5CY cores with the XpulpV2 extension. Costs are instruction counts, with a
+ * factor for L1 bank conflicts, fitted to the simulator (docs/cost-model.md). */
+#include <math.h>
+#include <string.h>
+
+#include "plan/kernel.h"
+#include "plan/kernel_pack.h"
+
+enum { CHANNELS = 4, PIXELS = 4 };
+
+static uint64_t div_up(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
+
+static bool is_narrow(ts_type type) { return type == TS_S8 || type == TS_S4 || type == TS_S2; }
+
+/* 32-bit requantisations are packed with k - 1 (conv_block.inc). */
+static void pack_params(const ts_layer *layer, uint32_t channel, int64_t offset, uint8_t *out) {
+    ts__pack_params(&layer->rq, channel, offset, out);
+    if (layer->rq.class_ == TS_RQC_S32 || layer->rq.class_ == TS_RQC_S32C) {
+        uint32_t c = layer->rq.channels == 1 ? 0 : channel;
+        ts__pack_word(out, (uint32_t)layer->rq.k[c] - 1u);
+    }
+}
+
+/* How K lies in the packed weights and in the gathered windows (device/kernels/xpulp/conv_block.h). */
+typedef struct k_layout {
+    bool dense;
+    uint32_t segments, segment_elements, words;
+} k_layout;
+
+static uint32_t element_bytes(const ts_layer *layer) { return layer->x.type == TS_S16 ? 2 : 1; }
+
+static k_layout conv_k(const ts_layer *layer) {
+    const ts_window *w = &layer->window;
+    uint32_t size = element_bytes(layer), row = layer->x.c * size;
+    bool odd_rows = w->kernel_h * w->kernel_w > 1 && row % 4 != 0;
+    bool strung = w->kernel_h == 1 && w->dilation_w > 1;
+    k_layout k = {.dense = odd_rows || (w->kernel_h > 1 && w->dilation_w > 1)};
+    if (k.dense) {
+        k.segments = 1;
+        k.segment_elements = w->kernel_h * w->kernel_w * layer->x.c;
+    } else {
+        k.segments = strung ? w->kernel_w : w->kernel_h;
+        k.segment_elements = strung ? layer->x.c : w->kernel_w * layer->x.c;
+    }
+    k.words = (uint32_t)div_up((uint64_t)k.segment_elements * size, 4);
+    k.words = k.words < 2 ? 2 : k.words;
+    return k;
+}
+
+static bool serves_conv(const ts_layer *layer, ts_type x_type) {
+    bool folds = layer->x.zero == 0 || (layer->rq.class_ != TS_RQC_S32C && x_type != TS_S16);
+    return layer->kind == TS_LAYER_CONV && layer->groups == 1 && layer->x.type == x_type &&
+           is_narrow(layer->weights->type) && folds;
+}
+
+static bool serves_conv_u8(const ts_layer *layer) { return serves_conv(layer, TS_U8); }
+
+static uint64_t conv_group_bytes(const ts_layer *layer) {
+    k_layout k = conv_k(layer);
+    return ((uint64_t)k.words * k.segments * 4 + ts__params_bytes(&layer->rq)) * CHANNELS;
+}
+
+static uint64_t conv_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    return div_up(channels, CHANNELS) * conv_group_bytes(layer);
+}
+
+/* One channel of a group: its word of every step, then its parameters. */
+static void conv_pack_channel(const ts_layer *layer, const k_layout *k, uint32_t channel, uint8_t *group) {
+    uint32_t size = element_bytes(layer), in_group = channel % CHANNELS;
+    uint64_t taps = (uint64_t)k->segments * k->segment_elements;
+    int64_t sum = 0;
+    for (uint64_t i = 0; i < taps; i++) {
+        int32_t value = ts_tensor_int(layer->weights, channel * taps + i);
+        uint64_t byte = i % k->segment_elements * size;
+        uint64_t step = i / k->segment_elements * k->words + byte / 4;
+        ts__pack_bits(group + (step * CHANNELS + in_group) * 4, byte % 4 / size, size * 8, value);
+        sum += value;
+    }
+    uint8_t *params = group + (uint64_t)k->words * k->segments * 4 * CHANNELS;
+    pack_params(layer, channel, -sum * layer->x.zero,
+                params + (uint64_t)in_group * ts__params_bytes(&layer->rq));
+}
+
+static void conv_pack(const ts_layer *layer, uint8_t *out) {
+    k_layout k = conv_k(layer);
+    memset(out, 0, conv_weight_bytes(layer, layer->y.c));
+    for (uint32_t c = 0; c < layer->y.c; c++) {
+        conv_pack_channel(layer, &k, c, out + c / CHANNELS * conv_group_bytes(layer));
+    }
+}
+
+static uint64_t conv_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)tile;
+    k_layout k = conv_k(layer);
+    return ((uint64_t)PIXELS * k.words * k.segments * 4 + 16) * cores;
+}
+
+/* Outputs along one axis whose window leaves x: what the tile's x lacks of what its outputs span. */
+static uint32_t outer_lines(uint32_t out, uint32_t in, uint32_t kernel, uint32_t stride, uint32_t dilation) {
+    uint32_t span = (out - 1) * stride + (kernel - 1) * dilation + 1;
+    uint32_t lines = span > in ? (uint32_t)div_up(span - in, stride) : 0;
+    return lines < out ? lines : out;
+}
+
+static double conv_requant_cycles(const ts_layer *layer) {
+    switch (layer->rq.class_) {
+        case TS_RQC_S32:
+            return layer->y.type == TS_U8 && layer->rq.low == 0 && layer->rq.high == 255 ? 74 : 90;
+        case TS_RQC_S32C:
+            return 108;
+        case TS_RQC_NONE:
+            return 160;
+        case TS_RQC_S64:
+            return layer->rq.div > 0 && (layer->rq.div & (layer->rq.div - 1)) == 0 ? 700 : 3000;
+        default:
+            return 1200;
+    }
+}
+
+static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    const ts_window *w = &layer->window;
+    k_layout k = conv_k(layer);
+    uint64_t inner = 0, pixels = (uint64_t)tile->y_h * tile->y_w;
+    if (!k.dense) {
+        inner = (uint64_t)(tile->y_h -
+                           outer_lines(tile->y_h, tile->x_h, w->kernel_h, w->stride_h, w->dilation_h)) *
+                (tile->y_w - outer_lines(tile->y_w, tile->x_w, w->kernel_w, w->stride_w, w->dilation_w));
+    }
+    double groups = (double)div_up(tile->y_c, CHANNELS);
+    double inner_items = (double)div_up(inner, PIXELS) * groups;
+    double outer_items = (double)div_up(pixels - inner, PIXELS) * groups;
+    double k_words = (double)k.words * k.segments;
+    double item = 24 * k_words + conv_requant_cycles(layer) + (k.segments > 1 ? 12 + 3.0 * k.segments : 0);
+    bool line = w->kernel_h * w->kernel_w == 1 && w->stride_h * w->stride_w == 1;
+    double block = line ? 25 : 170;
+    double gather = 150 + 4 * (k_words * 6 + 14.0 * w->kernel_h);
+    double share = ceil((inner_items + outer_items) / cores);
+    double outer_share = share * outer_items / (inner_items + outer_items + 1e-9);
+    double blocks = ceil(share / groups);
+    return 350 + 1.035 * (share * item + blocks * block + outer_share / groups * gather);
+}
+
+const ts_kernel ts__kernels_xpulp[] = {
+    {.name = "conv_xpulp_u8s8_4x4",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_u8s8_4x4.S",
+     .c_granule = CHANNELS,
+     .serves = serves_conv_u8,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = conv_scratch_bytes,
+     .cycles = conv_cycles},
+};
+const uint32_t ts__kernels_xpulp_count = sizeof ts__kernels_xpulp / sizeof *ts__kernels_xpulp;

@@ -1,0 +1,323 @@
+#include "case.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "plan/kernel_pack.h"
+
+static uint32_t pick(ts_random *random, uint32_t wanted, uint32_t low, uint32_t high) {
+    return wanted != 0 ? wanted : (uint32_t)ts_random_range(random, low, high);
+}
+
+static int32_t element(ts_random *random, ts_type type, bool extreme) {
+    if (extreme) {
+        return (int32_t)(ts_random_next(random) & 1u ? ts_type_low(type) : ts_type_high(type));
+    }
+    return (int32_t)ts_random_range(random, ts_type_low(type), ts_type_high(type));
+}
+
+static const int32_t *elements(ts_arena *arena, ts_random *random, const ts_map_shape *shape, bool extreme) {
+    uint32_t count = shape->h * shape->w * shape->c;
+    int32_t *values = TS_NEW_ARRAY(arena, int32_t, count);
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = element(random, shape->type, extreme);
+    }
+    return values;
+}
+
+static ts_map_shape shape(ts_type type, uint32_t h, uint32_t w, uint32_t c) {
+    return (ts_map_shape){
+        .type = type, .h = h, .w = w, .c = c, .pixel_bytes = (c * ts_type_bits(type) + 7) / 8};
+}
+
+static const ts_tensor *weights(ts_arena *arena, ts_random *random, ts_type type, uint32_t count,
+                                bool extreme) {
+    int8_t *data = TS_NEW_ARRAY(arena, int8_t, count);
+    ts_tensor *tensor = TS_NEW(arena, ts_tensor);
+    for (uint32_t i = 0; i < count; i++) {
+        data[i] = (int8_t)element(random, type, extreme);
+    }
+    *tensor = (ts_tensor){.name = "w", .type = type, .rank = 1, .dims = {count}, .data = data};
+    return tensor;
+}
+
+/* Parameters that spread accumulators of standard deviation `sigma`, at most `bound` in magnitude, over the
+ * output's range and somewhat beyond. */
+static void requantisation(ts_arena *arena, ts_random *random, ts_layer *layer, ts_rq_class class_,
+                           double bound, double sigma) {
+    ts_rq_plan *rq = &layer->rq;
+    uint32_t channels = layer->y.c;
+    double range = (double)(ts_type_high(layer->y.type) - ts_type_low(layer->y.type)) / 4;
+    *rq = (ts_rq_plan){.class_ = class_, .channels = channels};
+    rq->low = (int32_t)ts_type_low(layer->y.type);
+    rq->high = (int32_t)ts_type_high(layer->y.type);
+    if (ts_random_range(random, 0, 3) == 0 && class_ != TS_RQC_S32C) {
+        rq->high -= rq->high / 5;
+    }
+    rq->k = TS_NEW_ARRAY(arena, int64_t, channels);
+    rq->l = TS_NEW_ARRAY(arena, int64_t, channels);
+    rq->tflite_shift = TS_NEW_ARRAY(arena, int32_t, channels);
+    double reach = class_ == TS_RQC_S32C ? fmin(bound, 3 * sigma) : bound;
+    rq->acc_low = -(int32_t)reach;
+    rq->acc_high = (int32_t)reach;
+    double most = floor(1.0e9 / reach);
+    rq->shift = (uint32_t)fmax(0, fmin(30, floor(log2(fmax(1, sigma * most / range)))));
+    rq->div =
+        class_ == TS_RQC_S64 && ts_random_range(random, 0, 1) ? ((int64_t)1 << 22) - 1 : (int64_t)1 << 22;
+    if (class_ == TS_RQC_S64) {
+        rq->shift = 22;
+        most = (double)rq->div * range / sigma;
+    }
+    for (uint32_t c = 0; c < channels; c++) {
+        bool odd = ts_random_range(random, 0, 9) == 0;
+        rq->k[c] = odd ? ts_random_range(random, -1, 1)
+                       : (int64_t)(most * (double)ts_random_range(random, 50, 100) / 100);
+        rq->l[c] = (int64_t)(most * sigma * (double)ts_random_range(random, -100, 100) / 100);
+        if (class_ == TS_RQC_NONE || class_ == TS_RQC_TFLITE) {
+            rq->l[c] = ts_random_range(random, -100000, 100000);
+            rq->k[c] = ts_random_range(random, 1 << 30, INT32_MAX);
+            rq->tflite_shift[c] = -(int32_t)fmax(0, floor(log2(fmax(1, sigma / range))));
+        }
+    }
+}
+
+static ts_rq_class rq_class(ts_random *random, const ts_case_limits *limits) {
+    return limits->rq_class >= 0 ? (ts_rq_class)limits->rq_class : (ts_rq_class)ts_random_range(random, 0, 4);
+}
+
+static double sigma_of(ts_type type) { return (double)(ts_type_high(type) - ts_type_low(type)) / 2; }
+
+static void make_window(ts_random *random, const ts_case_limits *limits, ts_layer *layer) {
+    ts_window *w = &layer->window;
+    *w = (ts_window){.kernel_h = pick(random, limits->kernel_h, 1, 4),
+                     .kernel_w = pick(random, limits->kernel_w, 1, 4),
+                     .stride_h = pick(random, limits->stride, 1, 3),
+                     .stride_w = pick(random, limits->stride, 1, 3),
+                     .dilation_h = 1,
+                     .dilation_w = 1};
+    if (limits->dilation != 1 && ts_random_range(random, 0, 3) == 0) {
+        w->dilation_h = pick(random, limits->dilation, 1, 3);
+        w->dilation_w = pick(random, limits->dilation, 1, 3);
+    }
+    uint32_t *pads[] = {&w->pad_top, &w->pad_left, &w->pad_bottom, &w->pad_right};
+    for (uint32_t i = 0; i < 4; i++) {
+        uint32_t most = i % 2 == 0 ? w->kernel_h : w->kernel_w;
+        *pads[i] = limits->pad >= 0 ? (uint32_t)limits->pad : (uint32_t)ts_random_range(random, 0, most - 1);
+    }
+}
+
+static uint32_t window_in(uint32_t wanted, uint32_t kernel, uint32_t dilation, uint32_t pads) {
+    uint32_t least = (kernel - 1) * dilation + 1;
+    return wanted + pads >= least ? wanted : least - pads;
+}
+
+static void make_maps(ts_random *random, const ts_case_limits *limits, ts_layer *layer) {
+    ts_window *w = &layer->window;
+    bool depthwise = layer->kind != TS_LAYER_CONV;
+    uint32_t h =
+        window_in(pick(random, limits->h, 1, 9), w->kernel_h, w->dilation_h, w->pad_top + w->pad_bottom);
+    uint32_t v =
+        window_in(pick(random, limits->w, 1, 9), w->kernel_w, w->dilation_w, w->pad_left + w->pad_right);
+    uint32_t c_in = pick(random, limits->c_in, 1, 21);
+    uint32_t c_out = depthwise ? c_in : pick(random, limits->c_out, 1, 21);
+    uint32_t out_h = ts_window_out(h, w->kernel_h, w->stride_h, w->dilation_h, w->pad_top, w->pad_bottom);
+    uint32_t out_w = ts_window_out(v, w->kernel_w, w->stride_w, w->dilation_w, w->pad_left, w->pad_right);
+    layer->x = shape(limits->x_type, h, v, c_in);
+    layer->y = shape(limits->y_type, out_h, out_w, c_out);
+    layer->groups = layer->kind == TS_LAYER_DWCONV ? c_in : 1;
+}
+
+static void make_linear(ts_random *random, const ts_case_limits *limits, ts_layer *layer) {
+    layer->window = (ts_window){1, 1, 1, 1, 1, 1, 0, 0, 0, 0};
+    layer->groups = 1;
+    layer->x = shape(limits->x_type, 1, 1, pick(random, limits->c_in, 1, 300));
+    layer->y = shape(limits->y_type, 1, 1, pick(random, limits->c_out, 1, 40));
+}
+
+static void make_weighted(ts_arena *arena, ts_random *random, const ts_case_limits *limits, ts_layer *layer) {
+    uint32_t taps = layer->window.kernel_h * layer->window.kernel_w * (layer->x.c / layer->groups);
+    ts_rq_class class_ = rq_class(random, limits);
+    if (class_ == TS_RQC_NONE) {
+        layer->y = shape(TS_S32, layer->y.h, layer->y.w, layer->y.c);
+    } else if (class_ != TS_RQC_S32C && ts_random_range(random, 0, 2) == 0) {
+        layer->x.zero =
+            (int32_t)ts_random_range(random, ts_type_low(layer->x.type), ts_type_high(layer->x.type));
+        layer->x.zero = layer->x.type == TS_S16 ? 0 : layer->x.zero;
+    }
+    layer->weights = weights(arena, random, limits->w_type, layer->y.c * taps, limits->extreme);
+    double x_most = (double)ts_type_high(layer->x.type) - (double)ts_type_low(layer->x.type);
+    double bound = taps * x_most * -(double)ts_type_low(limits->w_type) + 1;
+    double sigma = sqrt(taps) * sigma_of(layer->x.type) * sigma_of(limits->w_type) + 1;
+    requantisation(arena, random, layer, class_, bound, fmin(sigma, bound));
+}
+
+static void make_pool(ts_arena *arena, ts_random *random, const ts_case_limits *limits, ts_layer *layer) {
+    if (layer->kind == TS_LAYER_AVG_POOL) {
+        double taps = (double)layer->window.kernel_h * layer->window.kernel_w;
+        double bound = taps * sigma_of(layer->x.type) * 2;
+        requantisation(arena, random, layer, rq_class(random, limits), bound, bound / 4);
+        layer->y =
+            layer->rq.class_ == TS_RQC_NONE ? shape(TS_S32, layer->y.h, layer->y.w, layer->y.c) : layer->y;
+    } else {
+        layer->rq = (ts_rq_plan){.class_ = TS_RQC_NONE};
+        layer->y = shape(layer->x.type, layer->y.h, layer->y.w, layer->y.c);
+    }
+}
+
+static ts_add_step plain_step(void) {
+    return (ts_add_step){.mul = 1, .add = 0, .div = 1, .low = INT32_MIN, .high = INT32_MAX};
+}
+
+static void make_add(ts_arena *arena, ts_random *random, const ts_case_limits *limits, ts_layer *layer) {
+    ts_map_shape s = shape(limits->x_type, pick(random, limits->h, 1, 9), pick(random, limits->w, 1, 9),
+                           pick(random, limits->c_in, 1, 21));
+    layer->x = s;
+    layer->x2 = layer->kind == TS_LAYER_ADD ? s : (ts_map_shape){.type = TS_TYPE_COUNT};
+    layer->y = shape(limits->y_type, s.h, s.w, s.c);
+    layer->in1 = layer->in2 = layer->sum = plain_step();
+    layer->rq = (ts_rq_plan){.class_ = TS_RQC_NONE};
+    ts_rq_class class_ = rq_class(random, limits);
+    if (layer->kind == TS_LAYER_REQUANT || class_ != TS_RQC_NONE) {
+        class_ = class_ == TS_RQC_NONE ? TS_RQC_S32 : class_;
+        requantisation(arena, random, layer, class_, sigma_of(s.type) * 4, sigma_of(s.type));
+    }
+    if (layer->kind == TS_LAYER_ADD) {
+        bool plain = ts_random_range(random, 0, 2) == 0;
+        layer->in1.mul = plain ? 1 : ts_random_range(random, 1, 127);
+        layer->in2.mul = plain ? 1 : ts_random_range(random, 1, 127);
+        layer->sum.add = plain ? 0 : ts_random_range(random, 0, 64);
+        layer->sum.div = plain ? 2 : 128;
+        layer->sum.low = (int32_t)ts_type_low(limits->y_type);
+        layer->sum.high = (int32_t)ts_type_high(limits->y_type);
+    }
+}
+
+void case_make(ts_arena *arena, ts_random *random, const ts_case_limits *limits, ts_case *out) {
+    ts_layer *layer = &out->layer;
+    *out = (ts_case){.roomy = ts_random_range(random, 0, 3) == 0};
+    layer->name = "case";
+    layer->kind = limits->kind;
+    switch (limits->kind) {
+        case TS_LAYER_ADD:
+        case TS_LAYER_REQUANT:
+            make_add(arena, random, limits, layer);
+            break;
+        case TS_LAYER_LINEAR:
+            make_linear(random, limits, layer);
+            make_weighted(arena, random, limits, layer);
+            break;
+        case TS_LAYER_MAX_POOL:
+        case TS_LAYER_AVG_POOL:
+            make_window(random, limits, layer);
+            make_maps(random, limits, layer);
+            make_pool(arena, random, limits, layer);
+            break;
+        default:
+            make_window(random, limits, layer);
+            make_maps(random, limits, layer);
+            make_weighted(arena, random, limits, layer);
+    }
+    out->x = elements(arena, random, &layer->x, limits->extreme);
+    out->x2 = layer->x2.type == TS_TYPE_COUNT || layer->x2.c == 0
+                  ? NULL
+                  : elements(arena, random, &layer->x2, limits->extreme);
+}
+
+static void pack_map(const ts_map_shape *s, const int32_t *values, uint32_t row_bytes, uint8_t *out) {
+    uint32_t bits = ts_type_bits(s->type);
+    for (uint32_t i = 0; i < s->h * s->w; i++) {
+        uint8_t *pixel = out + i / s->w * row_bytes + i % s->w * s->pixel_bytes;
+        memset(pixel, 0, s->pixel_bytes);
+        for (uint32_t c = 0; c < s->c; c++) {
+            ts__pack_bits(pixel, c, bits, values[i * s->c + c]);
+        }
+    }
+}
+
+static uint32_t elem(ts_type type) {
+    static const uint8_t codes[TS_TYPE_COUNT] = {[TS_U8] = 0, [TS_S8] = 1, [TS_U4] = 2,  [TS_S4] = 3,
+                                                 [TS_U2] = 4, [TS_S2] = 5, [TS_S16] = 6, [TS_S32] = 7};
+    return codes[type];
+}
+
+static void split(int32_t *words, int64_t value) {
+    words[0] = (int32_t)(uint32_t)(uint64_t)value;
+    words[1] = (int32_t)(uint32_t)((uint64_t)value >> 32);
+}
+
+static void fill_step(int32_t *words, const ts_add_step *step) {
+    split(words, step->mul);
+    split(words + 2, step->add);
+    split(words + 4, step->div);
+    words[6] = step->low;
+    words[7] = step->high;
+}
+
+static void fill_rq(ts_case_call *call, const ts_rq_plan *rq) {
+    call->rq_kind = rq->class_;
+    call->rq_shift = rq->shift;
+    call->rq_div_is_pow2 = (rq->div & (rq->div - 1)) == 0;
+    call->rq_low = rq->low;
+    call->rq_high = rq->high;
+    call->rq_acc_low = rq->acc_low;
+    call->rq_acc_high = rq->acc_high;
+    split(call->rq_div, rq->div);
+}
+
+static void fill_call(const ts_layer *layer, ts_case_call *call) {
+    const ts_window *w = &layer->window;
+    call->is_add = layer->kind == TS_LAYER_ADD || layer->kind == TS_LAYER_REQUANT;
+    call->x_h = layer->x.h, call->x_w = layer->x.w, call->x_c = layer->x.c;
+    call->y_h = layer->y.h, call->y_w = layer->y.w, call->y_c = layer->y.c;
+    call->k_h = w->kernel_h, call->k_w = w->kernel_w;
+    call->stride_h = w->stride_h, call->stride_w = w->stride_w;
+    call->dilation_h = w->dilation_h, call->dilation_w = w->dilation_w;
+    call->pad_top = w->pad_top, call->pad_left = w->pad_left;
+    call->pad_bottom = w->pad_bottom, call->pad_right = w->pad_right;
+    call->groups = layer->groups;
+    call->x_type = elem(layer->x.type);
+    call->x2_type = call->x_type;
+    call->w_type = layer->weights != NULL ? elem(layer->weights->type) : 1;
+    call->y_type = elem(layer->y.type);
+    call->x_zero = layer->x.zero;
+    call->count = layer->y.h * layer->y.w * layer->y.c;
+    call->channels = call->rq_channels = layer->y.c;
+    fill_step(call->steps[0], &layer->in1);
+    fill_step(call->steps[1], &layer->in2);
+    fill_step(call->steps[2], &layer->sum);
+    fill_rq(call, &layer->rq);
+}
+
+static uint32_t claim(uint32_t *bytes, uint64_t size) {
+    uint32_t at = *bytes;
+    *bytes = (uint32_t)(at + size + 19) / 4 * 4;
+    return at;
+}
+
+uint32_t case_y_bytes(const ts_case_call *call) { return call->y_h * call->y_row_bytes; }
+
+uint32_t case_lay_out(ts_arena *arena, const ts_case *c, const ts_kernel *kernel, uint32_t cores,
+                      ts_case_call *call, uint8_t **area) {
+    const ts_layer *layer = &c->layer;
+    ts_tile tile = {layer->y.h, layer->y.w, layer->y.c, layer->x.h, layer->x.w, layer->x.c};
+    *call = (ts_case_call){0};
+    fill_call(layer, call);
+    bool roomy = c->roomy && !call->is_add;
+    call->x_row_bytes = layer->x.w * layer->x.pixel_bytes + (roomy ? 8u : 0u);
+    call->y_pixel_bytes = layer->y.pixel_bytes + (roomy ? 12u : 0u);
+    call->y_row_bytes = layer->y.w * call->y_pixel_bytes + (roomy ? 4u : 0u);
+    uint32_t bytes = 16;
+    call->x_at = claim(&bytes, (uint64_t)layer->x.h * call->x_row_bytes);
+    call->x2_at = c->x2 != NULL ? claim(&bytes, (uint64_t)layer->x2.h * call->x_row_bytes) : 0;
+    call->w_at = claim(&bytes, kernel->weight_bytes(layer, layer->y.c));
+    call->y_at = claim(&bytes, case_y_bytes(call));
+    call->scratch_at = claim(&bytes, kernel->scratch_bytes(layer, &tile, cores));
+    *area = TS_NEW_ARRAY(arena, uint8_t, bytes + 64);
+    memset(*area, CASE_GUARD, bytes + 64);
+    pack_map(&layer->x, c->x, call->x_row_bytes, *area + call->x_at);
+    if (c->x2 != NULL) {
+        pack_map(&layer->x2, c->x2, call->x_row_bytes, *area + call->x2_at);
+    }
+    kernel->pack(layer, *area + call->w_at);
+    return bytes;
+}
