@@ -1,0 +1,881 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/onnx.h"
+#include "model/values.h"
+
+#define FAIL(code, ...) ts_error(net->diags, (code), node->name, node->op, __VA_ARGS__)
+
+typedef ts_status handler(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x);
+
+static handler on_pass, on_cast, on_reshape, on_transpose, on_pad, on_multiply, on_add, on_subtract,
+    on_divide, on_negate, on_floor, on_clip, on_relu, on_requant_shift, on_conv, on_linear, on_pool, on_mean;
+
+/* Operators and what takes them: ELEMENT and VIEW ones may also stand in the float tail, TAIL ones begin it,
+ * CONSTANT ones are computed at import. docs/onnx-dialects.md lists the same set. */
+#define OPERATORS(X)                           \
+    X("Constant", CONSTANT, NULL)              \
+    X("Shape", CONSTANT, NULL)                 \
+    X("Identity", VIEW, on_pass)               \
+    X("Dropout", VIEW, on_pass)                \
+    X("Cast", VIEW, on_cast)                   \
+    X("Flatten", VIEW, on_reshape)             \
+    X("Reshape", VIEW, on_reshape)             \
+    X("Squeeze", VIEW, on_reshape)             \
+    X("Unsqueeze", VIEW, on_reshape)           \
+    X("Transpose", VIEW, on_transpose)         \
+    X("Pad", LAYER, on_pad)                    \
+    X("Mul", ELEMENT, on_multiply)             \
+    X("Add", ELEMENT, on_add)                  \
+    X("Sum", ELEMENT, on_add)                  \
+    X("Sub", ELEMENT, on_subtract)             \
+    X("Div", ELEMENT, on_divide)               \
+    X("Neg", ELEMENT, on_negate)               \
+    X("Floor", ELEMENT, on_floor)              \
+    X("Clip", ELEMENT, on_clip)                \
+    X("Relu", ELEMENT, on_relu)                \
+    X("RequantShift", LAYER, on_requant_shift) \
+    X("Conv", LAYER, on_conv)                  \
+    X("Gemm", LAYER, on_linear)                \
+    X("MatMul", LAYER, on_linear)              \
+    X("MaxPool", LAYER, on_pool)               \
+    X("AveragePool", LAYER, on_pool)           \
+    X("GlobalMaxPool", LAYER, on_pool)         \
+    X("GlobalAveragePool", LAYER, on_pool)     \
+    X("ReduceMean", LAYER, on_mean)            \
+    X("Gather", TAIL, NULL)                    \
+    X("Sigmoid", TAIL, NULL)                   \
+    X("Softmax", TAIL, NULL)                   \
+    X("LogSoftmax", TAIL, NULL)                \
+    X("Concat", TAIL, NULL)                    \
+    X("ArgMax", TAIL, NULL)                    \
+    X("Tanh", TAIL, NULL)                      \
+    X("Exp", TAIL, NULL)                       \
+    X("Log", TAIL, NULL)                       \
+    X("Slice", TAIL, NULL)                     \
+    X("Split", TAIL, NULL)
+
+typedef enum role { CONSTANT, VIEW, ELEMENT, LAYER, TAIL } role;
+
+typedef struct operator_row {
+    const char *name;
+    role role;
+    handler *take;
+} operator_row;
+
+static const operator_row operators[] = {
+#define ROW(name, role, take) {name, role, take},
+    OPERATORS(ROW)
+#undef ROW
+};
+enum { OPERATOR_COUNT = sizeof operators / sizeof operators[0] };
+
+static bool is(const ts_onnx_node *node, const char *op) { return strcmp(node->op, op) == 0; }
+
+static const operator_row *row_of(const ts_onnx_node *node) {
+    const char *domain = node->proto->domain == NULL ? "" : node->proto->domain;
+    bool own = strcmp(domain, "PACTOps") == 0;
+    if (*domain != '\0' && strcmp(domain, "ai.onnx") != 0 && !own) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < OPERATOR_COUNT; i++) {
+        if (is(node, operators[i].name)) {
+            return &operators[i];
+        }
+    }
+    return NULL;
+}
+
+/* Names every operator that is not served, not only the first. */
+static ts_status check_operators(ts_onnx *net) {
+    enum { MOST = 20 };
+    uint32_t unknown = 0;
+    for (uint32_t i = 0; i < net->order_count && unknown < MOST; i++) {
+        const ts_onnx_node *node = &net->nodes[net->order[i]];
+        if (row_of(node) == NULL) {
+            bool is_float = is(node, "BatchNormalization");
+            FAIL(TS_DIAG_UNSUPPORTED, "this operator is not served in an integer network%s",
+                 is_float ? "; a float network has to be quantised first (tessera quantize)"
+                          : "; docs/onnx-dialects.md lists those that are");
+            unknown++;
+        }
+    }
+    return unknown == 0 ? TS_OK : TS_BAD_INPUT;
+}
+
+/* ---- constants beside activations ---- */
+
+/* Reads a constant operand as one number, or one for each channel of x. */
+static ts_status operand_of(ts_onnx *net, const ts_onnx_node *node, const ts_meaning *x, const ts_constant *c,
+                            const char *what, ts_operand *out) {
+    TS_TRY(ts__constant_whole(net, node, c, what));
+    TS_TRY(ts__onnx_work(net, node, c->count));
+    const ts_view *view = &x->view;
+    *out = (ts_operand){c->ints, 1};
+    if (c->count == 1) {
+        return TS_OK;
+    }
+    uint32_t varying = TS_NONE, axes = 0;
+    bool fits = c->count > 0;
+    for (uint32_t i = 0; fits && i < c->rank; i++) {
+        uint32_t dim = c->dims[i];
+        int64_t at = (int64_t)view->rank - c->rank + i;
+        fits = dim == 1 || (at >= 0 && view->dims[at] == dim);
+        if (dim != 1) {
+            varying = (uint32_t)at;
+            axes++;
+        }
+    }
+    if (!fits) {
+        return FAIL(TS_DIAG_SHAPE, "the shape of %s '%s' does not fit its other operand", what, c->name);
+    }
+    uint32_t stride;
+    if (axes == 1 && view->dims[varying] == x->c && ts__view_stride(view, varying, &stride) && stride == 1) {
+        out->count = x->c;
+        return TS_OK;
+    }
+    for (uint64_t i = 1; i < c->count; i++) {
+        if (c->ints[i] != c->ints[0]) {
+            return FAIL(TS_DIAG_UNSUPPORTED,
+                        "%s '%s' varies along another axis than the channels; one number, or one a channel, "
+                        "is served",
+                        what, c->name);
+        }
+    }
+    return TS_OK;
+}
+
+/* The constant among two operands; `first` says that it is the first. NULL where both are activations. */
+static const ts_constant *constant_operand(const ts_onnx *net, const ts_onnx_node *node, bool *first) {
+    const ts_constant *a = ts__onnx_const_input(net, node, 0);
+    *first = a != NULL;
+    return a != NULL ? a : ts__onnx_const_input(net, node, 1);
+}
+
+static ts_meaning *meaning_at(const ts_onnx *net, const ts_onnx_node *node, uint32_t input) {
+    uint32_t v = input < node->input_count ? node->inputs[input] : TS_NONE;
+    return v == TS_NONE ? NULL : net->values.data[v].meaning;
+}
+
+static const char *value_name(const ts_onnx *net, uint32_t value) { return net->values.data[value].name; }
+
+static ts_meaning *copy_of(ts_onnx *net, const ts_meaning *x) {
+    return ts_arena_copy(net->scratch, x, sizeof *x);
+}
+
+static void set_result(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    net->values.data[node->outputs[0]].meaning = x;
+}
+
+/* Makes input i a tensor of the graph. */
+static ts_status force_input(ts_onnx *net, const ts_onnx_node *node, uint32_t i, ts_meaning *x) {
+    return ts__force(net, x, value_name(net, node->inputs[i]), node);
+}
+
+/* ---- views ---- */
+
+static ts_status on_pass(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    set_result(net, node, x);
+    return TS_OK;
+}
+
+static void value_bounds(const ts_onnx *net, const ts_meaning *x, int64_t *low, int64_t *high) {
+    *low = INT64_MIN;
+    *high = INT64_MAX;
+    if (x->stages.count > 0) {
+        *low = x->stages.data[x->stages.count - 1].low;
+        *high = x->stages.data[x->stages.count - 1].high;
+    } else if (x->pending == NULL) {
+        *low = ts_type_low(net->graph->tensors.data[x->tensor].type);
+        *high = ts_type_high(net->graph->tensors.data[x->tensor].type);
+    } else if (x->pending->op == TS_OP_MAX_POOL) {
+        *low = ts_type_low(net->graph->tensors.data[x->pending->inputs[0]].type);
+        *high = ts_type_high(net->graph->tensors.data[x->pending->inputs[0]].type);
+    }
+}
+
+/* A cast to an integer type takes the fraction away. It truncates; with NEMO's lower bound of 0 that
+ * cannot be told from rounding down, which is what the hardware does. */
+static ts_status on_cast(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    int64_t to, low, high, least = INT64_MIN, most = INT64_MAX;
+    TS_TRY(ts__onnx_attr_int(net, node, "to", 0, &to));
+    set_result(net, node, x);
+    switch (to) {
+        case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
+        case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE:
+            x->integer = false;
+            return TS_OK;
+        case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
+        case ONNX__TENSOR_PROTO__DATA_TYPE__INT64:
+            break;
+        case ONNX__TENSOR_PROTO__DATA_TYPE__INT8:
+        case ONNX__TENSOR_PROTO__DATA_TYPE__INT16:
+            least = to == ONNX__TENSOR_PROTO__DATA_TYPE__INT8 ? INT8_MIN : INT16_MIN;
+            most = -1 - least;
+            break;
+        case ONNX__TENSOR_PROTO__DATA_TYPE__UINT8:
+        case ONNX__TENSOR_PROTO__DATA_TYPE__UINT16:
+            least = 0;
+            most = to == ONNX__TENSOR_PROTO__DATA_TYPE__UINT8 ? UINT8_MAX : UINT16_MAX;
+            break;
+        default:
+            return FAIL(TS_DIAG_UNSUPPORTED,
+                        "a cast to ONNX type %lld; float, double and integers of 8 to 64 bits "
+                        "are served",
+                        (long long)to);
+    }
+    TS_TRY(ts__stage_floor(net, node, x));
+    x->integer = true;
+    value_bounds(net, x, &low, &high);
+    if (low < least || high > most) {
+        return FAIL(TS_DIAG_UNSUPPORTED,
+                    "the value may not fit the type it is cast to; a Clip has to stand "
+                    "before it");
+    }
+    return TS_OK;
+}
+
+static ts_status on_reshape(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    uint32_t dims[TS_MAX_RANK] = {0}, rank;
+    TS_TRY(ts__onnx_reshape(net, node, x->view.dims, x->view.rank, dims, &rank));
+    if (!ts__view_reshape(&x->view, dims, rank)) {
+        return FAIL(TS_DIAG_UNSUPPORTED, "its new dimensions cut across the old ones");
+    }
+    set_result(net, node, x);
+    return TS_OK;
+}
+
+static ts_status on_transpose(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    const int64_t *perm;
+    uint32_t count, seen = 0, permutation[TS_MAX_RANK] = {0};
+    TS_TRY(ts__onnx_attr_ints(net, node, "perm", &perm, &count));
+    for (uint32_t i = 0; i < x->view.rank; i++) {
+        int64_t from = count == 0 ? (int64_t)x->view.rank - 1 - i : i < count ? perm[i] : -1;
+        if (from < 0 || from >= (int64_t)x->view.rank || (seen >> from & 1) != 0) {
+            return FAIL(TS_DIAG_SHAPE, "its permutation does not fit its input");
+        }
+        seen |= 1u << from;
+        permutation[i] = (uint32_t)from;
+    }
+    ts__view_transpose(&x->view, permutation);
+    set_result(net, node, x);
+    return TS_OK;
+}
+
+/* pads as all begins, then all ends, of every dimension, or of those that input 3 names. */
+static ts_status read_pads(ts_onnx *net, const ts_onnx_node *node, uint32_t rank, int64_t *pads) {
+    const int64_t *values;
+    uint32_t count, axis_count = rank;
+    const ts_constant *input = ts__onnx_const_input(net, node, 1), *axes = ts__onnx_const_input(net, node, 3);
+    if (node->input_count > 1 && node->inputs[1] != TS_NONE && input == NULL) {
+        return FAIL(TS_DIAG_UNSUPPORTED, "its pads are computed by the network; they must be constant");
+    }
+    if (input != NULL) {
+        TS_TRY(ts__constant_whole(net, node, input, "pads"));
+        values = input->ints;
+        count = (uint32_t)input->count;
+    } else {
+        const char *name = ts__onnx_attribute(node, "pads") != NULL ? "pads" : "paddings";
+        TS_TRY(ts__onnx_attr_ints(net, node, name, &values, &count));
+    }
+    if (axes != NULL) {
+        axis_count = axes->ints != NULL && axes->count <= rank ? (uint32_t)axes->count : 0;
+    }
+    if (count != 2 * axis_count) {
+        return FAIL(TS_DIAG_SHAPE, "it has %u pads for %u dimensions", count, axis_count);
+    }
+    for (uint32_t i = 0; i < axis_count; i++) {
+        int64_t axis = axes == NULL ? i : axes->ints[i] < 0 ? axes->ints[i] + rank : axes->ints[i];
+        if (axis < 0 || axis >= rank) {
+            return FAIL(TS_DIAG_SHAPE, "its axes are outside its dimensions");
+        }
+        pads[axis] = values[i];
+        pads[rank + axis] = values[axis_count + i];
+    }
+    return TS_OK;
+}
+
+static ts_status check_pad_mode(ts_onnx *net, const ts_onnx_node *node) {
+    double value;
+    const char *mode = ts__onnx_attr_text(net, node, "mode");
+    TS_TRY(ts__onnx_attr_float(net, node, "value", 0, &value));
+    if (node->input_count > 2 && node->inputs[2] != TS_NONE) {
+        const ts_constant *c = ts__onnx_const_input(net, node, 2);
+        value = c != NULL && c->count == 1 && c->ints != NULL ? (double)c->ints[0] : 1;
+    }
+    if ((*mode != '\0' && strcmp(mode, "constant") != 0) || value != 0) {
+        return FAIL(TS_DIAG_UNSUPPORTED, "padding with a constant 0 is served");
+    }
+    return TS_OK;
+}
+
+static ts_status on_pad(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    enum { MOST = 4096 };
+    int64_t pads[2 * TS_MAX_RANK] = {0};
+    uint32_t rank = x->view.rank;
+    TS_TRY(check_pad_mode(net, node));
+    TS_TRY(read_pads(net, node, rank, pads));
+    set_result(net, node, x);
+    bool any = false;
+    for (uint32_t i = 0; i < 2 * rank; i++) {
+        bool spatial = rank >= 3 && rank <= 4 && i % rank >= 2;
+        if (pads[i] != 0 && (!spatial || pads[i] < 0 || pads[i] > MOST)) {
+            return FAIL(TS_DIAG_UNSUPPORTED,
+                        "pad %lld of dimension %u; 0 to %d rows and columns of zeros are served",
+                        (long long)pads[i], i % rank, MOST);
+        }
+        any = any || pads[i] != 0;
+    }
+    if (!any) {
+        return TS_OK;
+    }
+    TS_TRY(force_input(net, node, 0, x));
+    uint32_t h = rank == 4 ? 2 : TS_NONE, w = rank - 1;
+    x->pads[0] += h == TS_NONE ? 0 : (uint32_t)pads[h];
+    x->pads[1] += (uint32_t)pads[w];
+    x->pads[2] += h == TS_NONE ? 0 : (uint32_t)pads[rank + h];
+    x->pads[3] += (uint32_t)pads[rank + w];
+    for (int i = 0; i < 4; i++) {
+        if (x->pads[i] > MOST) {
+            return FAIL(TS_DIAG_LIMIT, "more than %d rows or columns of padding", MOST);
+        }
+    }
+    x->padded = true;
+    return TS_OK;
+}
+
+/* ---- element-wise ---- */
+
+static ts_status on_multiply(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    bool first;
+    ts_operand k;
+    const ts_constant *c = constant_operand(net, node, &first);
+    if (c == NULL) {
+        return FAIL(TS_DIAG_UNSUPPORTED, "a product of two activations; one operand must be constant");
+    }
+    TS_TRY(operand_of(net, node, x, c, "factor", &k));
+    TS_TRY(ts__stage_multiply(net, node, x, k));
+    set_result(net, node, x);
+    return TS_OK;
+}
+
+static ts_status negate(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    int64_t minus = -1;
+    return ts__stage_multiply(net, node, x,
+                              (ts_operand){ts_arena_copy(net->scratch, &minus, sizeof minus), 1});
+}
+
+/* Two activations: each may bring factors of its own. */
+static ts_status add_branches(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, bool subtract) {
+    ts_meaning *other = meaning_at(net, node, 1), *y;
+    if (other == NULL || other->padded) {
+        return FAIL(TS_DIAG_UNSUPPORTED, "its second operand is missing or padded");
+    }
+    other = copy_of(net, other);
+    if (subtract) {
+        TS_TRY(negate(net, node, other));
+    }
+    bool plain = ts__onnx_attribute(node, "in1_mul") == NULL && ts__onnx_attribute(node, "in1_rq") == NULL;
+    ts_status (*force)(ts_onnx *, ts_meaning *, const char *, const ts_onnx_node *) =
+        plain ? ts__force_branch : ts__force;
+    TS_TRY(force(net, x, value_name(net, node->inputs[0]), node));
+    TS_TRY(force(net, other, value_name(net, node->inputs[1]), node));
+    TS_TRY(ts__import_residual(net, node, x, other, &y));
+    y->integer = x->integer && other->integer;
+    set_result(net, node, y);
+    return TS_OK;
+}
+
+static ts_status on_add(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    bool first;
+    ts_operand k;
+    const ts_constant *c = constant_operand(net, node, &first);
+    if (node->input_count != 2) {
+        return FAIL(TS_DIAG_UNSUPPORTED, "%u operands; two are served", node->input_count);
+    }
+    if (c == NULL) {
+        return add_branches(net, node, x, false);
+    }
+    TS_TRY(operand_of(net, node, x, c, "term", &k));
+    TS_TRY(ts__stage_add(net, node, x, k));
+    set_result(net, node, x);
+    return TS_OK;
+}
+
+static ts_status on_subtract(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    bool first;
+    ts_operand k;
+    const ts_constant *c = constant_operand(net, node, &first);
+    if (c == NULL) {
+        return add_branches(net, node, x, true);
+    }
+    TS_TRY(operand_of(net, node, x, c, "term", &k));
+    if (first) {
+        TS_TRY(negate(net, node, x));
+    } else {
+        TS_TRY(ts__onnx_work(net, node, k.count));
+        int64_t *minus = TS_NEW_ARRAY(net->scratch, int64_t, k.count);
+        for (uint32_t i = 0; i < k.count; i++) {
+            if (__builtin_sub_overflow(0, k.values[i], &minus[i])) {
+                return FAIL(TS_DIAG_VALUE, "its constant passes 63 bits");
+            }
+        }
+        k.values = minus;
+    }
+    TS_TRY(ts__stage_add(net, node, x, k));
+    set_result(net, node, x);
+    return TS_OK;
+}
+
+static ts_status on_divide(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    bool first;
+    ts_operand k;
+    const ts_constant *c = constant_operand(net, node, &first);
+    if (c == NULL || first) {
+        return FAIL(TS_DIAG_UNSUPPORTED, "its divisor must be constant");
+    }
+    TS_TRY(operand_of(net, node, x, c, "divisor", &k));
+    for (uint32_t i = 1; i < k.count; i++) {
+        if (k.values[i] != k.values[0]) {
+            return FAIL(TS_DIAG_UNSUPPORTED, "its divisor differs by channel; one for the layer is served");
+        }
+    }
+    TS_TRY(ts__stage_divide(net, node, x, k.values[0], x->integer || c->integer_type));
+    set_result(net, node, x);
+    return TS_OK;
+}
+
+static ts_status on_negate(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    TS_TRY(negate(net, node, x));
+    set_result(net, node, x);
+    return TS_OK;
+}
+
+static ts_status on_floor(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    TS_TRY(ts__stage_floor(net, node, x));
+    set_result(net, node, x);
+    return TS_OK;
+}
+
+/* One bound of a Clip: input i, or the attribute of older files. */
+static ts_status clip_bound(ts_onnx *net, const ts_onnx_node *node, uint32_t i, const char *name,
+                            double absent, double *out) {
+    if (i >= node->input_count || node->inputs[i] == TS_NONE) {
+        TS_TRY(ts__onnx_attr_float(net, node, name, absent, out));
+    } else {
+        const ts_constant *c = ts__onnx_const_input(net, node, i);
+        if (c == NULL || c->count != 1) {
+            return FAIL(TS_DIAG_UNSUPPORTED, "its bound '%s' must be one constant number", name);
+        }
+        *out = c->ints != NULL ? (double)c->ints[0] : c->reals[0];
+    }
+    return isnan(*out) ? FAIL(TS_DIAG_VALUE, "its bound '%s' is not a number", name) : TS_OK;
+}
+
+static ts_status on_clip(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    double min, max;
+    const double none = 4e18; /* beyond any integer of the network */
+    TS_TRY(clip_bound(net, node, 1, "min", -INFINITY, &min));
+    TS_TRY(clip_bound(net, node, 2, "max", INFINITY, &max));
+    int64_t low = min <= -none ? INT64_MIN : min >= none ? INT64_MAX : (int64_t)ceil(min);
+    int64_t high = max >= none ? INT64_MAX : max <= -none ? INT64_MIN : (int64_t)floor(max);
+    TS_TRY(ts__stage_clip(net, node, x, low, high));
+    set_result(net, node, x);
+    return TS_OK;
+}
+
+static ts_status on_relu(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    TS_TRY(ts__stage_clip(net, node, x, 0, INT64_MAX));
+    set_result(net, node, x);
+    return TS_OK;
+}
+
+/* floor((x mul + add) / div + 1/2), clipped to n levels. */
+static ts_status on_requant_shift(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    const ts_constant *mul = ts__onnx_const_input(net, node, 1), *add = ts__onnx_const_input(net, node, 2);
+    if (mul == NULL || add == NULL) {
+        return FAIL(TS_DIAG_UNSUPPORTED, "its factor and term must be constant");
+    }
+    ts_operand factor, term;
+    int64_t div, levels, is_signed;
+    const char *levels_name = ts__onnx_attribute(node, "n_levels_out") != NULL ? "n_levels_out" : "n_levels";
+    TS_TRY(operand_of(net, node, x, mul, "factor", &factor));
+    TS_TRY(operand_of(net, node, x, add, "term", &term));
+    TS_TRY(ts__onnx_attr_int(net, node, "div", 0, &div));
+    TS_TRY(ts__onnx_attr_int(net, node, levels_name, 256, &levels));
+    TS_TRY(ts__onnx_attr_int(net, node, "signed", 0, &is_signed));
+    if (div <= 0 || levels < 2 || levels > 65536) {
+        return FAIL(TS_DIAG_VALUE,
+                    "div %lld and %lld levels; a positive divisor and 2 to 65536 levels are served",
+                    (long long)div, (long long)levels);
+    }
+    ts__stage_push(net, node, x);
+    TS_TRY(ts__stage_multiply(net, node, x, factor));
+    TS_TRY(ts__stage_add(net, node, x, term));
+    x->integer = false;
+    TS_TRY(ts__stage_divide(net, node, x, div, false));
+    TS_TRY(ts__stage_half(net, node, x));
+    TS_TRY(ts__stage_floor(net, node, x));
+    TS_TRY(ts__stage_clip(net, node, x, is_signed != 0 ? -levels / 2 : 0,
+                          is_signed != 0 ? levels / 2 - 1 : levels - 1));
+    set_result(net, node, x);
+    return TS_OK;
+}
+
+/* ---- layers ---- */
+
+static ts_status on_conv(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    ts_meaning *y;
+    TS_TRY(force_input(net, node, 0, x));
+    TS_TRY(ts__import_conv(net, node, x, &y));
+    set_result(net, node, y);
+    return TS_OK;
+}
+
+static ts_status on_linear(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    ts_meaning *y;
+    if (ts__onnx_const_input(net, node, 0) != NULL) {
+        return FAIL(TS_DIAG_UNSUPPORTED, "its first operand is constant; weights must be the second");
+    }
+    TS_TRY(force_input(net, node, 0, x));
+    TS_TRY(ts__import_linear(net, node, x, &y));
+    set_result(net, node, y);
+    return TS_OK;
+}
+
+static ts_status on_pool(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    ts_meaning *y;
+    TS_TRY(force_input(net, node, 0, x));
+    TS_TRY(ts__import_pool(net, node, x, &y));
+    set_result(net, node, y);
+    return TS_OK;
+}
+
+/* ReduceMean over all rows and columns is a global average pooling. */
+static ts_status on_mean(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    const int64_t *axes;
+    uint32_t count, rank = x->view.rank, mask = 0;
+    int64_t keep;
+    const ts_constant *input = ts__onnx_const_input(net, node, 1);
+    TS_TRY(ts__onnx_attr_ints(net, node, "axes", &axes, &count));
+    TS_TRY(ts__onnx_attr_int(net, node, "keepdims", 1, &keep));
+    if (input != NULL) {
+        TS_TRY(ts__constant_whole(net, node, input, "axes"));
+        axes = input->ints;
+        count = input->count > TS_MAX_RANK ? 0 : (uint32_t)input->count;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t axis = axes[i] < 0 ? axes[i] + rank : axes[i];
+        mask |= axis >= 2 && axis < rank ? 1u << axis : 1u << 31;
+    }
+    if (rank < 3 || mask != (rank == 3 ? 4u : 12u)) {
+        return FAIL(TS_DIAG_UNSUPPORTED, "a mean over all rows and columns is served");
+    }
+    TS_TRY(on_pool(net, node, x));
+    ts_meaning *y = net->values.data[node->outputs[0]].meaning;
+    uint32_t dims[2] = {1, y->c};
+    if (keep == 0 && !ts__view_reshape(&y->view, dims, 2)) {
+        return FAIL(TS_DIAG_SHAPE, "its result cannot be flattened");
+    }
+    return TS_OK;
+}
+
+/* ---- the walk ---- */
+
+static void add_output(ts_onnx *net, ts_tensor_id tensor) {
+    for (uint32_t i = 0; i < net->graph->outputs.count; i++) {
+        if (net->graph->outputs.data[i] == tensor) {
+            return;
+        }
+    }
+    TS_PUSH(net->arena, &net->graph->outputs, tensor);
+}
+
+/* The float tail: what it reads becomes an output of the network. */
+static ts_status take_tail(ts_onnx *net, const ts_onnx_node *node) {
+    if (net->tail_count++ == 0) {
+        net->first_tail = node;
+    }
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        ts_meaning *x = meaning_at(net, node, i);
+        if (x == NULL || x->tail) {
+            continue;
+        }
+        if (x->padded) {
+            return FAIL(TS_DIAG_UNSUPPORTED, "its input is padded");
+        }
+        x = copy_of(net, x);
+        TS_TRY(force_input(net, node, i, x));
+        add_output(net, x->tensor);
+    }
+    ts_meaning *y = TS_NEW(net->scratch, ts_meaning);
+    y->tail = true;
+    for (uint32_t i = 0; i < node->output_count; i++) {
+        if (node->outputs[i] != TS_NONE) {
+            net->values.data[node->outputs[i]].meaning = y;
+        }
+    }
+    return TS_OK;
+}
+
+static bool reads_tail(const ts_onnx *net, const ts_onnx_node *node) {
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        const ts_meaning *x = meaning_at(net, node, i);
+        if (x != NULL && x->tail) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A value that several nodes read is made a tensor once. */
+static ts_status settle(ts_onnx *net, const ts_onnx_node *node) {
+    ts_onnx_value *value = &net->values.data[node->outputs[0]];
+    ts_meaning *x = value->meaning;
+    if (x->pending != NULL && x->pending->op == TS_OP_MAX_POOL) {
+        const ts_tensor *in = &net->graph->tensors.data[x->pending->inputs[0]];
+        uint32_t dims[4] = {1, x->h, x->w, x->c};
+        x->pending->output = ts__new_tensor(net, value->name, in->type, 4, dims, NULL);
+        ts_graph_add_node(net->graph, x->pending);
+        x->tensor = x->pending->output;
+        x->pending = NULL;
+    }
+    if (value->uses < 2) {
+        return TS_OK;
+    }
+    x->shared = true;
+    return ts__force(net, x, value->name, NULL);
+}
+
+static ts_status check_inputs(ts_onnx *net, const ts_onnx_node *node) {
+    if (node->input_count == 0 || node->inputs[0] == TS_NONE || node->output_count == 0 ||
+        node->outputs[0] == TS_NONE) {
+        return FAIL(TS_DIAG_MALFORMED, "it lacks its input or its output");
+    }
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        const ts_onnx_value *value = node->inputs[i] == TS_NONE ? NULL : &net->values.data[node->inputs[i]];
+        if (value != NULL && value->constant == NULL && value->meaning == NULL) {
+            return FAIL(TS_DIAG_UNSUPPORTED, "its input '%s' is a second output of another node",
+                        value->name);
+        }
+    }
+    return TS_OK;
+}
+
+static ts_status import_node(ts_onnx *net, const ts_onnx_node *node) {
+    const operator_row *row = row_of(node);
+    bool folded;
+    if (row->role != CONSTANT || is(node, "Shape")) {
+        TS_TRY(check_inputs(net, node));
+    }
+    TS_TRY(ts__onnx_fold(net, node, &folded));
+    if (folded) {
+        return TS_OK;
+    }
+    bool in_tail = reads_tail(net, node);
+    if (in_tail && (row->role == LAYER || row->role == CONSTANT)) {
+        return FAIL(
+            TS_DIAG_UNSUPPORTED,
+            "it reads the float tail that begins at node '%s' (%s), which is served only behind the last "
+            "integer layer",
+            net->first_tail->name, net->first_tail->op);
+    }
+    if (in_tail || row->role == TAIL) {
+        return take_tail(net, node);
+    }
+    if (row->take == NULL) {
+        return FAIL(TS_DIAG_UNSUPPORTED, "its input cannot be computed at import");
+    }
+    ts_meaning *x = meaning_at(net, node, 0);
+    x = x == NULL ? meaning_at(net, node, 1) : x;
+    if (x == NULL) {
+        return FAIL(TS_DIAG_UNSUPPORTED, "neither of its first two inputs is an activation");
+    }
+    bool keeps_pads = is(node, "Identity") || is(node, "Pad") || is(node, "Conv") || row->take == on_pool;
+    if (x->padded && !keeps_pads) {
+        return FAIL(TS_DIAG_UNSUPPORTED,
+                    "its input is padded; Pad is served before convolutions and pooling");
+    }
+    TS_TRY(row->take(net, node, copy_of(net, x)));
+    return settle(net, node);
+}
+
+/* ---- inputs and outputs ---- */
+
+static ts_status input_dims(ts_onnx *net, const ts_onnx_value *value, uint32_t *dims, uint32_t *rank) {
+    const Onnx__TypeProto *type = value->input->type;
+    const Onnx__TypeProto__Tensor *tensor =
+        type != NULL && type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ? type->tensor_type : NULL;
+    if (tensor == NULL || tensor->shape == NULL || tensor->shape->n_dim == 0 || tensor->shape->n_dim > 4) {
+        return ts_error(net->diags, TS_DIAG_SHAPE, NULL, NULL,
+                        "input '%s' has no shape of 1 to 4 dimensions: [1, C, H, W], [1, C, L] or [1, F]",
+                        value->name);
+    }
+    *rank = (uint32_t)tensor->shape->n_dim;
+    uint64_t elements = 1;
+    for (uint32_t i = 0; i < *rank; i++) {
+        const Onnx__TensorShapeProto__Dimension *dim = tensor->shape->dim[i];
+        bool known = dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+        int64_t size = known ? dim->dim_value : i == 0 && *rank > 1 ? 1 : 0;
+        if (size <= 0 || size > TS_ONNX_MAX_DIM || (i == 0 && *rank > 1 && size != 1)) {
+            return ts_error(net->diags, TS_DIAG_SHAPE, NULL, NULL,
+                            "input '%s': dimension %u is %lld; a batch of 1 and known sizes are served",
+                            value->name, i, (long long)size);
+        }
+        dims[i] = (uint32_t)size;
+        elements *= (uint64_t)size;
+        if (elements > TS_ONNX_MAX_ELEMENTS) {
+            return ts_error(net->diags, TS_DIAG_LIMIT, NULL, NULL, "input '%s' is absurdly large",
+                            value->name);
+        }
+    }
+    return TS_OK;
+}
+
+static ts_status input_type(ts_onnx *net, ts_type *type) {
+    int32_t bits = net->options.input_bits == 0 ? 8 : net->options.input_bits;
+    bool is_signed = net->options.input_signed == 1;
+    if (bits != 8 && bits != 4 && bits != 2) {
+        return ts_error(net->diags, TS_DIAG_VALUE, NULL, NULL, "an input of %d bits; 8, 4 and 2 are served",
+                        bits);
+    }
+    *type = bits == 8   ? (is_signed ? TS_S8 : TS_U8)
+            : bits == 4 ? (is_signed ? TS_S4 : TS_U4)
+                        : (is_signed ? TS_S2 : TS_U2);
+    return TS_OK;
+}
+
+static ts_status add_input(ts_onnx *net, ts_onnx_value *value) {
+    uint32_t dims[4] = {0}, rank = 0;
+    ts_type type = TS_U8;
+    TS_TRY(input_dims(net, value, dims, &rank));
+    TS_TRY(input_type(net, &type));
+    uint32_t c = rank >= 3 ? dims[1] : dims[rank - 1];
+    uint32_t h = rank == 4 ? dims[2] : 1, w = rank >= 3 ? dims[rank - 1] : 1;
+    uint32_t shape[4] = {1, h, w, c};
+    ts_tensor_id tensor = ts__new_tensor(net, value->name, type, 4, shape, NULL);
+    TS_PUSH(net->arena, &net->graph->inputs, tensor);
+    value->meaning = ts__meaning_of_tensor(net, tensor);
+    value->meaning->shared = value->uses > 1;
+    if (rank >= 3) {
+        ts__view_map(&value->meaning->view, rank - 2, h, w, c, false);
+    } else {
+        ts__view_vector(&value->meaning->view, rank, c);
+    }
+    return TS_OK;
+}
+
+static ts_status take_values(ts_onnx *net) {
+    for (uint32_t i = 0; i < net->values.count; i++) {
+        ts_onnx_value *value = &net->values.data[i];
+        if (value->uses == 0) {
+            continue;
+        }
+        if (value->initializer != NULL) {
+            TS_TRY(ts__constant_decode(net, NULL, value->initializer, &value->constant));
+        } else if (value->input != NULL) {
+            TS_TRY(add_input(net, value));
+        }
+    }
+    return TS_OK;
+}
+
+static ts_status take_outputs(ts_onnx *net) {
+    for (uint32_t i = 0; i < net->output_count; i++) {
+        ts_onnx_value *value = &net->values.data[net->outputs[i]];
+        ts_meaning *x = value->meaning;
+        if (x == NULL || x->padded) {
+            return ts_error(net->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+                            "graph output '%s' is a constant, an index or padded", value->name);
+        }
+        if (!x->tail) {
+            TS_TRY(ts__force(net, x, value->name, NULL));
+            add_output(net, x->tensor);
+        }
+    }
+    if (net->tail_count > 0) {
+        ts_note(
+            net->diags, TS_DIAG_UNSUPPORTED, net->first_tail->name, net->first_tail->op,
+            "the float tail that begins here (%u nodes) is left out; the network's output is what it reads",
+            net->tail_count);
+    }
+    return TS_OK;
+}
+
+/* Nodes are added when their results are needed; layers are numbered in the order of the file. */
+typedef struct place {
+    uint32_t position, added;
+    ts_node node;
+} place;
+
+static int by_place(const void *a, const void *b) {
+    const place *p = a, *q = b;
+    if (p->position != q->position) {
+        return p->position < q->position ? -1 : 1;
+    }
+    return p->added < q->added ? -1 : p->added > q->added;
+}
+
+static void order_nodes(ts_onnx *net) {
+    uint32_t count = net->graph->nodes.count;
+    uint32_t *positions = TS_NEW_ARRAY(net->scratch, uint32_t, net->node_count);
+    place *places = TS_NEW_ARRAY(net->scratch, place, count);
+    for (uint32_t i = 0; i < net->order_count; i++) {
+        positions[net->order[i]] = i;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const ts_node *node = &net->graph->nodes.data[i];
+        places[i] = (place){positions[node->file_index], i, *node};
+    }
+    if (count > 1) {
+        qsort(places, count, sizeof *places, by_place);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        net->graph->nodes.data[i] = places[i].node;
+        net->graph->tensors.data[places[i].node.output].producer = i;
+    }
+}
+
+static ts_status import_into(ts_onnx *net, const Onnx__ModelProto *model) {
+    TS_TRY(ts__onnx_load(net, model));
+    TS_TRY(check_operators(net));
+    net->tensor_slot_count = 256;
+    while (net->tensor_slot_count < 16 * (net->node_count + 16)) {
+        net->tensor_slot_count *= 2;
+    }
+    net->tensor_slots = TS_NEW_ARRAY(net->scratch, const char *, net->tensor_slot_count);
+    TS_TRY(take_values(net));
+    for (uint32_t i = 0; i < net->order_count; i++) {
+        TS_TRY(import_node(net, &net->nodes[net->order[i]]));
+    }
+    TS_TRY(take_outputs(net));
+    order_nodes(net);
+    return TS_OK;
+}
+
+ts_status ts__onnx_import(ts_arena *arena, ts_bytes file, const char *name, const ts_model_options *options,
+                          ts_graph **out, ts_diags *diags) {
+    Onnx__ModelProto *model;
+    ts_arena *scratch = ts_arena_new("import", 0);
+    ts_guard_defer(ts__free_arena, scratch);
+    ts_onnx net = {
+        .arena = arena,
+        .scratch = scratch,
+        .diags = diags,
+        .options = *options,
+        .work_left = 8 * (uint64_t)file.size + ((uint64_t)16 << 20),
+        .graph = ts_graph_new(arena, name),
+    };
+    ts_status status = ts__onnx_unpack(scratch, file, &model, diags);
+    if (status == TS_OK) {
+        status = import_into(&net, model);
+    }
+    if (status == TS_OK) {
+        status = ts_graph_verify(net.graph, diags);
+    }
+    ts_guard_undefer(scratch);
+    ts_arena_free(scratch);
+    *out = status == TS_OK ? net.graph : NULL;
+    return status;
+}
