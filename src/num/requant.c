@@ -28,7 +28,7 @@ static wide nemo(const ts_requant *requant, uint32_t c, int64_t acc) {
     return wide_floor_div(exact, requant->d);
 }
 
-/* gemmlowp's SaturatingRoundingDoublingHighMul: round(a b / 2^31), halves away from zero. */
+/* gemmlowp's SaturatingRoundingDoublingHighMul: round(a b / 2^31), halves upward. */
 static int32_t rounding_doubling_high_mul(int32_t a, int32_t b) {
     if (a == INT32_MIN && b == INT32_MIN) {
         return INT32_MAX;
