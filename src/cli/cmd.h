@@ -11,6 +11,7 @@
 #define TS_COMMANDS(X)                                                                        \
     X(disasm, "disasm", "ELF [--core REVISION]", "print the code of a RISC-V executable")     \
     X(generate, "generate", "KIND [OPTION...] -o FILE", "make a network with seeded weights") \
+    X(sim, "sim", "ELF [--target T] [--json FILE]", "run a program on the simulator") \
     X(version, "version", "", "print the version")
 
 #define TS_COMMAND_DECLARE(id, name, arguments, help) int ts_cmd_##id(int argc, char **argv);

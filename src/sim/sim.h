@@ -90,6 +90,7 @@ typedef struct ts_sim_traffic {
     uint64_t l3_read_bytes, l3_write_bytes; /* HyperRAM and flash to L2, L2 to HyperRAM */
     uint64_t l3_busy_cycles;                /* of the FC's clock */
     uint64_t l3_transfers;
+    uint64_t icache_refills; /* lines fetched from L2 */
 } ts_sim_traffic;
 
 /* Creates a simulator; it and all that it needs live in the arena (memory beyond that is released by

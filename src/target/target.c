@@ -52,7 +52,6 @@ static const field dma_fields[] = {
     FIELD(ts_dma, bytes_per_cycle, U32, true, 4, 64),
     FIELD(ts_dma, start_cycles, U32, true, 0, 10000),
     FIELD(ts_dma, finish_cycles, U32, true, 0, 10000),
-    FIELD(ts_dma, minimum_cycles, U32, true, 0, 10000),
     FIELD(ts_dma, line_in_cycles, U32, true, 0, 1000),
     FIELD(ts_dma, line_out_cycles, U32, true, 0, 1000),
     FIELD(ts_dma, line_in_min_cycles, U32, true, 1, 1000),
@@ -89,7 +88,7 @@ static const field latency_fields[] = {
     FIELD(ts_latencies, fc_apb, U32, true, 0, 1000),
     FIELD(ts_latencies, barrier, U32, true, 1, 1000),
     FIELD(ts_latencies, event, U32, true, 1, 1000),
-    FIELD(ts_latencies, load_use_l2, U32, true, 0, 1000),
+    FIELD(ts_latencies, event_ready, U32, true, 0, 1000),
     END,
 };
 
@@ -119,6 +118,9 @@ static const field root_fields[] = {
     FIELD(ts_target, cores, U32, true, 1, TS_TARGET_MAX_CORES),
     FIELD(ts_target, fabric_controller, BOOL, false, 0, 0),
     FIELD(ts_target, cluster_controllers, U32, false, 0, 1),
+    FIELD(ts_target, fetch_port_bits, U32, true, 0, 128),
+    FIELD(ts_target, single_instruction_loops, BOOL, false, 0, 0),
+    FIELD(ts_target, tcdm_counter, BOOL, false, 0, 0),
     FIELD(ts_target, fc_hz, U64, true, 1000, 1e10),
     FIELD(ts_target, cluster_hz, U64, true, 1000, 1e10),
     FIELD(ts_target, fc_stack_bytes, U32, true, 256, 1048576),

@@ -38,7 +38,6 @@ typedef struct ts_dma {
     uint32_t bytes_per_cycle;                         /* each direction */
     uint32_t start_cycles;                            /* command complete to first data */
     uint32_t finish_cycles;                           /* last data to completion seen by a core */
-    uint32_t minimum_cycles;                          /* shortest data phase */
     uint32_t line_in_cycles, line_out_cycles;         /* added to each line of a 2-D transfer */
     uint32_t line_in_min_cycles, line_out_min_cycles; /* least that a line costs */
     uint32_t burst_bytes;                             /* longest burst on the L2 side */
@@ -64,7 +63,7 @@ typedef struct ts_latencies {
     uint32_t fc_l1, fc_l2, fc_peripheral, fc_apb;
     uint32_t barrier;     /* last arrival to every core running */
     uint32_t event;       /* event raised to woken core running */
-    uint32_t load_use_l2; /* more where the next instruction uses what came from beyond L1 */
+    uint32_t event_ready; /* event wait that need not wait, beyond its one cycle */
 } ts_latencies;
 
 /* Picojoules at the reference operating point, points[0]; another point scales them by
@@ -86,12 +85,15 @@ typedef struct ts_operating_point {
 typedef struct ts_target {
     const char *name;
     const char *description;
-    const char *isa;              /* "rv32imc_xpulpv2" */
-    const char *platform;         /* HAL folder: "pulp" */
-    uint32_t cores;               /* that compute */
-    bool fabric_controller;       /* a further core that starts and feeds them */
-    uint32_t cluster_controllers; /* further cluster cores that the platform has but nothing here uses */
-    uint64_t fc_hz, cluster_hz;   /* default clocks */
+    const char *isa;               /* "rv32imc_xpulpv2" */
+    const char *platform;          /* HAL folder: "pulp" */
+    uint32_t cores;                /* that compute */
+    bool fabric_controller;        /* a further core that starts and feeds them */
+    uint32_t cluster_controllers;  /* further cluster cores that the platform has but nothing here uses */
+    uint32_t fetch_port_bits;      /* instruction port: 32, 128, or 0 for one that never waits */
+    bool single_instruction_loops; /* hardware loops with a body of one instruction repeat (RI5CY: once) */
+    bool tcdm_counter;             /* performance counter 16 counts L1 conflicts; else it reads 0 */
+    uint64_t fc_hz, cluster_hz;    /* default clocks */
     ts_memory memories[TS_TARGET_MAX_MEMORIES];
     uint32_t memory_count;
     uint32_t stack_bytes[TS_TARGET_MAX_CORES]; /* of each computing core, taken from L1 */

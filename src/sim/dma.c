@@ -1,0 +1,272 @@
+/* The cluster's DMA, MCHAN v7: commands of three or five words, sixteen counters, one stream each way.
+ *
+ * A stream moves at most 8 bytes a cycle, two words of L1, for which it asks the banks like a core does.
+ * Costs: section "Cluster DMA" of docs/simulator.md. */
+#include <string.h>
+
+#include "sim/machine.h"
+
+enum {
+    LENGTH = 0x1ffff,
+    TO_L1 = 1 << 17,
+    INCREMENT = 1 << 18,
+    TWO_D = 1 << 19,
+    EVENT = 1 << 20,
+    INTERRUPT = 1 << 21,
+    BROADCAST = 1 << 22,
+    DMA_EVENT = 8,
+    DMA_IRQ = 9
+};
+
+static const ts_dma *costs(const ts_sim *sim) { return &sim->target->dma; }
+
+static uint32_t unit_of(const ts_sim *sim, const ts__dma_stream *stream) {
+    return stream == &sim->dma.in ? TS__UNIT_DMA_IN : TS__UNIT_DMA_OUT;
+}
+
+/* Prepares the next beat: how many bytes, and which banks it needs. */
+static void next_beat(ts_sim *sim, ts__dma_stream *stream) {
+    const ts__dma_transfer *transfer = &stream->queue[stream->head];
+    uint32_t address = transfer->l1 + stream->at;
+    uint32_t bytes = costs(sim)->bytes_per_cycle - (address & 3u);
+    uint32_t left = transfer->line_bytes - stream->line_at, all = transfer->bytes - stream->at;
+    bytes = bytes < left ? bytes : left;
+    bytes = bytes < all ? bytes : all;
+    stream->beat_bytes = bytes;
+    stream->pending = 0;
+    for (uint32_t word = address >> 2; word <= (address + bytes - 1u) >> 2; word++) {
+        stream->pending |= 1u << (word & sim->bank_mask);
+    }
+}
+
+static void begin(ts_sim *sim, ts__dma_stream *stream) {
+    const ts__dma_transfer *transfer = &stream->queue[stream->head];
+    uint64_t at = transfer->issued_at + costs(sim)->start_cycles;
+    at = at < stream->free_at ? stream->free_at : at;
+    at = at <= sim->now ? sim->now + 1u : at;
+    stream->at = stream->line_at = stream->line_beats = stream->burst_bytes = 0;
+    stream->begun_at = at;
+    next_beat(sim, stream);
+    ts__park_at(sim, unit_of(sim, stream), at);
+}
+
+static void copy_beat(ts_sim *sim, const ts__dma_stream *stream) {
+    const ts__dma_transfer *transfer = &stream->queue[stream->head];
+    uint32_t line = stream->at / transfer->line_bytes;
+    uint32_t outer = transfer->l2 + line * transfer->stride + stream->line_at;
+    uint8_t *l1 = sim->l1 + (transfer->l1 + stream->at - sim->l1_base),
+            *l2 = sim->l2 + (outer - sim->l2_base);
+    if (transfer->out) {
+        memcpy(l2, l1, stream->beat_bytes);
+        ts__stored(sim, l2, stream->beat_bytes);
+        sim->traffic.dma_out_bytes += stream->beat_bytes;
+    } else {
+        memcpy(l1, l2, stream->beat_bytes);
+        ts__stored(sim, l1, stream->beat_bytes);
+        sim->traffic.dma_in_bytes += stream->beat_bytes;
+    }
+}
+
+/* Idle cycles behind the beat just moved: ends of lines and bursts. */
+static uint32_t gap(const ts_sim *sim, ts__dma_stream *stream) {
+    const ts__dma_transfer *transfer = &stream->queue[stream->head];
+    const ts_dma *cost = costs(sim);
+    bool line_ends = stream->line_at == transfer->line_bytes;
+    bool burst_ends = stream->burst_bytes >= cost->burst_bytes;
+    uint32_t extra = 0;
+    if (line_ends) {
+        uint32_t least = transfer->out ? cost->line_out_min_cycles : cost->line_in_min_cycles;
+        extra = transfer->out ? cost->line_out_cycles : cost->line_in_cycles;
+        extra = stream->line_beats + extra < least ? least - stream->line_beats : extra;
+    } else if (burst_ends) {
+        extra = transfer->out ? cost->burst_out_cycles : 0u;
+    }
+    if (line_ends || burst_ends) {
+        stream->burst_bytes = 0;
+    }
+    if (line_ends) {
+        stream->line_at = stream->line_beats = 0;
+    }
+    return extra;
+}
+
+static void complete(ts_sim *sim, ts__dma_stream *stream) {
+    ts__dma *dma = &sim->dma;
+    const ts__dma_transfer *transfer = &stream->queue[stream->head];
+    TS_ASSERT(dma->done_count < TS__DMA_DONE, "DMA completions");
+    ts__dma_done *done = &dma->done[(dma->done_head + dma->done_count++) % TS__DMA_DONE];
+    *done = (ts__dma_done){sim->now + 1u + costs(sim)->finish_cycles, *transfer};
+    if (dma->done_count == 1u) {
+        ts__park_at(sim, TS__UNIT_DMA_DONE, done->at);
+    }
+    uint64_t busy = sim->now + 1u - stream->begun_at;
+    *(transfer->out ? &sim->traffic.dma_out_busy_cycles : &sim->traffic.dma_in_busy_cycles) += busy;
+    sim->traffic.dma_transfers++;
+    ts__note_dma(sim, transfer, stream->begun_at, sim->now + 1u);
+    stream->free_at =
+        sim->now + 1u + (transfer->out ? costs(sim)->line_out_cycles : costs(sim)->line_in_cycles);
+    stream->head = (stream->head + 1u) % TS__DMA_QUEUE;
+    if (--stream->count != 0u) {
+        dma->waiting[stream->queue[stream->head].core]--;
+        begin(sim, stream);
+    }
+}
+
+void ts__dma_finish(ts_sim *sim) {
+    ts__dma *dma = &sim->dma;
+    while (dma->done_count != 0u && dma->done[dma->done_head].at <= sim->now) {
+        const ts__dma_transfer transfer = dma->done[dma->done_head].transfer;
+        dma->done_head = (dma->done_head + 1u) % TS__DMA_DONE;
+        dma->done_count--;
+        dma->counter_left[transfer.counter]--;
+        uint32_t cores = transfer.broadcast ? 0xffffffffu : 1u << transfer.core;
+        uint32_t events = (transfer.event ? 1u << DMA_EVENT : 0u) | (transfer.irq ? 1u << DMA_IRQ : 0u);
+        if (events != 0u) {
+            ts__event_raise(sim, cores, events, sim->now);
+        }
+    }
+    if (dma->done_count != 0u) {
+        ts__park_at(sim, TS__UNIT_DMA_DONE, dma->done[dma->done_head].at);
+    }
+}
+
+uint32_t ts__dma_banks(const ts_sim *sim, const ts__dma_stream *stream) {
+    (void)sim;
+    return stream->pending;
+}
+
+void ts__dma_step(ts_sim *sim, ts__dma_stream *stream, uint32_t granted) {
+    stream->pending &= ~granted;
+    if (stream->pending != 0u) {
+        ts__park_at(sim, unit_of(sim, stream), sim->now + 1u);
+        return;
+    }
+    copy_beat(sim, stream);
+    stream->at += stream->beat_bytes;
+    stream->line_at += stream->beat_bytes;
+    stream->burst_bytes += stream->beat_bytes;
+    stream->line_beats++;
+    if (stream->at == stream->queue[stream->head].bytes) {
+        complete(sim, stream);
+        return;
+    }
+    uint32_t idle = gap(sim, stream);
+    next_beat(sim, stream);
+    ts__park_at(sim, unit_of(sim, stream), sim->now + 1u + idle);
+}
+
+/* A command is complete: checks it and puts it into its stream's queue. */
+static void enqueue(ts_sim *sim, ts__core *core, const uint32_t *words) {
+    ts__dma *dma = &sim->dma;
+    uint32_t bytes = words[0] & LENGTH;
+    bool two_d = (words[0] & TWO_D) != 0u;
+    ts__dma_transfer transfer = {
+        .l1 = words[1] < sim->l1_size ? words[1] + sim->l1_base : words[1],
+        .l2 = words[2],
+        .bytes = bytes,
+        .line_bytes = two_d ? words[3] : bytes,
+        .stride = two_d ? words[4] : 0u,
+        .event = (words[0] & EVENT) != 0u,
+        .irq = (words[0] & INTERRUPT) != 0u,
+        .broadcast = (words[0] & BROADCAST) != 0u,
+        .out = (words[0] & TO_L1) == 0u,
+        .counter = dma->current[core->unit],
+        .core = core->unit,
+        .issued_at = sim->now,
+    };
+    if (bytes == 0u || bytes > costs(sim)->max_1d_bytes || transfer.line_bytes == 0u ||
+        (words[0] & INCREMENT) == 0u) {
+        ts__fault(sim, core, words[1], "DMA command of %u bytes, lines of %u, %s", bytes, transfer.line_bytes,
+                  (words[0] & INCREMENT) != 0u ? "incrementing" : "not incrementing (not modelled)");
+        return;
+    }
+    uint64_t lines = (bytes - 1u) / transfer.line_bytes;
+    uint64_t reach = lines * transfer.stride + (bytes - lines * transfer.line_bytes);
+    if (reach < transfer.line_bytes && lines != 0u) {
+        reach = transfer.line_bytes;
+    }
+    if (transfer.l1 - sim->l1_base > sim->l1_size || bytes > sim->l1_size - (transfer.l1 - sim->l1_base)) {
+        ts__fault(sim, core, transfer.l1, "DMA of %u bytes whose L1 side lies outside L1", bytes);
+        return;
+    }
+    if (transfer.l2 - sim->l2_base > sim->l2_size || reach > sim->l2_size - (transfer.l2 - sim->l2_base)) {
+        ts__fault(sim, core, transfer.l2, "DMA of %u bytes whose L2 side lies outside L2", bytes);
+        return;
+    }
+    ts__dma_stream *stream = transfer.out ? &dma->out : &dma->in;
+    stream->queue[(stream->head + stream->count++) % TS__DMA_QUEUE] = transfer;
+    dma->counter_left[transfer.counter]++;
+    if (stream->count == 1u) {
+        begin(sim, stream);
+    } else {
+        dma->waiting[core->unit]++;
+    }
+}
+
+/* The queue of a core, or the one behind all of them, is full. */
+static bool full(const ts_sim *sim, const ts__core *core) {
+    const ts__dma *dma = &sim->dma;
+    uint32_t all = 0;
+    for (uint32_t i = 0; i < TS__CORE_SLOTS; i++) {
+        all += dma->waiting[i];
+    }
+    return dma->waiting[core->unit] >= costs(sim)->core_queue + costs(sim)->global_queue ||
+           all >= costs(sim)->global_queue + costs(sim)->core_queue * sim->core_count;
+}
+
+uint32_t ts__dma_write(ts_sim *sim, ts__core *core, uint32_t offset, uint32_t value) {
+    ts__dma *dma = &sim->dma;
+    if (offset == 4u) {
+        for (uint32_t i = 0; i < costs(sim)->counters; i++) {
+            if ((value >> i & 1u) != 0u) {
+                dma->allocated &= ~(1u << i);
+            }
+        }
+        return 0;
+    }
+    if (offset != 0u || !dma->owns[core->unit]) {
+        ts__fault(sim, core, core->address,
+                  offset != 0u ? "the DMA's register is not modelled" : "DMA command without a counter");
+        return 0;
+    }
+    ts__dma_command *command = &dma->command[core->unit];
+    uint32_t need = ((command->have == 0u ? value : command->words[0]) & TWO_D) != 0u ? 5u : 3u;
+    if (command->have + 1u == need && full(sim, core)) {
+        core->park = TS__PARK_RETRY;
+        return 0;
+    }
+    command->words[command->have++] = value;
+    if (command->have == need) {
+        command->have = 0;
+        enqueue(sim, core, command->words);
+    }
+    return 0;
+}
+
+uint32_t ts__dma_read(ts_sim *sim, ts__core *core, uint32_t offset, uint32_t *value) {
+    ts__dma *dma = &sim->dma;
+    *value = 0;
+    if (offset == 4u) {
+        for (uint32_t i = 0; i < costs(sim)->counters; i++) {
+            *value |= dma->counter_left[i] != 0u ? 1u << i : 0u;
+        }
+        *value |= dma->allocated << 16;
+        return 0;
+    }
+    if (offset != 0u) {
+        ts__fault(sim, core, core->address, "the DMA's register is not modelled");
+        return 0;
+    }
+    for (uint32_t i = 0; i < costs(sim)->counters; i++) {
+        if ((dma->allocated >> i & 1u) == 0u && dma->counter_left[i] == 0u) {
+            dma->allocated |= 1u << i;
+            dma->current[core->unit] = (uint8_t)i;
+            dma->owns[core->unit] = true;
+            *value = i;
+            return 0;
+        }
+    }
+    ts__fault(sim, core, core->address,
+              "no DMA counter is free; free them by a store to the status register");
+    return 0;
+}

@@ -1,0 +1,182 @@
+/* The timing wheel, and the arbitration of L1's banks. */
+#include "sim/machine.h"
+
+uint64_t ts__to_machine(const ts_sim *sim, const ts__core *core, uint64_t t) {
+    return core->scaled
+               ? (uint64_t)(((unsigned __int128)t * sim->clock_num + sim->clock_den - 1u) / sim->clock_den)
+               : t;
+}
+
+uint64_t ts__from_machine(const ts_sim *sim, const ts__core *core, uint64_t t) {
+    return core->scaled ? (uint64_t)((unsigned __int128)t * sim->clock_den / sim->clock_num) : t;
+}
+
+void ts__park_at(ts_sim *sim, uint32_t unit, uint64_t at) {
+    if (at - sim->now < TS__WHEEL) {
+        sim->wheel[at % TS__WHEEL] |= 1u << unit;
+        sim->occupied |= 1ull << (at % TS__WHEEL);
+        return;
+    }
+    TS_ASSERT(at > sim->now, "time goes forward");
+    sim->far |= 1u << unit;
+    sim->far_at[unit] = at;
+    sim->far_first = at < sim->far_first ? at : sim->far_first;
+}
+
+void ts__unpark(ts_sim *sim, uint32_t unit) {
+    sim->far &= ~(1u << unit);
+    for (uint32_t i = 0; i < TS__WHEEL; i++) {
+        sim->wheel[i] &= ~(1u << unit);
+        if (sim->wheel[i] == 0u) {
+            sim->occupied &= ~(1ull << i);
+        }
+    }
+}
+
+/* Moves what has come near from the far list into the wheel. */
+static void bring_near(ts_sim *sim) {
+    uint64_t first = UINT64_MAX;
+    for (uint32_t left = sim->far; left != 0u; left &= left - 1u) {
+        uint32_t unit = (uint32_t)__builtin_ctz(left);
+        uint64_t at = sim->far_at[unit];
+        if (at - sim->now < TS__WHEEL) {
+            sim->far &= ~(1u << unit);
+            sim->wheel[at % TS__WHEEL] |= 1u << unit;
+            sim->occupied |= 1ull << (at % TS__WHEEL);
+        } else if (at < first) {
+            first = at;
+        }
+    }
+    sim->far_first = first;
+}
+
+/* Advances to the next cycle in which something happens; the units that are due. 0: nothing is left. */
+static uint32_t advance(ts_sim *sim) {
+    if (sim->far_first - sim->now < TS__WHEEL) {
+        bring_near(sim);
+    }
+    if (sim->occupied == 0u) {
+        if (sim->far == 0u) {
+            return 0u;
+        }
+        sim->now = sim->far_first;
+        bring_near(sim);
+    }
+    uint32_t at = (uint32_t)(sim->now % TS__WHEEL);
+    uint64_t turned = at == 0u ? sim->occupied : sim->occupied >> at | sim->occupied << (TS__WHEEL - at);
+    sim->now += (uint64_t)__builtin_ctzll(turned);
+    at = (uint32_t)(sim->now % TS__WHEEL);
+    uint32_t due = sim->wheel[at];
+    sim->wheel[at] = 0;
+    sim->occupied &= ~(1ull << at);
+    return due;
+}
+
+/* Who of `wanting` is served first, counting from `first` around. */
+static uint32_t round_robin(uint32_t wanting, uint32_t first) {
+    uint32_t behind = wanting & (0xffffffffu << first);
+    return (uint32_t)__builtin_ctz(behind != 0u ? behind : wanting);
+}
+
+/* Grants each bank to one of those who want it. `dma` has the banks that the two DMA streams want. Returns
+ * those of `due` who lose; *dma is left with the banks that were granted to each stream. */
+static uint32_t arbitrate(ts_sim *sim, uint32_t due, uint32_t dma[2]) {
+    uint32_t wanting[TS__BANKS];
+    uint64_t banks = 0;
+    uint32_t lost = 0, granted[2] = {0, 0};
+    for (uint32_t left = due; left != 0u; left &= left - 1u) {
+        uint32_t unit = (uint32_t)__builtin_ctz(left), bank = sim->bank[unit];
+        if (unit < TS__CORE_SLOTS && bank != TS__NO_BANK) {
+            wanting[bank] = (banks >> bank & 1u) != 0u ? wanting[bank] | 1u << unit : 1u << unit;
+            banks |= 1ull << bank;
+        }
+    }
+    for (uint32_t stream = 0; stream < 2u; stream++) {
+        for (uint32_t left = dma[stream]; left != 0u; left &= left - 1u) {
+            uint32_t bank = (uint32_t)__builtin_ctz(left), bit = 1u << (TS__UNIT_DMA_IN + stream);
+            wanting[bank] = (banks >> bank & 1u) != 0u ? wanting[bank] | bit : bit;
+            banks |= 1ull << bank;
+        }
+    }
+    for (; banks != 0u; banks &= banks - 1u) {
+        uint32_t bank = (uint32_t)__builtin_ctzll(banks);
+        uint32_t who = wanting[bank], winner = TS__UNITS;
+        if (sim->bank_at[bank] != sim->now) {
+            winner = round_robin(who, sim->bank_next[bank]);
+            sim->bank_at[bank] = sim->now;
+            sim->bank_next[bank] = (uint8_t)((winner + 1u) % 32u);
+            who &= ~(1u << winner);
+        }
+        if (winner == TS__UNIT_DMA_IN || winner == TS__UNIT_DMA_OUT) {
+            granted[winner - TS__UNIT_DMA_IN] |= 1u << bank;
+        }
+        lost |= who;
+    }
+    dma[0] = granted[0];
+    dma[1] = granted[1];
+    return lost & ((1u << TS__CORE_SLOTS) - 1u);
+}
+
+/* Without DMA and without two accesses to one bank everybody is served. */
+static bool all_apart(ts_sim *sim, uint32_t due) {
+    uint64_t used = 0;
+    for (uint32_t left = due; left != 0u; left &= left - 1u) {
+        uint32_t bank = sim->bank[__builtin_ctz(left)];
+        if (bank != TS__NO_BANK) {
+            if ((used >> bank & 1u) != 0u || sim->bank_at[bank] == sim->now) {
+                return false;
+            }
+            used |= 1ull << bank;
+        }
+    }
+    for (uint32_t left = due; left != 0u; left &= left - 1u) {
+        uint32_t unit = (uint32_t)__builtin_ctz(left), bank = sim->bank[unit];
+        if (bank != TS__NO_BANK) {
+            sim->bank_at[bank] = sim->now;
+            sim->bank_next[bank] = (uint8_t)(unit + 1u);
+        }
+    }
+    return true;
+}
+
+uint32_t ts__next_round(ts_sim *sim) {
+    const uint32_t streams = 1u << TS__UNIT_DMA_IN | 1u << TS__UNIT_DMA_OUT;
+    for (;;) {
+        uint32_t due = advance(sim);
+        if (due == 0u || sim->now >= sim->max_cycles) {
+            return 0u;
+        }
+        if ((due & 1u << TS__UNIT_DMA_DONE) != 0u) {
+            ts__dma_finish(sim);
+        }
+        if ((due & 1u << TS__UNIT_L3) != 0u) {
+            ts__l3_done(sim);
+        }
+        uint32_t cores = due & ((1u << TS__CORE_SLOTS) - 1u);
+        if ((due & streams) == 0u) {
+            if (cores == 0u || all_apart(sim, cores)) {
+                if (cores != 0u) {
+                    return cores;
+                }
+                continue;
+            }
+        }
+        uint32_t dma[2] = {0, 0};
+        bool in = (due & 1u << TS__UNIT_DMA_IN) != 0u, out = (due & 1u << TS__UNIT_DMA_OUT) != 0u;
+        dma[0] = in ? ts__dma_banks(sim, &sim->dma.in) : 0u;
+        dma[1] = out ? ts__dma_banks(sim, &sim->dma.out) : 0u;
+        uint32_t lost = arbitrate(sim, cores, dma);
+        for (uint32_t left = lost; left != 0u; left &= left - 1u) {
+            ts__park_at(sim, (uint32_t)__builtin_ctz(left), sim->now + 1u);
+        }
+        if (in) {
+            ts__dma_step(sim, &sim->dma.in, dma[0]);
+        }
+        if (out) {
+            ts__dma_step(sim, &sim->dma.out, dma[1]);
+        }
+        if ((cores & ~lost) != 0u) {
+            return cores & ~lost;
+        }
+    }
+}
