@@ -10,8 +10,9 @@
 /* Identifier (the function is ts_cmd_ID), name typed by the user, arguments, what it does. */
 #define TS_COMMANDS(X)                                                                        \
     X(disasm, "disasm", "ELF [--core REVISION]", "print the code of a RISC-V executable")     \
+    X(eval, "eval", "MODEL --data DATA", "accuracy on labelled data")                         \
     X(generate, "generate", "KIND [OPTION...] -o FILE", "make a network with seeded weights") \
-    X(sim, "sim", "ELF [--target T] [--json FILE]", "run a program on the simulator") \
+    X(sim, "sim", "ELF [--target T] [--json FILE]", "run a program on the simulator")         \
     X(version, "version", "", "print the version")
 
 #define TS_COMMAND_DECLARE(id, name, arguments, help) int ts_cmd_##id(int argc, char **argv);

@@ -1,0 +1,179 @@
+/* tessera eval: how good a network is on labelled data. */
+#include <argp.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/cmd.h"
+#include "cli/progress.h"
+#include "model/float_model.h"
+#include "model/model.h"
+#include "num/float.h"
+#include "quant/evaluate.h"
+
+enum { OPTION_ROOT = 256, OPTION_LIMIT, OPTION_SEED, OPTION_JSON, OPTION_SCALE, OPTION_CONFUSION };
+
+static const struct argp_option options[] = {
+    {"data", 'd', "DATA", 0, "Samples and labels: a description (*.json), an array or pictures", 0},
+    {"root", OPTION_ROOT, "DIR", 0, "Folder that paths in the description start from", 0},
+    {"limit", OPTION_LIMIT, "N", 0, "A seeded subset of N samples", 0},
+    {"seed", OPTION_SEED, "N", 0, "Another subset (1)", 0},
+    {"input-scale", OPTION_SCALE, "X", 0, "Step of an integer model's input where the model does not say it",
+     0},
+    {"confusion", OPTION_CONFUSION, NULL, 0, "Print which label became which class", 0},
+    {"json", OPTION_JSON, "FILE", 0, "Write the figures for programs", 0},
+    {0},
+};
+
+typedef struct request {
+    const char *model, *data, *json;
+    ts_data_options subset;
+    double input_scale;
+    bool confusion;
+} request;
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    request *r = state->input;
+    uint64_t number = 0;
+    bool good = true;
+    switch (key) {
+        case 'd':
+            r->data = text;
+            break;
+        case OPTION_ROOT:
+            r->subset.root = text;
+            break;
+        case OPTION_LIMIT:
+            good = ts_parse_u64(text, &number) && number > 0 && number <= UINT32_MAX;
+            r->subset.limit = (uint32_t)number;
+            break;
+        case OPTION_SEED:
+            good = ts_parse_u64(text, &r->subset.seed);
+            break;
+        case OPTION_SCALE:
+            r->input_scale = strtod(text, NULL);
+            good = r->input_scale > 0;
+            break;
+        case OPTION_CONFUSION:
+            r->confusion = true;
+            break;
+        case OPTION_JSON:
+            r->json = text;
+            break;
+        case ARGP_KEY_ARG:
+            if (r->model != NULL) {
+                argp_error(state, "one model is evaluated at a time");
+            }
+            r->model = text;
+            break;
+        case ARGP_KEY_END:
+            if (r->model == NULL || r->data == NULL) {
+                argp_error(state, "a model and --data are needed");
+            }
+            break;
+        default:
+            return ARGP_ERR_UNKNOWN;
+    }
+    if (!good) {
+        argp_error(state, "'%s' is not a positive number", text);
+    }
+    return 0;
+}
+
+static void print_confusion(const ts_score *s) {
+    printf("label");
+    for (uint32_t c = 0; c < s->classes; c++) {
+        printf(" %6u", c);
+    }
+    printf("\n");
+    for (uint32_t l = 0; l < s->classes; l++) {
+        printf("%5u", l);
+        for (uint32_t c = 0; c < s->classes; c++) {
+            printf(" %6u", s->confusion[(size_t)l * s->classes + c]);
+        }
+        printf("\n");
+    }
+}
+
+static void print_score(const request *r, const char *kind, const ts_score *s) {
+    printf("%s: %s, %u samples", r->model, kind, s->count);
+    if (s->has_classes) {
+        printf(", top-1 %.2f %%", 100 * s->top1);
+    }
+    if (s->has_classes && s->classes > 5) {
+        printf(", top-5 %.2f %%", 100 * s->top5);
+    }
+    if (s->has_auc) {
+        printf(", AUC %.4f", s->auc);
+    }
+    if (s->has_error) {
+        printf(", mean square error %.6g", s->mean_square);
+    }
+    printf("\n");
+    if (r->confusion && s->has_classes && s->classes <= 32) {
+        print_confusion(s);
+    }
+}
+
+static ts_status write_json(const request *r, const char *kind, const ts_score *s, ts_diags *diags) {
+    json_t *o = json_pack("{s:s, s:s, s:I, s:I}", "model", r->model, "kind", kind, "samples",
+                          (json_int_t)s->count, "outputs", (json_int_t)s->outputs);
+    if (s->has_classes) {
+        json_object_set_new(o, "top1", json_real(s->top1));
+        json_object_set_new(o, "top5", json_real(s->top5));
+    }
+    if (s->has_auc) {
+        json_object_set_new(o, "auc", json_real(s->auc));
+    }
+    if (s->has_error) {
+        json_object_set_new(o, "mean_square_error", json_real(s->mean_square));
+    }
+    char *text = json_dumps(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    ts_status status = ts_file_write(r->json, text, strlen(text), diags);
+    free(text);
+    json_decref(o);
+    return status;
+}
+
+/* An integer model is one that the integer importer reads: it refuses what is not whole. */
+static bool read_integer(ts_arena *arena, const request *r, ts_graph **graph) {
+    ts_diags quiet = {.arena = arena, .file = r->model};
+    ts_model_options model = {.input_signed = -1};
+    return ts_model_read(arena, r->model, &model, graph, &quiet) == TS_OK;
+}
+
+static ts_status evaluate(ts_arena *arena, const request *r, ts_diags *diags) {
+    ts_data data;
+    ts_score score;
+    ts_graph *integer;
+    ts_progress progress = {ts_cli_progress, (void *)(uintptr_t) "evaluating"};
+    const char *kind = "integer";
+    TS_TRY(ts_data_read(arena, r->data, &r->subset, &data, diags));
+    if (read_integer(arena, r, &integer)) {
+        TS_TRY(ts_evaluate_integer(arena, integer, r->input_scale, &data, &progress, &score, diags));
+    } else {
+        ts_fgraph *graph;
+        kind = "float";
+        TS_TRY(ts_float_model_read(arena, r->model, NULL, &graph, diags));
+        ts_fgraph_fold(graph);
+        TS_TRY(ts_evaluate_float(arena, graph, &data, &progress, &score, diags));
+    }
+    print_score(r, kind, &score);
+    return r->json == NULL ? TS_OK : write_json(r, kind, &score, diags);
+}
+
+int ts_cmd_eval(int argc, char **argv) {
+    static const struct argp parser = {
+        options, parse, "MODEL --data DATA", "Evaluates a float or integer network on labelled data.", NULL,
+        NULL,    NULL};
+    request r = {.subset = {.seed = 1}};
+    argp_err_exit_status = TS_BAD_INPUT;
+    argp_parse(&parser, argc, argv, 0, NULL, &r);
+    ts_arena *arena = ts_arena_new("eval", 0);
+    ts_diags diags = {.arena = arena, .file = r.model};
+    int status = ts_cli_finish(&diags, evaluate(arena, &r, &diags));
+    ts_arena_free(arena);
+    return status;
+}

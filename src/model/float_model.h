@@ -1,0 +1,30 @@
+/* Reading float networks. All files are untrusted. */
+#ifndef TS_MODEL_FLOAT_MODEL_H
+#define TS_MODEL_FLOAT_MODEL_H
+
+#include "base/file.h"
+#include "ir/float_graph.h"
+
+typedef struct ts_float_model_options {
+    /* Whole files of the message TensorProto: each stands for the network input of its name, which becomes
+     * a constant. Shapes and bounds that a file leaves open are given so. */
+    const ts_bytes *constants;
+    uint32_t constant_count;
+} ts_float_model_options;
+
+/* Reads a float network in ONNX, opset 7 to 17. Dimensions without a size (the batch) become 1. Shape
+ * arithmetic is computed; float nodes on constants are left for ts_fgraph_fold(). `options` may be NULL. */
+ts_status ts_float_model_read(ts_arena *arena, const char *path, const ts_float_model_options *options,
+                              ts_fgraph **out, ts_diags *diags);
+
+/* The same from bytes; `name` names the graph. */
+ts_status ts_float_model_parse(ts_arena *arena, ts_bytes file, const char *name,
+                               const ts_float_model_options *options, ts_fgraph **out, ts_diags *diags);
+
+/* Reads a file of the message TensorProto as floats, in the file's order. */
+ts_status ts_tensor_proto_read(ts_arena *arena, ts_bytes file, ts_ftensor *out, ts_diags *diags);
+
+/* Operators that the float importer reads: NULL behind the last. */
+const char *ts_float_model_operator(uint32_t index);
+
+#endif

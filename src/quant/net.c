@@ -1,0 +1,598 @@
+#include "quant/net.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What a float tensor means in terms of layers. */
+typedef struct meaning {
+    bool known; /* an activation that was met */
+    bool tail;  /* behind the last integer layer */
+    const char *tail_op, *tail_name;
+    uint32_t value;
+    bool planes; /* its elements lie in C, H, W order */
+    bool padded; /* pads[] still to be taken by a window */
+    uint32_t pads[4];
+} meaning;
+
+typedef struct reader {
+    const ts_fgraph *graph;
+    ts_qnet *net;
+    meaning *meanings; /* one a tensor */
+    const uint32_t *uses;
+    ts_diags *diags;
+} reader;
+
+static const char *const kind_names[] = {"conv", "linear", "add", "max_pool", "avg_pool", "affine"};
+
+const char *ts_qkind_name(ts_qkind kind) { return kind_names[kind]; }
+
+void ts_qnet_shape(const ts_qnet *net, uint32_t value, uint32_t *h, uint32_t *w, uint32_t *c) {
+    const ts_qlayer *l = value == 0 ? NULL : &net->layers.data[value - 1];
+    *h = l == NULL ? net->h : l->h;
+    *w = l == NULL ? net->w : l->w;
+    *c = l == NULL ? net->c : l->c;
+}
+
+static ts_status refuse(const reader *r, const ts_fnode *n, const char *what) {
+    return ts_error(r->diags, TS_DIAG_UNSUPPORTED, n->name, ts_fop_name(n->op), "%s", what);
+}
+
+static const ts_ftensor *tensor(const reader *r, ts_tensor_id id) { return &r->graph->tensors.data[id]; }
+
+static meaning plain(uint32_t value) { return (meaning){.known = true, .value = value}; }
+
+/* Height, width, channels that a channels-last tensor stands for. */
+static void plane_shape(const ts_ftensor *t, uint32_t *h, uint32_t *w, uint32_t *c) {
+    *c = t->rank == 0 ? 1 : t->dims[t->rank - 1];
+    *w = t->rank >= 3 ? t->dims[t->rank - 2] : 1;
+    *h = t->rank >= 4 ? t->dims[t->rank - 3] : 1;
+}
+
+/* The activation that input `k` is, as a map of the tensor's shape. Only the network's input may change its
+ * shape between what was said and how it is read. */
+static ts_status map_input(const reader *r, const ts_fnode *n, uint32_t k, meaning *out) {
+    const ts_ftensor *t = tensor(r, n->inputs[k]);
+    uint32_t h, w, c, vh, vw, vc;
+    *out = r->meanings[n->inputs[k]];
+    if (!out->known) {
+        return refuse(r, n, "an input is a constant where an activation is expected");
+    }
+    if (out->tail) {
+        return ts_error(r->diags, TS_DIAG_UNSUPPORTED, out->tail_name, out->tail_op,
+                        "no integer counterpart in the middle of the network; only at its end it may stand");
+    }
+    plane_shape(t, &h, &w, &c);
+    ts_qnet_shape(r->net, out->value, &vh, &vw, &vc);
+    if (out->planes && c != 1 && (uint64_t)h * w != 1) {
+        return refuse(
+            r, n,
+            "reads its input in C, H, W order as a map; such a transposition has no integer counterpart");
+    }
+    if (h == vh && w == vw && c == vc) {
+        return TS_OK;
+    }
+    if (out->value == 0) {
+        r->net->h = h;
+        r->net->w = w;
+        r->net->c = c;
+        return TS_OK;
+    }
+    return refuse(r, n,
+                  "reads its input in another shape than it was made in; that has no integer counterpart");
+}
+
+static ts_qlayer new_layer(const reader *r, const ts_fnode *n, ts_qkind kind) {
+    ts_qlayer l = {.name = n->name,
+                   .file_index = n->file_index,
+                   .kind = kind,
+                   .input_count = 1,
+                   .groups = 1,
+                   .low = -INFINITY,
+                   .high = INFINITY,
+                   .window = {1, 1, 1, 1, 1, 1, 0, 0, 0, 0}};
+    plane_shape(tensor(r, n->output), &l.h, &l.w, &l.c);
+    return l;
+}
+
+static void add_layer(reader *r, const ts_fnode *n, const ts_qlayer *layer) {
+    TS_PUSH(r->net->arena, &r->net->layers, *layer);
+    r->meanings[n->output] = plain(r->net->layers.count);
+}
+
+/* Window of a node on a map: 1-D ones lie in the row. */
+static ts_window window_of(const reader *r, const ts_fnode *n, const meaning *x) {
+    ts_window w = n->window;
+    if (tensor(r, n->inputs[0])->rank == 3) {
+        w.kernel_h = w.stride_h = w.dilation_h = 1;
+        w.pad_top = w.pad_bottom = 0;
+    }
+    w.pad_top += x->pads[0];
+    w.pad_left += x->pads[1];
+    w.pad_bottom += x->pads[2];
+    w.pad_right += x->pads[3];
+    return w;
+}
+
+static float *copy_floats(const reader *r, const float *from, uint64_t count) {
+    return ts_arena_copy(r->net->arena, from, count * sizeof *from);
+}
+
+static ts_status read_conv(reader *r, const ts_fnode *n) {
+    const ts_ftensor *w = tensor(r, n->inputs[1]);
+    meaning x;
+    TS_TRY(map_input(r, n, 0, &x));
+    if (w->data == NULL || (n->input_count == 3 && tensor(r, n->inputs[2])->data == NULL)) {
+        return refuse(r, n, "weights or bias are no constants");
+    }
+    ts_qlayer l = new_layer(r, n, TS_QUANT_CONV);
+    l.inputs[0] = x.value;
+    l.window = window_of(r, n, &x);
+    l.groups = n->groups;
+    l.inner = (uint32_t)(ts_ftensor_elements(w) / w->dims[0]);
+    l.weights = copy_floats(r, w->data, ts_ftensor_elements(w));
+    l.bias = n->input_count == 3 ? copy_floats(r, tensor(r, n->inputs[2])->data, l.c)
+                                 : TS_NEW_ARRAY(r->net->arena, float, l.c);
+    add_layer(r, n, &l);
+    return TS_OK;
+}
+
+/* Element k of a flat vector read from a map in C, H, W order lies at this place in H, W, C order. */
+static uint32_t flat_place(const ts_qnet *net, const meaning *x, uint32_t k) {
+    uint32_t h, w, c;
+    ts_qnet_shape(net, x->value, &h, &w, &c);
+    return x->planes ? k % (h * w) * c + k / (h * w) : k;
+}
+
+static ts_status read_linear(reader *r, const ts_fnode *n) {
+    const ts_ftensor *a = tensor(r, n->inputs[0]), *b = tensor(r, n->inputs[1]);
+    meaning x = r->meanings[n->inputs[0]];
+    if (!x.known || x.tail) {
+        return map_input(r, n, 0, &x);
+    }
+    bool gemm = n->op == TS_FOP_GEMM;
+    uint32_t inner = b->rank < 2 ? 0 : b->dims[b->rank - 2 + (gemm && n->trans_b)];
+    uint32_t outer = b->rank < 2 ? 0 : b->dims[b->rank - 1 - (gemm && n->trans_b)];
+    if (b->data == NULL || b->rank != 2 || ts_ftensor_elements(a) != inner || (gemm && n->trans_a)) {
+        return refuse(r, n, "only a vector times a constant matrix has an integer counterpart");
+    }
+    ts_qlayer l = new_layer(r, n, TS_QUANT_LINEAR);
+    l.h = l.w = 1;
+    l.c = outer;
+    l.inputs[0] = x.value;
+    l.inner = inner;
+    l.weights = TS_NEW_ARRAY(r->net->arena, float, (uint64_t)inner *outer);
+    l.bias = TS_NEW_ARRAY(r->net->arena, float, outer);
+    for (uint32_t k = 0; k < inner; k++) {
+        uint32_t place = flat_place(r->net, &x, k);
+        for (uint32_t o = 0; o < outer; o++) {
+            float v = b->data[gemm && n->trans_b ? (size_t)o * inner + k : (size_t)k * outer + o];
+            l.weights[(size_t)o * inner + place] = gemm ? v * n->alpha : v;
+        }
+    }
+    if (gemm && n->input_count == 3) {
+        const ts_ftensor *c = tensor(r, n->inputs[2]);
+        uint64_t count = ts_ftensor_elements(c);
+        if (c->data == NULL || (count != 1 && count != outer)) {
+            return refuse(r, n, "the bias is no constant vector");
+        }
+        for (uint32_t o = 0; o < outer; o++) {
+            l.bias[o] = n->beta * c->data[count == 1 ? 0 : o];
+        }
+    }
+    add_layer(r, n, &l);
+    return TS_OK;
+}
+
+/* The layer that made the value of input 0, where it may still be changed: it has no other reader. */
+static ts_qlayer *own_layer(const reader *r, const ts_fnode *n, const meaning *x) {
+    bool single = r->uses[n->inputs[0]] == 1;
+    return single && x->value != 0 ? &r->net->layers.data[x->value - 1] : NULL;
+}
+
+static bool is_open(const ts_qlayer *l) { return l->low == -INFINITY && l->high == INFINITY; }
+
+/* y = a[c] x + b[c] */
+static ts_status read_affine(reader *r, const ts_fnode *n, uint32_t input, const float *a, const float *b) {
+    meaning x;
+    ts_fnode as = *n;
+    as.inputs[0] = n->inputs[input];
+    TS_TRY(map_input(r, &as, 0, &x));
+    ts_qlayer *l = own_layer(r, &as, &x);
+    bool takes = l != NULL && is_open(l) && !x.padded &&
+                 (l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR || l->kind == TS_QUANT_AFFINE);
+    if (takes) {
+        for (uint32_t c = 0; c < l->c; c++) {
+            for (uint32_t k = 0; k < l->inner; k++) {
+                l->weights[(size_t)c * l->inner + k] *= a[c];
+            }
+            l->bias[c] = l->bias[c] * a[c] + b[c];
+        }
+        r->meanings[n->output] = x;
+        return TS_OK;
+    }
+    ts_qlayer made = new_layer(r, n, TS_QUANT_AFFINE);
+    made.inputs[0] = x.value;
+    made.inner = 1;
+    made.weights = copy_floats(r, a, made.c);
+    made.bias = copy_floats(r, b, made.c);
+    add_layer(r, n, &made);
+    return TS_OK;
+}
+
+static ts_status read_batch_norm(reader *r, const ts_fnode *n) {
+    const ts_ftensor *p[5];
+    for (uint32_t i = 1; i < 5; i++) {
+        p[i] = tensor(r, n->inputs[i]);
+        if (p[i]->data == NULL) {
+            return refuse(r, n, "a parameter is no constant");
+        }
+    }
+    uint64_t channels = ts_ftensor_elements(p[1]);
+    float *a = TS_NEW_ARRAY(r->net->arena, float, channels),
+          *b = TS_NEW_ARRAY(r->net->arena, float, channels);
+    for (uint64_t c = 0; c < channels; c++) {
+        a[c] = p[1]->data[c] / sqrtf(p[4]->data[c] + n->epsilon);
+        b[c] = p[2]->data[c] - p[3]->data[c] * a[c];
+    }
+    return read_affine(r, n, 0, a, b);
+}
+
+static ts_status read_residual(reader *r, const ts_fnode *n) {
+    const ts_ftensor *a = tensor(r, n->inputs[0]), *b = tensor(r, n->inputs[1]);
+    meaning x[2];
+    TS_TRY(map_input(r, n, 0, &x[0]));
+    TS_TRY(map_input(r, n, 1, &x[1]));
+    if (n->op != TS_FOP_ADD || a->rank != b->rank ||
+        memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) != 0) {
+        return refuse(r, n,
+                      "of two activations only the addition of equal shapes has an integer counterpart");
+    }
+    ts_qlayer l = new_layer(r, n, TS_QUANT_ADD);
+    l.input_count = 2;
+    l.inputs[0] = x[0].value;
+    l.inputs[1] = x[1].value;
+    add_layer(r, n, &l);
+    return TS_OK;
+}
+
+/* An addition, subtraction, product or quotient with a constant of one element or one a channel. */
+static ts_status read_binary(reader *r, const ts_fnode *n) {
+    const ts_ftensor *t[2] = {tensor(r, n->inputs[0]), tensor(r, n->inputs[1])};
+    if (t[0]->data == NULL && t[1]->data == NULL) {
+        return read_residual(r, n);
+    }
+    uint32_t k = t[1]->data != NULL ? 1u : 0u; /* the constant operand */
+    const ts_ftensor *c = t[k], *y = tensor(r, n->output);
+    uint64_t count = ts_ftensor_elements(c), channels = y->rank == 0 ? 1 : y->dims[y->rank - 1];
+    bool by_channel = count == channels && c->rank > 0 && c->dims[c->rank - 1] == channels;
+    if ((count != 1 && !by_channel) || (n->op == TS_FOP_DIV && k == 0) ||
+        ts_ftensor_elements(t[1 - k]) != ts_ftensor_elements(y)) {
+        return refuse(r, n, "a constant operand has neither one element nor one a channel");
+    }
+    float *a = TS_NEW_ARRAY(r->net->arena, float, channels),
+          *b = TS_NEW_ARRAY(r->net->arena, float, channels);
+    for (uint64_t i = 0; i < channels; i++) {
+        float v = c->data[count == 1 ? 0 : i];
+        a[i] = n->op == TS_FOP_MUL             ? v
+               : n->op == TS_FOP_DIV           ? 1.0f / v
+               : n->op == TS_FOP_SUB && k == 0 ? -1.0f
+                                               : 1.0f;
+        b[i] = n->op == TS_FOP_ADD ? v : n->op == TS_FOP_SUB ? (k == 0 ? v : -v) : 0.0f;
+    }
+    return read_affine(r, n, 1 - k, a, b);
+}
+
+/* A clip moves in front of a max pooling, with which it commutes. */
+static ts_qlayer *clip_place(const reader *r, ts_qlayer *l) {
+    while (l != NULL && l->kind == TS_QUANT_MAX_POOL && l->inputs[0] != 0) {
+        ts_qlayer *before = &r->net->layers.data[l->inputs[0] - 1];
+        uint32_t readers = 0;
+        for (uint32_t i = 0; i < r->net->layers.count; i++) {
+            const ts_qlayer *other = &r->net->layers.data[i];
+            for (uint32_t k = 0; k < other->input_count; k++) {
+                readers += other->inputs[k] == l->inputs[0];
+            }
+        }
+        if (readers != 1 || before->is_output) {
+            return NULL;
+        }
+        l = before;
+    }
+    return l;
+}
+
+static ts_status read_clip(reader *r, const ts_fnode *n, float low, float high) {
+    meaning x;
+    TS_TRY(map_input(r, n, 0, &x));
+    ts_qlayer *l = clip_place(r, own_layer(r, n, &x));
+    if (l != NULL && l->kind != TS_QUANT_MAX_POOL) {
+        l->low = fminf(fmaxf(l->low, low), high);
+        l->high = fmaxf(fminf(l->high, high), low);
+        r->meanings[n->output] = x;
+        return TS_OK;
+    }
+    ts_qlayer made = new_layer(r, n, TS_QUANT_AFFINE);
+    made.inputs[0] = x.value;
+    made.inner = 1;
+    made.weights = TS_NEW_ARRAY(r->net->arena, float, made.c);
+    made.bias = TS_NEW_ARRAY(r->net->arena, float, made.c);
+    for (uint32_t c = 0; c < made.c; c++) {
+        made.weights[c] = 1.0f;
+    }
+    made.low = low;
+    made.high = high;
+    add_layer(r, n, &made);
+    return TS_OK;
+}
+
+static ts_status read_pool(reader *r, const ts_fnode *n) {
+    meaning x;
+    TS_TRY(map_input(r, n, 0, &x));
+    bool max = n->op == TS_FOP_MAX_POOL;
+    const ts_qlayer *before = x.value == 0 ? NULL : &r->net->layers.data[x.value - 1];
+    if (x.padded && max && (before == NULL || before->low < 0.0f)) {
+        return refuse(r, n, "max pooling of a signed map that an explicit Pad fills with zeros");
+    }
+    ts_qlayer l = new_layer(r, n, max ? TS_QUANT_MAX_POOL : TS_QUANT_AVG_POOL);
+    l.inputs[0] = x.value;
+    l.window = window_of(r, n, &x);
+    l.count_pad = n->count_pad || x.padded;
+    add_layer(r, n, &l);
+    return TS_OK;
+}
+
+/* A mean over all rows and columns is a pooling. */
+static ts_status read_reduce_mean(reader *r, const ts_fnode *n) {
+    const ts_ftensor *t = tensor(r, n->inputs[0]);
+    uint32_t spatial = t->rank == 4 ? 6u : t->rank == 3 ? 2u : 0u;
+    meaning x = r->meanings[n->inputs[0]];
+    if (spatial == 0 || n->axes != spatial || x.planes) {
+        return refuse(r, n, "only the mean over all rows and columns has an integer counterpart");
+    }
+    TS_TRY(map_input(r, n, 0, &x));
+    ts_qlayer l = new_layer(r, n, TS_QUANT_AVG_POOL);
+    ts_qnet_shape(r->net, x.value, &l.h, &l.w, &l.c);
+    l.window = (ts_window){l.h, l.w, l.h, l.w, 1, 1, 0, 0, 0, 0};
+    l.h = l.w = 1;
+    l.inputs[0] = x.value;
+    add_layer(r, n, &l);
+    return TS_OK;
+}
+
+static ts_status read_pad(reader *r, const ts_fnode *n) {
+    const ts_ftensor *t = tensor(r, n->inputs[0]);
+    meaning x;
+    TS_TRY(map_input(r, n, 0, &x));
+    uint32_t last = t->rank - 1, wide = t->rank - 2;
+    if ((t->rank != 3 && t->rank != 4) || n->pad_mode != TS_PAD_CONSTANT || n->alpha != 0.0f ||
+        n->begin[0] != 0 || n->end[0] != 0 || n->begin[last] != 0 || n->end[last] != 0) {
+        return refuse(r, n, "only zeros around rows and columns have an integer counterpart");
+    }
+    x.padded = true;
+    x.pads[0] += t->rank == 4 ? n->begin[1] : 0;
+    x.pads[1] += n->begin[wide];
+    x.pads[2] += t->rank == 4 ? n->end[1] : 0;
+    x.pads[3] += n->end[wide];
+    r->meanings[n->output] = x;
+    return TS_OK;
+}
+
+/* {N, H, W, C} to {N, C, H, W} and back, 1-D alike; or a transposition that moves no element. */
+static ts_status read_transpose(reader *r, const ts_fnode *n) {
+    const ts_ftensor *t = tensor(r, n->inputs[0]);
+    meaning x = r->meanings[n->inputs[0]];
+    if (!x.known || x.tail) {
+        return refuse(r, n, "transposes what has no integer counterpart");
+    }
+    uint32_t last = 0, moved = 0;
+    for (uint32_t d = 0; d < t->rank; d++) {
+        if (t->dims[n->perm[d]] != 1) {
+            moved += n->perm[d] < last;
+            last = n->perm[d];
+        }
+    }
+    if (moved == 0) {
+        r->meanings[n->output] = x;
+        return TS_OK;
+    }
+    bool to_planes = true, to_last = true;
+    for (uint32_t d = 1; d < t->rank; d++) {
+        to_planes = to_planes && n->perm[d] == (d == 1 ? t->rank - 1 : d - 1);
+        to_last = to_last && n->perm[d] == (d == t->rank - 1 ? 1 : d + 1);
+    }
+    uint32_t h, w, c;
+    ts_qnet_shape(r->net, x.value, &h, &w, &c);
+    bool whole = t->rank >= 3 && t->dims[x.planes ? 1 : t->rank - 1] == c;
+    if (x.padded || !whole || n->perm[0] != 0 || !(x.planes ? to_last : to_planes)) {
+        if (x.value == 0 && to_last && !x.padded) {
+            return refuse(
+                r, n,
+                "the network's input is laid out as no picture is; give it as {N, C, H, W} or {N, H, W, C}");
+        }
+        return refuse(r, n, "this transposition has no integer counterpart");
+    }
+    x.planes = !x.planes;
+    r->meanings[n->output] = x;
+    return TS_OK;
+}
+
+static ts_status read_node(reader *r, const ts_fnode *n) {
+    switch (n->op) {
+        case TS_FOP_CONV:
+            return read_conv(r, n);
+        case TS_FOP_GEMM:
+        case TS_FOP_MATMUL:
+            return read_linear(r, n);
+        case TS_FOP_BATCH_NORM:
+            return read_batch_norm(r, n);
+        case TS_FOP_RELU:
+            return read_clip(r, n, 0.0f, INFINITY);
+        case TS_FOP_CLIP:
+            return read_clip(r, n, n->low, n->high);
+        case TS_FOP_ADD:
+        case TS_FOP_SUB:
+        case TS_FOP_MUL:
+        case TS_FOP_DIV:
+            return read_binary(r, n);
+        case TS_FOP_MAX_POOL:
+        case TS_FOP_AVG_POOL:
+            return read_pool(r, n);
+        case TS_FOP_REDUCE_MEAN:
+            return read_reduce_mean(r, n);
+        case TS_FOP_PAD:
+            return read_pad(r, n);
+        case TS_FOP_TRANSPOSE:
+            return read_transpose(r, n);
+        case TS_FOP_RESHAPE:
+            r->meanings[n->output] = r->meanings[n->inputs[0]];
+            return TS_OK;
+        default:
+            break;
+    }
+    meaning x = r->meanings[n->inputs[0]];
+    x.tail_op = x.tail ? x.tail_op : ts_fop_name(n->op);
+    x.tail_name = x.tail ? x.tail_name : n->name;
+    x.tail = true;
+    r->meanings[n->output] = x;
+    return TS_OK;
+}
+
+static bool in_tail(const reader *r, const ts_fnode *n) {
+    for (uint32_t k = 0; k < n->input_count; k++) {
+        if (r->meanings[n->inputs[k]].tail) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The result of a node that reads the tail belongs to it. */
+static void keep_tail(reader *r, const ts_fnode *n) {
+    meaning x = {0};
+    for (uint32_t k = 0; k < n->input_count; k++) {
+        x = r->meanings[n->inputs[k]].tail ? r->meanings[n->inputs[k]] : x;
+    }
+    r->meanings[n->output] = x;
+}
+
+static bool is_linear(const ts_fnode *n) {
+    return n->op == TS_FOP_CONV || n->op == TS_FOP_GEMM || n->op == TS_FOP_MATMUL;
+}
+
+static ts_status read_outputs(reader *r) {
+    for (uint32_t i = 0; i < r->graph->outputs.count; i++) {
+        const meaning *x = &r->meanings[r->graph->outputs.data[i]];
+        if (!x->known || x->value == 0) {
+            return ts_error(r->diags, TS_DIAG_GRAPH, NULL, NULL,
+                            "the network's output '%s' comes from no layer with an integer counterpart",
+                            tensor(r, r->graph->outputs.data[i])->name);
+        }
+        ts_qlayer *l = &r->net->layers.data[x->value - 1];
+        if (!l->is_output) {
+            TS_PUSH(r->net->arena, &r->net->outputs, x->value);
+        }
+        l->is_output = true;
+    }
+    return TS_OK;
+}
+
+static void count_uses(ts_qnet *net) {
+    for (uint32_t i = 0; i < net->layers.count; i++) {
+        ts_qlayer *l = &net->layers.data[i];
+        l->uses += l->is_output;
+        for (uint32_t k = 0; k < l->input_count; k++) {
+            if (l->inputs[k] != 0) {
+                net->layers.data[l->inputs[k] - 1].uses++;
+            }
+        }
+    }
+}
+
+ts_status ts_qnet_read(ts_arena *arena, const ts_fgraph *graph, ts_qnet **out, ts_diags *diags) {
+    if (graph->inputs.count != 1) {
+        return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL, "the network has %u inputs; one is served",
+                        graph->inputs.count);
+    }
+    ts_qnet *net = TS_NEW(arena, ts_qnet);
+    reader r = {.graph = graph,
+                .net = net,
+                .meanings = TS_NEW_ARRAY(arena, meaning, graph->tensors.count),
+                .uses = ts_fgraph_uses(graph, arena),
+                .diags = diags};
+    const ts_ftensor *input = tensor(&r, graph->inputs.data[0]);
+    net->arena = arena;
+    net->name = graph->name;
+    net->input_name = input->name;
+    plane_shape(input, &net->h, &net->w, &net->c);
+    r.meanings[graph->inputs.data[0]] = plain(0);
+    for (uint32_t i = 0; i < graph->nodes.count; i++) {
+        const ts_fnode *n = &graph->nodes.data[i];
+        if (in_tail(&r, n) && !is_linear(n)) {
+            keep_tail(&r, n);
+        } else {
+            TS_TRY(read_node(&r, n));
+        }
+    }
+    TS_TRY(read_outputs(&r));
+    count_uses(net);
+    *out = net;
+    return TS_OK;
+}
+
+/* Largest weight of output channel c of a layer, or that reads input channel c of it. */
+static float range_out(const ts_qlayer *l, uint32_t c) {
+    float top = 0.0f;
+    for (uint32_t k = 0; k < l->inner; k++) {
+        top = fmaxf(top, fabsf(l->weights[(size_t)c * l->inner + k]));
+    }
+    return top;
+}
+
+/* Calls for every weight of `l` that multiplies input channel c: the largest, or all scaled by `factor`. */
+static float touch_in(ts_qlayer *l, uint32_t channels, uint32_t c, float factor) {
+    float top = 0.0f;
+    bool depthwise = l->kind == TS_QUANT_CONV && l->groups == l->c && l->groups != 1;
+    for (uint32_t o = 0; o < l->c; o++) {
+        for (uint32_t k = 0; k < l->inner; k++) {
+            uint32_t in = depthwise ? o : k % channels;
+            if (in == c) {
+                float *w = &l->weights[(size_t)o * l->inner + k];
+                *w *= factor;
+                top = fmaxf(top, fabsf(*w));
+            }
+        }
+    }
+    return top;
+}
+
+static bool can_equalise(const ts_qlayer *a, const ts_qlayer *b) {
+    bool linear = (a->kind == TS_QUANT_CONV || a->kind == TS_QUANT_LINEAR) &&
+                  (b->kind == TS_QUANT_CONV || b->kind == TS_QUANT_LINEAR);
+    bool groups = b->groups == 1 || (b->groups == b->c && b->c == a->c);
+    bool relu = (a->low == 0.0f || a->low == -INFINITY) && a->high == INFINITY;
+    return linear && groups && relu && a->uses == 1;
+}
+
+void ts_qnet_equalise(ts_qnet *net) {
+    for (uint32_t pass = 0; pass < 4; pass++) {
+        for (uint32_t i = 1; i < net->layers.count; i++) {
+            ts_qlayer *b = &net->layers.data[i];
+            ts_qlayer *a = b->inputs[0] == 0 ? NULL : &net->layers.data[b->inputs[0] - 1];
+            if (a == NULL || !can_equalise(a, b)) {
+                continue;
+            }
+            for (uint32_t c = 0; c < a->c; c++) {
+                float out = range_out(a, c), in = touch_in(b, a->c, c, 1.0f);
+                if (out <= 0.0f || in <= 0.0f) {
+                    continue;
+                }
+                float s = sqrtf(out / in);
+                for (uint32_t k = 0; k < a->inner; k++) {
+                    a->weights[(size_t)c * a->inner + k] /= s;
+                }
+                a->bias[c] /= s;
+                touch_in(b, a->c, c, s);
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+/* The quantiser's normal form: a network as the layers that an integer graph can hold, still in floats.
+ *
+ * Made from a float graph: batch norms and constants are folded into the linear layer before them, clips
+ * are bounds of a layer, flattening is absorbed into the order of linear weights, and the float tail
+ * (softmax, ...) is left out. Everything is channels last, N = 1.
+ * Value 0 is the network's input, value i + 1 the output of layer i. */
+#ifndef TS_QUANT_NET_H
+#define TS_QUANT_NET_H
+
+#include "ir/float_graph.h"
+
+/* AFFINE: a[c] x + b[c] that no linear layer takes in; `weights` is a. */
+typedef enum ts_qkind {
+    TS_QUANT_CONV,
+    TS_QUANT_LINEAR,
+    TS_QUANT_ADD,
+    TS_QUANT_MAX_POOL,
+    TS_QUANT_AVG_POOL,
+    TS_QUANT_AFFINE
+} ts_qkind;
+
+const char *ts_qkind_name(ts_qkind kind);
+
+typedef struct ts_qlayer {
+    const char *name;
+    uint32_t file_index;
+    ts_qkind kind;
+    uint32_t input_count;
+    uint32_t inputs[2]; /* values */
+    uint32_t h, w, c;   /* of the output */
+    ts_window window;
+    uint32_t groups;
+    bool count_pad;  /* AVG_POOL */
+    uint32_t inner;  /* CONV, LINEAR: weights an output channel; AFFINE: 1 */
+    float *weights;  /* CONV {c, kh, kw, in / groups}; LINEAR {c, in} with `in` in H, W, C order */
+    float *bias;     /* c elements; CONV, LINEAR, AFFINE */
+    float low, high; /* bounds of the activation after it, infinite where there are none */
+    uint32_t uses;   /* layers that read it, network outputs counted */
+    bool is_output;
+} ts_qlayer;
+
+typedef struct ts_qnet {
+    ts_arena *arena;
+    const char *name, *input_name;
+    uint32_t h, w, c; /* of the input */
+    TS_VEC(ts_qlayer) layers;
+    TS_VEC(uint32_t) outputs; /* values */
+} ts_qnet;
+
+/* Reads a folded float graph of one input. An operator without an integer counterpart in the middle of
+ * the network is an error that names its node. */
+ts_status ts_qnet_read(ts_arena *arena, const ts_fgraph *graph, ts_qnet **out, ts_diags *diags);
+
+/* Height, width, channels of a value. */
+void ts_qnet_shape(const ts_qnet *net, uint32_t value, uint32_t *h, uint32_t *w, uint32_t *c);
+
+/* Scales channels between consecutive CONV and LINEAR layers so that their weight ranges match, where only
+ * a clip at zero from below stands between them. Source: Nagel et al. 2019, "Data-free quantization through
+ * weight equalization and bias correction", equations 7 to 9. */
+void ts_qnet_equalise(ts_qnet *net);
+
+#endif
