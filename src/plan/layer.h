@@ -35,6 +35,7 @@ typedef struct ts_rq_plan {
     int64_t div;    /* S64 */
     int32_t low, high;
     int32_t acc_low, acc_high; /* S32C */
+    int32_t zero;              /* TFLITE: zero point of the result */
     uint32_t channels;         /* number of k, l pairs = output channels */
     int64_t *k, *l;            /* bias folded in; NONE: l is the bias, TFLITE: k multiplier, l bias */
     int32_t *tflite_shift;
@@ -53,6 +54,19 @@ typedef struct ts_layer {
     ts_rq_plan rq;
     uint64_t macs;
 } ts_layer;
+
+/* Bytes of an activation as the target stores it: every pixel begins on a byte. */
+uint64_t ts_map_bytes(const ts_map_shape *map);
+
+/* Output channel c needs input channel c alone (depthwise, pooling, addition, requantisation): tiles of
+ * channels cut x and y together. */
+bool ts_layer_is_channelwise(const ts_layer *layer);
+
+/* Parameters of the requantisation travel with the layer, even where it has no weights. */
+bool ts_layer_has_rq_params(const ts_layer *layer);
+
+/* "conv", "dwconv", "linear", "add", "max_pool", "avg_pool", "requant". */
+const char *ts_layer_kind_name(ts_layer_kind kind);
 
 /* A tile: sizes of one kernel call. x_h, x_w are the rows and columns of x that y_h x y_w outputs need,
  * padding included where the kernel wants padded tiles. */

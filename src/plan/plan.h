@@ -42,10 +42,17 @@ enum { TS_NO_BUFFER = -1 };
 typedef enum ts_loop_order { TS_LOOP_CHANNELS_INNER, TS_LOOP_PIXELS_INNER } ts_loop_order;
 
 /* The L1 side of a layer: tile sizes (border tiles are smaller), order, and buffers as L1 offsets.
- * count 2 = double-buffered, 1 = loaded once or never changing within its loop. */
+ *
+ * A tile step computes one tile. x changes from a step to the next where the pixel tile changes, or where the
+ * channel tile does in a layer that cuts x with y (ts_layer_is_channelwise(), groups > 1); w where the
+ * channel tile changes; y always. What does not change is not loaded again. count 2: the next content is
+ * loaded, or the last result stored, beside the kernel of this step. count 1: never changes within the pass,
+ * or its transfer waits for the kernel (no memory for two). */
 typedef struct ts_l1_plan {
-    ts_tile tile;                       /* the largest tile */
-    uint32_t tiles_h, tiles_w, tiles_c; /* numbers of tiles of one full pass */
+    uint32_t pass_h, pass_c; /* output rows and channels of the full pass that is cut */
+    ts_tile tile;            /* the largest tile */
+    uint32_t tiles_h, tiles_w,
+        tiles_c; /* numbers of tiles of one full pass (stripe_h rows, chunk_c channels) */
     ts_loop_order order;
     uint32_t x_count, x2_count, w_count, y_count;
     uint64_t x_offset[2], x2_offset[2], w_offset[2], y_offset[2], scratch_offset;
@@ -54,10 +61,22 @@ typedef struct ts_l1_plan {
 } ts_l1_plan;
 
 /* The L3 side of a layer. stripes = chunks = 1 and all buffers in L2: nothing is cut.
- * Weights: `weights` is their place in the L3 image; w_buffer[] their L2 buffers (one: whole, transfer
- * started at the beginning of layer `load_at` <= this layer; two: chunks of chunk_c channels,
- * double-buffered). x, x2 or y in L3: stripes of stripe_h output rows; x_stripe[], y_stripe[] are the L2
- * stripe buffers. */
+ *
+ * Weights lie at weights_l3_offset in the L3 image, channels [a, b) at weight_bytes(a) .. weight_bytes(b) of
+ * it. chunks = 1: whole in w_buffer[0]; the transfer is started at the beginning of layer `load_at` <= this
+ * layer and waited for when this layer begins. chunks > 1: cut by chunk_c output channels, the n-th chunk
+ * that is loaded (n from 0) goes to w_buffer[n % 2]; the transfers of the first two start at the beginning of
+ * layer `load_at`, each later one when the passes that read the chunk before the previous one are done. At
+ * the beginning of a layer its own transfers are started first, then those of later layers whose load_at it
+ * is, in layer order. A layer without weight bytes has no w_buffer.
+ *
+ * x, x2 or y in L3 (their buffer's level is TS_IN_L3): passes of stripe_h output rows (the last has fewer).
+ * Stripe s needs the rows of x that output rows [s stripe_h, (s + 1) stripe_h) read, halo included and read
+ * again by its neighbours; they go to x_stripe[s % 2], the results leave from y_stripe[s % 2], all columns
+ * and channels, in one transfer. A tensor that lives in L2 has no stripe buffers: passes read and write it in
+ * place. Order of the passes: chunks outside (each stripe of x is then read once a chunk; y is in L2), or
+ * stripes outside (each chunk of the weights is then read once a stripe). Writes of y are complete when the
+ * layer ends. */
 typedef struct ts_l3_plan {
     uint64_t weights_l3_offset, weights_bytes;
     uint32_t load_at;
@@ -77,6 +96,9 @@ typedef struct ts_layer_plan {
     ts_l3_plan l3;
     uint64_t l2_live_bytes;               /* of L2 that is alive while this layer runs */
     double modelled_cycles, bound_cycles; /* bound: max of compute at the ceiling and of each bus's bytes */
+    double compute_cycles;                /* of modelled_cycles: kernels */
+    double pass_cycles;                   /* one full pass */
+    double l3_wait_cycles;                /* of modelled_cycles: waiting for L3 */
     uint64_t dma_in_bytes, dma_out_bytes, l3_read_bytes, l3_write_bytes;
 } ts_layer_plan;
 
@@ -90,6 +112,7 @@ typedef struct ts_plan {
     uint32_t layer_count;
     TS_VEC(ts_buffer) buffers;
     uint64_t l1_used_bytes, l2_used_bytes, l3_used_bytes, l3_weights_bytes;
+    double modelled_cycles, bound_cycles; /* of all layers */
     uint64_t l2_stack_bytes, l2_search_bytes,
         l2_bound_bytes; /* by bidirectional stack, by search, live-set bound */
 } ts_plan;
@@ -98,6 +121,12 @@ typedef struct ts_plan {
  * and the smallest budget that would do. Everything is owned by `arena`. */
 ts_status ts_plan_build(ts_arena *arena, const ts_graph *graph, const ts_target *target,
                         const ts_plan_options *options, ts_plan **out, ts_diags *diags);
+
+/* The smallest L1 with which the network fits whatever L2 allows, and the smallest L2 with which it fits the
+ * L1 of `options`, found by search. TS_NO_FIT where no L2 would do. */
+ts_status ts_plan_smallest(ts_arena *arena, const ts_graph *graph, const ts_target *target,
+                           const ts_plan_options *options, uint64_t *l1_bytes, uint64_t *l2_bytes,
+                           ts_diags *diags);
 
 /* Checks what a plan must hold: tiles cover each output exactly once, no buffer leaves its memory, live
  * buffers never overlap, every kernel's needs are met. Used by tests and by the emitter's assertions. */

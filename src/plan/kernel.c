@@ -1,0 +1,42 @@
+#include "plan/kernel.h"
+
+#include <string.h>
+
+/* The tables of rows, the preferred ones first; one a folder of device/kernels. */
+typedef struct kernel_table {
+    const ts_kernel *rows;
+    const uint32_t *count;
+} kernel_table;
+
+static const kernel_table tables[] = {{ts__kernels_ref, &ts__kernels_ref_count}};
+enum { TABLES = sizeof tables / sizeof tables[0] };
+
+static bool admits(const ts_target *target, const ts_kernel *kernel) {
+    return strcmp(kernel->isa, "ref") == 0 ||
+           (target->isa != NULL && strstr(target->isa, kernel->isa) != NULL);
+}
+
+uint32_t ts_kernels_for(const ts_layer *layer, const ts_target *target, const ts_kernel **out,
+                        uint32_t room) {
+    uint32_t count = 0;
+    for (uint32_t t = 0; t < TABLES; t++) {
+        for (uint32_t i = 0; i < *tables[t].count && count < room; i++) {
+            const ts_kernel *kernel = &tables[t].rows[i];
+            if (admits(target, kernel) && kernel->serves(layer)) {
+                out[count++] = kernel;
+            }
+        }
+    }
+    return count;
+}
+
+const ts_kernel *ts_kernel_find(const char *name) {
+    for (uint32_t t = 0; t < TABLES; t++) {
+        for (uint32_t i = 0; i < *tables[t].count; i++) {
+            if (strcmp(tables[t].rows[i].name, name) == 0) {
+                return &tables[t].rows[i];
+            }
+        }
+    }
+    return NULL;
+}

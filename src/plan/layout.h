@@ -1,0 +1,34 @@
+/* Placing buffers with lifetimes in one memory: by the DORY paper's bidirectional stack, and by search. */
+#ifndef TS_PLAN_LAYOUT_H
+#define TS_PLAN_LAYOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+
+/* A block of memory that is alive in steps first..last, both included. */
+typedef struct ts_block {
+    uint64_t bytes; /* rounded up to TS_BLOCK_ALIGN by the placement */
+    uint32_t first, last;
+    bool from_top; /* bidirectional stack: which end it grows from */
+    uint64_t offset;
+} ts_block;
+
+enum { TS_BLOCK_ALIGN = 4 };
+
+/* Most bytes that are alive in one step: no placement needs less. */
+uint64_t ts__layout_bound(const ts_block *blocks, uint32_t count);
+
+/* Places the blocks on two stacks that grow towards each other, in the order of their first step (DORY paper,
+ * section 4.3). Returns the bytes needed. */
+uint64_t ts__layout_stack(ts_arena *scratch, ts_block *blocks, uint32_t count);
+
+/* Places the blocks by first fit in several orders, improved by seeded exchanges until the bound is reached
+ * or `tries` orders have been placed. Returns the bytes needed. */
+uint64_t ts__layout_search(ts_arena *scratch, ts_block *blocks, uint32_t count, uint32_t tries);
+
+/* No two blocks that are alive in the same step overlap. */
+bool ts__layout_is_valid(const ts_block *blocks, uint32_t count);
+
+#endif

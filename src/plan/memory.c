@@ -1,0 +1,583 @@
+/* What lives in L2 and what in L3, which layers are cut at the L3 border, when weights are fetched, and where
+ * each buffer lies (DORY paper, sections 4.2.1 and 4.3, with costs instead of a fixed order of stages). */
+#include "plan/planner.h"
+
+enum { FIRST_TRIES = 40, LAYOUT_TRIES = 600, LAYOUT_ROUNDS = 12, CHUNK_TRIES = 6 };
+
+static uint64_t word_up(uint64_t bytes) { return (bytes + 3) / 4 * 4; }
+
+uint64_t ts__weight_bytes(const ts_layer_plan *lp, uint32_t channels) {
+    return channels == 0 ? 0 : word_up(lp->kernel->weight_bytes(lp->layer, channels));
+}
+
+uint32_t ts__stripe_rows(const ts_layer_plan *lp, uint32_t stripe, uint32_t *begin) {
+    const ts_layer *l = lp->layer;
+    uint32_t first = stripe * lp->l3.stripe_h, rest = l->y.h - first;
+    uint32_t rows = rest < lp->l3.stripe_h ? rest : lp->l3.stripe_h;
+    return ts__rows_needed(first, rows, l->window.stride_h, l->window.kernel_h, l->window.dilation_h,
+                           l->window.pad_top, l->x.h, begin);
+}
+
+uint32_t ts__stripe_rows_most(const ts_layer *l, uint32_t stripe_h) {
+    uint32_t most = 0;
+    for (uint32_t first = 0; first < l->y.h; first += stripe_h) {
+        uint32_t rows = l->y.h - first < stripe_h ? l->y.h - first : stripe_h;
+        uint32_t need = ts__rows_needed(first, rows, l->window.stride_h, l->window.kernel_h,
+                                        l->window.dilation_h, l->window.pad_top, l->x.h, NULL);
+        most = need > most ? need : most;
+    }
+    return most;
+}
+
+static bool reads(const ts_layer *l, ts_tensor_id t) {
+    return l->x.tensor == t || (l->kind == TS_LAYER_ADD && l->x2.tensor == t);
+}
+
+static bool alive(const ts_life *life, uint32_t layer) {
+    return life->used && life->first <= layer && layer <= life->last;
+}
+
+/* Activations that live in L2 while a layer runs. */
+static uint64_t resident_bytes(const ts_planner *p, uint32_t layer) {
+    uint64_t bytes = 0;
+    for (uint32_t t = 0; t < p->graph->tensors.count; t++) {
+        bytes += alive(&p->lives[t], layer) && !p->lives[t].in_l3 ? word_up(p->lives[t].bytes) : 0;
+    }
+    return bytes;
+}
+
+static void take_homes(ts_planner *p, ts_layer_plan *lp) {
+    lp->l3.x_in_l3 = p->lives[lp->layer->x.tensor].in_l3;
+    lp->l3.x2_in_l3 = lp->layer->kind == TS_LAYER_ADD && p->lives[lp->layer->x2.tensor].in_l3;
+    lp->l3.y_in_l3 = p->lives[lp->layer->y.tensor].in_l3;
+}
+
+static bool is_striped(const ts_layer_plan *lp) {
+    return lp->l3.x_in_l3 || lp->l3.x2_in_l3 || lp->l3.y_in_l3;
+}
+
+static uint64_t x_stripe_bytes(const ts_layer *l, const ts_map_shape *map, uint32_t stripe_h) {
+    return word_up((uint64_t)ts__stripe_rows_most(l, stripe_h) * map->w * map->pixel_bytes);
+}
+
+/* L2 bytes of the stripe buffers of this geometry. */
+static uint64_t stripe_buffers(const ts_layer_plan *lp, uint32_t stripe_h) {
+    const ts_layer *l = lp->layer;
+    uint64_t copies = stripe_h < l->y.h ? 2 : 1;
+    uint64_t bytes = lp->l3.x_in_l3 ? copies * x_stripe_bytes(l, &l->x, stripe_h) : 0;
+    bytes += lp->l3.x2_in_l3 ? copies * x_stripe_bytes(l, &l->x2, stripe_h) : 0;
+    bytes += lp->l3.y_in_l3 ? copies * word_up((uint64_t)stripe_h * l->y.w * l->y.pixel_bytes) : 0;
+    return bytes;
+}
+
+/* L2 bytes of the weight buffers where the weights come in chunks of `chunk_c` channels. */
+static uint64_t weight_buffers(const ts_layer_plan *lp, uint32_t chunk_c) {
+    uint64_t bytes = ts__weight_bytes(lp, chunk_c);
+    return chunk_c < lp->layer->y.c ? 2 * bytes : bytes;
+}
+
+static uint32_t granule_of(const ts_layer_plan *lp) { return ts__tile_granule(lp->layer, lp->kernel); }
+
+static uint64_t least_weights(const ts_layer_plan *lp) {
+    uint64_t whole = weight_buffers(lp, lp->layer->y.c), cut = weight_buffers(lp, granule_of(lp));
+    return whole < cut ? whole : cut;
+}
+
+static uint64_t least_stripes(const ts_layer_plan *lp) {
+    uint64_t whole = stripe_buffers(lp, lp->layer->y.h), cut = stripe_buffers(lp, 1);
+    return whole < cut ? whole : cut;
+}
+
+static void set_geometry(ts_layer_plan *lp, uint32_t stripe_h, uint32_t chunk_c, bool chunks_outer) {
+    lp->l3.stripe_h = stripe_h;
+    lp->l3.stripes = (lp->layer->y.h + stripe_h - 1) / stripe_h;
+    lp->l3.chunk_c = chunk_c;
+    lp->l3.chunks = (lp->layer->y.c + chunk_c - 1) / chunk_c;
+    lp->l3.chunks_outer = chunks_outer && lp->l3.chunks > 1;
+}
+
+/* The largest chunk of at most y.c / chunks channels, in whole granules. */
+static uint32_t chunk_for(const ts_layer_plan *lp, uint32_t chunks) {
+    uint32_t granule = granule_of(lp), channels = lp->layer->y.c;
+    uint32_t even = (channels + chunks - 1) / chunks;
+    uint32_t chunk = (even + granule - 1) / granule * granule;
+    return chunk < channels ? chunk : channels;
+}
+
+typedef struct geometry_search {
+    ts_planner *p;
+    ts_layer_plan *lp;
+    uint64_t room_bytes;
+    bool quick;
+    bool found;
+    double best;
+    ts_layer_plan chosen;
+} geometry_search;
+
+/* Traffic of a geometry at the L3 border, in bytes: what a choice among those that fit costs. */
+static double border_bytes(const ts_layer_plan *lp) {
+    const ts_layer *l = lp->layer;
+    uint64_t rows = 0;
+    for (uint32_t s = 0; s < lp->l3.stripes; s++) {
+        rows += ts__stripe_rows(lp, s, NULL);
+    }
+    double x = (lp->l3.x_in_l3 ? (double)rows * l->x.w * l->x.pixel_bytes : 0) +
+               (lp->l3.x2_in_l3 ? (double)rows * l->x2.w * l->x2.pixel_bytes : 0);
+    double w = (double)ts__weight_bytes(lp, l->y.c);
+    double y = lp->l3.y_in_l3 ? (double)ts_map_bytes(&l->y) : 0;
+    bool chunked = lp->l3.chunks > 1;
+    return x * (chunked && lp->l3.chunks_outer ? lp->l3.chunks : 1) +
+           w * (chunked && !lp->l3.chunks_outer ? lp->l3.stripes : 1) + y;
+}
+
+static void try_geometry(geometry_search *s, uint32_t stripe_h, uint32_t chunk_c, bool chunks_outer) {
+    ts_layer_plan *lp = s->lp;
+    set_geometry(lp, stripe_h, chunk_c, chunks_outer);
+    if (stripe_buffers(lp, stripe_h) + weight_buffers(lp, chunk_c) > s->room_bytes) {
+        return;
+    }
+    double passes = (double)lp->l3.stripes * lp->l3.chunks;
+    double cost = border_bytes(lp) + 500 * passes;
+    if (!s->quick) {
+        if (!ts__plan_passes(s->p, lp)) {
+            return;
+        }
+        cost = ts__schedule_alone(s->p, lp->layer->index);
+    }
+    if (!s->found || cost < s->best) {
+        s->found = true;
+        s->best = cost;
+        s->chosen = *lp;
+    }
+}
+
+/* The fewest chunks whose two buffers leave `room_bytes`; 0 where none do. */
+static uint32_t fewest_chunks(const ts_layer_plan *lp, uint64_t room_bytes) {
+    if (weight_buffers(lp, lp->layer->y.c) <= room_bytes) {
+        return 1;
+    }
+    uint32_t granule = granule_of(lp), most = (lp->layer->y.c + granule - 1) / granule;
+    for (uint32_t n = 2; n <= most; n++) {
+        if (weight_buffers(lp, chunk_for(lp, n)) <= room_bytes) {
+            return n;
+        }
+    }
+    return 0;
+}
+
+/* Tries the chunk counts that are worth it for one stripe height. */
+static void try_chunks(geometry_search *s, uint32_t stripe_h) {
+    ts_layer_plan *lp = s->lp;
+    uint64_t stripes = stripe_buffers(lp, stripe_h);
+    if (stripes > s->room_bytes) {
+        return;
+    }
+    uint32_t fewest = fewest_chunks(lp, s->room_bytes - stripes);
+    if (fewest == 0) {
+        return;
+    }
+    bool striped = stripe_h < lp->layer->y.h;
+    uint32_t tries = fewest == 1 || s->quick ? 1 : CHUNK_TRIES;
+    for (uint32_t i = 0; i < tries; i++) {
+        uint32_t n = i < 3 ? fewest + i : fewest * (i - 1);
+        if (n > lp->layer->y.c / granule_of(lp) && n > 1 && i > 0) {
+            break;
+        }
+        uint32_t chunk_c = chunk_for(lp, n);
+        if (!striped || !lp->l3.y_in_l3) {
+            try_geometry(s, stripe_h, chunk_c, true);
+        }
+        if (striped && n > 1) {
+            try_geometry(s, stripe_h, chunk_c, false);
+        } else if (lp->l3.y_in_l3) {
+            try_geometry(s, stripe_h, chunk_c, false);
+        }
+    }
+}
+
+/* Chooses stripes and chunks of one layer for the L2 bytes that its neighbours leave. */
+static bool cut_layer(ts_planner *p, ts_layer_plan *lp, uint64_t room_bytes, bool quick) {
+    geometry_search s = {.p = p, .lp = lp, .room_bytes = room_bytes, .quick = quick};
+    uint32_t h = lp->layer->y.h;
+    if (!is_striped(lp) && weight_buffers(lp, lp->layer->y.c) <= room_bytes) {
+        set_geometry(lp, h, lp->layer->y.c, false);
+        return quick || ts__plan_passes(p, lp);
+    }
+    uint32_t last = 0;
+    for (uint32_t n = 1; n <= h; n++) {
+        uint32_t stripe_h = is_striped(lp) ? (h + n - 1) / n : h;
+        if (stripe_h != last) {
+            try_chunks(&s, stripe_h);
+        }
+        last = stripe_h;
+        bool enough = s.found && !quick && n >= 2 * s.chosen.l3.stripes + 4;
+        if (!is_striped(lp) || enough || (quick && s.found)) {
+            break;
+        }
+    }
+    if (s.found) {
+        *lp = s.chosen;
+    }
+    return s.found;
+}
+
+/* Bytes of L2 that a layer needs at least, with the present homes of activations. */
+static uint64_t least_need(ts_planner *p, uint32_t layer, ts_shortage *why) {
+    ts_layer_plan *lp = &p->plan->layer_plans[layer];
+    take_homes(p, lp);
+    why->layer = layer;
+    why->activation_bytes = resident_bytes(p, layer) + least_stripes(lp);
+    why->weight_bytes = least_weights(lp);
+    why->need_bytes = why->activation_bytes + why->weight_bytes;
+    return why->need_bytes;
+}
+
+/* L3 bytes that a tensor in L3 costs: written once, read by each of its readers. */
+static double spill_cost(const ts_planner *p, ts_tensor_id t) {
+    double reads_count = 0;
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        reads_count += reads(&p->plan->layers[i], t) ? 1.2 : 0;
+    }
+    double writes = p->lives[t].is_input ? 0 : 1;
+    return (double)p->lives[t].bytes * (reads_count + writes);
+}
+
+/* Tensors that live in L2 while a layer runs and could move out. */
+static uint32_t movable(const ts_planner *p, uint32_t layer, ts_tensor_id *out, uint32_t room) {
+    uint32_t count = 0;
+    for (uint32_t t = 0; t < p->graph->tensors.count && count < room; t++) {
+        if (alive(&p->lives[t], layer) && !p->lives[t].in_l3) {
+            out[count++] = t;
+        }
+    }
+    return count;
+}
+
+/* Moves the cheapest set of activations to L3 with which the layer fits. */
+static bool spill_for(ts_planner *p, uint32_t layer, ts_shortage *shortage) {
+    enum { MOST = 8 };
+    ts_tensor_id tensors[MOST];
+    uint32_t count = movable(p, layer, tensors, MOST), chosen = 0;
+    double best = -1;
+    ts_shortage least = *shortage;
+    for (uint32_t set = 1; set < 1u << count; set++) {
+        double cost = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            p->lives[tensors[i]].in_l3 = (set >> i & 1u) != 0;
+            cost += (set >> i & 1u) != 0 ? spill_cost(p, tensors[i]) : 0;
+        }
+        ts_shortage why;
+        if (least_need(p, layer, &why) > p->l2_bytes) {
+            least = why.need_bytes < least.need_bytes ? why : least;
+        } else if (best < 0 || cost < best) {
+            best = cost;
+            chosen = set;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        p->lives[tensors[i]].in_l3 = (chosen >> i & 1u) != 0;
+    }
+    *shortage = least;
+    return chosen != 0;
+}
+
+static bool choose_homes(ts_planner *p, ts_shortage *shortage) {
+    for (uint32_t t = 0; t < p->graph->tensors.count; t++) {
+        p->lives[t].in_l3 = false;
+    }
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        if (least_need(p, i, shortage) > p->l2_bytes && !spill_for(p, i, shortage)) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        take_homes(p, &p->plan->layer_plans[i]);
+    }
+    return true;
+}
+
+static uint64_t stripes_now(const ts_layer_plan *lp) {
+    return is_striped(lp) ? stripe_buffers(lp, lp->l3.stripe_h) : 0;
+}
+
+static uint64_t weights_now(const ts_layer_plan *lp) { return weight_buffers(lp, lp->l3.chunk_c); }
+
+static bool cut_layers(ts_planner *p, bool quick) {
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        ts_layer_plan *lp = &p->plan->layer_plans[i];
+        lp->l3.load_at = i;
+        if (!cut_layer(p, lp, p->l2_bytes - resident_bytes(p, i), quick)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The bus as the choice of load_at sees it: each layer's weights in turn. */
+typedef struct prefetch {
+    uint64_t *used; /* L2 bytes alive in each layer, with what has been placed so far */
+    double *begin;  /* modelled beginning of each layer */
+    double bus_free;
+} prefetch;
+
+static uint32_t earliest_load(const ts_planner *p, const prefetch *f, uint32_t layer, uint64_t budget) {
+    const ts_layer_plan *lps = p->plan->layer_plans;
+    uint64_t bytes = weights_now(&lps[layer]);
+    uint32_t stop = layer > 0 ? lps[layer - 1].l3.load_at : 0, at = layer;
+    if (p->plan->options.objective == TS_OBJECTIVE_DORY) {
+        stop = layer > 0 && layer - 1 > stop ? layer - 1 : stop;
+    }
+    while (at > stop && f->used[at - 1] + bytes <= budget) {
+        at--;
+    }
+    return at;
+}
+
+/* Chooses when each layer's weights are fetched: in the order of the layers, each so early that the bus never
+ * waits for a layer to begin, as far as `budget` bytes of L2 allow. */
+static void choose_loads(ts_planner *p, prefetch *f, uint64_t budget) {
+    ts_plan *plan = p->plan;
+    double rate = ts_target_level(p->target, 3)->read_bytes_per_cycle;
+    rate = rate > 0 ? rate : 1;
+    f->bus_free = 0;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        ts_layer_plan *lp = &plan->layer_plans[i];
+        f->used[i] = resident_bytes(p, i) + stripes_now(lp) + weights_now(lp);
+    }
+    double now = 0;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        ts_layer_plan *lp = &plan->layer_plans[i];
+        uint64_t bytes = weights_now(lp);
+        f->begin[i] = now;
+        uint32_t at = bytes > 0 ? earliest_load(p, f, i, budget) : i;
+        while (at < i && f->begin[at + 1] <= f->bus_free) {
+            at++;
+        }
+        at = bytes == 0 && i > 0 ? plan->layer_plans[i - 1].l3.load_at : at;
+        lp->l3.load_at = at;
+        for (uint32_t j = at; j < i; j++) {
+            f->used[j] += bytes;
+        }
+        double ask = f->begin[at] > f->bus_free ? f->begin[at] : f->bus_free;
+        double all = (double)ts__weight_bytes(lp, lp->layer->y.c) / rate;
+        double first = bytes > 0 ? (double)bytes / rate : 0;
+        first = first < all ? first : all;
+        f->bus_free = ask + first;
+        double ready = f->bus_free > now ? f->bus_free : now;
+        f->bus_free = all > first ? ready + (all - first) : f->bus_free;
+        double end = ready + lp->modelled_cycles - lp->l3_wait_cycles;
+        now = f->bus_free > end && all > first ? f->bus_free : end;
+    }
+}
+
+/* Buffers. */
+
+static int32_t add_buffer(ts_planner *p, ts_buffer buffer) {
+    TS_PUSH(p->plan->arena, &p->plan->buffers, buffer);
+    return (int32_t)p->plan->buffers.count - 1;
+}
+
+static void add_activations(ts_planner *p) {
+    for (uint32_t t = 0; t < p->graph->tensors.count; t++) {
+        ts_life *life = &p->lives[t];
+        if (life->used) {
+            life->buffer = add_buffer(p, (ts_buffer){.role = TS_BUFFER_ACTIVATION,
+                                                     .level = life->in_l3 ? TS_IN_L3 : TS_IN_L2,
+                                                     .tensor = t,
+                                                     .layer = life->first,
+                                                     .bytes = life->bytes,
+                                                     .first_layer = life->first,
+                                                     .last_layer = life->last});
+        }
+    }
+}
+
+static void add_stripe_pair(ts_planner *p, const ts_layer_plan *lp, bool wanted, ts_tensor_id tensor,
+                            uint64_t bytes, int32_t out[2]) {
+    out[0] = out[1] = TS_NO_BUFFER;
+    ts_buffer buffer = {.role = TS_BUFFER_STRIPE,
+                        .level = TS_IN_L2,
+                        .tensor = tensor,
+                        .layer = lp->layer->index,
+                        .bytes = bytes,
+                        .first_layer = lp->layer->index,
+                        .last_layer = lp->layer->index};
+    for (uint32_t i = 0; wanted && i < (lp->l3.stripes > 1 ? 2u : 1u); i++) {
+        out[i] = add_buffer(p, buffer);
+    }
+}
+
+static void add_layer_buffers(ts_planner *p, ts_layer_plan *lp) {
+    const ts_layer *l = lp->layer;
+    lp->x_buffer = p->lives[l->x.tensor].buffer;
+    lp->x2_buffer = l->kind == TS_LAYER_ADD ? p->lives[l->x2.tensor].buffer : TS_NO_BUFFER;
+    lp->y_buffer = p->lives[l->y.tensor].buffer;
+    lp->l3.w_buffer[0] = lp->l3.w_buffer[1] = TS_NO_BUFFER;
+    ts_buffer weights = {.role = TS_BUFFER_WEIGHTS,
+                         .level = TS_IN_L2,
+                         .tensor = TS_NONE,
+                         .layer = l->index,
+                         .bytes = ts__weight_bytes(lp, lp->l3.chunk_c),
+                         .first_layer = lp->l3.load_at,
+                         .last_layer = l->index};
+    for (uint32_t i = 0; weights.bytes > 0 && i < (lp->l3.chunks > 1 ? 2u : 1u); i++) {
+        lp->l3.w_buffer[i] = add_buffer(p, weights);
+    }
+    uint32_t h = lp->l3.stripe_h;
+    add_stripe_pair(p, lp, lp->l3.x_in_l3, l->x.tensor, x_stripe_bytes(l, &l->x, h), lp->l3.x_stripe);
+    add_stripe_pair(p, lp, lp->l3.x2_in_l3, l->x2.tensor, lp->l3.x2_in_l3 ? x_stripe_bytes(l, &l->x2, h) : 0,
+                    lp->l3.x2_stripe);
+    add_stripe_pair(p, lp, lp->l3.y_in_l3, l->y.tensor, (uint64_t)h * l->y.w * l->y.pixel_bytes,
+                    lp->l3.y_stripe);
+}
+
+static void build_buffers(ts_planner *p) {
+    p->plan->buffers.count = 0;
+    add_activations(p);
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        add_layer_buffers(p, &p->plan->layer_plans[i]);
+    }
+}
+
+/* The buffers of one level as blocks; `owner[i]` is the buffer of block i. */
+static uint32_t blocks_of(const ts_planner *p, ts_level level, ts_block *blocks, uint32_t *owner) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < p->plan->buffers.count; i++) {
+        const ts_buffer *b = &p->plan->buffers.data[i];
+        if (b->level == level) {
+            bool input = b->role == TS_BUFFER_ACTIVATION && p->lives[b->tensor].is_input;
+            owner[count] = i;
+            blocks[count++] = (ts_block){.bytes = b->bytes,
+                                         .first = b->first_layer,
+                                         .last = b->last_layer,
+                                         .from_top = (b->first_layer + input) % 2 == 1};
+        }
+    }
+    return count;
+}
+
+static void take_offsets(ts_plan *plan, const ts_block *blocks, const uint32_t *owner, uint32_t count,
+                         uint64_t base) {
+    for (uint32_t i = 0; i < count; i++) {
+        plan->buffers.data[owner[i]].offset = base + blocks[i].offset;
+    }
+}
+
+static void lay_out_l2(ts_planner *p, uint32_t tries) {
+    ts_plan *plan = p->plan;
+    uint32_t room = plan->buffers.count;
+    ts_block *blocks = TS_NEW_ARRAY(p->arena, ts_block, room);
+    uint32_t *owner = TS_NEW_ARRAY(p->arena, uint32_t, room);
+    uint32_t count = blocks_of(p, TS_IN_L2, blocks, owner);
+    plan->l2_bound_bytes = ts__layout_bound(blocks, count);
+    plan->l2_stack_bytes = ts__layout_stack(p->arena, blocks, count);
+    take_offsets(plan, blocks, owner, count, 0);
+    plan->l2_search_bytes = ts__layout_search(p->arena, blocks, count, tries);
+    if (plan->l2_search_bytes < plan->l2_stack_bytes) {
+        take_offsets(plan, blocks, owner, count, 0);
+    }
+    bool searched = plan->l2_search_bytes < plan->l2_stack_bytes;
+    plan->l2_used_bytes = searched ? plan->l2_search_bytes : plan->l2_stack_bytes;
+}
+
+/* The L3 image: weights in the order of the layers, then the activations that live there. */
+static void lay_out_l3(ts_planner *p) {
+    ts_plan *plan = p->plan;
+    uint64_t at = 0;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        ts_layer_plan *lp = &plan->layer_plans[i];
+        lp->l3.weights_l3_offset = at;
+        lp->l3.weights_bytes = ts__weight_bytes(lp, lp->layer->y.c);
+        at += lp->l3.weights_bytes;
+    }
+    plan->l3_weights_bytes = at;
+    ts_block *blocks = TS_NEW_ARRAY(p->arena, ts_block, plan->buffers.count);
+    uint32_t *owner = TS_NEW_ARRAY(p->arena, uint32_t, plan->buffers.count);
+    uint32_t count = blocks_of(p, TS_IN_L3, blocks, owner);
+    plan->l3_used_bytes = at + ts__layout_search(p->arena, blocks, count, 100);
+    take_offsets(plan, blocks, owner, count, at);
+}
+
+static void measure_live(ts_plan *plan) {
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        plan->layer_plans[i].l2_live_bytes = 0;
+    }
+    for (uint32_t b = 0; b < plan->buffers.count; b++) {
+        const ts_buffer *buffer = &plan->buffers.data[b];
+        for (uint32_t i = buffer->first_layer; buffer->level == TS_IN_L2 && i <= buffer->last_layer; i++) {
+            plan->layer_plans[i].l2_live_bytes += word_up(buffer->bytes);
+        }
+    }
+}
+
+/* Fetches as early as a budget allows; where the layout then needs more than there is, with less. */
+static bool fetch_and_lay_out(ts_planner *p, bool quick) {
+    prefetch f = {.used = TS_NEW_ARRAY(p->arena, uint64_t, p->plan->layer_count),
+                  .begin = TS_NEW_ARRAY(p->arena, double, p->plan->layer_count)};
+    uint64_t budget = quick ? 0 : p->l2_bytes;
+    for (uint32_t round = 0; round <= LAYOUT_ROUNDS; round++) {
+        choose_loads(p, &f, round == LAYOUT_ROUNDS ? 0 : budget);
+        build_buffers(p);
+        lay_out_l2(p, FIRST_TRIES);
+        if (p->plan->l2_used_bytes > p->l2_bytes && p->plan->l2_bound_bytes <= p->l2_bytes) {
+            lay_out_l2(p, LAYOUT_TRIES);
+        }
+        if (p->plan->l2_used_bytes <= p->l2_bytes) {
+            return true;
+        }
+        uint64_t over = p->plan->l2_used_bytes - p->l2_bytes;
+        if (budget == 0) {
+            return false;
+        }
+        budget = budget > over ? budget - over : 0;
+    }
+    return false;
+}
+
+/* Where a layer waits for its weights, cutting them into chunks lets it begin with the first. */
+static void hide_waits(ts_planner *p) {
+    ts_plan *plan = p->plan;
+    double best = ts__schedule(p);
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        ts_layer_plan *lp = &plan->layer_plans[i];
+        if (lp->l3.chunks > 1 || is_striped(lp) || lp->l3_wait_cycles < 4000) {
+            continue;
+        }
+        for (uint32_t n = 3; n <= 8; n += n < 4 ? 1 : 2) {
+            ts_layer_plan kept = *lp;
+            uint32_t chunk_c = chunk_for(lp, n);
+            set_geometry(lp, lp->layer->y.h, chunk_c, true);
+            bool fits = lp->l3.chunks > 1 && resident_bytes(p, i) + weights_now(lp) <= p->l2_bytes &&
+                        ts__plan_passes(p, lp) && fetch_and_lay_out(p, false);
+            double cycles = fits ? ts__schedule(p) : best;
+            if (!fits || cycles > best - 1000) {
+                *lp = kept;
+                continue;
+            }
+            best = cycles;
+        }
+    }
+    fetch_and_lay_out(p, false);
+}
+
+bool ts__memory_plan(ts_planner *p, bool quick, ts_shortage *shortage) {
+    if (!choose_homes(p, shortage)) {
+        return false;
+    }
+    if (!cut_layers(p, quick) || !fetch_and_lay_out(p, quick)) {
+        *shortage = (ts_shortage){.need_bytes = p->plan->l2_used_bytes};
+        for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+            ts_shortage why;
+            if (i == 0 || least_need(p, i, &why) > shortage->need_bytes) {
+                least_need(p, i, shortage);
+            }
+        }
+        return false;
+    }
+    if (!quick && p->plan->options.objective == TS_OBJECTIVE_LATENCY) {
+        hide_waits(p);
+    }
+    lay_out_l3(p);
+    measure_live(p->plan);
+    return true;
+}

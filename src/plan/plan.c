@@ -1,0 +1,324 @@
+#include "plan/plan.h"
+
+#include "plan/planner.h"
+
+enum { MAX_VARIANTS = 16 };
+
+ts_pass ts__pass_of(const ts_planner *p, const ts_layer_plan *lp, uint32_t h, uint32_t c) {
+    return (ts_pass){.layer = lp->layer,
+                     .kernel = lp->kernel,
+                     .target = p->target,
+                     .cores = p->plan->options.cores,
+                     .l1_bytes = p->plan->options.l1_bytes,
+                     .h = h,
+                     .c = c};
+}
+
+static void add_pass(const ts_planner *p, ts_layer_plan *lp, uint32_t h, uint32_t c, uint32_t times) {
+    if (times == 0) {
+        return;
+    }
+    ts_pass pass = ts__pass_of(p, lp, h, c);
+    ts_pass_cost cost = ts__l1_cost(&pass, &lp->l1);
+    lp->modelled_cycles += times * cost.cycles;
+    lp->compute_cycles += times * cost.compute_cycles;
+    lp->dma_in_bytes += times * cost.in_bytes;
+    lp->dma_out_bytes += times * cost.out_bytes;
+}
+
+static void cost_passes(ts_planner *p, ts_layer_plan *lp) {
+    const ts_l3_plan *l3 = &lp->l3;
+    uint32_t last_h = lp->layer->y.h - (l3->stripes - 1) * l3->stripe_h;
+    uint32_t last_c = lp->layer->y.c - (l3->chunks - 1) * l3->chunk_c;
+    lp->modelled_cycles = lp->compute_cycles = lp->l3_wait_cycles = 0;
+    lp->dma_in_bytes = lp->dma_out_bytes = 0;
+    add_pass(p, lp, l3->stripe_h, l3->chunk_c, (l3->stripes - 1) * (l3->chunks - 1));
+    add_pass(p, lp, last_h, l3->chunk_c, l3->chunks - 1);
+    add_pass(p, lp, l3->stripe_h, last_c, l3->stripes - 1);
+    add_pass(p, lp, last_h, last_c, 1);
+}
+
+bool ts__plan_passes(ts_planner *p, ts_layer_plan *lp) {
+    uint32_t h = lp->l3.stripe_h, c = lp->l3.chunk_c;
+    ts_pass pass = ts__pass_of(p, lp, h, c);
+    bool known = lp->l1.pass_h == h && lp->l1.pass_c == c;
+    if (!known && !ts__l1_search(&pass, p->plan->options.objective, &lp->l1)) {
+        return false;
+    }
+    cost_passes(p, lp);
+    lp->pass_cycles = ts__l1_cost(&pass, &lp->l1).cycles;
+    return true;
+}
+
+static void set_uncut(ts_layer_plan *lp) {
+    lp->l3.stripes = lp->l3.chunks = 1;
+    lp->l3.stripe_h = lp->layer->y.h;
+    lp->l3.chunk_c = lp->layer->y.c;
+}
+
+/* Sizes that the kernels' argument structs can hold. */
+static ts_status check_limits(ts_planner *p, const ts_layer *l) {
+    const ts_window *w = &l->window;
+    bool fits = l->x.h <= UINT16_MAX && l->x.w <= UINT16_MAX && l->x.c <= UINT16_MAX &&
+                l->y.h <= UINT16_MAX && l->y.w <= UINT16_MAX && l->y.c <= UINT16_MAX &&
+                w->kernel_h <= UINT16_MAX && w->kernel_w <= UINT16_MAX && w->stride_h <= UINT8_MAX &&
+                w->stride_w <= UINT8_MAX && w->dilation_h <= UINT16_MAX && w->dilation_w <= UINT16_MAX &&
+                w->pad_top <= UINT16_MAX && w->pad_left <= UINT16_MAX && w->pad_bottom <= UINT16_MAX &&
+                w->pad_right <= UINT16_MAX;
+    if (!fits) {
+        return ts_error(
+            p->diags, TS_DIAG_LIMIT, l->name, ts_layer_kind_name(l->kind),
+            "a size does not fit the kernels: dimensions, windows and pads are served up to 65535, "
+            "strides up to 255");
+    }
+    return TS_OK;
+}
+
+static uint32_t variants_of(const ts_planner *p, const ts_layer *layer, const ts_kernel **out) {
+    uint32_t count = ts_kernels_for(layer, p->target, out, MAX_VARIANTS), kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool ref = out[i]->isa[0] == 'r' && out[i]->isa[1] == 'e';
+        if (ref || !p->plan->options.ref_only) {
+            out[kept++] = out[i];
+        }
+    }
+    return kept;
+}
+
+/* L1 that the layer needs at least, with the variant that needs least. */
+static uint64_t smallest_l1(const ts_planner *p, const ts_layer *layer) {
+    const ts_kernel *variants[MAX_VARIANTS];
+    uint32_t count = variants_of(p, layer, variants);
+    uint64_t least = UINT64_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        ts_layer_plan lp = {.layer = layer, .kernel = variants[i]};
+        ts_pass pass = ts__pass_of(p, &lp, layer->y.h, layer->y.c);
+        uint64_t bytes = ts__l1_smallest(&pass);
+        least = bytes < least ? bytes : least;
+    }
+    return least;
+}
+
+/* Chooses kernel and tiles for the uncut layer: the variant with the fewest modelled cycles, or the preferred
+ * one with the paper's objective. False where none fits L1. */
+static bool choose_kernel(ts_planner *p, ts_layer_plan *lp) {
+    const ts_kernel *variants[MAX_VARIANTS];
+    uint32_t count = variants_of(p, lp->layer, variants);
+    ts_layer_plan best = *lp;
+    bool found = false;
+    bool first_wins = p->plan->options.objective == TS_OBJECTIVE_DORY;
+    for (uint32_t i = 0; i < count && !(found && first_wins); i++) {
+        lp->kernel = variants[i];
+        lp->l1.pass_h = 0;
+        if (ts__plan_passes(p, lp) && (!found || lp->modelled_cycles < best.modelled_cycles)) {
+            best = *lp;
+            found = true;
+        }
+    }
+    if (found) {
+        *lp = best;
+        ts_pass pass = ts__pass_of(p, lp, lp->layer->y.h, lp->layer->y.c);
+        lp->bound_cycles = ts__l1_bound(&pass);
+    }
+    return found;
+}
+
+static uint64_t smallest_l1_of_all(const ts_planner *p) {
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        uint64_t bytes = smallest_l1(p, &p->plan->layers[i]);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+static ts_status no_fit_l1(ts_planner *p, const ts_layer *l) {
+    uint64_t need = smallest_l1(p, l), have = p->plan->options.l1_bytes;
+    return ts_error(
+        p->diags, TS_DIAG_NO_FIT, l->name, ts_layer_kind_name(l->kind),
+        "does not fit L1: one output pixel with its input, weights and parameters needs %llu bytes, "
+        "%llu are there, %llu are missing; the smallest L1 that would do for the whole network is "
+        "%llu bytes",
+        (unsigned long long)need, (unsigned long long)have, (unsigned long long)(need - have),
+        (unsigned long long)smallest_l1_of_all(p));
+}
+
+static ts_status prepare_layers(ts_planner *p) {
+    ts_plan *plan = p->plan;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        const ts_layer *l = &plan->layers[i];
+        const ts_kernel *variants[MAX_VARIANTS];
+        ts_layer_plan *lp = &plan->layer_plans[i];
+        lp->layer = l;
+        TS_TRY(check_limits(p, l));
+        if (variants_of(p, l, variants) == 0) {
+            return ts_error(p->diags, TS_DIAG_UNSUPPORTED, l->name, ts_layer_kind_name(l->kind),
+                            "no kernel of target '%s' computes this layer", p->target->name);
+        }
+        lp->kernel = variants[0];
+        set_uncut(lp);
+    }
+    return TS_OK;
+}
+
+static ts_status choose_kernels(ts_planner *p) {
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        if (!choose_kernel(p, &p->plan->layer_plans[i])) {
+            return no_fit_l1(p, &p->plan->layers[i]);
+        }
+    }
+    return TS_OK;
+}
+
+static void find_lives(ts_planner *p) {
+    ts_plan *plan = p->plan;
+    p->lives = TS_NEW_ARRAY(p->arena, ts_life, p->graph->tensors.count);
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        const ts_layer *l = &plan->layers[i];
+        const ts_map_shape *maps[3] = {&l->x, &l->y, l->kind == TS_LAYER_ADD ? &l->x2 : NULL};
+        for (uint32_t m = 0; m < 3; m++) {
+            if (maps[m] == NULL) {
+                continue;
+            }
+            ts_life *life = &p->lives[maps[m]->tensor];
+            life->first = life->used ? life->first : i;
+            life->last = i;
+            life->used = true;
+            life->bytes = ts_map_bytes(maps[m]);
+        }
+    }
+    for (uint32_t i = 0; i < p->graph->inputs.count; i++) {
+        ts_life *life = &p->lives[p->graph->inputs.data[i]];
+        life->is_input = true;
+        life->first = 0;
+    }
+    for (uint32_t i = 0; i < p->graph->outputs.count; i++) {
+        ts_life *life = &p->lives[p->graph->outputs.data[i]];
+        life->is_output = true;
+        life->last = plan->layer_count - 1;
+    }
+}
+
+static ts_status fill_options(ts_planner *p) {
+    ts_plan_options *o = &p->plan->options;
+    const ts_memory *l1 = ts_target_level(p->target, 1), *l2 = ts_target_level(p->target, 2);
+    const ts_memory *l3 = ts_target_level(p->target, 3);
+    if (l1 == NULL || l2 == NULL || l3 == NULL) {
+        return ts_error(p->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+                        "target '%s' has %u memory levels; plans are made for three", p->target->name,
+                        (unsigned)ts_target_levels(p->target));
+    }
+    if (o->cores > p->target->cores) {
+        return ts_error(p->diags, TS_DIAG_USAGE, NULL, NULL, "%u cores are asked for; target '%s' has %u",
+                        (unsigned)o->cores, p->target->name, (unsigned)p->target->cores);
+    }
+    o->cores = o->cores > 0 ? o->cores : p->target->cores;
+    uint64_t stacks = 0;
+    for (uint32_t i = 0; i < p->target->cores && i < TS_TARGET_MAX_CORES; i++) {
+        stacks += p->target->stack_bytes[i];
+    }
+    uint64_t reserve = p->target->code_reserve_bytes;
+    o->l1_bytes = o->l1_bytes > 0 ? o->l1_bytes : l1->size_bytes > stacks ? l1->size_bytes - stacks : 0;
+    o->l2_bytes = o->l2_bytes > 0 ? o->l2_bytes : l2->size_bytes > reserve ? l2->size_bytes - reserve : 0;
+    o->l3_bytes = o->l3_bytes > 0 ? o->l3_bytes : l3->size_bytes;
+    return TS_OK;
+}
+
+static ts_status begin(ts_planner *p, const ts_plan_options *options) {
+    ts_plan *plan = p->plan = TS_NEW(p->arena, ts_plan);
+    plan->arena = p->arena;
+    plan->graph = p->graph;
+    plan->target = p->target;
+    plan->options = *options;
+    TS_TRY(fill_options(p));
+    TS_TRY(ts_layers_build(p->arena, p->graph, &plan->layers, &plan->layer_count, p->diags));
+    plan->layer_plans = TS_NEW_ARRAY(p->arena, ts_layer_plan, plan->layer_count);
+    p->start_cycles = TS_NEW_ARRAY(p->arena, double, plan->layer_count);
+    find_lives(p);
+    return prepare_layers(p);
+}
+
+/* Smallest L2, by halving between what is too little and what is enough; 0 where even all would not do. */
+static uint64_t smallest_l2(ts_planner *p) {
+    uint64_t kept = p->l2_bytes, low = 0, high = 1024;
+    ts_shortage why;
+    for (p->l2_bytes = high; !ts__memory_plan(p, true, &why); p->l2_bytes = high) {
+        low = high;
+        high *= 2;
+        if (high > UINT64_C(1) << 40) {
+            p->l2_bytes = kept;
+            return 0;
+        }
+    }
+    while (high - low > 4) {
+        p->l2_bytes = (low + (high - low) / 2 + 3) / 4 * 4;
+        uint64_t middle = p->l2_bytes;
+        *(ts__memory_plan(p, true, &why) ? &high : &low) = middle;
+    }
+    p->l2_bytes = kept;
+    return high;
+}
+
+static ts_status no_fit_l2(ts_planner *p, const ts_shortage *why) {
+    const ts_layer *l = &p->plan->layers[why->layer];
+    uint64_t have = p->plan->options.l2_bytes, need = why->need_bytes;
+    uint64_t missing = need > have ? need - have : 4;
+    return ts_error(
+        p->diags, TS_DIAG_NO_FIT, l->name, ts_layer_kind_name(l->kind),
+        "does not fit L2: activations fill %llu bytes and weights %llu at least, %llu are there, %llu "
+        "are missing; the smallest L2 that would do for the whole network is %llu bytes, the "
+        "smallest L1 %llu",
+        (unsigned long long)why->activation_bytes, (unsigned long long)why->weight_bytes,
+        (unsigned long long)have, (unsigned long long)missing, (unsigned long long)smallest_l2(p),
+        (unsigned long long)smallest_l1_of_all(p));
+}
+
+static void finish(ts_planner *p) {
+    ts_plan *plan = p->plan;
+    plan->modelled_cycles = ts__schedule(p);
+    plan->bound_cycles = 0;
+    plan->l1_used_bytes = 0;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        ts_layer_plan *lp = &plan->layer_plans[i];
+        uint64_t used = lp->l1.used_bytes;
+        plan->bound_cycles += lp->bound_cycles;
+        plan->l1_used_bytes = used > plan->l1_used_bytes ? used : plan->l1_used_bytes;
+    }
+}
+
+ts_status ts_plan_build(ts_arena *arena, const ts_graph *graph, const ts_target *target,
+                        const ts_plan_options *options, ts_plan **out, ts_diags *diags) {
+    ts_planner p = {.arena = arena, .graph = graph, .target = target, .diags = diags};
+    TS_TRY(begin(&p, options));
+    TS_TRY(choose_kernels(&p));
+    p.l2_bytes = p.plan->options.l2_bytes;
+    ts_shortage why = {0};
+    if (!ts__memory_plan(&p, false, &why)) {
+        return no_fit_l2(&p, &why);
+    }
+    if (p.plan->l3_used_bytes > p.plan->options.l3_bytes) {
+        return ts_error(
+            diags, TS_DIAG_NO_FIT, NULL, NULL,
+            "does not fit L3: weights fill %llu bytes and activations %llu, %llu are there, %llu are "
+            "missing",
+            (unsigned long long)p.plan->l3_weights_bytes,
+            (unsigned long long)(p.plan->l3_used_bytes - p.plan->l3_weights_bytes),
+            (unsigned long long)p.plan->options.l3_bytes,
+            (unsigned long long)(p.plan->l3_used_bytes - p.plan->options.l3_bytes));
+    }
+    finish(&p);
+    *out = p.plan;
+    return TS_OK;
+}
+
+ts_status ts_plan_smallest(ts_arena *arena, const ts_graph *graph, const ts_target *target,
+                           const ts_plan_options *options, uint64_t *l1_bytes, uint64_t *l2_bytes,
+                           ts_diags *diags) {
+    ts_planner p = {.arena = arena, .graph = graph, .target = target, .diags = diags};
+    TS_TRY(begin(&p, options));
+    *l1_bytes = smallest_l1_of_all(&p);
+    *l2_bytes = smallest_l2(&p);
+    return *l2_bytes > 0
+               ? TS_OK
+               : ts_error(diags, TS_DIAG_NO_FIT, NULL, NULL, "no size of L2 would do for this network");
+}

@@ -1,0 +1,66 @@
+/* Inside src/plan: what the parts of the planner share. ts_plan_build() (plan.c) prepares layers, kernels and
+ * tiles; memory.c decides what lives where and when; schedule.c knows when the L3 bus is busy. */
+#ifndef TS_PLAN_PLANNER_H
+#define TS_PLAN_PLANNER_H
+
+#include "plan/layout.h"
+#include "plan/plan.h"
+#include "plan/tile.h"
+
+/* An activation tensor: its bytes, the layers between which it is needed, and where it lives. */
+typedef struct ts_life {
+    bool used;
+    bool is_input, is_output;
+    uint64_t bytes;
+    uint32_t first, last;
+    bool in_l3;
+    int32_t buffer;
+} ts_life;
+
+typedef struct ts_planner {
+    ts_arena *arena;
+    const ts_graph *graph;
+    const ts_target *target;
+    ts_plan *plan;
+    ts_diags *diags;
+    ts_life *lives;       /* one a tensor of the graph */
+    uint64_t l2_bytes;    /* the budget that is being tried */
+    double *start_cycles; /* modelled beginning of each layer, filled by ts__schedule() */
+} ts_planner;
+
+/* The pass geometry of a layer plan: rows and channels of a full pass. */
+ts_pass ts__pass_of(const ts_planner *p, const ts_layer_plan *lp, uint32_t h, uint32_t c);
+
+/* Chooses L1 tiles for the passes that lp->l3 describes and sets its modelled cycles (no waiting for L3).
+ * False where not even the smallest tile fits L1. */
+bool ts__plan_passes(ts_planner *p, ts_layer_plan *lp);
+
+/* Packed weights of output channels [0, channels), rounded up to whole words. */
+uint64_t ts__weight_bytes(const ts_layer_plan *lp, uint32_t channels);
+
+/* Rows of x (x2) that stripe `stripe` of this layer reads. */
+uint32_t ts__stripe_rows(const ts_layer_plan *lp, uint32_t stripe, uint32_t *begin);
+
+/* The most rows that a stripe of `stripe_h` output rows reads. */
+uint32_t ts__stripe_rows_most(const ts_layer *layer, uint32_t stripe_h);
+
+/* Why a network does not fit: the layer, and what it needs of L2 at least. */
+typedef struct ts_shortage {
+    uint32_t layer;
+    uint64_t need_bytes, activation_bytes, weight_bytes;
+} ts_shortage;
+
+/* Decides, for p->l2_bytes of L2: which activations live in L3, how each layer's weights come, which stripes
+ * and chunks it is cut into, when weights are fetched, and lays out L2 and L3. With `quick` nothing is
+ * prefetched and L1 tiles are not chosen again: enough to know whether it fits. False, with the reason, where
+ * it does not. */
+bool ts__memory_plan(ts_planner *p, bool quick, ts_shortage *shortage);
+
+/* Runs the model of the L3 bus over all layers: fills l3_wait_cycles, modelled_cycles, L3 bytes and
+ * start_cycles. Returns the network's cycles. */
+double ts__schedule(ts_planner *p);
+
+/* Modelled cycles of one layer alone, the L3 bus idle and nothing fetched before. */
+double ts__schedule_alone(ts_planner *p, uint32_t layer);
+
+#endif

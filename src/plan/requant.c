@@ -1,0 +1,422 @@
+#include "plan/requant.h"
+
+#include <string.h>
+
+#include "num/integer.h"
+
+__extension__ typedef __int128 wide;
+
+enum {
+    MAX_LEVELS = 4096, /* steps of a staircase that are worth proving one by one */
+    MAX_SHIFT = 30,
+    SLOPE_STEPS = 8 /* slopes tried on either side of the nearest one */
+};
+
+/* The requantisation of one channel over the accumulators [first, last], all of them mirrored (a -> -a)
+ * where it falls, so that it never falls. floor((k a + l) / d), clipped; or TFLite's by its definition. */
+typedef struct staircase {
+    const ts_requant *requant;
+    uint32_t channel;
+    int64_t bias;
+    int64_t k, l, d; /* NEMO */
+    int64_t first, last;
+    int64_t f_first, f_last;
+    bool mirrored;
+    int64_t *steps; /* steps[j]: the smallest a with f(a) >= f_first + 1 + j; NULL until needed */
+} staircase;
+
+/* What is looked for: y = clip((k a + l) >> shift). */
+typedef struct line {
+    int64_t k, l;
+} line;
+
+static wide floor_div(wide n, wide d) {
+    wide q = n / d;
+    return q * d > n ? q - 1 : q;
+}
+
+static int64_t clip(wide value, int64_t low, int64_t high) {
+    return value < low ? low : value > high ? high : (int64_t)value;
+}
+
+static int64_t evaluate(const staircase *s, int64_t a) {
+    if (s->requant->kind == TS_REQUANT_TFLITE) {
+        return ts_requant_apply(s->requant, s->channel, (s->mirrored ? -a : a) + s->bias);
+    }
+    return clip(floor_div((wide)s->k * a + s->l, s->d), s->requant->low, s->requant->high);
+}
+
+/* Smallest a in (first, last] with f(a) >= level; f(first) < level <= f(last). */
+static int64_t step_of(const staircase *s, int64_t level) {
+    if (s->requant->kind == TS_REQUANT_NEMO) {
+        wide a = -floor_div(-((wide)level * s->d - s->l), s->k);
+        return clip(a, s->first + 1, s->last);
+    }
+    int64_t below = s->first, above = s->last;
+    while (above - below > 1) {
+        int64_t middle = below + (above - below) / 2;
+        *(evaluate(s, middle) >= level ? &above : &below) = middle;
+    }
+    return above;
+}
+
+static void find_steps(ts_arena *arena, staircase *s) {
+    uint32_t count = (uint32_t)(s->f_last - s->f_first);
+    s->steps = TS_NEW_ARRAY(arena, int64_t, count);
+    for (uint32_t j = 0; j < count; j++) {
+        s->steps[j] = step_of(s, s->f_first + 1 + j);
+    }
+}
+
+/* The part of the accumulators that the line must serve: all, or what is left inside a clip. */
+static ts_acc_range part_inside(const staircase *s, const ts_acc_range *clipped) {
+    ts_acc_range part = {s->first, s->last};
+    if (clipped != NULL) {
+        ts_acc_range c = s->mirrored ? (ts_acc_range){-clipped->high, -clipped->low} : *clipped;
+        part.low = clip(part.low, c.low, c.high);
+        part.high = clip(part.high, c.low, c.high);
+    }
+    return part;
+}
+
+static bool fits_s32(wide value) { return value >= INT32_MIN && value <= INT32_MAX; }
+
+/* Neither a product nor a sum may leave 32 bits on the part. */
+static bool line_fits(line at, ts_acc_range part) {
+    wide low = (wide)at.k * part.low, high = (wide)at.k * part.high;
+    return fits_s32(at.k) && fits_s32(at.l) && fits_s32(low) && fits_s32(high) && fits_s32(low + at.l) &&
+           fits_s32(high + at.l);
+}
+
+/* The graph's own line at another shift, where that is the same function: every dropped bit of k is 0. */
+static bool same_line(const staircase *s, uint32_t shift, line *out) {
+    uint32_t own = (uint32_t)__builtin_ctzll((unsigned long long)s->d);
+    if (s->requant->kind != TS_REQUANT_NEMO || (s->d & (s->d - 1)) != 0) {
+        return false;
+    }
+    if (shift >= own) {
+        wide k = (wide)s->k << (shift - own), l = (wide)s->l << (shift - own);
+        *out = (line){clip(k, INT64_MIN, INT64_MAX), clip(l, INT64_MIN, INT64_MAX)};
+        return k == out->k && l == out->l;
+    }
+    *out = (line){s->k >> (own - shift), s->l >> (own - shift)};
+    return (out->k << (own - shift)) == s->k;
+}
+
+/* The values of l for which a line of slope k meets every step exactly:
+ *   k t + l >= j 2^shift   and   k (t - 1) + l <= j 2^shift - 1   for the step t of each level j,
+ * the ends stay on their levels where the clip of the result does not hold them, and nothing leaves 32 bits.
+ * Returns high - low; negative where there is none. */
+static wide offsets_for(const staircase *s, int64_t k, uint32_t shift, ts_acc_range part, wide *low) {
+    wide unit = (wide)1 << shift;
+    wide least = INT32_MIN, most = INT32_MAX;
+    wide at_low = (wide)k * part.low, at_high = (wide)k * part.high;
+    least = INT32_MIN - at_low > least ? INT32_MIN - at_low : least;
+    most = INT32_MAX - at_high < most ? INT32_MAX - at_high : most;
+    uint32_t count = (uint32_t)(s->f_last - s->f_first);
+    for (uint32_t j = 0; j < count && least <= most; j++) {
+        wide level = (wide)(s->f_first + 1 + j) * unit;
+        wide from = level - (wide)k * s->steps[j];
+        wide to = level - 1 - (wide)k * (s->steps[j] - 1);
+        least = from > least ? from : least;
+        most = to < most ? to : most;
+    }
+    if (s->f_first > s->requant->low) {
+        wide from = s->f_first * unit - at_low;
+        least = from > least ? from : least;
+    }
+    if (s->f_last < s->requant->high) {
+        wide to = (s->f_last + 1) * unit - 1 - at_high;
+        most = to < most ? to : most;
+    }
+    *low = least;
+    return most - least;
+}
+
+/* The slope nearest to the staircase's own at this shift. */
+static wide nearest_slope(const staircase *s, uint32_t shift) {
+    uint32_t count = (uint32_t)(s->f_last - s->f_first);
+    if (s->requant->kind == TS_REQUANT_NEMO) {
+        return floor_div(((wide)s->k << shift) + s->d / 2, s->d);
+    }
+    int64_t span = s->steps[count - 1] - s->steps[0];
+    return span <= 0 ? (wide)1 << shift : (((wide)(count - 1) << shift) + span / 2) / span;
+}
+
+static bool search_line(const staircase *s, uint32_t shift, ts_acc_range part, line *out) {
+    wide near = nearest_slope(s, shift);
+    for (int i = 0; i <= 2 * SLOPE_STEPS; i++) {
+        wide k = near + (i % 2 == 0 ? i / 2 : -(i + 1) / 2);
+        wide low;
+        if (k < 0 || !fits_s32(k) || !fits_s32(k * part.low) || !fits_s32(k * part.high)) {
+            continue;
+        }
+        wide room = offsets_for(s, (int64_t)k, shift, part, &low);
+        if (room >= 0) {
+            *out = (line){(int64_t)k, (int64_t)(low + room / 2)};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A channel of one level takes the constant line: its accumulators may all lie outside the layer's clip,
+ * where its own line would say something else. */
+static bool find_line(ts_arena *arena, staircase *s, uint32_t shift, const ts_acc_range *clipped, line *out) {
+    ts_acc_range part = part_inside(s, clipped);
+    if (s->f_first == s->f_last) {
+        wide level = (wide)s->f_first << shift;
+        *out = (line){0, clip(level, INT64_MIN, INT64_MAX)};
+        return fits_s32(level);
+    }
+    if (same_line(s, shift, out) && line_fits(*out, part)) {
+        return true;
+    }
+    if (s->f_last - s->f_first > MAX_LEVELS) {
+        return false;
+    }
+    if (s->steps == NULL) {
+        find_steps(arena, s);
+    }
+    return search_line(s, shift, part, out);
+}
+
+static bool find_lines(ts_arena *arena, staircase *stairs, ts_rq_plan *plan, uint32_t shift,
+                       const ts_acc_range *clipped) {
+    for (uint32_t c = 0; c < plan->channels; c++) {
+        line found;
+        if (!find_line(arena, &stairs[c], shift, clipped, &found)) {
+            return false;
+        }
+        plan->k[c] = stairs[c].mirrored ? -found.k : found.k;
+        plan->l[c] = found.l;
+    }
+    plan->shift = shift;
+    return true;
+}
+
+/* The largest shift at which the steepest channel's products may still fit. */
+static uint32_t largest_shift(const staircase *stairs, uint32_t channels, const ts_acc_range *clipped) {
+    uint32_t shift = MAX_SHIFT;
+    for (uint32_t c = 0; c < channels; c++) {
+        const staircase *s = &stairs[c];
+        ts_acc_range part = part_inside(s, clipped);
+        int64_t reach = part.high > -part.low ? part.high : -part.low;
+        if (s->requant->kind != TS_REQUANT_NEMO || s->f_first == s->f_last) {
+            continue;
+        }
+        while (shift > 0 && floor_div((wide)s->k << shift, s->d) * reach > (wide)INT32_MAX * 2) {
+            shift--;
+        }
+    }
+    return shift;
+}
+
+/* The shift at which the graph's own numbers are smallest without a bit lost, or MAX_SHIFT + 1. */
+static uint32_t own_shift(const staircase *stairs, uint32_t channels) {
+    int64_t d = stairs[0].d;
+    if (stairs[0].requant->kind != TS_REQUANT_NEMO || (d & (d - 1)) != 0) {
+        return MAX_SHIFT + 1;
+    }
+    uint32_t drop = (uint32_t)__builtin_ctzll((unsigned long long)d), own = drop;
+    for (uint32_t c = 0; c < channels; c++) {
+        if (stairs[c].f_first != stairs[c].f_last) {
+            uint32_t zeros = (uint32_t)__builtin_ctzll((unsigned long long)stairs[c].k);
+            drop = zeros < drop ? zeros : drop;
+        }
+    }
+    return own - drop;
+}
+
+static bool find_shift(ts_arena *arena, staircase *stairs, ts_rq_plan *plan, const ts_acc_range *clipped) {
+    uint32_t own = own_shift(stairs, plan->channels);
+    if (own <= MAX_SHIFT && find_lines(arena, stairs, plan, own, clipped)) {
+        return true;
+    }
+    for (uint32_t shift = largest_shift(stairs, plan->channels, clipped); shift > 0; shift--) {
+        if (shift != own && find_lines(arena, stairs, plan, shift, clipped)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Accumulator bounds of the layer outside which every channel has reached an end of its staircase. */
+static ts_acc_range active_part(const staircase *stairs, uint32_t channels) {
+    ts_acc_range active = {INT64_MAX, INT64_MIN};
+    for (uint32_t c = 0; c < channels; c++) {
+        const staircase *s = &stairs[c];
+        if (s->f_first == s->f_last) {
+            continue;
+        }
+        int64_t low = step_of(s, s->f_first + 1) - 1, high = step_of(s, s->f_last);
+        if (s->mirrored) {
+            int64_t swap = low;
+            low = -high;
+            high = -swap;
+        }
+        active.low = low < active.low ? low : active.low;
+        active.high = high > active.high ? high : active.high;
+    }
+    return active.low <= active.high ? active : (ts_acc_range){0, 0};
+}
+
+static ts_acc_range power_of_two_around(ts_acc_range range) {
+    int64_t bound = 1;
+    while (range.low < -bound || range.high > bound - 1) {
+        bound *= 2;
+    }
+    return (ts_acc_range){-bound, bound - 1};
+}
+
+static bool find_clipped(ts_arena *arena, staircase *stairs, ts_rq_plan *plan) {
+    ts_acc_range tight = active_part(stairs, plan->channels);
+    ts_acc_range tries[2] = {power_of_two_around(tight), tight};
+    for (int i = 0; i < 2; i++) {
+        if (fits_s32(tries[i].low) && fits_s32(tries[i].high) && find_shift(arena, stairs, plan, &tries[i])) {
+            plan->acc_low = (int32_t)tries[i].low;
+            plan->acc_high = (int32_t)tries[i].high;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Folds m and the bias into one line in 64 bits; false where they do not hold it over the whole range. */
+static bool fold(const ts_requant *requant, uint32_t channel, int64_t bias, ts_acc_range acc, staircase *s) {
+    uint32_t c = requant->channels == 1 ? 0 : channel;
+    wide k, l, by_bias, low, high;
+    if (__builtin_mul_overflow((wide)requant->kappa[c], (wide)requant->m, &k) ||
+        __builtin_mul_overflow(k, (wide)bias, &by_bias) ||
+        __builtin_mul_overflow((wide)requant->lambda[c], (wide)requant->m, &l) ||
+        __builtin_add_overflow(l, by_bias, &l) || __builtin_mul_overflow(k, (wide)acc.low, &low) ||
+        __builtin_mul_overflow(k, (wide)acc.high, &high)) {
+        return false;
+    }
+    wide limit = (wide)1 << 62;
+    if (k > limit || k < -limit || l > limit || l < -limit || low > limit || low < -limit || high > limit ||
+        high < -limit) {
+        return false;
+    }
+    s->k = (int64_t)k;
+    s->l = (int64_t)l;
+    s->d = requant->d;
+    return true;
+}
+
+static bool build_staircase(const ts_requant *requant, uint32_t channel, int64_t bias, ts_acc_range acc,
+                            staircase *s) {
+    *s =
+        (staircase){.requant = requant, .channel = channel, .bias = bias, .first = acc.low, .last = acc.high};
+    if (requant->kind == TS_REQUANT_NEMO) {
+        if (!fold(requant, channel, bias, acc, s)) {
+            return false;
+        }
+        s->mirrored = s->k < 0;
+        s->k = s->mirrored ? -s->k : s->k;
+    } else {
+        s->d = 1;
+        s->mirrored = requant->multiplier[requant->channels == 1 ? 0 : channel] < 0;
+    }
+    if (s->mirrored) {
+        s->first = -acc.high;
+        s->last = -acc.low;
+    }
+    s->f_first = evaluate(s, s->first);
+    s->f_last = evaluate(s, s->last);
+    return true;
+}
+
+static uint32_t log2_exact(int64_t value) {
+    return (value & (value - 1)) == 0 ? (uint32_t)__builtin_ctzll((unsigned long long)value) : 0;
+}
+
+/* The class that is the graph's own: 64 bits, or TFLite's arithmetic. */
+static void keep_own(const ts_requant *requant, const int64_t *bias, const staircase *stairs, ts_arena *arena,
+                     ts_rq_plan *out) {
+    bool tflite = requant->kind == TS_REQUANT_TFLITE;
+    out->class_ = tflite ? TS_RQC_TFLITE : TS_RQC_S64;
+    out->div = tflite ? 1 : requant->d;
+    out->shift = log2_exact(out->div);
+    out->tflite_shift = TS_NEW_ARRAY(arena, int32_t, out->channels);
+    for (uint32_t c = 0; c < out->channels; c++) {
+        uint32_t own = requant->channels == 1 ? 0 : c;
+        out->k[c] = tflite ? requant->multiplier[own] : stairs[c].mirrored ? -stairs[c].k : stairs[c].k;
+        out->l[c] = !tflite ? stairs[c].l : bias != NULL ? bias[c] : 0;
+        out->tflite_shift[c] = tflite ? requant->shift[own] : 0;
+    }
+}
+
+static void plan_none(const int64_t *bias, ts_rq_plan *out) {
+    out->class_ = TS_RQC_NONE;
+    for (uint32_t c = 0; c < out->channels; c++) {
+        out->k[c] = 1;
+        out->l[c] = bias != NULL ? bias[c] : 0;
+    }
+}
+
+static void free_arena(void *arena) { ts_arena_free(arena); }
+
+ts_status ts__requant_plan(ts_arena *arena, const ts_requant *requant, uint32_t channels, const int64_t *bias,
+                           const ts_acc_range *acc, ts_rq_plan *out, const char *node, const char *op,
+                           ts_diags *diags) {
+    *out = (ts_rq_plan){.channels = channels, .div = 1, .low = requant->low, .high = requant->high};
+    out->k = TS_NEW_ARRAY(arena, int64_t, channels);
+    out->l = TS_NEW_ARRAY(arena, int64_t, channels);
+    out->zero = requant->zero;
+    if (requant->kind == TS_REQUANT_NONE) {
+        plan_none(bias, out);
+        return TS_OK;
+    }
+    ts_arena *scratch = ts_arena_new("requantisation proof", 0);
+    ts_guard_defer(free_arena, scratch);
+    staircase *stairs = TS_NEW_ARRAY(scratch, staircase, channels);
+    ts_status status = TS_OK;
+    for (uint32_t c = 0; c < channels && status == TS_OK; c++) {
+        if (!build_staircase(requant, c, bias != NULL ? bias[c] : 0, acc[c], &stairs[c])) {
+            status =
+                ts_error(diags, TS_DIAG_VALUE, node, op,
+                         "kappa, lambda, m and bias of channel %u leave 64 bits when they are multiplied; "
+                         "smaller multipliers would do",
+                         c);
+        }
+    }
+    if (status == TS_OK) {
+        if (find_shift(scratch, stairs, out, NULL)) {
+            out->class_ = TS_RQC_S32;
+        } else if (find_clipped(scratch, stairs, out)) {
+            out->class_ = TS_RQC_S32C;
+        } else {
+            keep_own(requant, bias, stairs, arena, out);
+        }
+    }
+    ts_guard_undefer(scratch);
+    ts_arena_free(scratch);
+    return status;
+}
+
+static int64_t apply_s32(const ts_rq_plan *plan, uint32_t c, int64_t acc) {
+    int32_t sum = (int32_t)((uint32_t)acc * (uint32_t)plan->k[c] + (uint32_t)plan->l[c]);
+    return clip(sum >> plan->shift, plan->low, plan->high);
+}
+
+int64_t ts__rq_plan_apply(const ts_rq_plan *plan, const ts_requant *requant, uint32_t channel, int64_t acc) {
+    switch (plan->class_) {
+        case TS_RQC_S32:
+            return apply_s32(plan, channel, acc);
+        case TS_RQC_S32C:
+            return apply_s32(plan, channel, clip(acc, plan->acc_low, plan->acc_high));
+        case TS_RQC_S64:
+            return clip(floor_div((wide)acc * plan->k[channel] + plan->l[channel], plan->div), plan->low,
+                        plan->high);
+        case TS_RQC_TFLITE:
+            return ts_requant_apply(requant, channel, acc + plan->l[channel]);
+        default:
+            return acc + plan->l[channel];
+    }
+}
+
+const char *ts_rq_class_name(ts_rq_class class_) {
+    static const char *const names[] = {"none", "s32", "s32c", "s64", "tflite"};
+    return names[class_];
+}

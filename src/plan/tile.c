@@ -1,0 +1,534 @@
+#include "plan/tile.h"
+
+#include <math.h>
+
+enum { AXIS_CLASSES = 4 };
+
+/* Software costs of a tile step, in cycles of core 0, fitted to the simulator (docs/cost-model.md). */
+static const double STEP_CYCLES = 90;     /* loop, arguments, two barriers */
+static const double TRANSFER_CYCLES = 24; /* to start one transfer and wait for it */
+static const double PASS_CYCLES = 200;    /* entering and leaving a layer */
+
+/* Tiles along one axis that are alike: `count` of them with y outputs from x inputs inside the tensor. */
+typedef struct axis_class {
+    uint32_t y, x, count;
+    bool border; /* a part of the window lies in the padding */
+} axis_class;
+
+/* One axis cut into tiles of one size. */
+typedef struct axis {
+    uint32_t tiles, class_count, x_most;
+    uint64_t x_total;
+    axis_class classes[AXIS_CLASSES];
+} axis;
+
+uint32_t ts__rows_needed(uint32_t first, uint32_t count, uint32_t stride, uint32_t kernel, uint32_t dilation,
+                         uint32_t pad, uint32_t size, uint32_t *begin) {
+    int64_t from = (int64_t)first * stride - pad;
+    int64_t to = ((int64_t)first + count - 1) * stride + (int64_t)(kernel - 1) * dilation - pad + 1;
+    from = from < 0 ? 0 : from > size ? size : from;
+    to = to > size ? size : to < from ? from : to;
+    if (begin != NULL) {
+        *begin = (uint32_t)from;
+    }
+    return (uint32_t)(to - from);
+}
+
+bool ts__cuts_x(const ts_layer *layer) { return ts_layer_is_channelwise(layer) || layer->groups > 1; }
+
+static void add_class(axis *a, axis_class c) {
+    axis_class *last = a->class_count > 0 ? &a->classes[a->class_count - 1] : NULL;
+    bool alike = last != NULL && last->y == c.y && last->x == c.x && last->border == c.border;
+    if (alike || a->class_count == AXIS_CLASSES) {
+        last->count += c.count;
+        last->x = last->x > c.x ? last->x : c.x;
+        last->border = last->border || c.border;
+        return;
+    }
+    a->classes[a->class_count++] = c;
+}
+
+static axis cut_axis(uint32_t size, uint32_t tile, uint32_t stride, uint32_t kernel, uint32_t dilation,
+                     uint32_t pad, uint32_t x_size) {
+    axis a = {.tiles = (size + tile - 1) / tile};
+    for (uint32_t first = 0; first < size; first += tile) {
+        uint32_t y = size - first < tile ? size - first : tile;
+        uint32_t x = ts__rows_needed(first, y, stride, kernel, dilation, pad, x_size, NULL);
+        uint64_t whole = (uint64_t)(y - 1) * stride + (uint64_t)(kernel - 1) * dilation + 1;
+        add_class(&a, (axis_class){y, x, 1, x < whole});
+        a.x_most = x > a.x_most ? x : a.x_most;
+        a.x_total += x;
+    }
+    return a;
+}
+
+static uint32_t padded(uint32_t y, uint32_t stride, uint32_t kernel, uint32_t dilation) {
+    return (y - 1) * stride + (kernel - 1) * dilation + 1;
+}
+
+/* Rows are counted for the first stripe; the stripes below it have no padding above them and may need more.
+ */
+static axis cut_rows(const ts_pass *p, uint32_t tile) {
+    const ts_window *w = &p->layer->window;
+    axis a = cut_axis(p->h, tile, w->stride_h, w->kernel_h, w->dilation_h, w->pad_top, p->layer->x.h);
+    if (p->h < p->layer->y.h) {
+        uint32_t whole = padded(tile < p->h ? tile : p->h, w->stride_h, w->kernel_h, w->dilation_h);
+        whole = whole < p->layer->x.h ? whole : p->layer->x.h;
+        a.x_most = whole > a.x_most ? whole : a.x_most;
+    }
+    return a;
+}
+
+static axis cut_columns(const ts_pass *p, uint32_t tile) {
+    const ts_window *w = &p->layer->window;
+    return cut_axis(p->layer->y.w, tile, w->stride_w, w->kernel_w, w->dilation_w, w->pad_left, p->layer->x.w);
+}
+
+static uint64_t element_bytes(ts_type type, uint64_t count) { return (count * ts_type_bits(type) + 7) / 8; }
+
+static uint64_t word_up(uint64_t bytes) { return (bytes + 3) / 4 * 4; }
+
+static uint32_t x_channels(const ts_layer *layer, uint32_t y_c) {
+    return ts__cuts_x(layer) ? (uint32_t)((uint64_t)y_c * layer->x.c / layer->y.c) : layer->x.c;
+}
+
+static uint32_t common_multiple(uint32_t a, uint32_t b) {
+    uint32_t x = a, y = b;
+    while (y != 0) {
+        uint32_t rest = x % y;
+        x = y;
+        y = rest;
+    }
+    uint64_t multiple = (uint64_t)a / x * b;
+    return multiple > UINT32_MAX ? UINT32_MAX : (uint32_t)multiple;
+}
+
+uint32_t ts__tile_granule(const ts_layer *layer, const ts_kernel *kernel) {
+    uint32_t granule = kernel->c_granule > 0 ? kernel->c_granule : 1;
+    uint32_t y_bits = ts_type_bits(layer->y.type);
+    granule = common_multiple(granule, y_bits < 8 ? 8 / y_bits : 1);
+    if (ts__cuts_x(layer)) {
+        uint32_t x_bits = ts_type_bits(layer->x.type);
+        granule = common_multiple(granule, x_bits < 8 ? 8 / x_bits : 1);
+        granule = common_multiple(
+            granule, layer->y.c / layer->groups > 0 && layer->groups > 1 ? layer->y.c / layer->groups : 1);
+    }
+    return granule < layer->y.c ? granule : layer->y.c;
+}
+
+static void complete_from_axes(const ts_pass *p, const axis *rows, const axis *columns, ts_tile *tile) {
+    const ts_window *w = &p->layer->window;
+    tile->x_c = x_channels(p->layer, tile->y_c);
+    tile->x_h = rows->x_most;
+    tile->x_w = columns->x_most;
+    if (p->kernel->padded_x) {
+        tile->x_h = padded(tile->y_h, w->stride_h, w->kernel_h, w->dilation_h);
+        tile->x_w = padded(tile->y_w, w->stride_w, w->kernel_w, w->dilation_w);
+    }
+}
+
+void ts__tile_complete(const ts_pass *p, ts_tile *tile) {
+    axis rows = cut_rows(p, tile->y_h), columns = cut_columns(p, tile->y_w);
+    complete_from_axes(p, &rows, &columns, tile);
+}
+
+static bool has_x2(const ts_pass *p) { return p->layer->kind == TS_LAYER_ADD; }
+
+static void set_bytes(const ts_pass *p, ts_l1_plan *l1) {
+    const ts_layer *layer = p->layer;
+    const ts_tile *t = &l1->tile;
+    l1->x_bytes = word_up((uint64_t)t->x_h * t->x_w * element_bytes(layer->x.type, t->x_c));
+    l1->x2_bytes = has_x2(p) ? word_up((uint64_t)t->x_h * t->x_w * element_bytes(layer->x2.type, t->x_c)) : 0;
+    l1->y_bytes = word_up((uint64_t)t->y_h * t->y_w * element_bytes(layer->y.type, t->y_c));
+    l1->w_bytes = word_up(p->kernel->weight_bytes(layer, t->y_c));
+    l1->scratch_bytes = word_up(p->kernel->scratch_bytes(layer, t, p->cores));
+}
+
+static uint64_t used_bytes(const ts_l1_plan *l1) {
+    return l1->x_count * l1->x_bytes + l1->x2_count * l1->x2_bytes + l1->w_count * l1->w_bytes +
+           l1->y_count * l1->y_bytes + l1->scratch_bytes;
+}
+
+static uint64_t place(uint64_t offset[2], uint32_t count, uint64_t bytes, uint64_t at) {
+    for (uint32_t i = 0; i < 2; i++) {
+        offset[i] = at + (i < count ? i : 0) * bytes;
+    }
+    return at + count * bytes;
+}
+
+void ts__l1_layout(const ts_pass *p, ts_l1_plan *l1) {
+    l1->pass_h = p->h;
+    l1->pass_c = p->c;
+    ts__tile_complete(p, &l1->tile);
+    l1->tiles_h = (p->h + l1->tile.y_h - 1) / l1->tile.y_h;
+    l1->tiles_w = (p->layer->y.w + l1->tile.y_w - 1) / l1->tile.y_w;
+    l1->tiles_c = (p->c + l1->tile.y_c - 1) / l1->tile.y_c;
+    set_bytes(p, l1);
+    l1->x2_count = has_x2(p) ? l1->x_count : 0;
+    l1->w_count = l1->w_bytes > 0 ? l1->w_count : 0;
+    uint64_t at = place(l1->x_offset, l1->x_count, l1->x_bytes, 0);
+    at = place(l1->x2_offset, l1->x2_count, l1->x2_bytes, at);
+    at = place(l1->w_offset, l1->w_count, l1->w_bytes, at);
+    at = place(l1->y_offset, l1->y_count, l1->y_bytes, at);
+    l1->scratch_offset = at;
+    l1->used_bytes = at + l1->scratch_bytes;
+}
+
+/* The data phase of a transfer of equal lines, and how many commands core 0 gives for it. */
+typedef struct transfer {
+    double data_cycles;
+    double commands;
+    uint64_t bytes;
+} transfer;
+
+static transfer no_transfer(void) { return (transfer){0, 0, 0}; }
+
+static transfer sum(transfer a, transfer b) {
+    return (transfer){a.data_cycles + b.data_cycles, a.commands + b.commands, a.bytes + b.bytes};
+}
+
+static transfer lines_in(const ts_target *target, double commands, uint64_t lines, uint64_t line_bytes) {
+    const ts_dma *dma = &target->dma;
+    double rate = dma->bytes_per_cycle > 0 ? dma->bytes_per_cycle : 4;
+    double line = (double)line_bytes / rate + dma->line_in_cycles;
+    line = line > dma->line_in_min_cycles ? line : dma->line_in_min_cycles;
+    return (transfer){(double)lines * line, commands, lines * line_bytes};
+}
+
+static transfer lines_out(const ts_target *target, double commands, uint64_t lines, uint64_t line_bytes) {
+    const ts_dma *dma = &target->dma;
+    double rate = dma->bytes_per_cycle > 0 ? dma->bytes_per_cycle : 4;
+    double bursts = dma->burst_bytes > 0 ? (double)line_bytes / dma->burst_bytes : 0;
+    double line = (double)line_bytes / rate + bursts * dma->burst_out_cycles;
+    line += lines > 1 ? dma->line_out_cycles : 0;
+    line = line > dma->line_out_min_cycles ? line : dma->line_out_min_cycles;
+    return (transfer){(double)lines * line, commands, lines * line_bytes};
+}
+
+/* How a block of h x w pixels with `c` of `of_c` channels lies in a tensor that is `of_w` pixels wide: one
+ * line, lines, or planes of lines. */
+typedef struct block {
+    uint64_t planes, lines, line_bytes;
+} block;
+
+static block block_of(ts_type type, uint32_t h, uint32_t w, uint32_t c, uint32_t of_w, uint32_t of_c) {
+    uint64_t pixel = element_bytes(type, c);
+    if (c == of_c) {
+        return w == of_w ? (block){1, 1, h * (w * pixel)} : (block){1, h, w * pixel};
+    }
+    return w == of_w ? (block){1, (uint64_t)h * w, pixel} : (block){h, w, pixel};
+}
+
+static transfer load_map(const ts_pass *p, const ts_map_shape *map, const axis_class *rows,
+                         const axis_class *columns, uint32_t c) {
+    bool rows_alone = p->kernel->padded_x && (rows->border || columns->border);
+    block b = block_of(map->type, rows->x, columns->x, c, map->w, map->c);
+    if (rows_alone) {
+        transfer t = lines_in(p->target, rows->x, rows->x, columns->x * element_bytes(map->type, c));
+        return t;
+    }
+    return lines_in(p->target, (double)b.planes, b.planes * b.lines, b.line_bytes);
+}
+
+static transfer load_x(const ts_pass *p, const axis_class *rows, const axis_class *columns, uint32_t y_c) {
+    uint32_t c = x_channels(p->layer, y_c);
+    transfer t = load_map(p, &p->layer->x, rows, columns, c);
+    return has_x2(p) ? sum(t, load_map(p, &p->layer->x2, rows, columns, c)) : t;
+}
+
+static transfer load_w(const ts_pass *p, uint32_t y_c) {
+    uint64_t bytes = p->kernel->weight_bytes(p->layer, y_c);
+    return bytes > 0 ? lines_in(p->target, 1, 1, bytes) : no_transfer();
+}
+
+static transfer store_y(const ts_pass *p, const axis_class *rows, const axis_class *columns, uint32_t y_c) {
+    const ts_map_shape *y = &p->layer->y;
+    block b = block_of(y->type, rows->y, columns->y, y_c, y->w, y->c);
+    return lines_out(p->target, (double)b.planes, b.planes * b.lines, b.line_bytes);
+}
+
+static double start_cycles(const ts_target *target, transfer t) {
+    double least = target->dma.minimum_cycles;
+    if (t.commands == 0) {
+        return 0;
+    }
+    return target->dma.start_cycles + target->dma.finish_cycles +
+           (t.data_cycles > least ? t.data_cycles : least);
+}
+
+/* One tile step: what is loaded into a second buffer and stored from one runs beside the kernel; what has
+ * one buffer alone waits for it. */
+static double step_cycles(const ts_pass *p, double compute, transfer beside, transfer serial, transfer store,
+                          bool store_beside) {
+    double busy = compute;
+    double load = start_cycles(p->target, beside), out = start_cycles(p->target, store);
+    busy = load > busy ? load : busy;
+    busy = store_beside && out > busy ? out : busy;
+    busy += start_cycles(p->target, serial) + (store_beside ? 0 : out);
+    return busy + STEP_CYCLES + TRANSFER_CYCLES * (beside.commands + serial.commands + store.commands);
+}
+
+/* What changes from one step to the next, and who waits for it. */
+typedef struct flow {
+    bool x_each, w_each;   /* changes at every step */
+    bool x_outer, w_outer; /* changes when the outer loop advances */
+    bool x_beside, w_beside, y_beside;
+} flow;
+
+static flow flow_of(const ts_pass *p, const ts_l1_plan *l1, uint64_t pixel_tiles, uint32_t channel_tiles) {
+    bool inner_channels = l1->order == TS_LOOP_CHANNELS_INNER;
+    bool joint = ts__cuts_x(p->layer);
+    flow f = {.x_beside = l1->x_count > 1, .w_beside = l1->w_count > 1, .y_beside = l1->y_count > 1};
+    if (inner_channels) {
+        f.w_each = channel_tiles > 1;
+        f.x_each = joint && channel_tiles > 1;
+        f.x_outer = !f.x_each && pixel_tiles > 1;
+    } else {
+        f.x_each = pixel_tiles > 1;
+        f.w_outer = channel_tiles > 1;
+        f.x_outer = !f.x_each && joint && channel_tiles > 1;
+    }
+    return f;
+}
+
+typedef struct step_sum {
+    ts_pass_cost cost;
+    double first_load, last_store;
+} step_sum;
+
+/* Adds the steps of one class of tiles: `inner` of them where only the inner loop advances and `outer` where
+ * the outer one does. */
+static void add_steps(const ts_pass *p, const flow *f, const axis_class *rows, const axis_class *columns,
+                      uint32_t y_c, double inner, double outer, step_sum *total) {
+    ts_tile tile = {.y_h = rows->y, .y_w = columns->y, .y_c = y_c, .x_h = rows->x, .x_w = columns->x};
+    tile.x_c = x_channels(p->layer, y_c);
+    double compute = p->kernel->cycles(p->layer, &tile, p->cores);
+    transfer x = load_x(p, rows, columns, y_c), w = load_w(p, y_c), y = store_y(p, rows, columns, y_c);
+    transfer beside = no_transfer(), serial = no_transfer();
+    transfer *for_x = f->x_beside ? &beside : &serial, *for_w = f->w_beside ? &beside : &serial;
+    if (f->x_each) {
+        *for_x = sum(*for_x, x);
+    }
+    if (f->w_each) {
+        *for_w = sum(*for_w, w);
+    }
+    double cycles = inner > 0 ? inner * step_cycles(p, compute, beside, serial, y, f->y_beside) : 0;
+    double bytes = inner * (double)(beside.bytes + serial.bytes);
+    if (outer > 0) {
+        if (f->x_outer) {
+            *for_x = sum(*for_x, x);
+        }
+        if (f->w_outer) {
+            *for_w = sum(*for_w, w);
+        }
+        cycles += outer * step_cycles(p, compute, beside, serial, y, f->y_beside);
+        bytes += outer * (double)(beside.bytes + serial.bytes);
+    }
+    total->cost.cycles += cycles;
+    total->cost.compute_cycles += (inner + outer) * compute;
+    total->cost.in_bytes += (uint64_t)bytes;
+    total->cost.out_bytes += (uint64_t)(inner + outer) * y.bytes;
+    total->cost.tiles += (uint64_t)(inner + outer);
+}
+
+/* The pass's first tile is loaded before anything runs, its last is stored after everything has. */
+static void add_ends(const ts_pass *p, const flow *f, const axis *rows, const axis *columns, uint32_t y_c,
+                     uint32_t last_c, step_sum *total) {
+    transfer x = load_x(p, &rows->classes[0], &columns->classes[0], y_c), w = load_w(p, y_c);
+    transfer y = store_y(p, &rows->classes[rows->class_count - 1],
+                         &columns->classes[columns->class_count - 1], last_c);
+    total->cost.cycles += start_cycles(p->target, sum(x, w)) + (f->y_beside ? start_cycles(p->target, y) : 0);
+    total->cost.cycles += PASS_CYCLES + TRANSFER_CYCLES * (x.commands + w.commands + y.commands);
+    total->cost.in_bytes += (f->x_each || f->x_outer ? 0 : x.bytes) + (f->w_each || f->w_outer ? 0 : w.bytes);
+}
+
+static ts_pass_cost cost_of(const ts_pass *p, const ts_l1_plan *l1, const axis *rows, const axis *columns) {
+    uint32_t tiles_c = (p->c + l1->tile.y_c - 1) / l1->tile.y_c;
+    uint32_t last_c = p->c - (tiles_c - 1) * l1->tile.y_c;
+    uint64_t pixels = (uint64_t)rows->tiles * columns->tiles;
+    flow f = flow_of(p, l1, pixels, tiles_c);
+    bool inner_channels = l1->order == TS_LOOP_CHANNELS_INNER;
+    step_sum total = {0};
+    for (uint32_t i = 0; i < rows->class_count; i++) {
+        for (uint32_t j = 0; j < columns->class_count; j++) {
+            const axis_class *r = &rows->classes[i], *c = &columns->classes[j];
+            double count = (double)r->count * c->count;
+            double full = tiles_c - 1;
+            /* Channels inside: the outer loop advances at each last channel tile. Pixels inside: at the last
+             * pixel tile of each channel tile. */
+            double outer_full = inner_channels ? 0 : full * count / (double)pixels;
+            double outer_last = inner_channels ? count : count / (double)pixels;
+            if (full > 0) {
+                add_steps(p, &f, r, c, l1->tile.y_c, full * count - outer_full, outer_full, &total);
+            }
+            add_steps(p, &f, r, c, last_c, count - outer_last, outer_last, &total);
+        }
+    }
+    add_ends(p, &f, rows, columns, l1->tile.y_c, last_c, &total);
+    return total.cost;
+}
+
+ts_pass_cost ts__l1_cost(const ts_pass *p, const ts_l1_plan *l1) {
+    axis rows = cut_rows(p, l1->tile.y_h), columns = cut_columns(p, l1->tile.y_w);
+    ts_pass_cost cost = cost_of(p, l1, &rows, &columns);
+    cost.tiles = (uint64_t)l1->tiles_h * l1->tiles_w * l1->tiles_c;
+    return cost;
+}
+
+static double whole_compute(const ts_pass *p) {
+    ts_tile tile = {.y_h = p->h, .y_w = p->layer->y.w, .y_c = p->c};
+    ts__tile_complete(p, &tile);
+    return p->kernel->cycles(p->layer, &tile, p->cores);
+}
+
+double ts__l1_bound(const ts_pass *p) {
+    axis rows = cut_rows(p, p->h), columns = cut_columns(p, p->layer->y.w);
+    transfer in = sum(load_x(p, &rows.classes[0], &columns.classes[0], p->c), load_w(p, p->c));
+    transfer out = store_y(p, &rows.classes[0], &columns.classes[0], p->c);
+    double rate = p->target->dma.bytes_per_cycle > 0 ? p->target->dma.bytes_per_cycle : 4;
+    double bound = whole_compute(p);
+    bound = fmax(bound, (double)in.bytes / rate);
+    return fmax(bound, (double)out.bytes / rate);
+}
+
+double ts__l1_dory_score(const ts_pass *p, const ts_l1_plan *l1) {
+    const ts_tile *t = &l1->tile;
+    const ts_window *w = &p->layer->window;
+    double bytes = (double)(l1->x_bytes + l1->x2_bytes + l1->w_bytes + l1->y_bytes);
+    double parities = (t->y_h - 1) % 8 + (t->y_w - 1) % 2 + (t->y_c - 1) % 4;
+    double im2col = (double)w->kernel_h * w->kernel_w * t->x_c;
+    return 0.5 * bytes + 1e6 * parities + (ts__cuts_x(p->layer) ? 0 : 1e2 * im2col);
+}
+
+/* The search. */
+
+typedef struct search {
+    const ts_pass *pass;
+    ts_objective objective;
+    axis *rows, *columns; /* by tile size, from 1 */
+    double floor_cycles;  /* no tiling costs less, its steps not counted */
+    double best;          /* cycles, or the negative score */
+    ts_l1_plan *out;
+    bool found;
+} search;
+
+static uint32_t tiles_of(uint32_t size, uint32_t tile) { return (size + tile - 1) / tile; }
+
+/* Tries the buffer counts from all double down; the first that fits is the best of its kind where another
+ * that fits is not contained in it. */
+static void try_counts(search *s, ts_l1_plan *l1, const axis *rows, const axis *columns) {
+    uint32_t tiles_c = tiles_of(s->pass->c, l1->tile.y_c);
+    uint64_t pixels = (uint64_t)rows->tiles * columns->tiles;
+    flow f = flow_of(s->pass, l1, pixels, tiles_c);
+    uint32_t x_most = f.x_each || f.x_outer ? 2 : 1, w_most = f.w_each || f.w_outer ? 2 : 1;
+    uint32_t y_most = pixels * tiles_c > 1 ? 2 : 1;
+    uint32_t fitted[8], fitted_count = 0;
+    for (uint32_t single = 0; single < 8; single++) {
+        l1->x_count = single & 1 ? 1 : x_most;
+        l1->y_count = single & 2 ? 1 : y_most;
+        l1->w_count = single & 4 ? 1 : w_most;
+        bool skip =
+            ((single & 1) && x_most == 1) || ((single & 2) && y_most == 1) || ((single & 4) && w_most == 1);
+        for (uint32_t i = 0; i < fitted_count; i++) {
+            skip = skip || (fitted[i] & single) == fitted[i];
+        }
+        l1->x2_count = has_x2(s->pass) ? l1->x_count : 0;
+        bool dory = s->objective == TS_OBJECTIVE_DORY;
+        if (skip || (dory && single != 0) || used_bytes(l1) > s->pass->l1_bytes) {
+            continue;
+        }
+        fitted[fitted_count++] = single;
+        double value = dory ? -ts__l1_dory_score(s->pass, l1) : cost_of(s->pass, l1, rows, columns).cycles;
+        if (!s->found || value < s->best) {
+            s->found = true;
+            s->best = value;
+            *s->out = *l1;
+        }
+    }
+}
+
+static void try_tile(search *s, uint32_t h, uint32_t w, uint32_t c) {
+    ts_l1_plan l1 = {.tile = {.y_h = h, .y_w = w, .y_c = c}};
+    const axis *rows = &s->rows[h], *columns = &s->columns[w];
+    complete_from_axes(s->pass, rows, columns, &l1.tile);
+    set_bytes(s->pass, &l1);
+    l1.x_count = l1.w_count = l1.y_count = 1;
+    l1.x2_count = has_x2(s->pass);
+    if (used_bytes(&l1) > s->pass->l1_bytes) {
+        return;
+    }
+    l1.order = TS_LOOP_PIXELS_INNER;
+    try_counts(s, &l1, rows, columns);
+    bool one_loop = tiles_of(s->pass->c, c) == 1 || (uint64_t)rows->tiles * columns->tiles == 1;
+    if (!one_loop && s->objective == TS_OBJECTIVE_LATENCY) {
+        l1.order = TS_LOOP_CHANNELS_INNER;
+        try_counts(s, &l1, rows, columns);
+    }
+}
+
+/* With the steps of a tiling counted alone: larger tiles never have more, so a loop that shrinks a tile ends
+ * here. Only the latency objective has such a floor. */
+static bool hopeless(const search *s, uint32_t h, uint32_t w, uint32_t c) {
+    double steps =
+        (double)tiles_of(s->pass->h, h) * tiles_of(s->pass->layer->y.w, w) * tiles_of(s->pass->c, c);
+    return s->objective == TS_OBJECTIVE_LATENCY && s->found &&
+           s->floor_cycles + steps * STEP_CYCLES >= s->best;
+}
+
+static void search_channels(search *s, uint32_t c) {
+    uint32_t full_w = s->pass->layer->y.w;
+    for (uint32_t h = s->pass->h; h > 0 && !hopeless(s, h, full_w, c); h--) {
+        for (uint32_t w = full_w; w > 0 && !hopeless(s, h, w, c); w--) {
+            try_tile(s, h, w, c);
+        }
+    }
+}
+
+static void search_all(search *s) {
+    uint32_t granule = ts__tile_granule(s->pass->layer, s->pass->kernel), full_c = s->pass->c;
+    search_channels(s, full_c);
+    for (uint32_t c = (full_c - 1) / granule * granule; c > 0; c -= granule) {
+        if (hopeless(s, s->pass->h, s->pass->layer->y.w, c)) {
+            break;
+        }
+        search_channels(s, c);
+    }
+}
+
+static void free_arena(void *arena) { ts_arena_free(arena); }
+
+bool ts__l1_search(const ts_pass *pass, ts_objective objective, ts_l1_plan *out) {
+    ts_arena *scratch = ts_arena_new("tile search", 0);
+    ts_guard_defer(free_arena, scratch);
+    search s = {.pass = pass, .objective = objective, .out = out};
+    s.floor_cycles = ts__l1_bound(pass);
+    s.rows = TS_NEW_ARRAY(scratch, axis, pass->h + 1);
+    s.columns = TS_NEW_ARRAY(scratch, axis, pass->layer->y.w + 1);
+    for (uint32_t h = 1; h <= pass->h; h++) {
+        s.rows[h] = cut_rows(pass, h);
+    }
+    for (uint32_t w = 1; w <= pass->layer->y.w; w++) {
+        s.columns[w] = cut_columns(pass, w);
+    }
+    search_all(&s);
+    if (!s.found && objective == TS_OBJECTIVE_DORY) {
+        s.objective = TS_OBJECTIVE_LATENCY;
+        search_all(&s);
+    }
+    if (s.found) {
+        ts__l1_layout(pass, out);
+    }
+    ts_guard_undefer(scratch);
+    ts_arena_free(scratch);
+    return s.found;
+}
+
+uint64_t ts__l1_smallest(const ts_pass *pass) {
+    uint64_t least = UINT64_MAX;
+    ts_l1_plan l1 = {.tile = {.y_h = 1, .y_w = 1, .y_c = ts__tile_granule(pass->layer, pass->kernel)}};
+    l1.tile.y_c = l1.tile.y_c < pass->c ? l1.tile.y_c : pass->c;
+    l1.x_count = l1.w_count = l1.y_count = 1;
+    ts__l1_layout(pass, &l1);
+    least = l1.used_bytes;
+    return least;
+}

@@ -1,0 +1,301 @@
+/* Checks a plan against what plan.h promises; shares no code with the searches that make it. */
+#include <stdlib.h>
+
+#include "plan/plan.h"
+
+typedef struct check {
+    const ts_plan *plan;
+    ts_diags *diags;
+    const ts_layer_plan *lp;
+} check;
+
+static ts_status fail(const check *c, const char *what) {
+    const ts_layer *l = c->lp != NULL ? c->lp->layer : NULL;
+    return ts_error(c->diags, TS_DIAG_GRAPH, l != NULL ? l->name : NULL,
+                    l != NULL ? ts_layer_kind_name(l->kind) : NULL, "plan: %s", what);
+}
+
+#define REQUIRE(c, condition, what)   \
+    do {                              \
+        if (!(condition)) {           \
+            return fail((c), (what)); \
+        }                             \
+    } while (0)
+
+static uint64_t bytes_of(ts_type type, uint64_t count) { return (count * ts_type_bits(type) + 7) / 8; }
+
+static bool cuts_x(const ts_layer *l) {
+    return l->groups > 1 || (l->kind != TS_LAYER_CONV && l->kind != TS_LAYER_LINEAR);
+}
+
+/* Rows or columns of x, padding included or not, that `count` outputs from `first` on read. */
+static uint32_t extent(uint32_t first, uint32_t count, uint32_t stride, uint32_t kernel, uint32_t dilation,
+                       uint32_t pad, uint32_t size, bool with_padding) {
+    int64_t begin = (int64_t)first * stride - pad, end = begin + (int64_t)(count - 1) * stride;
+    end += (int64_t)(kernel - 1) * dilation + 1;
+    if (!with_padding) {
+        begin = begin < 0 ? 0 : begin;
+        end = end > size ? size : end;
+    }
+    return end > begin ? (uint32_t)(end - begin) : 0;
+}
+
+/* One tile of a pass: it must not need more than its buffers hold. */
+static ts_status check_tile(const check *c, uint32_t row, uint32_t rows, uint32_t column, uint32_t columns,
+                            uint32_t channel, uint32_t channels) {
+    const ts_layer *l = c->lp->layer;
+    const ts_kernel *k = c->lp->kernel;
+    const ts_l1_plan *l1 = &c->lp->l1;
+    const ts_window *w = &l->window;
+    uint32_t h = extent(row, rows, w->stride_h, w->kernel_h, w->dilation_h, w->pad_top, l->x.h, k->padded_x);
+    uint32_t v =
+        extent(column, columns, w->stride_w, w->kernel_w, w->dilation_w, w->pad_left, l->x.w, k->padded_x);
+    uint32_t x_c = cuts_x(l) ? (uint32_t)((uint64_t)channels * l->x.c / l->y.c) : l->x.c;
+    REQUIRE(c, (uint64_t)h * v * bytes_of(l->x.type, x_c) <= l1->x_bytes, "a tile of x exceeds its buffer");
+    REQUIRE(c, h <= l1->tile.x_h && v <= l1->tile.x_w && x_c <= l1->tile.x_c,
+            "a tile of x exceeds its sizes");
+    if (l->kind == TS_LAYER_ADD) {
+        REQUIRE(c, (uint64_t)h * v * bytes_of(l->x2.type, x_c) <= l1->x2_bytes,
+                "a tile of x2 exceeds its buffer");
+    }
+    REQUIRE(c, (uint64_t)rows * columns * bytes_of(l->y.type, channels) <= l1->y_bytes,
+            "a tile of y exceeds its buffer");
+    uint64_t slice = k->weight_bytes(l, channel + channels) - k->weight_bytes(l, channel);
+    REQUIRE(c, slice <= l1->w_bytes, "a tile's weights exceed their buffer");
+    REQUIRE(c, k->weight_bytes(l, channel) % 4 == 0, "a tile's weights do not begin on a word");
+    ts_tile tile = {.y_h = rows, .y_w = columns, .y_c = channels, .x_h = h, .x_w = v, .x_c = x_c};
+    REQUIRE(c, k->scratch_bytes(l, &tile, c->plan->options.cores) <= l1->scratch_bytes,
+            "a tile's scratch exceeds its buffer");
+    bool last = channel + channels == l->y.c;
+    REQUIRE(c, last || channels % k->c_granule == 0, "a tile breaks the kernel's channel granule");
+    REQUIRE(c, (uint64_t)channel * ts_type_bits(l->y.type) % 8 == 0, "a tile of y begins inside a byte");
+    return TS_OK;
+}
+
+/* A step through one axis: cuts [0, size) into passes of `pass` and those into tiles of `tile`. */
+typedef struct cut {
+    uint32_t size, pass, tile;
+} cut;
+
+static uint32_t next_end(const cut *c, uint32_t at) {
+    uint32_t pass_end = at / c->pass * c->pass + c->pass;
+    uint32_t end = at + c->tile;
+    end = end < pass_end ? end : pass_end;
+    return end < c->size ? end : c->size;
+}
+
+static ts_status check_tiles(const check *c) {
+    const ts_layer *l = c->lp->layer;
+    cut rows = {l->y.h, c->lp->l3.stripe_h, c->lp->l1.tile.y_h};
+    cut columns = {l->y.w, l->y.w, c->lp->l1.tile.y_w};
+    cut channels = {l->y.c, c->lp->l3.chunk_c, c->lp->l1.tile.y_c};
+    uint64_t covered = 0;
+    for (uint32_t h = 0; h < rows.size; h = next_end(&rows, h)) {
+        for (uint32_t w = 0; w < columns.size; w = next_end(&columns, w)) {
+            for (uint32_t ch = 0; ch < channels.size; ch = next_end(&channels, ch)) {
+                uint32_t dh = next_end(&rows, h) - h, dw = next_end(&columns, w) - w;
+                uint32_t dc = next_end(&channels, ch) - ch;
+                TS_TRY(check_tile(c, h, dh, w, dw, ch, dc));
+                covered += (uint64_t)dh * dw * dc;
+            }
+        }
+    }
+    REQUIRE(c, covered == (uint64_t)l->y.h * l->y.w * l->y.c, "tiles do not cover the output exactly once");
+    return TS_OK;
+}
+
+typedef struct span {
+    uint64_t begin, end;
+} span;
+
+static int by_begin(const void *a, const void *b) {
+    const span *x = a, *y = b;
+    return x->begin < y->begin ? -1 : x->begin > y->begin;
+}
+
+static uint32_t add_spans(span *spans, uint32_t count, const uint64_t offset[2], uint32_t copies,
+                          uint64_t bytes) {
+    for (uint32_t i = 0; i < copies && bytes > 0; i++) {
+        spans[count++] = (span){offset[i], offset[i] + bytes};
+    }
+    return count;
+}
+
+static ts_status check_l1(const check *c) {
+    const ts_l1_plan *l1 = &c->lp->l1;
+    span spans[9];
+    uint32_t n = add_spans(spans, 0, l1->x_offset, l1->x_count, l1->x_bytes);
+    n = add_spans(spans, n, l1->x2_offset, l1->x2_count, l1->x2_bytes);
+    n = add_spans(spans, n, l1->w_offset, l1->w_count, l1->w_bytes);
+    n = add_spans(spans, n, l1->y_offset, l1->y_count, l1->y_bytes);
+    uint64_t scratch[2] = {l1->scratch_offset, 0};
+    n = add_spans(spans, n, scratch, 1, l1->scratch_bytes);
+    qsort(spans, n, sizeof *spans, by_begin);
+    for (uint32_t i = 0; i < n; i++) {
+        REQUIRE(c, spans[i].begin % 4 == 0, "an L1 buffer does not begin on a word");
+        REQUIRE(c, spans[i].end <= c->plan->options.l1_bytes, "an L1 buffer leaves L1");
+        REQUIRE(c, i == 0 || spans[i - 1].end <= spans[i].begin, "L1 buffers overlap");
+    }
+    REQUIRE(c,
+            l1->x_count >= 1 && l1->x_count <= 2 && l1->y_count >= 1 && l1->y_count <= 2 && l1->w_count <= 2,
+            "an L1 buffer count is neither 1 nor 2");
+    REQUIRE(c, l1->tiles_h == (l1->pass_h + l1->tile.y_h - 1) / l1->tile.y_h, "tiles_h is wrong");
+    REQUIRE(c, l1->tiles_w == (c->lp->layer->y.w + l1->tile.y_w - 1) / l1->tile.y_w, "tiles_w is wrong");
+    REQUIRE(c, l1->tiles_c == (l1->pass_c + l1->tile.y_c - 1) / l1->tile.y_c, "tiles_c is wrong");
+    REQUIRE(c, l1->pass_h == c->lp->l3.stripe_h && l1->pass_c == c->lp->l3.chunk_c,
+            "the tiles cut another pass");
+    return TS_OK;
+}
+
+static const ts_buffer *buffer_at(const check *c, int32_t index) {
+    return index >= 0 && (uint32_t)index < c->plan->buffers.count ? &c->plan->buffers.data[index] : NULL;
+}
+
+/* The buffer of a whole tensor: right tensor, large enough, alive. */
+static ts_status check_whole(const check *c, int32_t index, const ts_map_shape *map, bool in_l3) {
+    const ts_buffer *b = buffer_at(c, index);
+    uint32_t i = c->lp->layer->index;
+    REQUIRE(c, b != NULL && b->role == TS_BUFFER_ACTIVATION && b->tensor == map->tensor,
+            "a tensor has no buffer of its own");
+    REQUIRE(c, b->bytes >= (uint64_t)map->h * map->w * map->pixel_bytes, "a tensor's buffer is too small");
+    REQUIRE(c, b->first_layer <= i && i <= b->last_layer, "a tensor's buffer is dead when it is needed");
+    REQUIRE(c, (b->level == TS_IN_L3) == in_l3, "a tensor lives elsewhere than its layer says");
+    return TS_OK;
+}
+
+static ts_status check_stripe(const check *c, const int32_t stripes[2], const ts_map_shape *map, bool in_l3,
+                              bool is_output) {
+    const ts_layer *l = c->lp->layer;
+    const ts_l3_plan *l3 = &c->lp->l3;
+    for (uint32_t s = 0; s < 2; s++) {
+        bool wanted = in_l3 && s < l3->stripes;
+        const ts_buffer *b = buffer_at(c, stripes[s]);
+        REQUIRE(c, wanted == (b != NULL), "stripe buffers do not match the tensor's home");
+        if (b == NULL) {
+            continue;
+        }
+        REQUIRE(c, b->level == TS_IN_L2 && b->first_layer <= l->index && l->index <= b->last_layer,
+                "a stripe buffer is dead when it is needed");
+        for (uint32_t n = s; n < l3->stripes; n += 2) {
+            uint32_t first = n * l3->stripe_h, rows = l->y.h - first;
+            rows = rows < l3->stripe_h ? rows : l3->stripe_h;
+            uint32_t need = is_output ? rows
+                                      : extent(first, rows, l->window.stride_h, l->window.kernel_h,
+                                               l->window.dilation_h, l->window.pad_top, l->x.h, false);
+            REQUIRE(c, (uint64_t)need * map->w * map->pixel_bytes <= b->bytes, "a stripe exceeds its buffer");
+        }
+    }
+    return TS_OK;
+}
+
+static ts_status check_weights(const check *c) {
+    const ts_layer *l = c->lp->layer;
+    const ts_l3_plan *l3 = &c->lp->l3;
+    uint64_t bytes = c->lp->kernel->weight_bytes(l, l->y.c);
+    REQUIRE(c, l3->weights_bytes >= bytes && l3->weights_l3_offset % 4 == 0,
+            "the weights' place in L3 is wrong");
+    REQUIRE(c, l3->weights_l3_offset + l3->weights_bytes <= c->plan->l3_weights_bytes,
+            "weights lie outside the L3 image");
+    REQUIRE(c, l3->load_at <= l->index, "weights are fetched after their layer");
+    for (uint32_t n = 0; n < 2; n++) {
+        bool wanted = bytes > 0 && n < l3->chunks;
+        const ts_buffer *b = buffer_at(c, l3->w_buffer[n]);
+        REQUIRE(c, wanted == (b != NULL), "weight buffers do not match the chunks");
+        if (b == NULL) {
+            continue;
+        }
+        REQUIRE(c, b->level == TS_IN_L2 && b->first_layer <= l3->load_at && b->last_layer >= l->index,
+                "a weight buffer is dead when it is needed");
+    }
+    for (uint32_t a = 0; a < l->y.c && bytes > 0; a += l3->chunk_c) {
+        uint32_t end = a + l3->chunk_c < l->y.c ? a + l3->chunk_c : l->y.c;
+        uint64_t chunk = c->lp->kernel->weight_bytes(l, end) - c->lp->kernel->weight_bytes(l, a);
+        const ts_buffer *b = buffer_at(c, l3->w_buffer[a / l3->chunk_c % 2]);
+        REQUIRE(c, chunk <= b->bytes, "a chunk of weights exceeds its buffer");
+    }
+    return TS_OK;
+}
+
+static ts_status check_border(const check *c) {
+    const ts_layer *l = c->lp->layer;
+    const ts_l3_plan *l3 = &c->lp->l3;
+    REQUIRE(c, l3->stripe_h > 0 && l3->chunk_c > 0, "a pass is empty");
+    REQUIRE(c, l3->stripes == (l->y.h + l3->stripe_h - 1) / l3->stripe_h, "the number of stripes is wrong");
+    REQUIRE(c, l3->chunks == (l->y.c + l3->chunk_c - 1) / l3->chunk_c, "the number of chunks is wrong");
+    REQUIRE(c, !(l3->y_in_l3 && l3->chunks_outer && l3->chunks > 1),
+            "parts of pixels would be written to L3");
+    REQUIRE(c, l3->stripes == 1 || l3->x_in_l3 || l3->x2_in_l3 || l3->y_in_l3,
+            "stripes without a tensor in L3");
+    TS_TRY(check_whole(c, c->lp->x_buffer, &l->x, l3->x_in_l3));
+    TS_TRY(check_whole(c, c->lp->y_buffer, &l->y, l3->y_in_l3));
+    TS_TRY(check_stripe(c, l3->x_stripe, &l->x, l3->x_in_l3, false));
+    TS_TRY(check_stripe(c, l3->y_stripe, &l->y, l3->y_in_l3, true));
+    if (l->kind == TS_LAYER_ADD) {
+        TS_TRY(check_whole(c, c->lp->x2_buffer, &l->x2, l3->x2_in_l3));
+        TS_TRY(check_stripe(c, l3->x2_stripe, &l->x2, l3->x2_in_l3, false));
+    }
+    return check_weights(c);
+}
+
+static ts_status check_buffers(const check *c) {
+    const ts_plan *plan = c->plan;
+    for (uint32_t i = 0; i < plan->buffers.count; i++) {
+        const ts_buffer *a = &plan->buffers.data[i];
+        uint64_t limit = a->level == TS_IN_L2 ? plan->options.l2_bytes : plan->options.l3_bytes;
+        REQUIRE(c, a->offset % 4 == 0, "a buffer does not begin on a word");
+        REQUIRE(c, a->offset <= limit && a->bytes <= limit - a->offset, "a buffer leaves its memory");
+        REQUIRE(c, a->first_layer <= a->last_layer && a->last_layer < plan->layer_count,
+                "a buffer's life is out of order");
+        REQUIRE(c, a->level == TS_IN_L2 || a->offset >= plan->l3_weights_bytes,
+                "an activation lies in the weights' image");
+        for (uint32_t j = 0; j < i; j++) {
+            const ts_buffer *b = &plan->buffers.data[j];
+            bool together = a->level == b->level && a->first_layer <= b->last_layer &&
+                            b->first_layer <= a->last_layer && a->bytes > 0 && b->bytes > 0;
+            bool apart = a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset;
+            REQUIRE(c, !together || apart, "buffers that live together overlap");
+        }
+    }
+    return TS_OK;
+}
+
+/* A tensor must keep its bytes from its making (or the start, for inputs) to its last use (or the end). */
+static ts_status check_lives(const check *c) {
+    const ts_plan *plan = c->plan;
+    for (uint32_t i = 0; i < plan->graph->inputs.count; i++) {
+        for (uint32_t b = 0; b < plan->buffers.count; b++) {
+            const ts_buffer *buffer = &plan->buffers.data[b];
+            bool input =
+                buffer->role == TS_BUFFER_ACTIVATION && buffer->tensor == plan->graph->inputs.data[i];
+            REQUIRE(c, !input || buffer->first_layer == 0, "an input's buffer is taken before it is read");
+        }
+    }
+    for (uint32_t i = 0; i < plan->graph->outputs.count; i++) {
+        for (uint32_t b = 0; b < plan->buffers.count; b++) {
+            const ts_buffer *buffer = &plan->buffers.data[b];
+            bool output =
+                buffer->role == TS_BUFFER_ACTIVATION && buffer->tensor == plan->graph->outputs.data[i];
+            REQUIRE(c, !output || buffer->last_layer + 1 == plan->layer_count,
+                    "an output's buffer dies early");
+        }
+    }
+    return TS_OK;
+}
+
+ts_status ts_plan_verify(const ts_plan *plan, ts_diags *diags) {
+    check c = {.plan = plan, .diags = diags};
+    TS_TRY(check_buffers(&c));
+    TS_TRY(check_lives(&c));
+    uint64_t expected = 0;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        c.lp = &plan->layer_plans[i];
+        REQUIRE(&c, c.lp->layer == &plan->layers[i] && c.lp->kernel->serves(c.lp->layer),
+                "a layer's kernel does not serve it");
+        REQUIRE(&c, c.lp->l3.weights_l3_offset >= expected, "weights overlap in the L3 image");
+        expected = c.lp->l3.weights_l3_offset + c.lp->l3.weights_bytes;
+        TS_TRY(check_border(&c));
+        TS_TRY(check_l1(&c));
+        TS_TRY(check_tiles(&c));
+    }
+    return TS_OK;
+}
