@@ -8,7 +8,10 @@ typedef struct kernel_table {
     const uint32_t *count;
 } kernel_table;
 
-static const kernel_table tables[] = {{ts__kernels_ref, &ts__kernels_ref_count}};
+static const kernel_table tables[] = {
+    {ts__kernels_xpulp, &ts__kernels_xpulp_count},
+    {ts__kernels_ref, &ts__kernels_ref_count},
+};
 enum { TABLES = sizeof tables / sizeof tables[0] };
 
 static bool admits(const ts_target *target, const ts_kernel *kernel) {

@@ -88,8 +88,7 @@ static interval add_interval(const builder *b, const ts_node *node) {
     return add_step_interval(&node->sum, (interval){in1.low + in2.low, in1.high + in2.high});
 }
 
-/* Accumulators of the requantisation of nodes without weights, as the kernels sum them: the zero point, which
- * is subtracted from every element, counts as a bias. The same in every channel. */
+/* Accumulators of the requantisation of nodes without weights, the same in every channel. */
 static interval plain_interval(const builder *b, const ts_node *node) {
     interval v = b->values[node->inputs[0]];
     int64_t zero = ts_tensor_zero(tensor_of(b, node->inputs[0]));
@@ -98,7 +97,7 @@ static interval plain_interval(const builder *b, const ts_node *node) {
     }
     if (node->op == TS_OP_AVG_POOL) {
         int64_t taps = (int64_t)node->window.kernel_h * (int64_t)node->window.kernel_w;
-        v = (interval){v.low < zero ? v.low : zero, v.high > zero ? v.high : zero};
+        v = (interval){v.low < zero ? v.low - zero : 0, v.high > zero ? v.high - zero : 0};
         v = (interval){saturate((wide)v.low * taps), saturate((wide)v.high * taps)};
     }
     return v;
@@ -128,10 +127,8 @@ static int64_t bias_of(const builder *b, const ts_node *node, uint32_t channel) 
         case TS_OP_CONV:
         case TS_OP_LINEAR:
             return node->bias == TS_NONE ? 0 : ts_tensor_int(tensor_of(b, node->bias), channel);
-        case TS_OP_AVG_POOL:
-            return -zero * (int64_t)node->window.kernel_h * (int64_t)node->window.kernel_w;
         case TS_OP_REQUANT:
-            return -zero;
+            return -zero; /* its kernels read x as it is */
         default:
             return 0;
     }

@@ -1,0 +1,102 @@
+/* Plans of random networks for random budgets hold what plan.h promises, or say what is missing. */
+#include "harness.h"
+
+#include <string.h>
+
+#include "base/random.h"
+#include "num/generate.h"
+#include "plan/plan.h"
+
+typedef struct world {
+    ts_arena *arena;
+    ts_diags diags;
+    const ts_target *target;
+} world;
+
+static world begin(void) {
+    world w = {.arena = ts_arena_new("test", 0)};
+    w.diags.arena = w.arena;
+    assert_int_equal(ts_target_load(w.arena, "gap8", &w.target, &w.diags), TS_OK);
+    return w;
+}
+
+static void show(const ts_diags *diags) {
+    for (uint32_t i = 0; i < diags->list.count; i++) {
+        ts_diag_print(stderr, &diags->list.data[i]);
+    }
+}
+
+static uint64_t random_budget(ts_random *random) {
+    switch (ts_random_range(random, 0, 5)) {
+        case 0:
+            return (uint64_t)ts_random_range(random, 1, 64);
+        case 1:
+            return (uint64_t)ts_random_range(random, 64, 1000);
+        case 2:
+            return 0;
+        default:
+            return (uint64_t)ts_random_range(random, 300, 40000);
+    }
+}
+
+/* A budget that was said to be enough is enough. */
+static void check_promise(const ts_graph *graph, const ts_target *target, ts_plan_options options) {
+    ts_arena *arena = ts_arena_new("promise", 0);
+    ts_diags diags = {.arena = arena};
+    uint64_t l1, l2;
+    ts_plan *plan;
+    assert_int_equal(ts_plan_smallest(arena, graph, target, &options, &l1, &l2, &diags), TS_OK);
+    options.l1_bytes = l1;
+    options.l2_bytes = l2;
+    ts_status status = ts_plan_build(arena, graph, target, &options, &plan, &diags);
+    show(&diags);
+    assert_int_equal(status, TS_OK);
+    assert_int_equal(ts_plan_verify(plan, &diags), TS_OK);
+    options.l1_bytes = l1 - 1;
+    assert_int_equal(ts_plan_build(arena, graph, target, &options, &plan, &diags), TS_NO_FIT);
+    ts_arena_free(arena);
+}
+
+static void random_plans_hold(void **state) {
+    (void)state;
+    uint32_t planned = 0, refused = 0;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        world w = begin();
+        ts_random random = ts_random_seed(seed);
+        ts_random_limits limits = ts_random_limits_default();
+        limits.tflite = seed % 3 == 0;
+        ts_graph *graph;
+        assert_int_equal(ts_random_network(w.arena, seed, &limits, &graph, &w.diags), TS_OK);
+        ts_plan_options options = {.l1_bytes = random_budget(&random),
+                                   .l2_bytes = random_budget(&random),
+                                   .cores = (uint32_t)ts_random_range(&random, 0, 8),
+                                   .objective = (ts_objective)ts_random_range(&random, 0, 1),
+                                   .ref_only = seed % 2 == 0};
+        ts_plan *plan;
+        ts_status status = ts_plan_build(w.arena, graph, w.target, &options, &plan, &w.diags);
+        if (status == TS_OK) {
+            planned++;
+            ts_status verified = ts_plan_verify(plan, &w.diags);
+            show(&w.diags);
+            assert_int_equal(verified, TS_OK);
+        } else {
+            refused++;
+            if (status != TS_NO_FIT) {
+                show(&w.diags);
+            }
+            assert_int_equal(status, TS_NO_FIT);
+            assert_true(ts_diags_errors(&w.diags) > 0);
+            if (seed % 5 == 0) {
+                check_promise(graph, w.target, options);
+            }
+        }
+        ts_arena_free(w.arena);
+    }
+    print_message("%u planned, %u refused\n", planned, refused);
+    assert_true(planned > 50 && refused > 50);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_plans_hold)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
