@@ -248,12 +248,7 @@ static transfer store_y(const ts_pass *p, const axis_class *rows, const axis_cla
 }
 
 static double start_cycles(const ts_target *target, transfer t) {
-    double least = target->dma.minimum_cycles;
-    if (t.commands == 0) {
-        return 0;
-    }
-    return target->dma.start_cycles + target->dma.finish_cycles +
-           (t.data_cycles > least ? t.data_cycles : least);
+    return t.commands == 0 ? 0 : target->dma.start_cycles + target->dma.finish_cycles + t.data_cycles;
 }
 
 /* One tile step: what is loaded into a second buffer and stored from one runs beside the kernel; what has
