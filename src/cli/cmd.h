@@ -12,6 +12,7 @@
     X(disasm, "disasm", "ELF [--core REVISION]", "print the code of a RISC-V executable")     \
     X(eval, "eval", "MODEL --data DATA", "accuracy on labelled data")                         \
     X(generate, "generate", "KIND [OPTION...] -o FILE", "make a network with seeded weights") \
+    X(inspect, "inspect", "MODEL [--text] [--json FILE]", "print what is in a network")       \
     X(sim, "sim", "ELF [--target T] [--json FILE]", "run a program on the simulator")         \
     X(version, "version", "", "print the version")
 

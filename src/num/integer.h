@@ -14,6 +14,10 @@ int64_t ts_floor_div(int64_t n, int64_t d);
  * NONE gives acc itself, saturated at 32 bits. Source: docs/arithmetic.md. */
 int32_t ts_requant_apply(const ts_requant *requant, uint32_t channel, int64_t acc);
 
+/* Widths in bits, signed, that hold t = kappa acc + lambda and u = t m of a node with NEMO's
+ * requantisation, for every channel and every accumulator that can be reached; 0 for other nodes. */
+void ts_requant_widths(const ts_graph *graph, const ts_node *node, uint32_t *t_bits, uint32_t *u_bits);
+
 /* One step of an addition: clip(floor((v mul + add) / div), low, high), exact. */
 int32_t ts_add_step_apply(const ts_add_step *step, int64_t v);
 

@@ -69,3 +69,31 @@ int32_t ts_requant_apply(const ts_requant *requant, uint32_t channel, int64_t ac
 int32_t ts_add_step_apply(const ts_add_step *step, int64_t v) {
     return clip(wide_floor_div((wide)v * step->mul + step->add, step->div), step->low, step->high);
 }
+
+static uint32_t signed_bits(wide v) {
+    uint32_t bits = 1;
+    for (v = v < 0 ? -(v + 1) : v; v > 0; v >>= 1) {
+        bits++;
+    }
+    return bits;
+}
+
+void ts_requant_widths(const ts_graph *graph, const ts_node *node, uint32_t *t_bits, uint32_t *u_bits) {
+    const ts_requant *r = &node->requant;
+    *t_bits = *u_bits = 0;
+    if (r->kind != TS_REQUANT_NEMO) {
+        return;
+    }
+    uint32_t channels = ts_c(&graph->tensors.data[node->output]);
+    for (uint32_t channel = 0; channel < channels; channel++) {
+        uint32_t c = r->channels == 1 ? 0 : channel;
+        int64_t ends[2];
+        ts_node_acc_range(graph, node, channel, &ends[0], &ends[1]);
+        for (int i = 0; i < 2; i++) {
+            wide t = (wide)r->kappa[c] * ends[i] + r->lambda[c];
+            uint32_t t_needs = signed_bits(t), u_needs = signed_bits(t * r->m);
+            *t_bits = t_needs > *t_bits ? t_needs : *t_bits;
+            *u_bits = u_needs > *u_bits ? u_needs : *u_bits;
+        }
+    }
+}

@@ -1,0 +1,382 @@
+/* tessera inspect: what is in a network. */
+#include <argp.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "cli/cmd.h"
+#include "ir/text_form.h"
+#include "model/model.h"
+#include "num/integer.h"
+
+enum { OPTION_TEXT = 256, OPTION_JSON };
+
+static const struct argp_option options[] = {
+    {"text", OPTION_TEXT, NULL, 0, "Print the graph in its text form (*.tsg), constants included", 0},
+    {"json", OPTION_JSON, "FILE", 0, "Write the figures of the table, for programs", 0},
+    {0},
+};
+
+typedef struct request {
+    const char *model, *json;
+    bool text;
+} request;
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    request *r = state->input;
+    switch (key) {
+        case OPTION_TEXT:
+            r->text = true;
+            return 0;
+        case OPTION_JSON:
+            r->json = text;
+            return 0;
+        case ARGP_KEY_ARG:
+            if (r->model != NULL) {
+                argp_error(state, "one MODEL is wanted, '%s' is one too many", text);
+            }
+            r->model = text;
+            return 0;
+        case ARGP_KEY_END:
+            if (r->model == NULL) {
+                argp_error(state, "a MODEL is needed");
+            }
+            return 0;
+        default:
+            return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- figures of a layer ---- */
+
+typedef struct figures {
+    const ts_graph *graph;
+    const ts_node *node;
+    const ts_tensor *in, *out, *weights; /* weights: NULL where there are none */
+    uint64_t macs, parameters, weight_bytes, input_bytes, output_bytes;
+    uint32_t t_bits, u_bits;
+} figures;
+
+static figures figures_of(const ts_graph *g, const ts_node *n) {
+    const ts_tensor *tensors = g->tensors.data;
+    bool weighted = n->op == TS_OP_CONV || n->op == TS_OP_LINEAR;
+    figures f = {.graph = g,
+                 .node = n,
+                 .in = &tensors[n->inputs[0]],
+                 .out = &tensors[n->output],
+                 .weights = weighted ? &tensors[n->weights] : NULL,
+                 .macs = ts_node_macs(g, n),
+                 .output_bytes = ts_tensor_bytes(&tensors[n->output])};
+    for (uint32_t i = 0; i < n->input_count; i++) {
+        f.input_bytes += ts_tensor_bytes(&tensors[n->inputs[i]]);
+    }
+    if (weighted) {
+        f.parameters = ts_tensor_elements(f.weights);
+        f.weight_bytes = ts_tensor_bytes(f.weights);
+    }
+    if (weighted && n->bias != TS_NONE) {
+        f.parameters += ts_tensor_elements(&tensors[n->bias]);
+        f.weight_bytes += ts_tensor_bytes(&tensors[n->bias]);
+    }
+    ts_requant_widths(g, n, &f.t_bits, &f.u_bits);
+    return f;
+}
+
+static void kappa_range(const ts_requant *r, int64_t *low, int64_t *high) {
+    *low = *high = r->kappa[0];
+    for (uint32_t i = 1; i < r->channels; i++) {
+        *low = r->kappa[i] < *low ? r->kappa[i] : *low;
+        *high = r->kappa[i] > *high ? r->kappa[i] : *high;
+    }
+}
+
+static bool is_windowed(ts_op op) { return op == TS_OP_CONV || op == TS_OP_MAX_POOL || op == TS_OP_AVG_POOL; }
+
+/* ---- the table ---- */
+
+enum { COLUMNS = 12 };
+
+typedef struct row {
+    const char *cells[COLUMNS];
+} row;
+
+static const char *const heads[COLUMNS] = {"#",        "name",     "op",         "input",
+                                           "output",   "window",   "MACs",       "parameters",
+                                           "weight B", "output B", "bits x/w/y", "requantisation"};
+static const bool to_the_right[COLUMNS] = {[0] = true, [6] = true, [7] = true, [8] = true, [9] = true};
+
+static const char *number(ts_arena *arena, uint64_t value) {
+    return ts_arena_printf(arena, "%" PRIu64, value);
+}
+
+static const char *shape_text(ts_arena *arena, const ts_tensor *t) {
+    ts_dims_buffer buffer;
+    return ts_arena_strdup(arena, ts_dims_text(&buffer, 3, t->dims + 1));
+}
+
+static const char *window_text(ts_arena *arena, const ts_node *n) {
+    if (!is_windowed(n->op)) {
+        return "";
+    }
+    const ts_window *w = &n->window;
+    ts_text text = {.arena = arena};
+    ts_text_printf(&text, "%ux%u", (unsigned)w->kernel_h, (unsigned)w->kernel_w);
+    if (w->stride_h != 1 || w->stride_w != 1) {
+        ts_text_printf(&text, w->stride_h == w->stride_w ? " s%u" : " s%ux%u", (unsigned)w->stride_h,
+                       (unsigned)w->stride_w);
+    }
+    if (w->dilation_h != 1 || w->dilation_w != 1) {
+        ts_text_printf(&text, w->dilation_h == w->dilation_w ? " d%u" : " d%ux%u", (unsigned)w->dilation_h,
+                       (unsigned)w->dilation_w);
+    }
+    const uint32_t pads[] = {w->pad_top, w->pad_left, w->pad_bottom, w->pad_right};
+    bool even = pads[0] == pads[1] && pads[0] == pads[2] && pads[0] == pads[3];
+    if (!even || pads[0] != 0) {
+        ts_text_printf(&text, even ? " p%u" : " p%u,%u,%u,%u", (unsigned)pads[0], (unsigned)pads[1],
+                       (unsigned)pads[2], (unsigned)pads[3]);
+    }
+    if (n->op == TS_OP_CONV && n->groups != 1) {
+        ts_text_printf(&text, " g%u", (unsigned)n->groups);
+    }
+    return text.data;
+}
+
+/* "2^20", "2^20-1" or the number. */
+static const char *divisor_text(ts_arena *arena, int64_t d) {
+    for (int bits = 1; bits < 63; bits++) {
+        if (d == INT64_C(1) << bits || d == (INT64_C(1) << bits) - 1) {
+            return ts_arena_printf(arena, d & 1 ? "2^%d-1" : "2^%d", bits);
+        }
+    }
+    return ts_arena_printf(arena, "%" PRId64, d);
+}
+
+static const char *requant_text(ts_arena *arena, const figures *f) {
+    const ts_requant *r = &f->node->requant;
+    ts_text text = {.arena = arena};
+    if (f->node->op == TS_OP_ADD) {
+        ts_text_printf(&text, "(%" PRId64 " a + %" PRId64 " b) / %s ", f->node->in1.mul, f->node->in2.mul,
+                       divisor_text(arena, f->node->sum.div));
+    }
+    if (r->kind == TS_REQUANT_NEMO) {
+        int64_t low, high;
+        kappa_range(r, &low, &high);
+        ts_text_printf(&text, "m %" PRId64 ", D %s", r->m, divisor_text(arena, r->d));
+        ts_text_printf(&text, low == high ? ", kappa %" PRId64 : ", kappa %" PRId64 "..%" PRId64, low, high);
+        ts_text_printf(&text, ", t %u u %u bits", (unsigned)f->t_bits, (unsigned)f->u_bits);
+    } else if (r->kind == TS_REQUANT_TFLITE) {
+        ts_text_printf(&text, "fixed point, zero %d", (int)r->zero);
+    }
+    return text.data == NULL ? "" : text.data;
+}
+
+static const char *bits_text(ts_arena *arena, const figures *f) {
+    const char *x = ts_type_name(f->in->type), *y = ts_type_name(f->out->type);
+    return f->weights == NULL ? ts_arena_printf(arena, "%s/-/%s", x, y)
+                              : ts_arena_printf(arena, "%s/%s/%s", x, ts_type_name(f->weights->type), y);
+}
+
+static row row_of(ts_arena *arena, uint32_t index, const figures *f) {
+    bool depthwise = f->node->op == TS_OP_CONV && f->node->groups > 1 && f->node->groups == ts_c(f->in);
+    return (row){{number(arena, index), f->node->name, depthwise ? "dwconv" : ts_op_name(f->node->op),
+                  shape_text(arena, f->in), shape_text(arena, f->out), window_text(arena, f->node),
+                  f->macs == 0 ? "" : number(arena, f->macs),
+                  f->parameters == 0 ? "" : number(arena, f->parameters),
+                  f->weight_bytes == 0 ? "" : number(arena, f->weight_bytes), number(arena, f->output_bytes),
+                  bits_text(arena, f), requant_text(arena, f)}};
+}
+
+static void print_cell(const char *text, int width, bool right, bool last) {
+    int pad = last && !right ? 0 : width - (int)strlen(text);
+    printf("%*s", right ? pad : 0, "");
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
+        putchar(*c < 0x20 || *c == 0x7f ? '?' : *c);
+    }
+    printf("%*s%s", right ? 0 : pad, "", last ? "\n" : "  ");
+}
+
+static void print_rows(const row *rows, uint32_t count) {
+    int widths[COLUMNS] = {0};
+    for (uint32_t r = 0; r < count; r++) {
+        for (int c = 0; c < COLUMNS; c++) {
+            int width = (int)strlen(rows[r].cells[c]);
+            widths[c] = width > widths[c] ? width : widths[c];
+        }
+    }
+    for (uint32_t r = 0; r < count; r++) {
+        int last = COLUMNS - 1;
+        while (last > 0 && rows[r].cells[last][0] == '\0') {
+            last--;
+        }
+        for (int c = 0; c <= last; c++) {
+            print_cell(rows[r].cells[c], widths[c], to_the_right[c], c == last);
+        }
+    }
+}
+
+typedef struct totals {
+    uint64_t macs, parameters, weight_bytes, working_bytes;
+    const char *widest; /* node with the largest input and output together */
+} totals;
+
+static totals totals_of(const ts_graph *g) {
+    totals t = {0};
+    for (uint32_t i = 0; i < g->nodes.count; i++) {
+        figures f = figures_of(g, &g->nodes.data[i]);
+        t.macs += f.macs;
+        t.parameters += f.parameters;
+        t.weight_bytes += f.weight_bytes;
+        if (f.input_bytes + f.output_bytes > t.working_bytes) {
+            t.working_bytes = f.input_bytes + f.output_bytes;
+            t.widest = f.node->name;
+        }
+    }
+    return t;
+}
+
+static void print_table(ts_arena *arena, const ts_graph *g) {
+    uint32_t count = g->nodes.count + 2;
+    row *rows = TS_NEW_ARRAY(arena, row, count);
+    memcpy(rows[0].cells, heads, sizeof heads);
+    for (uint32_t i = 0; i < g->nodes.count; i++) {
+        figures f = figures_of(g, &g->nodes.data[i]);
+        rows[i + 1] = row_of(arena, i, &f);
+    }
+    totals t = totals_of(g);
+    rows[count - 1] = (row){{"", "total", "", "", "", "", number(arena, t.macs), number(arena, t.parameters),
+                             number(arena, t.weight_bytes), "", "", ""}};
+    print_rows(rows, count);
+    printf("largest input and output of a layer: %" PRIu64 " bytes (%s)\n", t.working_bytes, t.widest);
+}
+
+/* ---- JSON ---- */
+
+static json_t *json_sizes(const uint32_t *values, size_t count) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(list, json_integer(values[i]));
+    }
+    return list;
+}
+
+static void add_window(json_t *layer, const ts_node *n) {
+    const ts_window *w = &n->window;
+    json_object_set_new(layer, "kernel", json_sizes((uint32_t[]){w->kernel_h, w->kernel_w}, 2));
+    json_object_set_new(layer, "stride", json_sizes((uint32_t[]){w->stride_h, w->stride_w}, 2));
+    json_object_set_new(layer, "dilation", json_sizes((uint32_t[]){w->dilation_h, w->dilation_w}, 2));
+    json_object_set_new(layer, "pads",
+                        json_sizes((uint32_t[]){w->pad_top, w->pad_left, w->pad_bottom, w->pad_right}, 4));
+}
+
+static void add_requant(json_t *layer, const figures *f) {
+    const ts_requant *r = &f->node->requant;
+    if (r->kind == TS_REQUANT_NEMO) {
+        int64_t low, high;
+        kappa_range(r, &low, &high);
+        json_object_set_new(
+            layer, "requant",
+            json_pack("{s:s, s:I, s:I, s:[I,I], s:[i,i], s:i, s:i}", "kind", "nemo", "m", (json_int_t)r->m,
+                      "d", (json_int_t)r->d, "kappa", (json_int_t)low, (json_int_t)high, "clip", (int)r->low,
+                      (int)r->high, "t_bits", (int)f->t_bits, "u_bits", (int)f->u_bits));
+    } else if (r->kind == TS_REQUANT_TFLITE) {
+        json_object_set_new(layer, "requant",
+                            json_pack("{s:s, s:i, s:[i,i]}", "kind", "tflite", "zero", (int)r->zero, "clip",
+                                      (int)r->low, (int)r->high));
+    }
+}
+
+static json_t *json_text(const char *text) {
+    json_t *value = json_string(text);
+    return value != NULL ? value : json_string("?"); /* not UTF-8 */
+}
+
+static json_t *json_layer(uint32_t index, const figures *f) {
+    json_t *layer = json_object();
+    json_object_set_new(layer, "index", json_integer(index));
+    json_object_set_new(layer, "name", json_text(f->node->name));
+    json_object_set_new(layer, "op", json_string(ts_op_name(f->node->op)));
+    json_object_set_new(layer, "input", json_sizes(f->in->dims + 1, 3));
+    json_object_set_new(layer, "output", json_sizes(f->out->dims + 1, 3));
+    if (is_windowed(f->node->op)) {
+        add_window(layer, f->node);
+    }
+    if (f->node->op == TS_OP_CONV) {
+        json_object_set_new(layer, "groups", json_integer(f->node->groups));
+    }
+    json_object_set_new(layer, "macs", json_integer((json_int_t)f->macs));
+    json_object_set_new(layer, "parameters", json_integer((json_int_t)f->parameters));
+    json_object_set_new(layer, "weight_bytes", json_integer((json_int_t)f->weight_bytes));
+    json_object_set_new(layer, "input_bytes", json_integer((json_int_t)f->input_bytes));
+    json_object_set_new(layer, "output_bytes", json_integer((json_int_t)f->output_bytes));
+    json_object_set_new(layer, "input_type", json_string(ts_type_name(f->in->type)));
+    json_object_set_new(layer, "output_type", json_string(ts_type_name(f->out->type)));
+    if (f->weights != NULL) {
+        json_object_set_new(layer, "weight_type", json_string(ts_type_name(f->weights->type)));
+    }
+    add_requant(layer, f);
+    return layer;
+}
+
+static ts_status write_json(ts_arena *arena, const ts_graph *g, const request *r, ts_diags *diags) {
+    totals t = totals_of(g);
+    json_t *layers = json_array();
+    for (uint32_t i = 0; i < g->nodes.count; i++) {
+        figures f = figures_of(g, &g->nodes.data[i]);
+        json_array_append_new(layers, json_layer(i, &f));
+    }
+    json_t *root = json_object();
+    json_object_set_new(root, "model", json_text(r->model));
+    json_object_set_new(root, "macs", json_integer((json_int_t)t.macs));
+    json_object_set_new(root, "parameters", json_integer((json_int_t)t.parameters));
+    json_object_set_new(root, "weight_bytes", json_integer((json_int_t)t.weight_bytes));
+    json_object_set_new(root, "working_bytes", json_integer((json_int_t)t.working_bytes));
+    json_object_set_new(root, "layers", layers);
+    char *dumped = json_dumps(root, JSON_INDENT(2));
+    json_decref(root);
+    ts_text text = {.arena = arena};
+    ts_text_printf(&text, "%s\n", dumped == NULL ? "" : dumped);
+    free(dumped);
+    return ts_file_write(r->json, text.data, text.size, diags);
+}
+
+static ts_status inspect(ts_arena *arena, const request *r, ts_diags *diags) {
+    ts_graph *graph;
+    const ts_model_options as_written = {.input_signed = -1};
+    TS_TRY(ts_model_read(arena, r->model, &as_written, &graph, diags));
+    if (r->json != NULL) {
+        TS_TRY(write_json(arena, graph, r, diags));
+    }
+    if (r->text) {
+        ts_text text = {.arena = arena};
+        ts_graph_print(&text, graph);
+        fwrite(text.data, 1, text.size, stdout);
+    } else {
+        print_table(arena, graph);
+    }
+    return TS_OK;
+}
+
+int ts_cmd_inspect(int argc, char **argv) {
+    static const struct argp argp = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "MODEL",
+        .doc =
+            "Print the layers of a network: shapes, MACs, bytes, bits and requantisation.\v"
+            "t and u are the widths, signed, of kappa acc + lambda and of its product with m over every "
+            "accumulator that can be reached.",
+    };
+    request r = {0};
+    argp_err_exit_status = TS_BAD_INPUT;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &r) != 0) {
+        return TS_BAD_INPUT;
+    }
+    ts_arena *arena = ts_arena_new("inspect", 0);
+    ts_diags diags = {.arena = arena, .file = r.model};
+    int status = ts_cli_finish(&diags, inspect(arena, &r, &diags));
+    ts_arena_free(arena);
+    return status;
+}
