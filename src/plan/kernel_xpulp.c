@@ -50,7 +50,7 @@ static k_layout conv_k(const ts_layer *layer) {
 static bool serves_conv(const ts_layer *layer, ts_type x_type) {
     bool folds = layer->x.zero == 0 || (layer->rq.class_ != TS_RQC_S32C && x_type != TS_S16);
     return layer->kind == TS_LAYER_CONV && layer->groups == 1 && layer->x.type == x_type &&
-           is_narrow(layer->weights->type) && folds;
+           is_narrow(layer->weights->type) && folds && layer->rq.class_ != TS_RQC_S32D;
 }
 
 static bool serves_conv_u8(const ts_layer *layer) { return serves_conv(layer, TS_U8); }

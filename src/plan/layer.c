@@ -239,8 +239,8 @@ static ts_status build_layer(builder *b, ts_node_id id, ts_layer *layer) {
     const int64_t *bias = biases(b, node, layer->y.c);
     const ts_acc_range *acc = acc_ranges(b, node, layer);
     b->values[node->output] = output_interval(b, node);
-    return ts__requant_plan(b->arena, &node->requant, layer->y.c, bias, acc, &layer->rq, node->name,
-                            ts_op_name(node->op), b->diags);
+    return ts__requant_plan(b->arena, &node->requant, layer->y.c, bias, acc, &layer->rq, &layer->rq_own,
+                            node->name, ts_op_name(node->op), b->diags);
 }
 
 ts_status ts_layers_build(ts_arena *arena, const ts_graph *graph, ts_layer **layers, uint32_t *count,

@@ -25,16 +25,26 @@ typedef enum ts_layer_kind {
 } ts_layer_kind;
 
 /* How the requantisation is computed on the target (device/kernels/tile.h, enum ts_rq), narrowed by proof:
- * for S32 and S32C every reachable accumulator of every channel gives exactly the result of the graph's
+ * for S32, S32C and S32D every reachable accumulator of every channel gives exactly the result of the graph's
  * requantisation (docs/requantisation.md). */
-typedef enum ts_rq_class { TS_RQC_NONE, TS_RQC_S32, TS_RQC_S32C, TS_RQC_S64, TS_RQC_TFLITE } ts_rq_class;
+typedef enum ts_rq_class {
+    TS_RQC_NONE,
+    TS_RQC_S32,
+    TS_RQC_S32C,
+    TS_RQC_S64,
+    TS_RQC_TFLITE,
+    TS_RQC_S32D
+
+} ts_rq_class;
+enum { TS_RQ_CLASS_COUNT = TS_RQC_S32D + 1 };
 
 typedef struct ts_rq_plan {
     ts_rq_class class_;
-    uint32_t shift; /* S32, S32C; S64 with a power of two */
+    uint32_t shift; /* S32, S32C, S32D; S64 with a power of two */
+    uint32_t split; /* S32D: k = k_high 2^split + k_low, 0 <= k_low < 2^split; l likewise */
     int64_t div;    /* S64 */
     int32_t low, high;
-    int32_t acc_low, acc_high; /* S32C */
+    int32_t acc_low, acc_high; /* S32C, S32D: bounds to which the accumulator is clipped first */
     int32_t zero;              /* TFLITE: zero point of the result */
     uint32_t channels;         /* number of k, l pairs = output channels */
     int64_t *k, *l;            /* bias folded in; NONE: l is the bias, TFLITE: k multiplier, l bias */
@@ -52,6 +62,8 @@ typedef struct ts_layer {
     const ts_tensor *weights; /* CONV, DWCONV: OHWI; LINEAR: {out, in} */
     ts_add_step in1, in2, sum;
     ts_rq_plan rq;
+    ts_rq_plan
+        rq_own; /* as the graph has it: NONE, S64 or TFLITE; what rq becomes where no kernel knows better */
     uint64_t macs;
 } ts_layer;
 

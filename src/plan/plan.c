@@ -85,36 +85,60 @@ static uint32_t variants_of(const ts_planner *p, const ts_layer *layer, const ts
     return kept;
 }
 
-/* L1 that the layer needs at least, with the variant that needs least. */
+/* L1 that the layer needs at least, with the variant and the requantisation that need least. */
 static uint64_t smallest_l1(const ts_planner *p, const ts_layer *layer) {
     const ts_kernel *variants[MAX_VARIANTS];
-    uint32_t count = variants_of(p, layer, variants);
     uint64_t least = UINT64_MAX;
-    for (uint32_t i = 0; i < count; i++) {
-        ts_layer_plan lp = {.layer = layer, .kernel = variants[i]};
-        ts_pass pass = ts__pass_of(p, &lp, layer->y.h, layer->y.c);
-        uint64_t bytes = ts__l1_smallest(&pass);
-        least = bytes < least ? bytes : least;
+    for (uint32_t own = 0; own < 2; own++) {
+        ts_layer copy = *layer;
+        copy.rq = own ? layer->rq_own : layer->rq;
+        uint32_t count = variants_of(p, &copy, variants);
+        for (uint32_t i = 0; i < count; i++) {
+            ts_layer_plan lp = {.layer = &copy, .kernel = variants[i]};
+            ts_pass pass = ts__pass_of(p, &lp, layer->y.h, layer->y.c);
+            uint64_t bytes = ts__l1_smallest(&pass);
+            least = bytes < least ? bytes : least;
+        }
     }
     return least;
 }
 
-/* Chooses kernel and tiles for the uncut layer: the variant with the fewest modelled cycles, or the preferred
- * one with the paper's objective. False where none fits L1. */
-static bool choose_kernel(ts_planner *p, ts_layer_plan *lp) {
+/* Tries the variants that serve the layer with its present requantisation; keeps the best in `best`: the one
+ * with the fewest modelled cycles, with the paper's objective the preferred one. */
+static void try_variants(ts_planner *p, ts_layer_plan *lp, ts_layer_plan *best, ts_rq_plan *best_rq,
+                         bool *found) {
     const ts_kernel *variants[MAX_VARIANTS];
     uint32_t count = variants_of(p, lp->layer, variants);
-    ts_layer_plan best = *lp;
-    bool found = false;
     bool first_wins = p->plan->options.objective == TS_OBJECTIVE_DORY;
-    for (uint32_t i = 0; i < count && !(found && first_wins); i++) {
+    bool won = false;
+    for (uint32_t i = 0; i < count && !(won && first_wins); i++) {
         lp->kernel = variants[i];
         lp->l1.pass_h = 0;
-        if (ts__plan_passes(p, lp) && (!found || lp->modelled_cycles < best.modelled_cycles)) {
-            best = *lp;
-            found = true;
+        if (!ts__plan_passes(p, lp)) {
+            continue;
+        }
+        won = true;
+        if (!*found || lp->modelled_cycles < best->modelled_cycles) {
+            *best = *lp;
+            *best_rq = lp->layer->rq;
+            *found = true;
         }
     }
+}
+
+/* Chooses kernel, requantisation and tiles for the uncut layer: a narrow requantisation is worth it only
+ * where a fast kernel knows it. False where nothing fits L1. */
+static bool choose_kernel(ts_planner *p, ts_layer_plan *lp) {
+    ts_layer *layer = &p->plan->layers[lp->layer->index];
+    ts_layer_plan best = *lp;
+    ts_rq_plan best_rq = layer->rq;
+    bool found = false;
+    try_variants(p, lp, &best, &best_rq, &found);
+    if (layer->rq.class_ == TS_RQC_S32D) {
+        layer->rq = layer->rq_own;
+        try_variants(p, lp, &best, &best_rq, &found);
+    }
+    layer->rq = best_rq;
     if (found) {
         *lp = best;
         ts_pass pass = ts__pass_of(p, lp, lp->layer->y.h, lp->layer->y.c);

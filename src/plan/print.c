@@ -200,12 +200,12 @@ static void print_layer(ts_text *out, const ts_layer_plan *lp) {
 }
 
 static void print_requants(ts_text *out, const ts_plan *plan) {
-    uint32_t counts[TS_RQC_TFLITE + 1] = {0};
+    uint32_t counts[TS_RQ_CLASS_COUNT] = {0};
     for (uint32_t i = 0; i < plan->layer_count; i++) {
         counts[plan->layers[i].rq.class_]++;
     }
     ts_text_add(out, "requantisation:");
-    for (uint32_t c = 0; c <= TS_RQC_TFLITE; c++) {
+    for (uint32_t c = 0; c < TS_RQ_CLASS_COUNT; c++) {
         if (counts[c] > 0) {
             ts_text_printf(out, " %u %s", counts[c], ts_rq_class_name((ts_rq_class)c));
         }

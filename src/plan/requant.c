@@ -9,8 +9,12 @@ __extension__ typedef __int128 wide;
 enum {
     MAX_LEVELS = 4096, /* steps of a staircase that are worth proving one by one */
     MAX_SHIFT = 30,
-    SLOPE_STEPS = 8 /* slopes tried on either side of the nearest one */
+    SLOPE_STEPS = 8, /* slopes tried on either side of the nearest one */
+    FIRST_WIDE_SHIFT = 20,
+    LAST_WIDE_SHIFT = 44
 };
+
+static const int64_t MAX_SLOPE = INT64_C(1) << 40;
 
 /* The requantisation of one channel over the accumulators [first, last], all of them mirrored (a -> -a)
  * where it falls, so that it never falls. floor((k a + l) / d), clipped; or TFLite's by its definition. */
@@ -105,14 +109,16 @@ static bool same_line(const staircase *s, uint32_t shift, line *out) {
 
 /* The values of l for which a line of slope k meets every step exactly:
  *   k t + l >= j 2^shift   and   k (t - 1) + l <= j 2^shift - 1   for the step t of each level j,
- * the ends stay on their levels where the clip of the result does not hold them, and nothing leaves 32 bits.
+ * the ends stay on their levels where the clip of the result does not hold them, and nothing leaves 32 bits
+ * (64 where the line is not narrow).
  * Returns high - low; negative where there is none. */
-static wide offsets_for(const staircase *s, int64_t k, uint32_t shift, ts_acc_range part, wide *low) {
+static wide offsets_for(const staircase *s, int64_t k, uint32_t shift, ts_acc_range part, bool narrow,
+                        wide *low) {
     wide unit = (wide)1 << shift;
-    wide least = INT32_MIN, most = INT32_MAX;
+    wide least = narrow ? INT32_MIN : INT64_MIN, most = narrow ? INT32_MAX : INT64_MAX;
     wide at_low = (wide)k * part.low, at_high = (wide)k * part.high;
-    least = INT32_MIN - at_low > least ? INT32_MIN - at_low : least;
-    most = INT32_MAX - at_high < most ? INT32_MAX - at_high : most;
+    least = least - at_low > least ? least - at_low : least;
+    most = most - at_high < most ? most - at_high : most;
     uint32_t count = (uint32_t)(s->f_last - s->f_first);
     for (uint32_t j = 0; j < count && least <= most; j++) {
         wide level = (wide)(s->f_first + 1 + j) * unit;
@@ -135,23 +141,29 @@ static wide offsets_for(const staircase *s, int64_t k, uint32_t shift, ts_acc_ra
 
 /* The slope nearest to the staircase's own at this shift. */
 static wide nearest_slope(const staircase *s, uint32_t shift) {
-    uint32_t count = (uint32_t)(s->f_last - s->f_first);
     if (s->requant->kind == TS_REQUANT_NEMO) {
         return floor_div(((wide)s->k << shift) + s->d / 2, s->d);
     }
-    int64_t span = s->steps[count - 1] - s->steps[0];
-    return span <= 0 ? (wide)1 << shift : (((wide)(count - 1) << shift) + span / 2) / span;
+    uint32_t c = s->requant->channels == 1 ? 0 : s->channel;
+    int32_t exponent = (int32_t)shift + s->requant->shift[c] - 31;
+    wide k = s->requant->multiplier[c];
+    k = k < 0 ? -k : k;
+    if (exponent >= 0) {
+        return k << (exponent < 64 ? exponent : 64);
+    }
+    return exponent > -64 ? (k + ((wide)1 << (-exponent - 1))) >> -exponent : 0;
 }
 
-static bool search_line(const staircase *s, uint32_t shift, ts_acc_range part, line *out) {
+static bool search_line(const staircase *s, uint32_t shift, ts_acc_range part, bool narrow, line *out) {
     wide near = nearest_slope(s, shift);
     for (int i = 0; i <= 2 * SLOPE_STEPS; i++) {
         wide k = near + (i % 2 == 0 ? i / 2 : -(i + 1) / 2);
         wide low;
-        if (k < 0 || !fits_s32(k) || !fits_s32(k * part.low) || !fits_s32(k * part.high)) {
+        bool outside = narrow && (!fits_s32(k) || !fits_s32(k * part.low) || !fits_s32(k * part.high));
+        if (k < 0 || k > MAX_SLOPE || outside) {
             continue;
         }
-        wide room = offsets_for(s, (int64_t)k, shift, part, &low);
+        wide room = offsets_for(s, (int64_t)k, shift, part, narrow, &low);
         if (room >= 0) {
             *out = (line){(int64_t)k, (int64_t)(low + room / 2)};
             return true;
@@ -162,14 +174,15 @@ static bool search_line(const staircase *s, uint32_t shift, ts_acc_range part, l
 
 /* A channel of one level takes the constant line: its accumulators may all lie outside the layer's clip,
  * where its own line would say something else. */
-static bool find_line(ts_arena *arena, staircase *s, uint32_t shift, const ts_acc_range *clipped, line *out) {
+static bool find_line(ts_arena *arena, staircase *s, uint32_t shift, const ts_acc_range *clipped, bool narrow,
+                      line *out) {
     ts_acc_range part = part_inside(s, clipped);
     if (s->f_first == s->f_last) {
         wide level = (wide)s->f_first << shift;
         *out = (line){0, clip(level, INT64_MIN, INT64_MAX)};
-        return fits_s32(level);
+        return !narrow || fits_s32(level);
     }
-    if (same_line(s, shift, out) && line_fits(*out, part)) {
+    if (same_line(s, shift, out) && (!narrow || line_fits(*out, part))) {
         return true;
     }
     if (s->f_last - s->f_first > MAX_LEVELS) {
@@ -178,14 +191,14 @@ static bool find_line(ts_arena *arena, staircase *s, uint32_t shift, const ts_ac
     if (s->steps == NULL) {
         find_steps(arena, s);
     }
-    return search_line(s, shift, part, out);
+    return search_line(s, shift, part, narrow, out);
 }
 
 static bool find_lines(ts_arena *arena, staircase *stairs, ts_rq_plan *plan, uint32_t shift,
-                       const ts_acc_range *clipped) {
+                       const ts_acc_range *clipped, bool narrow) {
     for (uint32_t c = 0; c < plan->channels; c++) {
         line found;
-        if (!find_line(arena, &stairs[c], shift, clipped, &found)) {
+        if (!find_line(arena, &stairs[c], shift, clipped, narrow, &found)) {
             return false;
         }
         plan->k[c] = stairs[c].mirrored ? -found.k : found.k;
@@ -230,11 +243,11 @@ static uint32_t own_shift(const staircase *stairs, uint32_t channels) {
 
 static bool find_shift(ts_arena *arena, staircase *stairs, ts_rq_plan *plan, const ts_acc_range *clipped) {
     uint32_t own = own_shift(stairs, plan->channels);
-    if (own <= MAX_SHIFT && find_lines(arena, stairs, plan, own, clipped)) {
+    if (own <= MAX_SHIFT && find_lines(arena, stairs, plan, own, clipped, true)) {
         return true;
     }
     for (uint32_t shift = largest_shift(stairs, plan->channels, clipped); shift > 0; shift--) {
-        if (shift != own && find_lines(arena, stairs, plan, shift, clipped)) {
+        if (shift != own && find_lines(arena, stairs, plan, shift, clipped, true)) {
             return true;
         }
     }
@@ -277,6 +290,67 @@ static bool find_clipped(ts_arena *arena, staircase *stairs, ts_rq_plan *plan) {
             plan->acc_low = (int32_t)tries[i].low;
             plan->acc_high = (int32_t)tries[i].high;
             return true;
+        }
+    }
+    return false;
+}
+
+/* The two halves of a wide number: high 2^split + low, 0 <= low < 2^split. */
+static int64_t high_part(int64_t value, uint32_t split) { return value >> split; }
+static int64_t low_part(int64_t value, uint32_t split) { return value & ((INT64_C(1) << split) - 1); }
+
+/* floor((k a + l) / 2^e) = (k_high a + l_high + ((k_low a + l_low) >> split)) >> (e - split): does every term
+ * fit 32 bits? All of them are monotone in a, so the ends of the part tell. */
+static bool split_fits(line at, uint32_t split, ts_acc_range part) {
+    wide k_high = high_part(at.k, split), l_high = high_part(at.l, split);
+    bool fits = fits_s32(k_high) && fits_s32(l_high);
+    for (int end = 0; end < 2; end++) {
+        wide a = end == 0 ? part.low : part.high;
+        wide low = a * low_part(at.k, split), sum = low + low_part(at.l, split);
+        wide high = a * k_high + floor_div(sum, (wide)1 << split);
+        fits = fits && fits_s32(low) && fits_s32(sum) && fits_s32(a * k_high) && fits_s32(high) &&
+               fits_s32(high + l_high);
+    }
+    return fits;
+}
+
+/* Splits the lines in plan->k, plan->l (of shift `wide_shift`) into two halves that fit, the same for all. */
+static bool find_split(const staircase *stairs, ts_rq_plan *plan, uint32_t wide_shift,
+                       const ts_acc_range *clipped) {
+    for (uint32_t split = wide_shift < MAX_SHIFT ? wide_shift : MAX_SHIFT; split > 0; split--) {
+        bool fits = wide_shift - split < 32;
+        for (uint32_t c = 0; c < plan->channels && fits; c++) {
+            ts_acc_range part = part_inside(&stairs[c], clipped);
+            part = stairs[c].mirrored ? (ts_acc_range){-part.high, -part.low} : part;
+            fits = split_fits((line){plan->k[c], plan->l[c]}, split, part);
+        }
+        if (fits) {
+            plan->split = split;
+            plan->shift = wide_shift - split;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Lines of more than 32 bits that two 32-bit steps compute, on the accumulators inside a clip. */
+static bool find_double(ts_arena *arena, staircase *stairs, ts_rq_plan *plan) {
+    ts_acc_range tight = active_part(stairs, plan->channels), around = power_of_two_around(tight);
+    if (!fits_s32(around.low) || !fits_s32(around.high)) {
+        return false;
+    }
+    plan->acc_low = (int32_t)around.low;
+    plan->acc_high = (int32_t)around.high;
+    int64_t d = stairs[0].d;
+    bool own = stairs[0].requant->kind == TS_REQUANT_NEMO && (d & (d - 1)) == 0;
+    if (own) {
+        uint32_t shift = (uint32_t)__builtin_ctzll((unsigned long long)d);
+        return find_lines(arena, stairs, plan, shift, &around, false) &&
+               find_split(stairs, plan, shift, &around);
+    }
+    for (uint32_t shift = FIRST_WIDE_SHIFT; shift <= LAST_WIDE_SHIFT; shift++) {
+        if (find_lines(arena, stairs, plan, shift, &around, false)) {
+            return find_split(stairs, plan, shift, &around);
         }
     }
     return false;
@@ -357,15 +431,36 @@ static void plan_none(const int64_t *bias, ts_rq_plan *out) {
 
 static void free_arena(void *arena) { ts_arena_free(arena); }
 
+static ts_rq_plan empty_plan(ts_arena *arena, const ts_requant *requant, uint32_t channels) {
+    ts_rq_plan plan = {.channels = channels, .div = 1, .low = requant->low, .high = requant->high};
+    plan.k = TS_NEW_ARRAY(arena, int64_t, channels);
+    plan.l = TS_NEW_ARRAY(arena, int64_t, channels);
+    plan.zero = requant->zero;
+    return plan;
+}
+
+/* The narrowest class that is proved; false where it is the graph's own. */
+static bool narrow(ts_arena *scratch, staircase *stairs, ts_rq_plan *plan) {
+    if (find_shift(scratch, stairs, plan, NULL)) {
+        plan->class_ = TS_RQC_S32;
+    } else if (find_clipped(scratch, stairs, plan)) {
+        plan->class_ = TS_RQC_S32C;
+    } else if (find_double(scratch, stairs, plan)) {
+        plan->class_ = TS_RQC_S32D;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 ts_status ts__requant_plan(ts_arena *arena, const ts_requant *requant, uint32_t channels, const int64_t *bias,
-                           const ts_acc_range *acc, ts_rq_plan *out, const char *node, const char *op,
-                           ts_diags *diags) {
-    *out = (ts_rq_plan){.channels = channels, .div = 1, .low = requant->low, .high = requant->high};
-    out->k = TS_NEW_ARRAY(arena, int64_t, channels);
-    out->l = TS_NEW_ARRAY(arena, int64_t, channels);
-    out->zero = requant->zero;
+                           const ts_acc_range *acc, ts_rq_plan *out, ts_rq_plan *own, const char *node,
+                           const char *op, ts_diags *diags) {
+    *out = empty_plan(arena, requant, channels);
+    *own = empty_plan(arena, requant, channels);
     if (requant->kind == TS_REQUANT_NONE) {
         plan_none(bias, out);
+        *own = *out;
         return TS_OK;
     }
     ts_arena *scratch = ts_arena_new("requantisation proof", 0);
@@ -374,20 +469,17 @@ ts_status ts__requant_plan(ts_arena *arena, const ts_requant *requant, uint32_t 
     ts_status status = TS_OK;
     for (uint32_t c = 0; c < channels && status == TS_OK; c++) {
         if (!build_staircase(requant, c, bias != NULL ? bias[c] : 0, acc[c], &stairs[c])) {
-            status =
-                ts_error(diags, TS_DIAG_VALUE, node, op,
-                         "kappa, lambda, m and bias of channel %u leave 64 bits when they are multiplied; "
-                         "smaller multipliers would do",
-                         c);
+            status = ts_error(
+                diags, TS_DIAG_VALUE, node, op,
+                "kappa, lambda, m and bias of channel %u leave 64 bits when they are multiplied; smaller "
+                "multipliers would do",
+                c);
         }
     }
     if (status == TS_OK) {
-        if (find_shift(scratch, stairs, out, NULL)) {
-            out->class_ = TS_RQC_S32;
-        } else if (find_clipped(scratch, stairs, out)) {
-            out->class_ = TS_RQC_S32C;
-        } else {
-            keep_own(requant, bias, stairs, arena, out);
+        keep_own(requant, bias, stairs, arena, own);
+        if (!narrow(scratch, stairs, out)) {
+            *out = *own;
         }
     }
     ts_guard_undefer(scratch);
@@ -400,12 +492,23 @@ static int64_t apply_s32(const ts_rq_plan *plan, uint32_t c, int64_t acc) {
     return clip(sum >> plan->shift, plan->low, plan->high);
 }
 
+static int64_t apply_s32d(const ts_rq_plan *plan, uint32_t c, int64_t acc) {
+    uint32_t a = (uint32_t)clip(acc, plan->acc_low, plan->acc_high);
+    uint32_t k_low = (uint32_t)low_part(plan->k[c], plan->split);
+    int32_t low = (int32_t)(a * k_low + (uint32_t)low_part(plan->l[c], plan->split));
+    uint32_t sum = (uint32_t)(low >> plan->split) + a * (uint32_t)high_part(plan->k[c], plan->split);
+    int32_t all = (int32_t)(sum + (uint32_t)high_part(plan->l[c], plan->split));
+    return clip(all >> plan->shift, plan->low, plan->high);
+}
+
 int64_t ts__rq_plan_apply(const ts_rq_plan *plan, const ts_requant *requant, uint32_t channel, int64_t acc) {
     switch (plan->class_) {
         case TS_RQC_S32:
             return apply_s32(plan, channel, acc);
         case TS_RQC_S32C:
             return apply_s32(plan, channel, clip(acc, plan->acc_low, plan->acc_high));
+        case TS_RQC_S32D:
+            return apply_s32d(plan, channel, acc);
         case TS_RQC_S64:
             return clip(floor_div((wide)acc * plan->k[channel] + plan->l[channel], plan->div), plan->low,
                         plan->high);
@@ -417,6 +520,6 @@ int64_t ts__rq_plan_apply(const ts_rq_plan *plan, const ts_requant *requant, uin
 }
 
 const char *ts_rq_class_name(ts_rq_class class_) {
-    static const char *const names[] = {"none", "s32", "s32c", "s64", "tflite"};
+    static const char *const names[] = {"none", "s32", "s32c", "s64", "tflite", "s32d"};
     return names[class_];
 }
