@@ -398,10 +398,24 @@ ts_status ts__force(ts_onnx *net, ts_meaning *x, const char *value_name, const t
     return TS_OK;
 }
 
+/* The factor that a branch of an addition ends with belongs to that addition, not to what computes the
+ * branch. */
+static bool ends_with_factor(const ts_meaning *x) {
+    ts_add_step step;
+    const ts_stage *last = &x->stages.data[x->stages.count - 1];
+    return x->stages.count > 1 && !last->floored && last->low == INT64_MIN && last->high == INT64_MAX &&
+           scalar_step(last, &step);
+}
+
 ts_status ts__force_branch(ts_onnx *net, ts_meaning *x, const char *value_name, const ts_onnx_node *reader) {
     drop_identities(x);
     if (x->pending != NULL) {
+        bool held = ends_with_factor(x);
+        ts_stage factor = held ? x->stages.data[--x->stages.count] : (ts_stage){0};
         TS_TRY(force_pending(net, x, value_name, reader));
+        if (held) {
+            TS_PUSH(net->scratch, &x->stages, factor);
+        }
     }
     ts_add_step step;
     while (x->stages.count > 1 || (x->stages.count == 1 && !scalar_step(&x->stages.data[0], &step))) {

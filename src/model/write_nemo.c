@@ -127,6 +127,7 @@ static ts_status scalar(writer *w, const char *name, int64_t value, bool is_floa
 
 typedef struct chain {
     const char *layer;  /* prefix of names */
+    const char *factor; /* name of the node of the first factor where the layer has no other node */
     const char *output; /* name that the last value shall have */
     char *value;        /* the newest value */
 } chain;
@@ -136,7 +137,9 @@ static Onnx__NodeProto *link(writer *w, chain *c, const char *op, const char *su
                              bool constant_first) {
     char *name = ts_arena_printf(w->arena, "%s.%s", c->layer, suffix);
     const char *a = constant_first ? constant : c->value, *b = constant_first ? c->value : constant;
-    Onnx__NodeProto *node = add_node(w, op, name, name, a, b, NULL);
+    bool names_layer = c->factor != NULL && strcmp(op, "Mul") == 0;
+    Onnx__NodeProto *node = add_node(w, op, names_layer ? c->factor : name, name, a, b, NULL);
+    c->factor = names_layer ? NULL : c->factor;
     c->value = name;
     return node;
 }
@@ -414,6 +417,7 @@ static ts_status write_requant(writer *w, chain *c) {
         return FAIL(w, "a requantisation that does nothing cannot be written");
     }
     c->value = copy(w, input_name(w, 0));
+    c->factor = w->node->name;
     w->flat[w->node->output] = flat;
     return link_requant(w, c, flat);
 }

@@ -155,6 +155,7 @@ static ts_status add_sum(walk *w, const char *name, ts_tensor_id in, ts_tensor_i
     static const int64_t usual[][3] = {{32, 32, 32}, {32, 32, 64},   {40, 64, 64},
                                        {1, 1, 1},    {53, 128, 128}, {256, 43, 256}};
     const int64_t *row = usual[pick(w, 0, 5)];
+    row = w->limits->nemo_only && row[2] == 1 ? usual[0] : row; /* an activation would join the sum */
     bool wide = tensor_of(w, in)->type == TS_S16 || tensor_of(w, other)->type == TS_S16;
     ts__add_spec spec = {.m1 = row[0],
                          .m2 = row[1],
@@ -164,11 +165,20 @@ static ts_status add_sum(walk *w, const char *name, ts_tensor_id in, ts_tensor_i
     return ts__build_add(&w->b, name, &spec, in, other, out);
 }
 
+/* In a NEMO file a requantisation behind a plain addition belongs to the addition. */
+static bool would_merge(const walk *w, ts_op op, ts_tensor_id in) {
+    ts_node_id producer = tensor_of(w, in)->producer;
+    const ts_node *nodes = w->b.graph->nodes.data;
+    return w->limits->nemo_only && op == TS_OP_REQUANT && producer != TS_NONE &&
+           nodes[producer].op == TS_OP_ADD && nodes[producer].requant.kind == TS_REQUANT_NONE;
+}
+
 /* One random layer behind `in`; *out is TS_NONE where nothing was added. */
 static ts_status grow(walk *w, uint32_t index, ts_tensor_id in, ts_tensor_id *out) {
     static const ts_op ops[] = {TS_OP_CONV,     TS_OP_CONV,     TS_OP_CONV,    TS_OP_CONV, TS_OP_ADD,
                                 TS_OP_MAX_POOL, TS_OP_AVG_POOL, TS_OP_REQUANT, TS_OP_ADD};
     ts_op op = ops[pick(w, 0, 8)];
+    op = would_merge(w, op, in) ? TS_OP_CONV : op;
     char name[32];
     snprintf(name, sizeof name, "n%u.%s", (unsigned)index, ts_op_name(op));
     if (op == TS_OP_ADD) {
