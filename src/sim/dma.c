@@ -32,6 +32,8 @@ static void next_beat(ts_sim *sim, ts__dma_stream *stream) {
     uint32_t left = transfer->line_bytes - stream->line_at, all = transfer->bytes - stream->at;
     bytes = bytes < left ? bytes : left;
     bytes = bytes < all ? bytes : all;
+    uint32_t burst = costs(sim)->burst_bytes - stream->burst_bytes;
+    bytes = bytes < burst ? bytes : burst;
     stream->beat_bytes = bytes;
     stream->pending = 0;
     for (uint32_t word = address >> 2; word <= (address + bytes - 1u) >> 2; word++) {
@@ -47,6 +49,7 @@ static void begin(ts_sim *sim, ts__dma_stream *stream) {
     stream->at = stream->line_at = stream->line_beats = stream->burst_bytes = 0;
     stream->begun_at = at;
     next_beat(sim, stream);
+    stream->asked_at = at;
     ts__park_at(sim, unit_of(sim, stream), at);
 }
 
@@ -152,7 +155,8 @@ void ts__dma_step(ts_sim *sim, ts__dma_stream *stream, uint32_t granted) {
     }
     uint32_t idle = gap(sim, stream);
     next_beat(sim, stream);
-    ts__park_at(sim, unit_of(sim, stream), sim->now + 1u + idle);
+    stream->asked_at = sim->now + 1u + idle;
+    ts__park_at(sim, unit_of(sim, stream), stream->asked_at);
 }
 
 /* A command is complete: checks it and puts it into its stream's queue. */

@@ -100,7 +100,7 @@ static uint32_t lock(ts_sim *sim, ts__core *core, uint32_t number) {
     if (!mutex->locked) {
         mutex->locked = true;
         core->slow_word = mutex->value;
-        return sim->target->latencies.event_ready;
+        return sim->target->latencies.mutex_ready;
     }
     ts__event_core *own = &sim->events.core[core->unit];
     own->waiting = true;

@@ -302,9 +302,6 @@ access:
         c->park = TS__PARK_NEAR;
         if (t < horizon && !c->scaled) {
             sim->now = t;
-            if (c->banked != 0u) {
-                sim->bank_next[c->address >> 2 & sim->bank_mask] = (uint8_t)(c->unit + 1u);
-            }
             goto near;
         }
         SAVE();

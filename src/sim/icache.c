@@ -5,6 +5,8 @@
 
 #include "sim/machine.h"
 
+enum { L1_BANKS = 2 }; /* by the lowest bit of the line; each has a replacement register of its own */
+
 static uint32_t region_lines(const ts__region *region) { return region->size / TS__LINE_BYTES + 1u; }
 
 static ts__icache *cache_of(ts_sim *sim, const ts__core *core) {
@@ -14,13 +16,12 @@ static ts__icache *cache_of(ts_sim *sim, const ts__core *core) {
 static bool is_on(const ts__icache *cache) { return cache->enabled && cache->shape->l1_bytes != 0u; }
 
 void ts__icache_new(ts_sim *sim, ts__icache *cache, const ts_icache *shape) {
-    *cache = (ts__icache){.shape = shape, .lfsr_l1 = 1};
+    *cache = (ts__icache){.shape = shape};
     cache->l1_tags = TS_NEW_ARRAY(sim->arena, uint32_t, shape->l1_bytes / TS__LINE_BYTES + 1u);
     for (uint32_t i = 0; i < sim->region_count; i++) {
         cache->l1_lines[i] = TS_NEW_ARRAY(sim->arena, uint8_t, region_lines(&sim->region[i]));
     }
     for (uint32_t i = 0; i < TS__CORE_SLOTS; i++) {
-        cache->lfsr_l0[i] = 1;
         cache->l0_tags[i] = TS_NEW_ARRAY(sim->arena, uint32_t, shape->l0_bytes / TS__LINE_BYTES + 1u);
     }
 }
@@ -84,11 +85,12 @@ static uint32_t missing_line(const ts__core *core, const ts__slot *slot) {
     return core->lines[first] == 0u ? first : (offset + slot->step / 16u - 1u) / TS__LINE_BYTES;
 }
 
-/* A pseudo-random walk through 255 states chooses the way that makes room. */
-static uint32_t random_way(uint8_t *lfsr, uint32_t ways) {
-    uint32_t bit = (*lfsr >> 7 ^ *lfsr >> 5 ^ *lfsr >> 4 ^ *lfsr >> 3) & 1u;
-    *lfsr = (uint8_t)(*lfsr << 1 | bit);
-    return *lfsr % ways;
+/* The way that makes room: a linear feedback register of eight bits, taps 8, 4, 3 and 2, walks through 255
+ * states; its lowest bit is left out. */
+static uint32_t random_way(uint8_t *state, uint32_t ways) {
+    uint32_t odd = (uint32_t)__builtin_parity(*state & 0x8eu);
+    *state = (uint8_t)(*state << 1 | (odd ^ 1u));
+    return *state / 2u % ways;
 }
 
 /* The tag of a line, and the set of `bytes`, `ways` that it may stand in. */
@@ -141,7 +143,7 @@ uint32_t ts__icache_miss(ts_sim *sim, ts__core *core, const ts__slot *slot) {
     if (in_set(set, cache->shape->l1_ways, tag)) {
         return cache->shape->l0_miss_cycles;
     }
-    uint32_t old = place(set, cache->shape->l1_ways, tag, &cache->lfsr_l1);
+    uint32_t old = place(set, cache->shape->l1_ways, tag, &cache->lfsr_l1[line % L1_BANKS]);
     if (old != 0u) {
         cache->l1_lines[(old - 1u) >> 28][(old - 1u) & 0xfffffffu] = 0;
     }

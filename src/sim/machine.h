@@ -203,6 +203,7 @@ typedef struct ts__dma_stream {
     uint32_t line_beats, burst_bytes;
     uint32_t beat_bytes;
     uint32_t pending; /* banks that this beat still waits for */
+    uint64_t asked_at;       /* cycle in which it first asked for them */
     uint64_t free_at; /* earliest first beat of the next transfer */
     uint64_t begun_at;
 } ts__dma_stream;
@@ -254,7 +255,7 @@ typedef struct ts__icache {
     uint32_t *l1_tags;    /* line number + 1 */
     uint8_t *l1_lines[2]; /* by region and line: resident in level 1 */
     uint32_t *l0_tags[TS__CORE_SLOTS];
-    uint8_t lfsr_l1, lfsr_l0[TS__CORE_SLOTS];
+    uint8_t lfsr_l1[2], lfsr_l0[TS__CORE_SLOTS];
     uint64_t fill_at[16];
     uint32_t fill_line[16];
     uint32_t fill_next;
@@ -283,7 +284,6 @@ struct ts_sim {
     /* banks of L1 */
     uint8_t bank[TS__UNITS];      /* of the access that a core is parked at, or TS__NO_BANK */
     uint64_t bank_at[TS__BANKS];  /* last cycle in which it granted */
-    uint8_t bank_next[TS__BANKS]; /* who is first in the round */
     uint32_t bank_mask;
     uint32_t l1_base, l1_size, l2_base, l2_size;
     uint8_t *l1, *l2;

@@ -72,10 +72,27 @@ static uint32_t advance(ts_sim *sim) {
     return due;
 }
 
-/* Who of `wanting` is served first, counting from `first` around. */
-static uint32_t round_robin(uint32_t wanting, uint32_t first) {
-    uint32_t behind = wanting & (0xffffffffu << first);
-    return (uint32_t)__builtin_ctz(behind != 0u ? behind : wanting);
+/* Since when a unit wants what it wants. */
+static uint64_t asked_at(const ts_sim *sim, uint32_t unit) {
+    return unit == TS__UNIT_DMA_IN    ? sim->dma.in.asked_at
+           : unit == TS__UNIT_DMA_OUT ? sim->dma.out.asked_at
+                                      : sim->core[unit].t;
+}
+
+/* Who of `wanting` is served: who waits longest; of several the first from one that goes round, one core on in
+ * each cycle. */
+static uint32_t round_robin(const ts_sim *sim, uint32_t wanting) {
+    uint32_t first = (uint32_t)(sim->now % sim->core_count);
+    uint64_t oldest = UINT64_MAX;
+    uint32_t among = 0;
+    for (uint32_t left = wanting; left != 0u; left &= left - 1u) {
+        uint32_t unit = (uint32_t)__builtin_ctz(left);
+        uint64_t at = asked_at(sim, unit);
+        among = at < oldest ? 1u << unit : at == oldest ? among | 1u << unit : among;
+        oldest = at < oldest ? at : oldest;
+    }
+    uint32_t behind = among & (0xffffffffu << first);
+    return (uint32_t)__builtin_ctz(behind != 0u ? behind : among);
 }
 
 /* Grants each bank to one of those who want it. `dma` has the banks that the two DMA streams want. Returns
@@ -102,9 +119,8 @@ static uint32_t arbitrate(ts_sim *sim, uint32_t due, uint32_t dma[2]) {
         uint32_t bank = (uint32_t)__builtin_ctzll(banks);
         uint32_t who = wanting[bank], winner = TS__UNITS;
         if (sim->bank_at[bank] != sim->now) {
-            winner = round_robin(who, sim->bank_next[bank]);
+            winner = round_robin(sim, who);
             sim->bank_at[bank] = sim->now;
-            sim->bank_next[bank] = (uint8_t)((winner + 1u) % 32u);
             who &= ~(1u << winner);
         }
         if (winner == TS__UNIT_DMA_IN || winner == TS__UNIT_DMA_OUT) {
@@ -130,10 +146,9 @@ static bool all_apart(ts_sim *sim, uint32_t due) {
         }
     }
     for (uint32_t left = due; left != 0u; left &= left - 1u) {
-        uint32_t unit = (uint32_t)__builtin_ctz(left), bank = sim->bank[unit];
+        uint32_t bank = sim->bank[__builtin_ctz(left)];
         if (bank != TS__NO_BANK) {
             sim->bank_at[bank] = sim->now;
-            sim->bank_next[bank] = (uint8_t)(unit + 1u);
         }
     }
     return true;

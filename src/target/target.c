@@ -89,6 +89,7 @@ static const field latency_fields[] = {
     FIELD(ts_latencies, barrier, U32, true, 1, 1000),
     FIELD(ts_latencies, event, U32, true, 1, 1000),
     FIELD(ts_latencies, event_ready, U32, true, 0, 1000),
+    FIELD(ts_latencies, mutex_ready, U32, true, 0, 1000),
     END,
 };
 

@@ -64,6 +64,7 @@ typedef struct ts_latencies {
     uint32_t barrier;     /* last arrival to every core running */
     uint32_t event;       /* event raised to woken core running */
     uint32_t event_ready; /* event wait that need not wait, beyond its one cycle */
+    uint32_t mutex_ready; /* lock of a free mutex, beyond its one cycle */
 } ts_latencies;
 
 /* Picojoules at the reference operating point, points[0]; another point scales them by
