@@ -46,6 +46,7 @@ typedef struct ts_stage {
     bool scaled;       /* a factor was given: further scalar ones belong to m */
     bool floored;      /* a rounding toward minus infinity stands at the end */
     int64_t low, high; /* INT64_MIN, INT64_MAX: no bound */
+    const char *name;  /* of the value that its newest node makes */
     const char *node_name;
     uint32_t file_index;
 } ts_stage;
@@ -64,6 +65,7 @@ typedef struct ts_view {
 /* What an activation value means: stages over a tensor of the graph, or over the accumulator of a node
  * that is still to be added. */
 typedef struct ts_meaning {
+    const char *name;    /* of the value before views: names its tensor */
     bool tail;           /* float tail: no meaning to the integer network */
     ts_tensor_id tensor; /* TS_NONE while `pending` */
     ts_node *pending;    /* its output is not made yet */
@@ -184,11 +186,11 @@ bool ts__stage_identity(const ts_stage *stage);
 ts_stage *ts__stage_push(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x);
 
 /* onnx_force.c */
-/* Turns the meaning into a tensor of the graph, adding the nodes that compute it. `value_name` names the
- * tensor; `reader` is the node that wants it (or NULL), for errors. */
-ts_status ts__force(ts_onnx *net, ts_meaning *x, const char *value_name, const ts_onnx_node *reader);
+/* Turns the meaning into a tensor of the graph, adding the nodes that compute it. `reader` is the node that
+ * wants it (or NULL), for errors. */
+ts_status ts__force(ts_onnx *net, ts_meaning *x, const ts_onnx_node *reader);
 /* As ts__force(), but leaves one open scalar stage over the tensor where there is one. */
-ts_status ts__force_branch(ts_onnx *net, ts_meaning *x, const char *value_name, const ts_onnx_node *reader);
+ts_status ts__force_branch(ts_onnx *net, ts_meaning *x, const ts_onnx_node *reader);
 ts_tensor_id ts__new_tensor(ts_onnx *net, const char *name, ts_type type, uint32_t rank, const uint32_t *dims,
                             const void *data);
 

@@ -112,12 +112,11 @@ static range reach(const ts_onnx *net, const ts_node *node, const ts_stage *stag
     return all;
 }
 
-static ts_status not_whole(ts_onnx *net, const ts_stage *stage, const char *value_name,
-                           const ts_onnx_node *reader) {
+static ts_status not_whole(ts_onnx *net, const ts_stage *stage, const ts_onnx_node *reader) {
     return ts_error(net->diags, TS_DIAG_UNSUPPORTED, stage->node_name, NULL,
                     "its result '%s' is not whole where %s%s%s reads it; a Floor or an integer division has "
                     "to stand between",
-                    value_name, reader == NULL ? "the network's output" : "node '",
+                    stage->name, reader == NULL ? "the network's output" : "node '",
                     reader == NULL ? "" : reader->name, reader == NULL ? "" : "'");
 }
 
@@ -172,7 +171,9 @@ static ts_status choose_type(ts_onnx *net, const ts_stage *s, range reached, ts_
     return TS_OK;
 }
 
+/* The node takes the first stage: its result has the stage's name. */
 static void drop_first_stage(ts_meaning *x) {
+    x->name = x->stages.data[0].name;
     x->stages.data++;
     x->stages.count--;
     x->stages.capacity = x->stages.count; /* the vector no longer starts where it was allocated */
@@ -189,9 +190,9 @@ static void drop_identities(ts_meaning *x) {
 }
 
 /* Adds the pending node with an output of that type. */
-static void add_pending(ts_onnx *net, ts_meaning *x, ts_type type, const char *name) {
+static void add_pending(ts_onnx *net, ts_meaning *x, ts_type type) {
     uint32_t dims[4] = {1, x->h, x->w, x->c};
-    x->pending->output = ts__new_tensor(net, name, type, 4, dims, NULL);
+    x->pending->output = ts__new_tensor(net, x->name, type, 4, dims, NULL);
     ts_graph_add_node(net->graph, x->pending);
     x->tensor = x->pending->output;
     x->pending = NULL;
@@ -223,7 +224,7 @@ static ts_status take_bias(ts_onnx *net, ts_meaning *x, bool *taken) {
     return TS_OK;
 }
 
-static ts_status force_linear(ts_onnx *net, ts_meaning *x, const char *name, const ts_onnx_node *reader) {
+static ts_status force_linear(ts_onnx *net, ts_meaning *x, const ts_onnx_node *reader) {
     ts_type type = TS_S32;
     bool is_bias = false;
     if (x->stages.count > 0) {
@@ -232,19 +233,36 @@ static ts_status force_linear(ts_onnx *net, ts_meaning *x, const char *name, con
     if (x->stages.count > 0 && !is_bias) {
         const ts_stage *s = &x->stages.data[0];
         if (!ts__stage_whole(s)) {
-            return not_whole(net, s, name, reader);
+            return not_whole(net, s, reader);
         }
         ts_requant *rq = &x->pending->requant;
         TS_TRY(requant_of(net, s, rq));
         TS_TRY(choose_type(net, s, reach(net, x->pending, s, x->c), &type, &rq->low, &rq->high));
         drop_first_stage(x);
     }
-    add_pending(net, x, type, name);
+    add_pending(net, x, type);
+    return TS_OK;
+}
+
+/* The maximum itself keeps its input's type; what follows is its requantisation. */
+static ts_status force_maximum(ts_onnx *net, ts_meaning *x, const ts_onnx_node *reader) {
+    ts_type type = net->graph->tensors.data[x->pending->inputs[0]].type;
+    if (x->stages.count > 0) {
+        const ts_stage *s = &x->stages.data[0];
+        if (!ts__stage_whole(s)) {
+            return not_whole(net, s, reader);
+        }
+        ts_requant *rq = &x->pending->requant;
+        TS_TRY(requant_of(net, s, rq));
+        TS_TRY(choose_type(net, s, reach(net, x->pending, s, x->c), &type, &rq->low, &rq->high));
+        drop_first_stage(x);
+    }
+    add_pending(net, x, type);
     return TS_OK;
 }
 
 /* An average pooling keeps its input's sign and width: it saturates there where no Clip says otherwise. */
-static ts_status force_average(ts_onnx *net, ts_meaning *x, const char *name) {
+static ts_status force_average(ts_onnx *net, ts_meaning *x) {
     ts_type in = net->graph->tensors.data[x->pending->inputs[0]].type, type = in;
     if (x->stages.count == 0) {
         ts_onnx_node self = {.name = x->pending->name, .file_index = x->pending->file_index};
@@ -270,7 +288,7 @@ static ts_status force_average(ts_onnx *net, ts_meaning *x, const char *name) {
     rq->low = (int32_t)(s->low < ts_type_low(type) ? ts_type_low(type) : s->low);
     rq->high = (int32_t)(s->high > ts_type_high(type) ? ts_type_high(type) : s->high);
     drop_first_stage(x);
-    add_pending(net, x, type, name);
+    add_pending(net, x, type);
     return TS_OK;
 }
 
@@ -324,11 +342,16 @@ static ts_status sum_type(ts_onnx *net, ts_node *node, ts_type *type) {
     return TS_OK;
 }
 
-static ts_status force_sum(ts_onnx *net, ts_meaning *x, const char *name, const ts_onnx_node *reader) {
+/* Only a division, and a clip behind it; what has factors or terms is the addition's requantisation. */
+static bool is_quotient(const ts_stage *s) {
+    return ts__stage_whole(s) && s->channels == 1 && s->a[0] == 1 && s->b[0] == 0 && s->m == 1;
+}
+
+static ts_status force_sum(ts_onnx *net, ts_meaning *x, const ts_onnx_node *reader) {
     ts_node *node = x->pending;
     ts_type type;
     range operands = sum_operands_range(net, node);
-    if (!x->sum_done && x->stages.count > 0 && ts__stage_whole(&x->stages.data[0]) &&
+    if (!x->sum_done && x->stages.count > 0 && is_quotient(&x->stages.data[0]) &&
         scalar_step(&x->stages.data[0], &node->sum)) {
         drop_first_stage(x);
     }
@@ -338,7 +361,7 @@ static ts_status force_sum(ts_onnx *net, ts_meaning *x, const char *name, const 
     if (x->stages.count > 0) {
         const ts_stage *s = &x->stages.data[0];
         if (!ts__stage_whole(s)) {
-            return not_whole(net, s, name, reader);
+            return not_whole(net, s, reader);
         }
         TS_TRY(requant_of(net, s, &node->requant));
         TS_TRY(
@@ -347,14 +370,14 @@ static ts_status force_sum(ts_onnx *net, ts_meaning *x, const char *name, const 
     } else {
         TS_TRY(sum_type(net, node, &type));
     }
-    add_pending(net, x, type, name);
+    add_pending(net, x, type);
     return TS_OK;
 }
 
-static ts_status add_requant(ts_onnx *net, ts_meaning *x, const char *name, const ts_onnx_node *reader) {
+static ts_status add_requant(ts_onnx *net, ts_meaning *x, const ts_onnx_node *reader) {
     const ts_stage *s = &x->stages.data[0];
     if (!ts__stage_whole(s)) {
-        return not_whole(net, s, name, reader);
+        return not_whole(net, s, reader);
     }
     ts_node node = {
         .name = ts_arena_strdup(net->arena, s->node_name),
@@ -369,57 +392,56 @@ static ts_status add_requant(ts_onnx *net, ts_meaning *x, const char *name, cons
     TS_TRY(requant_of(net, s, &node.requant));
     TS_TRY(choose_type(net, s, reach(net, &node, s, x->c), &type, &node.requant.low, &node.requant.high));
     uint32_t dims[4] = {1, x->h, x->w, x->c};
-    node.output = ts__new_tensor(net, name, type, 4, dims, NULL);
+    drop_first_stage(x);
+    node.output = ts__new_tensor(net, x->name, type, 4, dims, NULL);
     ts_graph_add_node(net->graph, &node);
     x->tensor = node.output;
-    drop_first_stage(x);
     return TS_OK;
 }
 
-static ts_status force_pending(ts_onnx *net, ts_meaning *x, const char *name, const ts_onnx_node *reader) {
+static ts_status force_pending(ts_onnx *net, ts_meaning *x, const ts_onnx_node *reader) {
     switch (x->pending->op) {
         case TS_OP_ADD:
-            return force_sum(net, x, name, reader);
+            return force_sum(net, x, reader);
         case TS_OP_AVG_POOL:
-            return force_average(net, x, name);
+            return force_average(net, x);
+        case TS_OP_MAX_POOL:
+            return force_maximum(net, x, reader);
         default:
-            return force_linear(net, x, name, reader);
+            return force_linear(net, x, reader);
     }
 }
 
-ts_status ts__force(ts_onnx *net, ts_meaning *x, const char *value_name, const ts_onnx_node *reader) {
+ts_status ts__force(ts_onnx *net, ts_meaning *x, const ts_onnx_node *reader) {
     drop_identities(x);
     if (x->pending != NULL) {
-        TS_TRY(force_pending(net, x, value_name, reader));
+        TS_TRY(force_pending(net, x, reader));
     }
     while (x->stages.count > 0) {
-        TS_TRY(add_requant(net, x, value_name, reader));
+        TS_TRY(add_requant(net, x, reader));
     }
     return TS_OK;
 }
 
-/* The factor that a branch of an addition ends with belongs to that addition, not to what computes the
- * branch. */
-static bool ends_with_factor(const ts_meaning *x) {
+/* A factor, term or divisor at the end, neither rounded nor clipped yet: the addition takes it. */
+static bool ends_open(const ts_meaning *x) {
     ts_add_step step;
-    const ts_stage *last = &x->stages.data[x->stages.count - 1];
-    return x->stages.count > 1 && !last->floored && last->low == INT64_MIN && last->high == INT64_MAX &&
-           scalar_step(last, &step);
+    const ts_stage *s = &x->stages.data[x->stages.count - 1];
+    return !s->floored && s->low == INT64_MIN && s->high == INT64_MAX && scalar_step(s, &step);
 }
 
-ts_status ts__force_branch(ts_onnx *net, ts_meaning *x, const char *value_name, const ts_onnx_node *reader) {
+ts_status ts__force_branch(ts_onnx *net, ts_meaning *x, const ts_onnx_node *reader) {
+    ts_add_step step;
     drop_identities(x);
     if (x->pending != NULL) {
-        bool held = ends_with_factor(x);
-        ts_stage factor = held ? x->stages.data[--x->stages.count] : (ts_stage){0};
-        TS_TRY(force_pending(net, x, value_name, reader));
-        if (held) {
-            TS_PUSH(net->scratch, &x->stages, factor);
-        }
+        uint32_t own = x->pending->op == TS_OP_AVG_POOL ? 1 : 0; /* the mean belongs to the pooling */
+        bool open = x->stages.count > own && ends_open(x);
+        x->stages.count -= open;
+        TS_TRY(force_pending(net, x, reader));
+        x->stages.count += open;
     }
-    ts_add_step step;
     while (x->stages.count > 1 || (x->stages.count == 1 && !scalar_step(&x->stages.data[0], &step))) {
-        TS_TRY(add_requant(net, x, value_name, reader));
+        TS_TRY(add_requant(net, x, reader));
     }
     return TS_OK;
 }

@@ -158,19 +158,12 @@ static ts_meaning *meaning_at(const ts_onnx *net, const ts_onnx_node *node, uint
     return v == TS_NONE ? NULL : net->values.data[v].meaning;
 }
 
-static const char *value_name(const ts_onnx *net, uint32_t value) { return net->values.data[value].name; }
-
 static ts_meaning *copy_of(ts_onnx *net, const ts_meaning *x) {
     return ts_arena_copy(net->scratch, x, sizeof *x);
 }
 
 static void set_result(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
     net->values.data[node->outputs[0]].meaning = x;
-}
-
-/* Makes input i a tensor of the graph. */
-static ts_status force_input(ts_onnx *net, const ts_onnx_node *node, uint32_t i, ts_meaning *x) {
-    return ts__force(net, x, value_name(net, node->inputs[i]), node);
 }
 
 /* ---- views ---- */
@@ -330,7 +323,7 @@ static ts_status on_pad(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
     if (!any) {
         return TS_OK;
     }
-    TS_TRY(force_input(net, node, 0, x));
+    TS_TRY(ts__force(net, x, node));
     uint32_t h = rank == 4 ? 2 : TS_NONE, w = rank - 1;
     x->pads[0] += h == TS_NONE ? 0 : (uint32_t)pads[h];
     x->pads[1] += (uint32_t)pads[w];
@@ -377,10 +370,9 @@ static ts_status add_branches(ts_onnx *net, const ts_onnx_node *node, ts_meaning
         TS_TRY(negate(net, node, other));
     }
     bool plain = ts__onnx_attribute(node, "in1_mul") == NULL && ts__onnx_attribute(node, "in1_rq") == NULL;
-    ts_status (*force)(ts_onnx *, ts_meaning *, const char *, const ts_onnx_node *) =
-        plain ? ts__force_branch : ts__force;
-    TS_TRY(force(net, x, value_name(net, node->inputs[0]), node));
-    TS_TRY(force(net, other, value_name(net, node->inputs[1]), node));
+    ts_status (*force)(ts_onnx *, ts_meaning *, const ts_onnx_node *) = plain ? ts__force_branch : ts__force;
+    TS_TRY(force(net, x, node));
+    TS_TRY(force(net, other, node));
     TS_TRY(ts__import_residual(net, node, x, other, &y));
     y->integer = x->integer && other->integer;
     set_result(net, node, y);
@@ -527,7 +519,7 @@ static ts_status on_requant_shift(ts_onnx *net, const ts_onnx_node *node, ts_mea
 
 static ts_status on_conv(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
     ts_meaning *y;
-    TS_TRY(force_input(net, node, 0, x));
+    TS_TRY(ts__force(net, x, node));
     TS_TRY(ts__import_conv(net, node, x, &y));
     set_result(net, node, y);
     return TS_OK;
@@ -538,7 +530,7 @@ static ts_status on_linear(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x
     if (ts__onnx_const_input(net, node, 0) != NULL) {
         return FAIL(TS_DIAG_UNSUPPORTED, "its first operand is constant; weights must be the second");
     }
-    TS_TRY(force_input(net, node, 0, x));
+    TS_TRY(ts__force(net, x, node));
     TS_TRY(ts__import_linear(net, node, x, &y));
     set_result(net, node, y);
     return TS_OK;
@@ -546,7 +538,7 @@ static ts_status on_linear(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x
 
 static ts_status on_pool(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
     ts_meaning *y;
-    TS_TRY(force_input(net, node, 0, x));
+    TS_TRY(ts__force(net, x, node));
     TS_TRY(ts__import_pool(net, node, x, &y));
     set_result(net, node, y);
     return TS_OK;
@@ -606,7 +598,7 @@ static ts_status take_tail(ts_onnx *net, const ts_onnx_node *node) {
             return FAIL(TS_DIAG_UNSUPPORTED, "its input is padded");
         }
         x = copy_of(net, x);
-        TS_TRY(force_input(net, node, i, x));
+        TS_TRY(ts__force(net, x, node));
         add_output(net, x->tensor);
     }
     ts_meaning *y = TS_NEW(net->scratch, ts_meaning);
@@ -633,19 +625,11 @@ static bool reads_tail(const ts_onnx *net, const ts_onnx_node *node) {
 static ts_status settle(ts_onnx *net, const ts_onnx_node *node) {
     ts_onnx_value *value = &net->values.data[node->outputs[0]];
     ts_meaning *x = value->meaning;
-    if (x->pending != NULL && x->pending->op == TS_OP_MAX_POOL) {
-        const ts_tensor *in = &net->graph->tensors.data[x->pending->inputs[0]];
-        uint32_t dims[4] = {1, x->h, x->w, x->c};
-        x->pending->output = ts__new_tensor(net, value->name, in->type, 4, dims, NULL);
-        ts_graph_add_node(net->graph, x->pending);
-        x->tensor = x->pending->output;
-        x->pending = NULL;
-    }
     if (value->uses < 2) {
         return TS_OK;
     }
     x->shared = true;
-    return ts__force(net, x, value->name, NULL);
+    return ts__force(net, x, NULL);
 }
 
 static ts_status check_inputs(ts_onnx *net, const ts_onnx_node *node) {
@@ -698,6 +682,10 @@ static ts_status import_node(ts_onnx *net, const ts_onnx_node *node) {
                     "its input is padded; Pad is served before convolutions and pooling");
     }
     TS_TRY(row->take(net, node, copy_of(net, x)));
+    ts_onnx_value *value = &net->values.data[node->outputs[0]];
+    if (value->meaning->name == NULL) {
+        value->meaning->name = value->name;
+    }
     return settle(net, node);
 }
 
@@ -757,6 +745,7 @@ static ts_status add_input(ts_onnx *net, ts_onnx_value *value) {
     ts_tensor_id tensor = ts__new_tensor(net, value->name, type, 4, shape, NULL);
     TS_PUSH(net->arena, &net->graph->inputs, tensor);
     value->meaning = ts__meaning_of_tensor(net, tensor);
+    value->meaning->name = value->name;
     value->meaning->shared = value->uses > 1;
     if (rank >= 3) {
         ts__view_map(&value->meaning->view, rank - 2, h, w, c, false);
@@ -790,7 +779,7 @@ static ts_status take_outputs(ts_onnx *net) {
                             "graph output '%s' is a constant, an index or padded", value->name);
         }
         if (!x->tail) {
-            TS_TRY(ts__force(net, x, value->name, NULL));
+            TS_TRY(ts__force(net, x, NULL));
             add_output(net, x->tensor);
         }
     }
@@ -837,6 +826,40 @@ static void order_nodes(ts_onnx *net) {
     }
 }
 
+static ts_tensor_id move_tensor(ts_onnx *net, ts_graph *to, ts_tensor_id id, ts_tensor_id *places) {
+    if (id != TS_NONE && places[id] == TS_NONE) {
+        places[id] = ts_graph_add_tensor(to, &net->graph->tensors.data[id]);
+    }
+    return id == TS_NONE ? TS_NONE : places[id];
+}
+
+/* Numbers the tensors as the nodes use them: equal networks give equal graphs, however they were written.
+ * Tensors that nothing uses stay behind. */
+static void order_tensors(ts_onnx *net) {
+    ts_graph *from = net->graph, *to = ts_graph_new(net->arena, from->name);
+    ts_tensor_id *places = TS_NEW_ARRAY(net->scratch, ts_tensor_id, from->tensors.count);
+    for (ts_tensor_id i = 0; i < from->tensors.count; i++) {
+        places[i] = TS_NONE;
+    }
+    for (uint32_t i = 0; i < from->inputs.count; i++) {
+        TS_PUSH(net->arena, &to->inputs, move_tensor(net, to, from->inputs.data[i], places));
+    }
+    for (uint32_t i = 0; i < from->nodes.count; i++) {
+        ts_node node = from->nodes.data[i];
+        for (uint32_t k = 0; k < node.input_count; k++) {
+            node.inputs[k] = move_tensor(net, to, node.inputs[k], places);
+        }
+        node.weights = move_tensor(net, to, node.weights, places);
+        node.bias = move_tensor(net, to, node.bias, places);
+        node.output = move_tensor(net, to, node.output, places);
+        ts_graph_add_node(to, &node);
+    }
+    for (uint32_t i = 0; i < from->outputs.count; i++) {
+        TS_PUSH(net->arena, &to->outputs, move_tensor(net, to, from->outputs.data[i], places));
+    }
+    net->graph = to;
+}
+
 static ts_status import_into(ts_onnx *net, const Onnx__ModelProto *model) {
     TS_TRY(ts__onnx_load(net, model));
     TS_TRY(check_operators(net));
@@ -851,6 +874,7 @@ static ts_status import_into(ts_onnx *net, const Onnx__ModelProto *model) {
     }
     TS_TRY(take_outputs(net));
     order_nodes(net);
+    order_tensors(net);
     return TS_OK;
 }
 

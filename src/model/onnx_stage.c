@@ -30,6 +30,13 @@ bool ts__stage_identity(const ts_stage *s) {
     return true;
 }
 
+/* The node has changed the stage: its value names the stage's result. */
+static void touch(const ts_onnx *net, const ts_onnx_node *node, ts_stage *s) {
+    if (node->output_count > 0 && node->outputs[0] != TS_NONE) {
+        s->name = net->values.data[node->outputs[0]].name;
+    }
+}
+
 ts_stage *ts__stage_push(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
     ts_stage s = {
         .channels = 1,
@@ -44,6 +51,7 @@ ts_stage *ts__stage_push(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) 
         .file_index = node->file_index,
     };
     s.a[0] = 1;
+    touch(net, node, &s);
     TS_PUSH(net->scratch, &x->stages, s);
     return &x->stages.data[x->stages.count - 1];
 }
@@ -145,6 +153,7 @@ ts_status ts__stage_multiply(ts_onnx *net, const ts_onnx_node *node, ts_meaning 
     if (closed(s) && (s->floored || s->d != 1 || s->mean != 1 || !push_factor(s, k))) {
         s = ts__stage_push(net, node, x);
     }
+    touch(net, node, s);
     return multiply_open(net, node, s, k, x->integer);
 }
 
@@ -159,6 +168,7 @@ ts_status ts__stage_add(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, t
             return too_large(net, node);
         }
     }
+    touch(net, node, s);
     TS_TRY(widen(net, node, s, k.count));
     TS_TRY(ts__onnx_work(net, node, s->channels));
     s->scaled = true;
@@ -211,6 +221,7 @@ static ts_status merge(ts_onnx *net, const ts_onnx_node *node, ts_stage *p, cons
     }
     p->d = divisor;
     p->mean = 1;
+    p->name = s->name;
     p->floored = true;
     p->low = low == INT64_MIN ? low : floor_div(low, s->d);
     p->high = high == INT64_MAX ? high : floor_div(high, s->d);
@@ -220,13 +231,16 @@ static ts_status merge(ts_onnx *net, const ts_onnx_node *node, ts_stage *p, cons
 
 ts_status ts__stage_floor(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
     if (x->stages.count == 0) {
+        x->name = x->pending != NULL ? net->values.data[node->outputs[0]].name : x->name;
         return TS_OK;
     }
     ts_stage *s = &x->stages.data[x->stages.count - 1];
     if (ts__stage_whole(s)) {
+        touch(net, node, s);
         return TS_OK;
     }
     s->floored = true;
+    touch(net, node, s);
     bool merged = false;
     if (x->stages.count >= 2 && !bounded(s)) {
         TS_TRY(merge(net, node, s - 1, s, &merged));
@@ -251,6 +265,7 @@ ts_status ts__stage_divide(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x
     if (!multiply(&s->d, divisor)) {
         return too_large(net, node);
     }
+    touch(net, node, s);
     return integer ? ts__stage_floor(net, node, x) : TS_OK;
 }
 
@@ -268,5 +283,6 @@ ts_status ts__stage_clip(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, 
     ts_stage *s = last_stage(net, node, x);
     s->low = clamp(s->low, low, high);
     s->high = clamp(s->high, low, high);
+    touch(net, node, s);
     return TS_OK;
 }

@@ -15,6 +15,8 @@ typedef struct writer {
     TS_VEC(Onnx__TensorProto *) initializers;
     bool *flat; /* by tensor: {1, C} in the file instead of {1, C, H, W} */
     ts_diags *diags;
+    const char **names; /* hash table of the names that are taken */
+    uint32_t name_slots;
 } writer;
 
 #define FAIL(w, ...) \
@@ -23,6 +25,41 @@ typedef struct writer {
 static const ts_tensor *tensor_of(const writer *w, ts_tensor_id id) { return &w->graph->tensors.data[id]; }
 
 static char *copy(writer *w, const char *text) { return ts_arena_strdup(w->arena, text); }
+
+/* ---- names ---- */
+
+/* The slot of a name in the table of those that are taken: FNV-1a, open addressing. */
+static const char **name_slot(writer *w, const char *name) {
+    uint32_t hash = 2166136261u;
+    for (const char *c = name; *c != '\0'; c++) {
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    }
+    uint32_t i = hash % w->name_slots;
+    while (w->names[i] != NULL && strcmp(w->names[i], name) != 0) {
+        i = (i + 1) % w->name_slots;
+    }
+    return &w->names[i];
+}
+
+/* "LAYER.SUFFIX", with a number behind it where another value has that name. */
+static char *fresh(writer *w, const char *layer, const char *suffix) {
+    char *name = ts_arena_printf(w->arena, "%s.%s", layer, suffix);
+    const char **slot = name_slot(w, name);
+    for (uint32_t i = 2; *slot != NULL; i++) {
+        name = ts_arena_printf(w->arena, "%s.%s%u", layer, suffix, (unsigned)i);
+        slot = name_slot(w, name);
+    }
+    *slot = name;
+    return name;
+}
+
+static void take_names(writer *w) {
+    w->name_slots = 2 * (w->graph->tensors.count + 24 * w->graph->nodes.count) + 64;
+    w->names = TS_NEW_ARRAY(w->arena, const char *, w->name_slots);
+    for (ts_tensor_id i = 0; i < w->graph->tensors.count; i++) {
+        *name_slot(w, w->graph->tensors.data[i].name) = w->graph->tensors.data[i].name;
+    }
+}
 
 /* ---- messages ---- */
 
@@ -135,7 +172,7 @@ typedef struct chain {
 /* Adds an element-wise node reading the newest value and, unless NULL, `constant` (first or second). */
 static Onnx__NodeProto *link(writer *w, chain *c, const char *op, const char *suffix, const char *constant,
                              bool constant_first) {
-    char *name = ts_arena_printf(w->arena, "%s.%s", c->layer, suffix);
+    char *name = fresh(w, c->layer, suffix);
     const char *a = constant_first ? constant : c->value, *b = constant_first ? c->value : constant;
     bool names_layer = c->factor != NULL && strcmp(op, "Mul") == 0;
     Onnx__NodeProto *node = add_node(w, op, names_layer ? c->factor : name, name, a, b, NULL);
@@ -147,7 +184,7 @@ static Onnx__NodeProto *link(writer *w, chain *c, const char *op, const char *su
 /* As link() with a scalar constant of its own. */
 static ts_status link_scalar(writer *w, chain *c, const char *op, const char *suffix, int64_t value,
                              bool is_float) {
-    char *name = ts_arena_printf(w->arena, "%s.%s.value", c->layer, suffix);
+    char *name = fresh(w, c->layer, ts_arena_printf(w->arena, "%s.value", suffix));
     TS_TRY(scalar(w, name, value, is_float));
     link(w, c, op, suffix, name, false);
     return TS_OK;
@@ -197,8 +234,8 @@ static ts_status link_requant(writer *w, chain *c, bool flat) {
         return FAIL(w, "the NEMO dialect has no fixed-point multipliers");
     }
     if (!is_scale_only(r)) {
-        char *kappa = ts_arena_printf(w->arena, "%s.kappa", c->layer);
-        char *lambda = ts_arena_printf(w->arena, "%s.lamda", c->layer);
+        char *kappa = fresh(w, c->layer, "kappa");
+        char *lambda = fresh(w, c->layer, "lamda");
         TS_TRY(channel_floats(w, kappa, r->kappa, r->channels, flat));
         TS_TRY(channel_floats(w, lambda, r->lambda, r->channels, flat));
         link(w, c, "Mul", "mul_kappa", kappa, true);
@@ -289,7 +326,7 @@ static ts_status write_conv(writer *w, chain *c) {
     }
     const char *bias;
     TS_TRY(bias_floats(w, &bias));
-    c->value = ts_arena_printf(w->arena, "%s.acc", c->layer);
+    c->value = fresh(w, c->layer, "acc");
     Onnx__NodeProto *node =
         add_node(w, "Conv", w->node->name, c->value, input_name(w, 0), weights->name, bias);
     window_attributes(w, node, true);
@@ -316,14 +353,14 @@ static ts_status write_linear(writer *w, chain *c) {
     const char *input = in->name, *bias;
     bool gemm = w->node->bias != TS_NONE;
     if (!w->flat[w->node->inputs[0]]) {
-        char *flattened = ts_arena_printf(w->arena, "%s.flat", c->layer);
+        char *flattened = fresh(w, c->layer, "flat");
         attribute_int(w, add_node(w, "Flatten", flattened, flattened, input, NULL, NULL), "axis", 1);
         input = flattened;
     }
     const int64_t dims[] = {weights->dims[gemm ? 0 : 1], weights->dims[gemm ? 1 : 0]};
     permute_weights(new_floats(w, weights->name, 2, dims, ts_tensor_elements(weights)), weights, in, gemm);
     TS_TRY(bias_floats(w, &bias));
-    c->value = ts_arena_printf(w->arena, "%s.acc", c->layer);
+    c->value = fresh(w, c->layer, "acc");
     Onnx__NodeProto *node =
         add_node(w, gemm ? "Gemm" : "MatMul", w->node->name, c->value, input, weights->name, bias);
     if (gemm) {
@@ -342,7 +379,7 @@ static ts_status write_max_pool(writer *w, chain *c) {
     if (n->dilation_h != 1 || n->dilation_w != 1) {
         return FAIL(w, "opset %d has no dilation for pooling", OPSET);
     }
-    c->value = ts_arena_printf(w->arena, "%s.max", c->layer);
+    c->value = fresh(w, c->layer, "max");
     Onnx__NodeProto *node = add_node(w, "MaxPool", w->node->name, c->value, input_name(w, 0), NULL, NULL);
     window_attributes(w, node, false);
     return link_requant(w, c, false);
@@ -359,7 +396,7 @@ static ts_status write_avg_pool(writer *w, chain *c) {
     if (r->kind != TS_REQUANT_NEMO || !is_scale_only(r)) {
         return FAIL(w, "the NEMO dialect averages with one m and D and no kappa or lambda");
     }
-    c->value = ts_arena_printf(w->arena, "%s.mean", c->layer);
+    c->value = fresh(w, c->layer, "mean");
     Onnx__NodeProto *node = add_node(w, "AveragePool", w->node->name, c->value, input_name(w, 0), NULL, NULL);
     window_attributes(w, node, false);
     attribute_int(w, node, "count_include_pad", 1);
@@ -391,8 +428,8 @@ static bool sum_is_clipped(const writer *w) {
 static ts_status write_add(writer *w, chain *c) {
     const ts_node *node = w->node;
     if (!is_plain_factor(&node->in1) || !is_plain_factor(&node->in2) || node->sum.mul != 1 ||
-        node->sum.add != 0 || sum_is_clipped(w)) {
-        return FAIL(w, "the NEMO dialect adds floor((m1 a + m2 b) / D) without a clip");
+        node->sum.add != 0) {
+        return FAIL(w, "the NEMO dialect adds floor((m1 a + m2 b) / D)");
     }
     bool flat = w->flat[node->inputs[0]];
     if (flat != w->flat[node->inputs[1]]) {
@@ -403,10 +440,13 @@ static ts_status write_add(writer *w, chain *c) {
     branches[1].value = copy(w, input_name(w, 1));
     TS_TRY(link_scalar(w, &branches[0], "Mul", "mul1", node->in1.mul, true));
     TS_TRY(link_scalar(w, &branches[1], "Mul", "mul2", node->in2.mul, true));
-    c->value = ts_arena_printf(w->arena, "%s.sum", c->layer);
+    c->value = fresh(w, c->layer, "sum");
     add_node(w, "Add", node->name, c->value, branches[0].value, branches[1].value, NULL);
     TS_TRY(link_scalar(w, c, "Div", "div_sum", node->sum.div, true));
     link(w, c, "Floor", "floor", NULL, false);
+    if (sum_is_clipped(w)) {
+        link_clip(w, c, node->sum.low, node->sum.high);
+    }
     w->flat[node->output] = flat;
     return link_requant(w, c, flat);
 }
@@ -419,7 +459,13 @@ static ts_status write_requant(writer *w, chain *c) {
     c->value = copy(w, input_name(w, 0));
     c->factor = w->node->name;
     w->flat[w->node->output] = flat;
-    return link_requant(w, c, flat);
+    uint32_t first = w->nodes.count;
+    TS_TRY(link_requant(w, c, flat));
+    while (strcmp(w->nodes.data[first]->op_type, "Mul") != 0) {
+        first++;
+    }
+    w->nodes.data[first]->name = copy(w, w->node->name); /* by which the importer knows the layer */
+    return TS_OK;
 }
 
 static ts_status write_layer(writer *w) {
@@ -551,6 +597,7 @@ ts_status ts_model_write_nemo(const ts_graph *graph, const char *path, ts_diags 
                 .graph = graph,
                 .flat = TS_NEW_ARRAY(arena, bool, graph->tensors.count),
                 .diags = diags};
+    take_names(&w);
     ts_status status = write_graph(&w, path);
     ts_guard_undefer(arena);
     ts_arena_free(arena);
