@@ -44,7 +44,8 @@ static const struct argp_option options[] = {
 };
 
 typedef struct request {
-    bool chosen;
+    bool chosen; /* first pass: the kind, whose defaults the options of the second pass change */
+    bool second_pass;
     ts_generate_options generate;
     const char *output;
 } request;
@@ -119,8 +120,25 @@ static error_t parse_width(const char *text, double *out, struct argp_state *sta
     return 0;
 }
 
-static error_t parse(int key, char *text, struct argp_state *state) {
-    request *r = state->input;
+static error_t parse_kind(const char *text, request *r, struct argp_state *state) {
+    if (r->second_pass) {
+        return 0;
+    }
+    for (int kind = 0; kind < TS_GENERATE_KIND_COUNT && !r->chosen; kind++) {
+        if (strcmp(text, ts_generate_name((ts_generate_kind)kind)) == 0) {
+            r->generate = ts_generate_defaults((ts_generate_kind)kind);
+            r->chosen = true;
+            return 0;
+        }
+    }
+    argp_error(state,
+               r->chosen ? "one KIND is wanted, '%s' is one too many"
+                         : "'%s' is not a kind; 'tessera generate --help' lists them",
+               text);
+    return 0;
+}
+
+static error_t parse_option(int key, char *text, request *r, struct argp_state *state) {
     switch (key) {
         case 'o':
             r->output = text;
@@ -130,10 +148,21 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         case OPTION_RAW:
             r->generate.raw = true;
             return 0;
+        default:
+            if (!parse_number(key, text, &r->generate)) {
+                argp_error(state, "'%s' is not understood", text);
+            }
+            return 0;
+    }
+}
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    request *r = state->input;
+    switch (key) {
         case ARGP_KEY_ARG:
-            return state->arg_num == 0 ? 0 : ARGP_ERR_UNKNOWN;
+            return parse_kind(text, r, state);
         case ARGP_KEY_END:
-            if (!r->chosen || r->output == NULL) {
+            if (!r->chosen || (r->second_pass && r->output == NULL)) {
                 argp_error(state, "a KIND and -o FILE are needed");
             }
             return 0;
@@ -145,22 +174,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         case ARGP_KEY_ARGS:
             return ARGP_ERR_UNKNOWN;
         default:
-            if (!parse_number(key, text, &r->generate)) {
-                argp_error(state, "'%s' is not understood", text);
-            }
-            return 0;
-    }
-}
-
-/* The kind comes first, wherever it stands: its defaults are what the options change. */
-static void find_kind(int argc, char **argv, request *r) {
-    for (int i = 1; i < argc && !r->chosen; i++) {
-        for (int kind = 0; kind < TS_GENERATE_KIND_COUNT; kind++) {
-            if (strcmp(argv[i], ts_generate_name((ts_generate_kind)kind)) == 0) {
-                r->generate = ts_generate_defaults((ts_generate_kind)kind);
-                r->chosen = true;
-            }
-        }
+            return r->second_pass ? parse_option(key, text, r, state) : 0;
     }
 }
 
@@ -226,11 +240,14 @@ int ts_cmd_generate(int argc, char **argv) {
         .help_filter = list_kinds,
     };
     request r = {0};
-    find_kind(argc, argv, &r);
     argp_err_exit_status = TS_BAD_INPUT;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &r) != 0) {
-        return TS_BAD_INPUT;
+    for (int pass = 0; pass < 2; pass++) {
+        r.second_pass = pass == 1;
+        if (argp_parse(&argp, argc, argv, 0, NULL, &r) != 0) {
+            return TS_BAD_INPUT;
+        }
     }
+    r.generate.nemo_only = !ends_with(r.output, ".tsg");
     ts_arena *arena = ts_arena_new("generate", 0);
     ts_diags diags = {.arena = arena};
     int status = ts_cli_finish(&diags, generate(arena, &r, &diags));

@@ -55,6 +55,9 @@ int main(int argc, char **argv) {
                 fputs("tessera: error: out of memory\n", stderr);
                 return TS_SYSTEM;
             }
+            char title[64]; /* what the option parser calls the program */
+            snprintf(title, sizeof title, "tessera %s", name);
+            argv[1] = title;
             int status = commands[i].run(argc - 1, argv + 1);
             ts_guard_leave(&guard);
             return status;

@@ -294,7 +294,7 @@ static ts_status check_options(const ts_generate_options *o, ts_diags *diags) {
         product *= sizes[i] > 65536 ? 65537 : sizes[i];
         if (sizes[i] == 0 || sizes[i] > 65536 || product > TS_MAX_ELEMENTS * 16) {
             return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
-                            "a layer of %ux%ux%u to %u channels is too large", (unsigned)o->in_h,
+                            "a layer of %ux%ux%u to %u channels is out of range", (unsigned)o->in_h,
                             (unsigned)o->in_w, (unsigned)o->in_c, (unsigned)o->out_c);
         }
     }
@@ -309,6 +309,7 @@ static ts_status check_options(const ts_generate_options *o, ts_diags *diags) {
 ts_status ts_generate(ts_arena *arena, const ts_generate_options *options, ts_graph **out, ts_diags *diags) {
     if (options->kind == TS_GENERATE_RANDOM) {
         ts_random_limits limits = ts_random_limits_default();
+        limits.nemo_only = options->nemo_only;
         return ts_random_network(arena, options->seed, &limits, out, diags);
     }
     TS_TRY(check_options(options, diags));

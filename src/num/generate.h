@@ -46,6 +46,7 @@ typedef struct ts_generate_options {
     ts_window window;                 /* single layers */
     uint32_t groups;                  /* CONV */
     bool raw;                         /* single layers: 32-bit accumulators, no requantisation */
+    bool nemo_only;                   /* RANDOM: as in ts_random_limits */
 } ts_generate_options;
 
 /* The options that a user who gives none gets: width 1, seed 1, 8 bits, a 3 x 3 layer of 32 channels on
