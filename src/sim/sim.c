@@ -8,6 +8,9 @@
 
 enum { FRESH = 0x57, SUITE_BYTES = 1 << 20, FC_CLUSTER = 31, MAX_FILE_L1 = 1 << 24 };
 
+/* Where QEMU's RISC-V machines have their memory. */
+#define FLAT_BASE 0x80000000u
+
 static void new_core(ts_sim *sim, uint32_t unit, uint32_t hartid) {
     ts__core *core = &sim->core[unit];
     bool fc = unit == TS__FC;
@@ -39,12 +42,13 @@ static uint8_t *fresh_memory(ts_sim *sim, uint32_t bytes) {
 
 static void suite_machine(ts_sim *sim, ts_diags *diags) {
     sim->core_count = 1;
+    sim->l1_base = strcmp(sim->options.machine, "flat") == 0 ? FLAT_BASE : 0u;
     sim->l1_size = SUITE_BYTES;
     sim->l1 = fresh_memory(sim, SUITE_BYTES);
     sim->all_lines = TS_NEW_ARRAY(sim->arena, uint8_t, SUITE_BYTES / TS__LINE_BYTES + 1u);
     memset(sim->all_lines, 1, SUITE_BYTES / TS__LINE_BYTES + 1u);
     sim->region_count = 1;
-    ts__region_new(sim, 0, 0, SUITE_BYTES, sim->l1, diags);
+    ts__region_new(sim, 0, sim->l1_base, SUITE_BYTES, sim->l1, diags);
     new_core(sim, 0, 0);
 }
 
@@ -126,10 +130,11 @@ ts_status ts_sim_new(ts_arena *arena, const ts_target *target, const ts_sim_opti
             revision);
     }
     sim->fetch_bits = wide ? 128u : sim->target == NULL ? 32u : sim->target->fetch_port_bits;
-    sim->suite = options->machine != NULL && strcmp(options->machine, "ri5cy-suite") == 0;
+    sim->suite = options->machine != NULL &&
+                 (strcmp(options->machine, "ri5cy-suite") == 0 || strcmp(options->machine, "flat") == 0);
     if (options->machine != NULL && !sim->suite) {
-        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "'%.60s' is not a machine; known is ri5cy-suite",
-                        options->machine);
+        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
+                        "'%.60s' is not a machine; known are ri5cy-suite and flat", options->machine);
     }
     for (uint32_t i = 0; i < TS__BANKS; i++) {
         sim->bank_at[i] = UINT64_MAX;

@@ -23,7 +23,8 @@ enum { TS_SIM_FC = 31 };
 typedef struct ts_sim_options {
     const char
         *core_revision;  /* NULL: "ri5cy-2019-11"; also "ri5cy-2018-01", "ri5cy-2017-12", "cv32e40p-1.0.0" */
-    const char *machine; /* NULL: the platform; "ri5cy-suite": one core, flat memory, markers at 0x40000000 */
+    const char *machine; /* NULL: the platform; "ri5cy-suite": one core, flat memory, markers at 0x40000000;
+                            "flat": the same with the memory at 0x80000000 */
     uint64_t max_cycles; /* 0: no limit. Reaching it is a fault that says what each core waits for */
     bool check;          /* look for uninitialised reads, races between barriers, stacks that touch data */
     void (*stdout_char)(void *user, unsigned core, char c); /* what the program prints; NULL drops it */
@@ -31,6 +32,8 @@ typedef struct ts_sim_options {
     const char *trace_path;    /* one line an instruction; NULL: none */
     const char *profile_path;  /* folded stacks; NULL: none */
     const char *timeline_path; /* Chrome trace events; NULL: none */
+    uint16_t gdb_port;         /* serve a debugger on this port of loopback; 0: none */
+    unsigned gdb_core;         /* the core that it sees: TS_SIM_FC or a cluster core */
 } ts_sim_options;
 
 /* Why a core spent a cycle. Every elapsed cycle of a core has exactly one cause. */

@@ -1,6 +1,6 @@
 /* The base instruction set against a stranger: random RV32IMC programs here and under Debian's
  * qemu-system-riscv32; registers and memory after each are equal. TESSERA_QEMU_PROGRAMS sets how many
- * (3000 when it is not set). Skipped without QEMU. */
+ * (5000 when it is not set). Skipped without QEMU. */
 #include <string.h>
 
 #include "base/file.h"
@@ -9,7 +9,7 @@
 #include "random_program.h"
 #include "sim/sim.h"
 
-enum { BATCH = 1000, DEFAULT_PROGRAMS = 3000 };
+enum { BATCH = 1000, DEFAULT_PROGRAMS = 5000 };
 
 /* The records that QEMU's program wrote. */
 static const uint32_t *run_qemu(ts_arena *arena, random_image *image, uint32_t count) {

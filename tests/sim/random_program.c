@@ -284,7 +284,7 @@ static void emit_call(random_image *image, int number) {
     emit_text(image, "addi a0, zero, %d", number);
     emit_text(image, "addi a1, sp, %d", CALL);
     while (image->code.count % 16 != 0) {
-        emit_text(image, "addi zero, zero, 0");
+        emit_text(image, "c.nop");
     }
     emit_text(image, "slli zero, zero, 31");
     emit_text(image, "ebreak");
