@@ -272,7 +272,7 @@ static void put_header(void) {
         " * Lanes are uint32_t. The post-increment forms change `pointer`, which is any pointer variable:\n"
         " *     value = p_lw_pi(pointer, 4);   p_sw_pi(value, pointer, 4);\n"
         " * Bit fields: p_extract(x, bits - 1, lowest). */\n"
-        "#ifndef TS_KERNELS_XPULP_H\n#define TS_KERNELS_XPULP_H\n\n#pragma GCC system_header\n\n"
+        "#ifndef TS_KERNELS_XPULP_INSN_H\n#define TS_KERNELS_XPULP_INSN_H\n\n#pragma GCC system_header\n\n"
         "#include <stdint.h>\n\n"
         "typedef uint32_t __attribute__((may_alias, aligned(1))) ts_xp_u32;\n"
         "typedef uint16_t __attribute__((may_alias, aligned(1))) ts_xp_u16;\n"
