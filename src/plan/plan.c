@@ -1,5 +1,7 @@
 #include "plan/plan.h"
 
+#include <string.h>
+
 #include "plan/planner.h"
 
 enum { MAX_VARIANTS = 16 };
@@ -74,11 +76,12 @@ static ts_status check_limits(ts_planner *p, const ts_layer *l) {
     return TS_OK;
 }
 
+static bool is_ref(const ts_kernel *kernel) { return strcmp(kernel->isa, "ref") == 0; }
+
 static uint32_t variants_of(const ts_planner *p, const ts_layer *layer, const ts_kernel **out) {
     uint32_t count = ts_kernels_for(layer, p->target, out, MAX_VARIANTS), kept = 0;
     for (uint32_t i = 0; i < count; i++) {
-        bool ref = out[i]->isa[0] == 'r' && out[i]->isa[1] == 'e';
-        if (ref || !p->plan->options.ref_only) {
+        if (is_ref(out[i]) || !p->plan->options.ref_only) {
             out[kept++] = out[i];
         }
     }
@@ -109,12 +112,15 @@ static void try_variants(ts_planner *p, ts_layer_plan *lp, ts_layer_plan *best, 
                          bool *found) {
     const ts_kernel *variants[MAX_VARIANTS];
     uint32_t count = variants_of(p, lp->layer, variants);
+    bool again = *found; /* with the graph's own requantisation: portable kernels gain nothing by it */
     bool first_wins = p->plan->options.objective == TS_OBJECTIVE_DORY;
     bool won = false;
     for (uint32_t i = 0; i < count && !(won && first_wins); i++) {
         lp->kernel = variants[i];
         lp->l1.pass_h = 0;
-        if (!ts__plan_passes(p, lp)) {
+        ts_pass pass = ts__pass_of(p, lp, lp->layer->y.h, lp->layer->y.c);
+        bool worse = *found && ts__l1_bound(&pass) >= best->modelled_cycles;
+        if ((again && is_ref(variants[i])) || worse || !ts__plan_passes(p, lp)) {
             continue;
         }
         won = true;
@@ -145,6 +151,45 @@ static bool choose_kernel(ts_planner *p, ts_layer_plan *lp) {
         lp->bound_cycles = ts__l1_bound(&pass);
     }
     return found;
+}
+
+static bool same_map(const ts_map_shape *a, const ts_map_shape *b) {
+    return a->type == b->type && a->h == b->h && a->w == b->w && a->c == b->c && a->zero == b->zero;
+}
+
+static bool same_rq(const ts_rq_plan *a, const ts_rq_plan *b) {
+    return a->class_ == b->class_ && a->shift == b->shift && a->split == b->split && a->div == b->div &&
+           a->low == b->low && a->high == b->high && a->acc_low == b->acc_low && a->acc_high == b->acc_high;
+}
+
+static bool same_step(const ts_add_step *a, const ts_add_step *b) {
+    return a->mul == b->mul && a->add == b->add && a->div == b->div && a->low == b->low && a->high == b->high;
+}
+
+/* Do two layers differ in names and numbers alone, so that one plan serves both? */
+static bool same_shape(const ts_layer *a, const ts_layer *b) {
+    return a->kind == b->kind && a->groups == b->groups && same_map(&a->x, &b->x) &&
+           same_map(&a->x2, &b->x2) && same_map(&a->y, &b->y) &&
+           memcmp(&a->window, &b->window, sizeof a->window) == 0 &&
+           (a->weights == NULL) == (b->weights == NULL) &&
+           (a->weights == NULL || a->weights->type == b->weights->type) && same_rq(&a->rq, &b->rq) &&
+           same_rq(&a->rq_own, &b->rq_own) && same_step(&a->in1, &b->in1) && same_step(&a->in2, &b->in2) &&
+           same_step(&a->sum, &b->sum);
+}
+
+/* The plan of an earlier layer of the same shape, if there is one. */
+static bool copy_choice(ts_planner *p, const ts_layer *before, ts_layer_plan *lp) {
+    for (uint32_t i = 0; i < lp->layer->index; i++) {
+        const ts_layer_plan *other = &p->plan->layer_plans[i];
+        if (same_shape(&before[i], &before[lp->layer->index])) {
+            ts_layer *layer = &p->plan->layers[lp->layer->index];
+            layer->rq = other->layer->rq.class_ == layer->rq.class_ ? layer->rq : layer->rq_own;
+            *lp = *other;
+            lp->layer = layer;
+            return true;
+        }
+    }
+    return false;
 }
 
 static uint64_t smallest_l1_of_all(const ts_planner *p) {
@@ -186,8 +231,12 @@ static ts_status prepare_layers(ts_planner *p) {
 }
 
 static ts_status choose_kernels(ts_planner *p) {
-    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
-        if (!choose_kernel(p, &p->plan->layer_plans[i])) {
+    uint32_t count = p->plan->layer_count;
+    ts_layer *before = TS_NEW_ARRAY(p->arena, ts_layer, count); /* choosing a kernel may change rq */
+    memcpy(before, p->plan->layers, count * sizeof *before);
+    for (uint32_t i = 0; i < count; i++) {
+        ts_layer_plan *lp = &p->plan->layer_plans[i];
+        if (!copy_choice(p, before, lp) && !choose_kernel(p, lp)) {
             return no_fit_l1(p, &p->plan->layers[i]);
         }
     }

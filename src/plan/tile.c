@@ -286,88 +286,113 @@ static flow flow_of(const ts_pass *p, const ts_l1_plan *l1, uint64_t pixel_tiles
     return f;
 }
 
-typedef struct step_sum {
-    ts_pass_cost cost;
-    double first_load, last_store;
-} step_sum;
+/* What one class of tiles takes: its kernel and its transfers. */
+typedef struct work {
+    double compute;
+    transfer x, w, y;
+} work;
 
-/* Adds the steps of one class of tiles: `inner` of them where only the inner loop advances and `outer` where
- * the outer one does. */
-static void add_steps(const ts_pass *p, const flow *f, const axis_class *rows, const axis_class *columns,
-                      uint32_t y_c, double inner, double outer, step_sum *total) {
+/* The work of all classes of a tiling: rows, columns, full or last tile of channels. */
+typedef struct work_table {
+    const axis *rows, *columns;
+    uint32_t tiles_c, last_c;
+    work classes[AXIS_CLASSES][AXIS_CLASSES][2];
+    double compute_cycles;
+} work_table;
+
+static work work_of(const ts_pass *p, const axis_class *rows, const axis_class *columns, uint32_t y_c) {
     ts_tile tile = {.y_h = rows->y, .y_w = columns->y, .y_c = y_c, .x_h = rows->x, .x_w = columns->x};
     tile.x_c = x_channels(p->layer, y_c);
-    double compute = p->kernel->cycles(p->layer, &tile, p->cores);
-    transfer x = load_x(p, rows, columns, y_c), w = load_w(p, y_c), y = store_y(p, rows, columns, y_c);
-    transfer beside = no_transfer(), serial = no_transfer();
-    transfer *for_x = f->x_beside ? &beside : &serial, *for_w = f->w_beside ? &beside : &serial;
-    if (f->x_each) {
-        *for_x = sum(*for_x, x);
-    }
-    if (f->w_each) {
-        *for_w = sum(*for_w, w);
-    }
-    double cycles = inner > 0 ? inner * step_cycles(p, compute, beside, serial, y, f->y_beside) : 0;
-    double bytes = inner * (double)(beside.bytes + serial.bytes);
-    if (outer > 0) {
-        if (f->x_outer) {
-            *for_x = sum(*for_x, x);
-        }
-        if (f->w_outer) {
-            *for_w = sum(*for_w, w);
-        }
-        cycles += outer * step_cycles(p, compute, beside, serial, y, f->y_beside);
-        bytes += outer * (double)(beside.bytes + serial.bytes);
-    }
-    total->cost.cycles += cycles;
-    total->cost.compute_cycles += (inner + outer) * compute;
-    total->cost.in_bytes += (uint64_t)bytes;
-    total->cost.out_bytes += (uint64_t)(inner + outer) * y.bytes;
-    total->cost.tiles += (uint64_t)(inner + outer);
+    return (work){.compute = p->kernel->cycles(p->layer, &tile, p->cores),
+                  .x = load_x(p, rows, columns, y_c),
+                  .w = load_w(p, y_c),
+                  .y = store_y(p, rows, columns, y_c)};
 }
 
-/* The pass's first tile is loaded before anything runs, its last is stored after everything has. */
-static void add_ends(const ts_pass *p, const flow *f, const axis *rows, const axis *columns, uint32_t y_c,
-                     uint32_t last_c, step_sum *total) {
-    transfer x = load_x(p, &rows->classes[0], &columns->classes[0], y_c), w = load_w(p, y_c);
-    transfer y = store_y(p, &rows->classes[rows->class_count - 1],
-                         &columns->classes[columns->class_count - 1], last_c);
-    total->cost.cycles += start_cycles(p->target, sum(x, w)) + (f->y_beside ? start_cycles(p->target, y) : 0);
-    total->cost.cycles += PASS_CYCLES + TRANSFER_CYCLES * (x.commands + w.commands + y.commands);
-    total->cost.in_bytes += (f->x_each || f->x_outer ? 0 : x.bytes) + (f->w_each || f->w_outer ? 0 : w.bytes);
-}
-
-static ts_pass_cost cost_of(const ts_pass *p, const ts_l1_plan *l1, const axis *rows, const axis *columns) {
-    uint32_t tiles_c = (p->c + l1->tile.y_c - 1) / l1->tile.y_c;
-    uint32_t last_c = p->c - (tiles_c - 1) * l1->tile.y_c;
-    uint64_t pixels = (uint64_t)rows->tiles * columns->tiles;
-    flow f = flow_of(p, l1, pixels, tiles_c);
-    bool inner_channels = l1->order == TS_LOOP_CHANNELS_INNER;
-    step_sum total = {0};
+static void fill_table(const ts_pass *p, uint32_t y_c, const axis *rows, const axis *columns, work_table *t) {
+    t->rows = rows;
+    t->columns = columns;
+    t->tiles_c = (p->c + y_c - 1) / y_c;
+    t->last_c = p->c - (t->tiles_c - 1) * y_c;
+    t->compute_cycles = 0;
     for (uint32_t i = 0; i < rows->class_count; i++) {
         for (uint32_t j = 0; j < columns->class_count; j++) {
             const axis_class *r = &rows->classes[i], *c = &columns->classes[j];
             double count = (double)r->count * c->count;
-            double full = tiles_c - 1;
+            t->classes[i][j][1] = work_of(p, r, c, t->last_c);
+            t->classes[i][j][0] = t->last_c == y_c ? t->classes[i][j][1] : work_of(p, r, c, y_c);
+            t->compute_cycles +=
+                count * ((t->tiles_c - 1) * t->classes[i][j][0].compute + t->classes[i][j][1].compute);
+        }
+    }
+}
+
+/* Adds the steps of one class of tiles: `inner` of them where only the inner loop advances and `outer` where
+ * the outer one does. */
+static void add_steps(const ts_pass *p, const flow *f, const work *w, double inner, double outer,
+                      ts_pass_cost *total) {
+    transfer beside = no_transfer(), serial = no_transfer();
+    transfer *for_x = f->x_beside ? &beside : &serial, *for_w = f->w_beside ? &beside : &serial;
+    if (f->x_each) {
+        *for_x = sum(*for_x, w->x);
+    }
+    if (f->w_each) {
+        *for_w = sum(*for_w, w->w);
+    }
+    double cycles = inner > 0 ? inner * step_cycles(p, w->compute, beside, serial, w->y, f->y_beside) : 0;
+    double bytes = inner * (double)(beside.bytes + serial.bytes);
+    if (outer > 0) {
+        if (f->x_outer) {
+            *for_x = sum(*for_x, w->x);
+        }
+        if (f->w_outer) {
+            *for_w = sum(*for_w, w->w);
+        }
+        cycles += outer * step_cycles(p, w->compute, beside, serial, w->y, f->y_beside);
+        bytes += outer * (double)(beside.bytes + serial.bytes);
+    }
+    total->cycles += cycles;
+    total->in_bytes += (uint64_t)bytes;
+    total->out_bytes += (uint64_t)(inner + outer) * w->y.bytes;
+}
+
+/* The pass's first tile is loaded before anything runs, its last is stored after everything has. */
+static void add_ends(const ts_pass *p, const flow *f, const work_table *t, ts_pass_cost *total) {
+    const work *first = &t->classes[0][0][t->tiles_c == 1];
+    const work *last = &t->classes[t->rows->class_count - 1][t->columns->class_count - 1][1];
+    transfer load = sum(first->x, first->w);
+    total->cycles += start_cycles(p->target, load) + (f->y_beside ? start_cycles(p->target, last->y) : 0);
+    total->cycles += PASS_CYCLES + TRANSFER_CYCLES * (load.commands + last->y.commands);
+    total->in_bytes +=
+        (f->x_each || f->x_outer ? 0 : first->x.bytes) + (f->w_each || f->w_outer ? 0 : first->w.bytes);
+}
+
+static ts_pass_cost cost_of(const ts_pass *p, const ts_l1_plan *l1, const work_table *t) {
+    uint64_t pixels = (uint64_t)t->rows->tiles * t->columns->tiles;
+    flow f = flow_of(p, l1, pixels, t->tiles_c);
+    bool inner_channels = l1->order == TS_LOOP_CHANNELS_INNER;
+    ts_pass_cost total = {.compute_cycles = t->compute_cycles, .tiles = pixels * t->tiles_c};
+    for (uint32_t i = 0; i < t->rows->class_count; i++) {
+        for (uint32_t j = 0; j < t->columns->class_count; j++) {
+            double count = (double)t->rows->classes[i].count * t->columns->classes[j].count;
+            double full = t->tiles_c - 1;
             /* Channels inside: the outer loop advances at each last channel tile. Pixels inside: at the last
              * pixel tile of each channel tile. */
             double outer_full = inner_channels ? 0 : full * count / (double)pixels;
             double outer_last = inner_channels ? count : count / (double)pixels;
-            if (full > 0) {
-                add_steps(p, &f, r, c, l1->tile.y_c, full * count - outer_full, outer_full, &total);
-            }
-            add_steps(p, &f, r, c, last_c, count - outer_last, outer_last, &total);
+            add_steps(p, &f, &t->classes[i][j][0], full * count - outer_full, outer_full, &total);
+            add_steps(p, &f, &t->classes[i][j][1], count - outer_last, outer_last, &total);
         }
     }
-    add_ends(p, &f, rows, columns, l1->tile.y_c, last_c, &total);
-    return total.cost;
+    add_ends(p, &f, t, &total);
+    return total;
 }
 
 ts_pass_cost ts__l1_cost(const ts_pass *p, const ts_l1_plan *l1) {
     axis rows = cut_rows(p, l1->tile.y_h), columns = cut_columns(p, l1->tile.y_w);
-    ts_pass_cost cost = cost_of(p, l1, &rows, &columns);
-    cost.tiles = (uint64_t)l1->tiles_h * l1->tiles_w * l1->tiles_c;
-    return cost;
+    work_table table;
+    fill_table(p, l1->tile.y_c, &rows, &columns, &table);
+    return cost_of(p, l1, &table);
 }
 
 static double whole_compute(const ts_pass *p) {
@@ -411,9 +436,9 @@ static uint32_t tiles_of(uint32_t size, uint32_t tile) { return (size + tile - 1
 
 /* Tries the buffer counts from all double down; the first that fits is the best of its kind where another
  * that fits is not contained in it. */
-static void try_counts(search *s, ts_l1_plan *l1, const axis *rows, const axis *columns) {
-    uint32_t tiles_c = tiles_of(s->pass->c, l1->tile.y_c);
-    uint64_t pixels = (uint64_t)rows->tiles * columns->tiles;
+static void try_counts(search *s, ts_l1_plan *l1, const work_table *table) {
+    uint32_t tiles_c = table->tiles_c;
+    uint64_t pixels = (uint64_t)table->rows->tiles * table->columns->tiles;
     flow f = flow_of(s->pass, l1, pixels, tiles_c);
     uint32_t x_most = f.x_each || f.x_outer ? 2 : 1, w_most = f.w_each || f.w_outer ? 2 : 1;
     uint32_t y_most = pixels * tiles_c > 1 ? 2 : 1;
@@ -433,7 +458,7 @@ static void try_counts(search *s, ts_l1_plan *l1, const axis *rows, const axis *
             continue;
         }
         fitted[fitted_count++] = single;
-        double value = dory ? -ts__l1_dory_score(s->pass, l1) : cost_of(s->pass, l1, rows, columns).cycles;
+        double value = dory ? -ts__l1_dory_score(s->pass, l1) : cost_of(s->pass, l1, table).cycles;
         if (!s->found || value < s->best) {
             s->found = true;
             s->best = value;
@@ -442,22 +467,49 @@ static void try_counts(search *s, ts_l1_plan *l1, const axis *rows, const axis *
     }
 }
 
+/* What every order and every choice of buffers adds to the kernels and to the bytes moved: steps with a store
+ * and, in the inner loop's direction, a load each, the first load, the last store. */
+static double added_cycles(const search *s, const ts_tile *tile, const axis *rows, const axis *columns) {
+    const ts_pass *p = s->pass;
+    const axis_class *last_r = &rows->classes[rows->class_count - 1];
+    const axis_class *last_c = &columns->classes[columns->class_count - 1];
+    uint32_t tiles_c = tiles_of(p->c, tile->y_c), last = p->c - (tiles_c - 1) * tile->y_c;
+    double pixels = (double)rows->tiles * columns->tiles, steps = pixels * tiles_c;
+    double loads = ts__cuts_x(p->layer) ? steps : fmax(pixels, tiles_c);
+    double x = (double)rows->classes[0].x * columns->classes[0].x *
+               (double)element_bytes(p->layer->x.type, tile->x_c);
+    double w = (double)p->kernel->weight_bytes(p->layer, tile->y_c);
+    double y = (double)last_r->y * last_c->y * (double)element_bytes(p->layer->y.type, last);
+    double rate = p->target->dma.bytes_per_cycle > 0 ? p->target->dma.bytes_per_cycle : 4;
+    return steps * STEP_CYCLES + (steps + loads) * TRANSFER_CYCLES + (x + w + y) / rate + PASS_CYCLES;
+}
+
 static void try_tile(search *s, uint32_t h, uint32_t w, uint32_t c) {
     ts_l1_plan l1 = {.tile = {.y_h = h, .y_w = w, .y_c = c}};
     const axis *rows = &s->rows[h], *columns = &s->columns[w];
     complete_from_axes(s->pass, rows, columns, &l1.tile);
+    bool prunes = s->objective == TS_OBJECTIVE_LATENCY && s->found;
+    double added = prunes ? added_cycles(s, &l1.tile, rows, columns) : 0;
+    if (prunes && s->floor_cycles + added >= s->best) {
+        return;
+    }
     set_bytes(s->pass, &l1);
     l1.x_count = l1.w_count = l1.y_count = 1;
     l1.x2_count = has_x2(s->pass);
     if (used_bytes(&l1) > s->pass->l1_bytes) {
         return;
     }
+    work_table table;
+    fill_table(s->pass, c, rows, columns, &table);
+    if (prunes && table.compute_cycles + added >= s->best) {
+        return;
+    }
     l1.order = TS_LOOP_PIXELS_INNER;
-    try_counts(s, &l1, rows, columns);
-    bool one_loop = tiles_of(s->pass->c, c) == 1 || (uint64_t)rows->tiles * columns->tiles == 1;
+    try_counts(s, &l1, &table);
+    bool one_loop = table.tiles_c == 1 || (uint64_t)rows->tiles * columns->tiles == 1;
     if (!one_loop && s->objective == TS_OBJECTIVE_LATENCY) {
         l1.order = TS_LOOP_CHANNELS_INNER;
-        try_counts(s, &l1, rows, columns);
+        try_counts(s, &l1, &table);
     }
 }
 
