@@ -1,0 +1,45 @@
+/* A network as the program around it sees it: a table of layers and what they need.
+ *
+ * Every core of the team calls every layer, each with a ts_run of its own that holds the same addresses.
+ * A layer returns when its output lies complete in L2; the program may look at it there before it calls
+ * the next one. NAME_run() of the emitted network.c does nothing but call them in order. */
+#ifndef TS_RUNTIME_NETWORK_H
+#define TS_RUNTIME_NETWORK_H
+
+#include <stdint.h>
+
+#include "hal/dma.h"
+
+/* Loads of weights from L3 that may be under way from one layer to the next. */
+enum { TS_RUN_LOADS = 4 };
+
+struct ts_run {
+    uint8_t *l1, *l2;              /* the memory that the caller lends, aligned to 4 bytes */
+    uint32_t l3;                   /* where the image of the weights begins in L3 */
+    ts_ticket loads[TS_RUN_LOADS]; /* core 0 only */
+};
+
+struct ts_place { /* in L2 */
+    uint32_t offset, bytes;
+};
+
+struct ts_network_layer {
+    const char *name; /* the node's name in the model */
+    void (*run)(struct ts_run *run);
+    struct ts_place output;
+};
+
+struct ts_network {
+    const char *name;
+    const struct ts_network_layer *layers;
+    uint32_t layer_count;
+    const struct ts_place *inputs, *outputs;
+    uint32_t input_count, output_count;
+    uint32_t l1_bytes, l2_bytes; /* least memory that a caller must lend */
+    uint32_t l3_bytes;           /* size of weights.bin */
+};
+
+static inline int ts_min(int a, int b) { return a < b ? a : b; }
+static inline int ts_max(int a, int b) { return a > b ? a : b; }
+
+#endif
