@@ -1,0 +1,57 @@
+/* What the files of the emit room share. */
+#ifndef TS_EMIT_INTERNAL_H
+#define TS_EMIT_INTERNAL_H
+
+#include "emit/emit.h"
+
+/* A load of weights from L3 that one layer starts and the same or a later one waits for. */
+typedef struct ts__load {
+    uint32_t layer; /* whose weights; chunked layers: of its first chunk */
+    uint32_t start, slot;
+} ts__load;
+
+typedef struct ts__emit {
+    ts_arena *arena;
+    ts_diags *diags;
+    const ts_plan *plan;
+    const ts_emit_options *options;
+    const char *prefix;     /* lower case, a C identifier */
+    const char *macro;      /* upper case */
+    const char **functions; /* of the layers */
+    TS_VEC(ts__load) loads; /* in the order in which they are started */
+} ts__emit;
+
+/* Appends formatted text at an indentation of 4 * `depth` spaces, with a newline. */
+void ts__line(ts_text *out, int depth, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Appends a comment of one or more lines, wrapped at 110 columns. */
+void ts__comment(ts_text *out, int depth, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The head of a file: what it is, and what made it. */
+void ts__head(const ts__emit *e, ts_text *out, const char *what);
+
+/* NAME_L2_... of the buffer `index` of the plan, as memory.h defines it. */
+const char *ts__buffer_name(const ts__emit *e, int32_t index);
+
+/* Schedules the loads from L3. */
+void ts__plan_loads(ts__emit *e);
+
+/* Bytes that the load of a layer moves: all weights, or those of the first chunk. */
+uint64_t ts__load_bytes(const ts_layer_plan *lp);
+
+/* Is a load from L3 possibly under way while this layer computes? */
+bool ts__l3_busy(const ts__emit *e, uint32_t layer);
+
+/* The C file of a layer. */
+ts_status ts__emit_layer(const ts__emit *e, uint32_t index, ts_text *out);
+
+/* weights.bin with the layers' packed weights at their places. */
+uint8_t *ts__weight_image(const ts__emit *e, size_t *size);
+
+/* Adds device sources and what they include. Paths are those below device/. */
+void ts__add_device(ts_app *app, const char *path);
+
+/* "1x2x3" of a map; words for what a layer computes. */
+const char *ts__layer_kind_name(ts_layer_kind kind);
+
+#endif

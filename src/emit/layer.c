@@ -1,0 +1,704 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "emit/layer_code.h"
+
+static const char *parameters(const code *k, const char *prefix) {
+    return ts__text(k, "%s%s%s%s%s%s", k->h.loops ? prefix : "", k->h.loops ? "h" : "",
+                    k->w.loops ? prefix : "", k->w.loops ? "w" : "", ts__many_channels(k) ? prefix : "",
+                    ts__many_channels(k) ? "c" : "");
+}
+
+static bool chunk_border(const code *k) { return k->chunks > 1 && k->chunk_c % k->tile_c != 0; }
+
+/* The geometry of one axis as local constants: rows, first_row, end_row, top, bottom. */
+static void emit_axis(const code *k, const axis *a, char letter) {
+    bool rows = letter == 'H';
+    const char *count = rows ? "rows" : "columns", *var = rows ? "h" : "w";
+    const char *begin = rows ? "top" : "left", *end = rows ? "bottom" : "right";
+    const char *first = rows ? "first_row" : "first_column", *last = rows ? "end_row" : "end_column";
+    if (!a->loops) {
+        return;
+    }
+    if (a->border) {
+        ts__line(k->out, 1, "const int %s = ts_min(TILE_%c, Y_%c - %s);", count, letter, letter, var);
+    } else {
+        ts__line(k->out, 1, "const int %s = TILE_%c;", count, letter);
+    }
+    if (k->adds) {
+        return;
+    }
+    ts__line(k->out, 1, "const int %s = %s * STRIDE_%c%s;", begin, var, letter,
+             a->clips_begin ? ts__text(k, " - PAD_%c", letter) : "");
+    ts__line(k->out, 1, "const int %s = %s + (%s - 1) * STRIDE_%c + REACH_%c;", end, begin, count, letter,
+             letter);
+    ts__line(k->out, 1, a->clips_begin ? "const int %s = ts_max(%s, 0);" : "const int %s = %s;", first,
+             begin);
+    if (a->outside) {
+        ts__line(k->out, 1, "const int %s = ts_max(ts_min(%s, X_%c), %s);", last, end, letter, first);
+    } else {
+        ts__line(k->out, 1, a->clips_end ? "const int %s = ts_min(%s, X_%c);" : "const int %s = %s;", last,
+                 end, letter);
+    }
+}
+
+static void emit_axis_fields(const code *k, const axis *a, char letter) {
+    bool rows = letter == 'H';
+    if (!a->loops || k->adds) {
+        return;
+    }
+    char low = rows ? 'h' : 'w';
+    if (a->border) {
+        ts__line(k->out, 1, "t->y_%c = %s;", low, rows ? "rows" : "columns");
+    }
+    ts__line(k->out, 1, "t->x_%c = %s - %s;", low, rows ? "end_row" : "end_column",
+             rows ? "first_row" : "first_column");
+    if (a->clips_begin) {
+        ts__line(k->out, 1, "t->pad_%s = %s - %s;", rows ? "top" : "left",
+                 rows ? "first_row" : "first_column", rows ? "top" : "left");
+    }
+    if (a->clips_end) {
+        ts__line(k->out, 1, "t->pad_%s = %s - %s;", rows ? "bottom" : "right", rows ? "bottom" : "right",
+                 rows ? "end_row" : "end_column");
+    }
+}
+
+static void emit_channel_fields(const code *k) {
+    const ts_layer *l = k->layer;
+    if (!ts__varying_c(k)) {
+        return;
+    }
+    if (k->adds) {
+        ts__line(k->out, 1, "t->channels = channels;");
+        return;
+    }
+    ts__line(k->out, 1, "t->y_c = channels;");
+    ts__line(k->out, 1, "t->y_pixel_bytes = %s;", ts__bytes_of(k, "channels", l->y.type, true));
+    if (k->x_follows) {
+        ts__line(k->out, 1, "t->x_c = %s;", ts__x_channel(k, "channels"));
+        ts__line(k->out, 1, "t->groups = %s;",
+                 l->kind == TS_LAYER_CONV ? ts__text(k, "channels * %u / Y_C", l->groups)
+                                          : ts__x_channel(k, "channels"));
+    }
+}
+
+static void emit_row_bytes(const code *k) {
+    const ts_layer *l = k->layer;
+    bool y_row = k->w.border || ts__varying_c(k);
+    bool x_row = (k->w.loops && (k->w.border || k->w.clips_begin || k->w.clips_end)) ||
+                 (ts__varying_c(k) && k->x_follows);
+    if (k->adds) {
+        const char *rows = k->h.loops ? "rows" : ts__text(k, "%u", k->h.tile);
+        const char *columns = k->w.loops ? "columns" : ts__text(k, "%u", k->w.tile);
+        const char *channels = ts__varying_c(k) ? "channels" : ts__text(k, "%u", k->tile_c);
+        if (k->h.border || k->w.border || ts__varying_c(k)) {
+            ts__line(k->out, 1, "t->count = %s * %s * %s;", rows, columns, channels);
+        }
+        return;
+    }
+    if (y_row) {
+        ts__line(k->out, 1, "t->y_row_bytes = t->y_w * t->y_pixel_bytes;");
+    }
+    if (x_row) {
+        uint64_t pixel = ts__bytes_for(ts__x_channels_of(k, k->tile_c), l->x.type);
+        ts__line(k->out, 1, "t->x_row_bytes = t->x_w * %s;",
+                 ts__varying_c(k) && k->x_follows
+                     ? ts__text(k, "(%s)", ts__bytes_of(k, "t->x_c", l->x.type, true))
+                     : ts__text(k, "%" PRIu64, pixel));
+    }
+}
+
+/* One of the maps that tiles are cut from. */
+typedef struct map {
+    const char *prefix; /* of its constants */
+    const ts_map_shape *shape;
+    int32_t buffer;
+    bool of_y;
+} map;
+
+static map map_x(const code *k) { return (map){"X", &k->layer->x, k->lp->x_buffer, false}; }
+static map map_x2(const code *k) { return (map){"X2", &k->layer->x2, k->lp->x2_buffer, false}; }
+static map map_y(const code *k) { return (map){"Y", &k->layer->y, k->lp->y_buffer, true}; }
+
+/* Address of a tile in L2. */
+static const char *place_of(const code *k, const map *m) {
+    bool by_output = m->of_y || k->adds;
+    const char *at = ts__text(k, "run->l2 + %s", ts__buffer_name(k->e, m->buffer));
+    if (k->h.loops) {
+        at = ts__text(k, "%s + %s * %s_ROW", at, by_output ? "h" : "first_row", m->prefix);
+    }
+    if (k->w.loops) {
+        at = ts__text(k, "%s + %s * %s_PIXEL", at, by_output ? "w" : "first_column", m->prefix);
+    }
+    if (ts__many_channels(k) && (m->of_y || k->x_follows)) {
+        const char *channel = m->of_y ? "c" : ts__x_channel(k, "c");
+        at = ts__text(k, "%s + %s", at, ts__bytes_of(k, channel, m->shape->type, false));
+    }
+    return at;
+}
+
+static const char *w_base(const code *k) {
+    return ts__text(k, "run->l2 + %s", ts__buffer_name(k->e, k->lp->l3.w_buffer[0]));
+}
+
+/* Where the weights of a tile lie in L2, and how many bytes they have. `from` is the base in L2. */
+static void emit_w_slice(const code *k, int depth, const char *step, const char *from) {
+    const char *at = k->chunks > 1 ? "(c - chunk_begin)" : "c";
+    const char *channels = !ts__varying_c(k) ? "TILE_C"
+                           : k->adds         ? ts__text(k, "%s->tile.channels", step)
+                                             : ts__text(k, "%s->tile.y_c", step);
+    switch (ts__slices_of(k)) {
+        case W_WHOLE:
+            return;
+        case W_BY_CHANNEL:
+            ts__line(k->out, depth, "%s->w = %s + %s * W_CHANNEL;", step, from, at);
+            ts__line(k->out, depth, "%s->w_bytes = %s * W_CHANNEL;", step, channels);
+            return;
+        case W_BY_TILE:
+            ts__line(k->out, depth, "%s->w = %s + %s / TILE_C * W_TILE;", step, from, at);
+            ts__line(k->out, depth, "%s->w_bytes = ts_min(W_TILE, W_BYTES - c / TILE_C * W_TILE);", step);
+            return;
+        case W_TABLE:
+            ts__line(k->out, depth, "%s->w = %s + w_first[c / TILE_C]%s;", step, from,
+                     k->chunks > 1 ? " - w_first[chunk_begin / TILE_C]" : "");
+            ts__line(k->out, depth, "%s->w_bytes = w_first[c / TILE_C + 1] - w_first[c / TILE_C];", step);
+            return;
+    }
+}
+
+static void emit_place(const code *k) {
+    ts__line(k->out, 0, "/* Sets up the tile that begins at%s%s%s of the output. */",
+             k->h.loops ? " row h" : "", k->w.loops ? (k->h.loops ? ", column w" : " column w") : "",
+             ts__many_channels(k) ? (k->h.loops || k->w.loops ? ", channel c" : " channel c") : "");
+    ts__line(k->out, 0, "static void place(struct step *s, const struct ts_run *run%s%s) {",
+             parameters(k, ", int "), chunk_border(k) ? ", int chunk_end" : "");
+    bool tile_used = !k->adds ? (k->h.loops || k->w.loops || ts__varying_c(k))
+                              : (k->h.border || k->w.border || ts__varying_c(k));
+    if (tile_used) {
+        ts__line(k->out, 1, "struct %s *t = &s->tile;", k->tile_type);
+    }
+    if (!k->adds || tile_used) {
+        emit_axis(k, &k->h, 'H');
+        emit_axis(k, &k->w, 'W');
+    }
+    if (ts__varying_c(k)) {
+        ts__line(k->out, 1, "const int channels = ts_min(TILE_C, %s - c);",
+                 chunk_border(k) ? "chunk_end" : "Y_C");
+    }
+    emit_axis_fields(k, &k->h, 'H');
+    emit_axis_fields(k, &k->w, 'W');
+    emit_channel_fields(k);
+    emit_row_bytes(k);
+    if (k->adds && k->h.border) {
+        ts__line(k->out, 1, "s->rows = rows;");
+    }
+    if (k->adds && k->w.border) {
+        ts__line(k->out, 1, "s->columns = columns;");
+    }
+    const map x = map_x(k), x2 = map_x2(k), y = map_y(k);
+    ts__line(k->out, 1, "s->x = %s;", place_of(k, &x));
+    if (k->x2.used) {
+        ts__line(k->out, 1, "s->x2 = %s;", place_of(k, &x2));
+    }
+    ts__line(k->out, 1, "s->y = %s;", place_of(k, &y));
+    if (k->chunks == 1 && k->w_operand.loads_again) {
+        emit_w_slice(k, 1, "s", w_base(k));
+    }
+    ts__line(k->out, 0, "}\n");
+}
+
+/* Size of a tile as it is transferred. */
+typedef struct extent {
+    const char *rows, *columns, *pixel; /* pixel in bytes */
+    bool cut_columns, cut_channels;     /* smaller than what lies in L2 */
+} extent;
+
+static extent extent_of(const code *k, const map *m) {
+    extent e = {.cut_columns = k->w.loops || (!m->of_y && k->w.first_in < k->w.in)};
+    e.cut_channels = m->of_y ? ts__many_channels(k) : ts__x_cut(k);
+    bool varies = ts__varying_c(k) && (m->of_y || k->x_follows);
+    if (k->adds) {
+        e.rows = k->h.border ? "s->rows" : ts__number(k, k->h.tile);
+        e.columns = k->w.border ? "s->columns" : ts__number(k, k->w.tile);
+    } else if (m->of_y) {
+        e.rows = k->h.border ? "s->tile.y_h" : ts__number(k, k->h.tile);
+        e.columns = k->w.border ? "s->tile.y_w" : ts__number(k, k->w.tile);
+    } else {
+        e.rows = k->h.loops ? "s->tile.x_h" : ts__number(k, k->h.first_in);
+        e.columns = k->w.loops ? "s->tile.x_w" : ts__number(k, k->w.first_in);
+    }
+    const char *channels = k->adds ? "s->tile.channels" : m->of_y ? "s->tile.y_c" : "s->tile.x_c";
+    uint32_t count = m->of_y ? k->tile_c : ts__x_channels_of(k, k->tile_c);
+    e.pixel = varies ? ts__bytes_of(k, channels, m->shape->type, true)
+                     : ts__number(k, ts__bytes_for(count, m->shape->type));
+    return e;
+}
+
+/* The transfer of one tile: contiguous, lines, or planes of lines. */
+static const char *transfer(const code *k, const map *m, const char *to, const char *from) {
+    const char *direction = m->of_y ? "out" : "in", *p = m->prefix;
+    extent e = extent_of(k, m);
+    if (!e.cut_channels && !e.cut_columns && strcmp(e.rows, ts__number(k, m->shape->h)) == 0) {
+        return ts__text(k, "ts_dma_%s_1d(%s, %s, %s_BYTES)", direction, to, from, p);
+    }
+    if (!e.cut_channels && !e.cut_columns) {
+        return ts__text(k, "ts_dma_%s_1d(%s, %s, %s * %s_ROW)", direction, to, from, e.rows, p);
+    }
+    if (!e.cut_channels) {
+        return ts__text(k, "ts_dma_%s_2d(%s, %s, %s, %s * %s_PIXEL, %s_ROW)", direction, to, from, e.rows,
+                        e.columns, p, p);
+    }
+    if (!e.cut_columns) {
+        return ts__text(k, "ts_dma_%s_2d(%s, %s, %s * %s, %s, %s_PIXEL)", direction, to, from, e.rows,
+                        e.columns, e.pixel, p);
+    }
+    return ts__text(k, "ts_dma_%s_3d(%s, %s, %s, %s, %s_PIXEL, %s, %s_ROW)", direction, to, from, e.columns,
+                    e.pixel, p, e.rows, p);
+}
+
+static void emit_step(const code *k) {
+    ts__line(k->out, 0, "/* One tile: what the kernel is told, and where its data lie in L2. */");
+    ts__line(k->out, 0, "struct step {");
+    ts__line(k->out, 1, "struct %s tile;", k->tile_type);
+    if (k->adds && (k->h.border || k->w.border)) {
+        ts__line(k->out, 1, "int %s%s%s;", k->h.border ? "rows" : "", k->h.border && k->w.border ? ", " : "",
+                 k->w.border ? "columns" : "");
+    }
+    ts__line(k->out, 1, "const uint8_t *x%s%s;", k->x2.used ? ", *x2" : "",
+             k->w_operand.loads_again ? ", *w" : "");
+    if (k->w_operand.loads_again) {
+        ts__line(k->out, 1, "uint32_t w_bytes;");
+    }
+    ts__line(k->out, 1, "uint8_t *y;");
+    ts__line(k->out, 0, "};\n");
+}
+
+/* Function that loads x or x2 of a step. */
+static void emit_loader(const code *k, const operand *o, const map *m) {
+    if (!o->used) {
+        return;
+    }
+    ts__line(k->out, 0, "static ts_ticket load_%s(const struct step *s) {", o->name);
+    ts__line(k->out, 1, "return %s;",
+             transfer(k, m, ts__text(k, "(void *)s->tile.%s", o->field), ts__text(k, "s->%s", o->name)));
+    ts__line(k->out, 0, "}\n");
+}
+
+static void emit_storer(const code *k) {
+    const map y = map_y(k);
+    ts__line(k->out, 0, "static ts_ticket store_y(const struct step *s) {");
+    ts__line(k->out, 1, "return %s;", transfer(k, &y, "s->y", "s->tile.y"));
+    ts__line(k->out, 0, "}\n");
+}
+
+/* The functions that fetch chunks of weights from L3 into two L2 buffers in turn. */
+static void emit_chunk_functions(const code *k) {
+    if (k->chunks == 1) {
+        return;
+    }
+    ts__line(k->out, 0, "static uint8_t *chunk_place(const struct ts_run *run, int chunk) {");
+    ts__line(k->out, 1, "return run->l2 + (chunk %% 2 == 0 ? %s : %s);",
+             ts__buffer_name(k->e, k->lp->l3.w_buffer[0]), ts__buffer_name(k->e, k->lp->l3.w_buffer[1]));
+    ts__line(k->out, 0, "}\n");
+    ts__line(k->out, 0, "static ts_ticket load_chunk(const struct ts_run *run, int chunk) {");
+    ts__line(k->out, 1, "const int first = chunk * CHUNK_BYTES;");
+    ts__line(k->out, 1, "return ts_l3_read(chunk_place(run, chunk), run->l3 + %s_W_%02u + first,",
+             k->e->macro, k->layer->index);
+    ts__line(k->out, 1, "                  ts_min(CHUNK_BYTES, CHUNKS_BYTES - first));");
+    ts__line(k->out, 0, "}\n");
+}
+
+/* Loads from L3 that begin with this layer, and the wait for its own. */
+static void emit_l3(const code *k, int depth) {
+    const ts__emit *e = k->e;
+    uint32_t own = UINT32_MAX;
+    for (uint32_t i = 0; i < e->loads.count; i++) {
+        const ts__load *load = &e->loads.data[i];
+        const ts_layer_plan *lp = &e->plan->layer_plans[load->layer];
+        own = load->layer == k->layer->index ? load->slot : own;
+        if (load->start == k->layer->index) {
+            ts__line(k->out, depth,
+                     "run->loads[%u] = ts_l3_read(run->l2 + %s, run->l3 + %s_W_%02u, %" PRIu64 ");",
+                     load->slot, ts__buffer_name(e, lp->l3.w_buffer[0]), e->macro, load->layer,
+                     ts__load_bytes(lp));
+        }
+    }
+    if (own != UINT32_MAX) {
+        ts__line(k->out, depth, "ts_l3_wait(run->loads[%u]);", own);
+    }
+    if (k->chunks > 1) {
+        ts__line(k->out, depth, "chunk_in = load_chunk(run, 1);");
+    }
+}
+
+/* Name of a buffer in struct l1; `twin` selects by an expression. */
+static const char *buffer_expression(const code *k, const char *name, uint32_t count, const char *twin) {
+    return count == 1 ? ts__text(k, "l1->%s", name)
+                      : ts__text(k, "(%s ? l1->%s_b : l1->%s_a)", twin, name, name);
+}
+
+static const char *buffer_a(const code *k, const char *name, uint32_t count) {
+    return ts__text(k, "l1->%s%s", name, count == 2 ? "_a" : "");
+}
+
+/* A layer of one tile: load, compute, store. */
+static void emit_single(const code *k) {
+    const ts_l1_plan *l1 = ts__l1_of(k);
+    ts__line(k->out, 1, "struct l1 *const l1 = (struct l1 *)run->l1;");
+    ts__line(k->out, 1, "const int lead = ts_core() == 0;");
+    ts__line(k->out, 1, "struct %s tile = shape;", k->tile_type);
+    const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
+    const uint32_t counts[] = {l1->x_count, l1->x2_count, l1->w_count};
+    for (uint32_t i = 0; i < 3; i++) {
+        if (operands[i]->used) {
+            ts__line(k->out, 1, "tile.%s = %s;", operands[i]->field,
+                     buffer_a(k, operands[i]->name, counts[i]));
+        }
+    }
+    ts__line(k->out, 1, "tile.y = %s;", buffer_a(k, "y", l1->y_count));
+    if (l1->scratch_bytes > 0) {
+        ts__line(k->out, 1, "tile.scratch = l1->scratch;");
+    }
+    ts__line(k->out, 1, "if (lead) {");
+    emit_l3(k, 2);
+    const map x = map_x(k), x2 = map_x2(k), y = map_y(k);
+    ts__line(k->out, 2, "const ts_ticket x_in = %s;",
+             transfer(k, &x, buffer_a(k, "x", l1->x_count), place_of(k, &x)));
+    if (k->x2.used) {
+        ts__line(k->out, 2, "const ts_ticket x2_in = %s;",
+                 transfer(k, &x2, buffer_a(k, "x2", l1->x2_count), place_of(k, &x2)));
+    }
+    if (k->w_operand.used) {
+        ts__line(k->out, 2, "const ts_ticket w_in = ts_dma_in_1d(%s, %s, W_BYTES);",
+                 buffer_a(k, "w", l1->w_count), w_base(k));
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        if (operands[i]->used) {
+            ts__line(k->out, 2, "ts_dma_wait(%s_in);", operands[i]->name);
+        }
+    }
+    ts__line(k->out, 1, "}");
+    ts__line(k->out, 1, "ts_barrier();");
+    ts__line(k->out, 1, "%s(&tile);", k->lp->kernel->name);
+    ts__line(k->out, 1, "ts_barrier();");
+    ts__line(k->out, 1, "if (lead) {");
+    ts__line(k->out, 2, "ts_dma_wait(%s);", transfer(k, &y, place_of(k, &y), buffer_a(k, "y", l1->y_count)));
+    ts__line(k->out, 1, "}");
+    ts__line(k->out, 1, "ts_barrier();");
+}
+
+static void emit_locals(const code *k) {
+    ts__line(k->out, 1, "struct l1 *const l1 = (struct l1 *)run->l1;");
+    ts__line(k->out, 1, "const int lead = ts_core() == 0;");
+    ts__line(k->out, 1, "struct step steps[2] = {{.tile = shape}, {.tile = shape}};");
+    ts__line(k->out, 1, "struct step *now = &steps[0], *next = &steps[1];");
+    const char *loops = parameters(k, " = 0, ");
+    ts__line(k->out, 1, "int %s = 0; /* origin of the tile that is loaded */", loops + strlen(" = 0, "));
+    if (k->chunks > 1) {
+        ts__line(k->out, 1, "int chunk = 0, chunk_begin = 0, chunk_end = CHUNK_C;");
+        ts__line(k->out, 1, "ts_ticket chunk_in = 0;");
+    }
+    const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
+    for (uint32_t i = 0; i < 3; i++) {
+        if (operands[i]->loads_again && operands[i]->twin && operands[i]->when != NULL) {
+            ts__line(k->out, 1, "int %s_turn = 0;", operands[i]->name);
+        }
+    }
+    ts__line(k->out, 1, "ts_ticket y_out = 0;\n");
+}
+
+static const char *loader_call(const code *k, const operand *o, const char *step) {
+    return o == &k->w_operand ? ts__text(k, "ts_dma_in_1d((void *)%s->tile.%s, %s->w, %s->w_bytes)", step,
+                                         o->field, step, step)
+                              : ts__text(k, "load_%s(%s)", o->name, step);
+}
+
+/* Buffers of both steps, and the loads of the first tile. */
+static void emit_prologue(const code *k) {
+    const ts_l1_plan *l1 = ts__l1_of(k);
+    const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
+    const uint32_t counts[] = {l1->x_count, l1->x2_count, l1->w_count};
+    for (uint32_t i = 0; i < 3; i++) {
+        if (operands[i]->used) {
+            ts__line(k->out, 1, "now->tile.%s = next->tile.%s = %s;", operands[i]->field, operands[i]->field,
+                     buffer_a(k, operands[i]->name, counts[i]));
+        }
+    }
+    ts__line(k->out, 1, "now->tile.y = %s;", buffer_a(k, "y", l1->y_count));
+    ts__line(k->out, 1, "next->tile.y = l1->y%s;", k->y_twin ? "_b" : "");
+    if (l1->scratch_bytes > 0) {
+        ts__line(k->out, 1, "now->tile.scratch = next->tile.scratch = l1->scratch;");
+    }
+    ts__line(k->out, 1, "place(now, run%s%s);", parameters(k, ", "), chunk_border(k) ? ", chunk_end" : "");
+    if (k->chunks > 1) {
+        emit_w_slice(k, 1, "now", "chunk_place(run, chunk)");
+    }
+    ts__line(k->out, 1, "if (lead) {");
+    emit_l3(k, 2);
+    for (uint32_t i = 0; i < 3; i++) {
+        const operand *o = operands[i];
+        if (o->used) {
+            ts__line(
+                k->out, 2, "const ts_ticket %s_in = %s;", o->name,
+                o == &k->w_operand && !o->loads_again
+                    ? ts__text(k, "ts_dma_in_1d(%s, %s, W_BYTES)", buffer_a(k, "w", l1->w_count), w_base(k))
+                    : loader_call(k, o, "now"));
+        }
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        if (operands[i]->used) {
+            ts__line(k->out, 2, "ts_dma_wait(%s_in);", operands[i]->name);
+        }
+    }
+    ts__line(k->out, 1, "}");
+    ts__line(k->out, 1, "ts_barrier();\n");
+}
+
+static void emit_next_chunk(const code *k, int depth) {
+    ts__line(k->out, depth, "chunk++;");
+    ts__line(k->out, depth, "c = chunk_begin = chunk_end;");
+    ts__line(k->out, depth, "chunk_end = ts_min(chunk_end + CHUNK_C, Y_C);");
+}
+
+typedef enum loop { LOOP_H, LOOP_W, LOOP_C } loop;
+
+/* One step of the loops, the innermost first: counts up, and where it wraps the next one counts. */
+static void emit_advance(const code *k, const loop *order, uint32_t count, int depth) {
+    static const char letters[] = {'H', 'W', 'C'}, names[] = {'h', 'w', 'c'};
+    if (count == 0) {
+        return;
+    }
+    char letter = letters[order[0]], name = names[order[0]];
+    bool chunked = order[0] == LOOP_C && k->chunks > 1;
+    bool chunk_last = k->chunks > 1 && count == 1;
+    ts__line(k->out, depth, "%c += TILE_%c;", name, letter);
+    if (count == 1 && !chunk_last) {
+        return;
+    }
+    ts__line(k->out, depth, chunked ? "if (c >= chunk_end) {" : "if (%c >= Y_%c) {", name, letter);
+    if (chunked && count == 1) {
+        emit_next_chunk(k, depth + 1);
+    } else {
+        ts__line(k->out, depth + 1, chunked ? "c = chunk_begin;" : "%c = 0;", name);
+        if (count == 1) {
+            emit_next_chunk(k, depth + 1);
+        }
+        emit_advance(k, order + 1, count - 1, depth + 1);
+    }
+    ts__line(k->out, depth, "}");
+}
+
+static void emit_step_on(const code *k, int depth) {
+    loop order[3];
+    uint32_t n = 0;
+    if (k->channels_inner) {
+        order[n++] = LOOP_C;
+    }
+    if (k->w.loops) {
+        order[n++] = LOOP_W;
+    }
+    if (k->h.loops) {
+        order[n++] = LOOP_H;
+    }
+    if (!k->channels_inner && ts__many_channels(k)) {
+        order[n++] = LOOP_C;
+    }
+    emit_advance(k, order, n, depth);
+}
+
+/* Within `if (more)`: which buffers the next tile uses. */
+static void emit_next_buffers(const code *k, int depth) {
+    const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
+    for (uint32_t i = 0; i < 3; i++) {
+        const operand *o = operands[i];
+        if (!o->loads_again || !o->twin) {
+            continue;
+        }
+        if (o->when != NULL) {
+            ts__line(k->out, depth, "%s_turn ^= %s;", o->name, o->when);
+        }
+        const char *turn = o->when != NULL ? ts__text(k, "%s_turn", o->name) : "i % 2 == 0";
+        ts__line(k->out, depth, "next->tile.%s = %s;", o->field, buffer_expression(k, o->name, 2, turn));
+    }
+}
+
+/* Core 0 starts the loads of the next tile, those into twin buffers; the others come between tiles. */
+static void emit_start_loads(const code *k, bool twins, int depth) {
+    const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
+    for (uint32_t i = 0; i < 3; i++) {
+        const operand *o = operands[i];
+        if (!o->loads_again || o->twin != twins) {
+            continue;
+        }
+        if (o->when != NULL) {
+            ts__line(k->out, depth, "if (%s) {", o->when);
+        }
+        int inner = depth + (o->when != NULL);
+        const char *call = loader_call(k, o, "next");
+        if (twins) {
+            ts__line(k->out, inner, "%s_in = %s;", o->name, call);
+        } else {
+            ts__line(k->out, inner, "ts_dma_wait(%s);", call);
+        }
+        if (o->when != NULL) {
+            ts__line(k->out, depth, "}");
+        }
+    }
+}
+
+static void emit_await_loads(const code *k, int depth) {
+    const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
+    for (uint32_t i = 0; i < 3; i++) {
+        const operand *o = operands[i];
+        if (!o->loads_again || !o->twin) {
+            continue;
+        }
+        if (o->when != NULL) {
+            ts__line(k->out, depth, "if (%s) {", o->when);
+        }
+        ts__line(k->out, depth + (o->when != NULL), "ts_dma_wait(%s_in);", o->name);
+        if (o->when != NULL) {
+            ts__line(k->out, depth, "}");
+        }
+    }
+}
+
+static bool some_loads(const code *k, bool twins) {
+    const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
+    bool any = false;
+    for (uint32_t i = 0; i < 3; i++) {
+        any |= operands[i]->loads_again && operands[i]->twin == twins;
+    }
+    return any;
+}
+
+static void emit_ticket_locals(const code *k, int depth) {
+    const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
+    const char *list = NULL;
+    for (uint32_t i = 0; i < 3; i++) {
+        if (operands[i]->loads_again && operands[i]->twin) {
+            list = list == NULL ? ts__text(k, "%s_in = 0", operands[i]->name)
+                                : ts__text(k, "%s, %s_in = 0", list, operands[i]->name);
+        }
+    }
+    if (list != NULL) {
+        ts__line(k->out, depth, "ts_ticket %s;", list);
+    }
+}
+
+static void emit_chunk_change(const code *k, int depth) {
+    if (k->chunks == 1) {
+        return;
+    }
+    ts__line(k->out, depth, "if (c == chunk_begin%s%s) {", k->h.loops ? " && h == 0" : "",
+             k->w.loops ? " && w == 0" : "");
+    ts__line(k->out, depth + 1, "ts_l3_wait(chunk_in);");
+    ts__line(k->out, depth + 1, "if (chunk + 1 < CHUNKS) {");
+    ts__line(k->out, depth + 2, "chunk_in = load_chunk(run, chunk + 1);");
+    ts__line(k->out, depth + 1, "}");
+    ts__line(k->out, depth, "}");
+}
+
+/* While tile i is computed, tile i + 1 is loaded. */
+static void emit_look_ahead(const code *k) {
+    ts__line(k->out, 2, "if (more) {");
+    emit_step_on(k, 3);
+    ts__line(k->out, 3, "place(next, run%s%s);", parameters(k, ", "), chunk_border(k) ? ", chunk_end" : "");
+    if (k->chunks > 1) {
+        emit_w_slice(k, 3, "next", "chunk_place(run, chunk)");
+    }
+    emit_next_buffers(k, 3);
+    if (some_loads(k, true) || k->chunks > 1) {
+        ts__line(k->out, 3, "if (lead) {");
+        emit_chunk_change(k, 4);
+        emit_start_loads(k, true, 4);
+        ts__line(k->out, 3, "}");
+    }
+    ts__line(k->out, 2, "}");
+}
+
+/* Between two tiles: what has one buffer only is stored and loaded while nobody computes. */
+static void emit_between(const code *k) {
+    bool loads = some_loads(k, false);
+    ts__line(k->out, 2, "ts_barrier();");
+    ts__line(k->out, 2, "if (lead) {");
+    ts__line(k->out, 3, "y_out = store_y(now);");
+    if (loads) {
+        ts__line(k->out, 3, "if (more) {");
+        emit_start_loads(k, false, 4);
+        ts__line(k->out, 3, "}");
+    }
+    if (!k->y_twin) {
+        ts__line(k->out, 3, "ts_dma_wait(y_out);");
+    }
+    ts__line(k->out, 2, "}");
+    if (loads || !k->y_twin) {
+        ts__line(k->out, 2, "ts_barrier();");
+    }
+    ts__line(k->out, 2, "struct step *const done = now;");
+    ts__line(k->out, 2, "now = next;");
+    ts__line(k->out, 2, "next = done;");
+}
+
+static void emit_tile_loop(const code *k) {
+    bool twins = some_loads(k, true);
+    ts__line(k->out, 1, "for (int i = 0; i < TILES; i++) {");
+    ts__line(k->out, 2, "const int more = i + 1 < TILES;");
+    emit_ticket_locals(k, 2);
+    emit_look_ahead(k);
+    ts__line(k->out, 2, "%s(&now->tile);", k->lp->kernel->name);
+    if (twins || k->y_twin || k->l3_busy) {
+        ts__line(k->out, 2, "if (lead) {");
+        if (k->l3_busy) {
+            ts__line(k->out, 3, "ts_l3_poll();");
+        }
+        if (twins) {
+            ts__line(k->out, 3, "if (more) {");
+            emit_await_loads(k, 4);
+            ts__line(k->out, 3, "}");
+        }
+        if (k->y_twin) {
+            ts__line(k->out, 3, "if (i > 0) {");
+            ts__line(k->out, 4, "ts_dma_wait(y_out);");
+            ts__line(k->out, 3, "}");
+        }
+        ts__line(k->out, 2, "}");
+    }
+    emit_between(k);
+    ts__line(k->out, 1, "}");
+    if (k->y_twin) {
+        ts__line(k->out, 1, "if (lead) {");
+        ts__line(k->out, 2, "ts_dma_wait(y_out);");
+        ts__line(k->out, 1, "}");
+        ts__line(k->out, 1, "ts_barrier();");
+    }
+}
+
+static void emit_function(const code *k) {
+    ts__line(k->out, 0, "void %s(struct ts_run *run) {", k->e->functions[k->layer->index]);
+    if (k->tiles == 1) {
+        emit_single(k);
+    } else {
+        emit_locals(k);
+        emit_prologue(k);
+        emit_tile_loop(k);
+    }
+    ts__line(k->out, 0, "}");
+}
+
+ts_status ts__emit_layer(const ts__emit *e, uint32_t index, ts_text *out) {
+    code k;
+    TS_TRY(ts__code_init(&k, e, index, out));
+    ts__emit_layer_head(&k);
+    if (k.tiles > 1) {
+        emit_step(&k);
+        emit_place(&k);
+        const map x = map_x(&k), x2 = map_x2(&k);
+        emit_loader(&k, &k.x, &x);
+        emit_loader(&k, &k.x2, &x2);
+        emit_chunk_functions(&k);
+        emit_storer(&k);
+    }
+    emit_function(&k);
+    return TS_OK;
+}

@@ -1,0 +1,338 @@
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "emit/internal.h"
+
+/* Longest part of a node's name in the name of its function and file. */
+enum { NAME_LENGTH = 40, RUN_LOADS = 4 };
+
+static const ts_graph *graph_of(const ts__emit *e) { return e->plan->graph; }
+
+static char *lower_identifier(ts_arena *arena, const char *text) {
+    char *name = ts_identifier(arena, text);
+    for (char *c = name; *c != '\0'; c++) {
+        *c = (char)tolower((unsigned char)*c);
+    }
+    if (strlen(name) > NAME_LENGTH) {
+        name[NAME_LENGTH] = '\0';
+    }
+    return name;
+}
+
+static char *upper(ts_arena *arena, const char *text) {
+    char *name = ts_arena_strdup(arena, text);
+    for (char *c = name; *c != '\0'; c++) {
+        *c = (char)toupper((unsigned char)*c);
+    }
+    return name;
+}
+
+/* Network input number of a tensor, or -1. */
+static int input_number(const ts_graph *graph, ts_tensor_id tensor) {
+    for (uint32_t i = 0; i < graph->inputs.count; i++) {
+        if (graph->inputs.data[i] == tensor) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+/* Layer that computes a tensor. */
+static uint32_t producer_layer(const ts_plan *plan, ts_tensor_id tensor) {
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        if (plan->layers[i].y.tensor == tensor) {
+            return i;
+        }
+    }
+    return UINT32_MAX;
+}
+
+const char *ts__buffer_name(const ts__emit *e, int32_t index) {
+    TS_ASSERT(index >= 0 && (uint32_t)index < e->plan->buffers.count, "emit: buffer index");
+    const ts_buffer *buffer = &e->plan->buffers.data[index];
+    if (buffer->role == TS_BUFFER_WEIGHTS) {
+        const ts_l3_plan *l3 = &e->plan->layer_plans[buffer->layer].l3;
+        const char *half = l3->chunks <= 1 ? "" : l3->w_buffer[0] == index ? "_A" : "_B";
+        return ts_arena_printf(e->arena, "%s_L2_W_%02u%s", e->macro, buffer->layer, half);
+    }
+    int input = input_number(graph_of(e), buffer->tensor);
+    return input >= 0 ? ts_arena_printf(e->arena, "%s_L2_IN_%d", e->macro, input)
+                      : ts_arena_printf(e->arena, "%s_L2_OUT_%02u", e->macro,
+                                        producer_layer(e->plan, buffer->tensor));
+}
+
+/* ---- weights -------------------------------------------------------------------------------------- */
+
+uint64_t ts__load_bytes(const ts_layer_plan *lp) {
+    return lp->l3.chunks > 1 ? lp->kernel->weight_bytes(lp->layer, lp->l3.chunk_c) : lp->l3.weights_bytes;
+}
+
+static bool slot_free(const ts__emit *e, uint32_t slot, uint32_t start) {
+    for (uint32_t i = 0; i < e->loads.count; i++) {
+        const ts__load *load = &e->loads.data[i];
+        if (load->slot == slot && load->layer >= start) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A load starts when the plan says, or as soon after that as a ticket slot is free. By layer, so that the
+ * load that is needed first gets its slot first; the layer itself always finds one. */
+void ts__plan_loads(ts__emit *e) {
+    for (uint32_t layer = 0; layer < e->plan->layer_count; layer++) {
+        const ts_l3_plan *l3 = &e->plan->layer_plans[layer].l3;
+        if (l3->weights_bytes == 0) {
+            continue;
+        }
+        ts__load load = {.layer = layer, .start = l3->load_at, .slot = 0};
+        while (!slot_free(e, load.slot, load.start)) {
+            if (++load.slot == RUN_LOADS) {
+                load.slot = 0;
+                load.start++;
+            }
+        }
+        TS_ASSERT(load.start <= layer, "emit: load from L3 starts after its layer");
+        TS_PUSH(e->arena, &e->loads, load);
+    }
+}
+
+bool ts__l3_busy(const ts__emit *e, uint32_t layer) {
+    bool busy = e->plan->layer_plans[layer].l3.chunks > 1;
+    for (uint32_t i = 0; i < e->loads.count; i++) {
+        busy |= e->loads.data[i].start <= layer && e->loads.data[i].layer > layer;
+    }
+    return busy;
+}
+
+uint8_t *ts__weight_image(const ts__emit *e, size_t *size) {
+    *size = (size_t)e->plan->l3_weights_bytes;
+    uint8_t *image = ts_arena_alloc(e->arena, *size);
+    for (uint32_t i = 0; i < e->plan->layer_count; i++) {
+        const ts_layer_plan *lp = &e->plan->layer_plans[i];
+        if (lp->l3.weights_bytes > 0) {
+            TS_ASSERT(lp->l3.weights_l3_offset + lp->l3.weights_bytes <= *size, lp->layer->name);
+            lp->kernel->pack(lp->layer, image + lp->l3.weights_l3_offset);
+        }
+    }
+    return image;
+}
+
+static void emit_weights_h(const ts__emit *e, ts_text *out, const uint8_t *image, size_t size) {
+    ts__head(e, out,
+             "weights.bin: where each layer's packed weights and requantisation parameters begin. A checksum "
+             "is the sum of the bytes modulo 2^32.");
+    ts__line(out, 0, "#ifndef %s_WEIGHTS_H\n#define %s_WEIGHTS_H\n", e->macro, e->macro);
+    ts__line(out, 0, "enum {");
+    for (uint32_t i = 0; i < e->plan->layer_count; i++) {
+        const ts_l3_plan *l3 = &e->plan->layer_plans[i].l3;
+        if (l3->weights_bytes > 0) {
+            uint32_t sum = ts_emit_sum(image + l3->weights_l3_offset, (size_t)l3->weights_bytes);
+            ts__line(out, 1, "%s_W_%02u = %" PRIu64 ", /* %" PRIu64 " bytes, checksum 0x%08" PRIx32 " */",
+                     e->macro, i, l3->weights_l3_offset, l3->weights_bytes, sum);
+        }
+    }
+    ts__line(out, 1, "%s_W_BYTES = %zu /* checksum 0x%08" PRIx32 " */", e->macro, size,
+             ts_emit_sum(image, size));
+    ts__line(out, 0, "};\n\n#endif");
+}
+
+/* ---- memory.h ------------------------------------------------------------------------------------- */
+
+static const char *buffer_meaning(const ts__emit *e, const ts_buffer *buffer) {
+    if (buffer->role == TS_BUFFER_WEIGHTS) {
+        return ts_arena_printf(e->arena, "weights of layer %u", buffer->layer);
+    }
+    const ts_tensor *t = &graph_of(e)->tensors.data[buffer->tensor];
+    int input = input_number(graph_of(e), buffer->tensor);
+    return ts_arena_printf(
+        e->arena, "%s, %s %ux%ux%u",
+        input >= 0 ? "input"
+                   : ts_arena_printf(e->arena, "output of layer %u", producer_layer(e->plan, buffer->tensor)),
+        ts_type_name(t->type), ts_h(t), ts_w(t), ts_c(t));
+}
+
+static void emit_memory_h(const ts__emit *e, ts_text *out) {
+    const ts_plan *plan = e->plan;
+    ts__head(e, out,
+             ts_arena_printf(
+                 e->arena,
+                 "The network's L2 memory: %" PRIu64 " of %" PRIu64
+                 " bytes. Offsets from the memory that the caller lends; buffers that live at the same "
+                 "time do not overlap.",
+                 plan->l2_used_bytes, plan->options.l2_bytes));
+    ts__line(out, 0, "#ifndef %s_MEMORY_H\n#define %s_MEMORY_H\n", e->macro, e->macro);
+    ts__line(out, 0, "enum {");
+    for (uint32_t i = 0; i < plan->buffers.count; i++) {
+        const ts_buffer *b = &plan->buffers.data[i];
+        if (b->level == TS_IN_L2) {
+            ts__line(out, 1, "%s = %" PRIu64 ", /* %" PRIu64 " bytes, layers %u to %u: %s */",
+                     ts__buffer_name(e, (int32_t)i), b->offset, b->bytes, b->first_layer, b->last_layer,
+                     buffer_meaning(e, b));
+        }
+    }
+    ts__line(out, 1, "%s_L2_BYTES = %" PRIu64, e->macro, plan->l2_used_bytes);
+    ts__line(out, 0, "};\n\n#endif");
+}
+
+/* ---- network.h, network.c ------------------------------------------------------------------------- */
+
+static void emit_network_h(const ts__emit *e, ts_text *out) {
+    ts__head(e, out,
+             ts_arena_printf(e->arena, "Network %s, %u layers.", graph_of(e)->name, e->plan->layer_count));
+    ts__line(out, 0, "#ifndef %s_NETWORK_H\n#define %s_NETWORK_H\n", e->macro, e->macro);
+    ts__line(out, 0, "#include \"runtime/network.h\"\n");
+    ts__line(out, 0, "enum { %s_LAYERS = %u, %s_L1_BYTES = %" PRIu64 " };\n", e->macro, e->plan->layer_count,
+             e->macro, e->plan->l1_used_bytes);
+    ts__line(out, 0, "/* Layers, memory needs, inputs and outputs. */");
+    ts__line(out, 0, "extern const struct ts_network %s_network;\n", e->prefix);
+    ts__comment(
+        out, 0,
+        "Runs the network on the memory that the caller lends, aligned to 4 bytes; every core of the team "
+        "calls it with the same arguments. l3 is the address of weights.bin in L3. The input lies in l2 "
+        "where "
+        "%s_network.inputs says; the output is found where its outputs say. Returns 0, or 1 where the memory "
+        "is too small and nothing was computed.",
+        e->prefix);
+    ts__line(out, 0, "int %s_run(void *l1, uint32_t l1_bytes, void *l2, uint32_t l2_bytes, uint32_t l3);\n",
+             e->prefix);
+    ts__line(out, 0, "/* The layers; %s_run() calls them in this order. */", e->prefix);
+    for (uint32_t i = 0; i < e->plan->layer_count; i++) {
+        ts__line(out, 0, "void %s(struct ts_run *run);", e->functions[i]);
+    }
+    ts__line(out, 0, "\n#endif");
+}
+
+/* Index of the buffer that holds a tensor. */
+static int32_t buffer_of(const ts_plan *plan, ts_tensor_id tensor) {
+    for (uint32_t i = 0; i < plan->buffers.count; i++) {
+        const ts_buffer *b = &plan->buffers.data[i];
+        if (b->role == TS_BUFFER_ACTIVATION && b->tensor == tensor) {
+            return (int32_t)i;
+        }
+    }
+    return TS_NO_BUFFER;
+}
+
+static void emit_places(const ts__emit *e, ts_text *out, const char *name, const ts_tensor_id *tensors,
+                        uint32_t count) {
+    ts__line(out, 0, "static const struct ts_place %s[] = {", name);
+    for (uint32_t i = 0; i < count; i++) {
+        const ts_tensor *t = &graph_of(e)->tensors.data[tensors[i]];
+        ts__line(out, 1, "{%s, %" PRIu64 "},", ts__buffer_name(e, buffer_of(e->plan, tensors[i])),
+                 ts_emit_map_bytes(t));
+    }
+    ts__line(out, 0, "};\n");
+}
+
+static const char *c_string(const ts__emit *e, const char *text) {
+    ts_text out = {.arena = e->arena};
+    ts_text_add(&out, "\"");
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\' || *c == '?' || (unsigned char)*c < ' ' || (unsigned char)*c > '~') {
+            ts_text_printf(&out, "\\%03o", (unsigned)(unsigned char)*c);
+        } else {
+            ts_text_printf(&out, "%c", *c);
+        }
+    }
+    ts_text_add(&out, "\"");
+    return out.data;
+}
+
+static void emit_network_c(const ts__emit *e, ts_text *out) {
+    const ts_graph *graph = graph_of(e);
+    ts__head(e, out, ts_arena_printf(e->arena, "Network %s: the sequence of its layers.", graph->name));
+    ts__line(out, 0, "#include \"network.h\"\n\n#include \"memory.h\"\n#include \"weights.h\"\n");
+    ts__line(out, 0, "static const struct ts_network_layer layers[] = {");
+    for (uint32_t i = 0; i < e->plan->layer_count; i++) {
+        const ts_layer *layer = &e->plan->layers[i];
+        ts__line(out, 1, "{%s, %s, {%s, %" PRIu64 "}},", c_string(e, layer->name), e->functions[i],
+                 ts__buffer_name(e, e->plan->layer_plans[i].y_buffer),
+                 ts_emit_map_bytes(&graph->tensors.data[layer->y.tensor]));
+    }
+    ts__line(out, 0, "};\n");
+    emit_places(e, out, "inputs", graph->inputs.data, graph->inputs.count);
+    emit_places(e, out, "outputs", graph->outputs.data, graph->outputs.count);
+    ts__line(out, 0, "const struct ts_network %s_network = {", e->prefix);
+    ts__line(out, 1, ".name = %s,", c_string(e, graph->name));
+    ts__line(out, 1, ".layers = layers, .layer_count = %s_LAYERS,", e->macro);
+    ts__line(out, 1, ".inputs = inputs, .input_count = %u,", graph->inputs.count);
+    ts__line(out, 1, ".outputs = outputs, .output_count = %u,", graph->outputs.count);
+    ts__line(out, 1, ".l1_bytes = %s_L1_BYTES, .l2_bytes = %s_L2_BYTES, .l3_bytes = %s_W_BYTES,", e->macro,
+             e->macro, e->macro);
+    ts__line(out, 0, "};\n");
+    ts__line(out, 0, "int %s_run(void *l1, uint32_t l1_bytes, void *l2, uint32_t l2_bytes, uint32_t l3) {",
+             e->prefix);
+    ts__line(out, 1, "struct ts_run run = {.l1 = l1, .l2 = l2, .l3 = l3};");
+    ts__line(out, 1, "if (l1_bytes < %s_L1_BYTES || l2_bytes < %s_L2_BYTES) {", e->macro, e->macro);
+    ts__line(out, 2, "return 1;");
+    ts__line(out, 1, "}");
+    ts__line(out, 1, "for (int i = 0; i < %s_LAYERS; i++) {", e->macro);
+    ts__line(out, 2, "layers[i].run(&run);");
+    ts__line(out, 1, "}");
+    ts__line(out, 1, "return 0;");
+    ts__line(out, 0, "}");
+}
+
+/* ---- all files of a network ------------------------------------------------------------------------- */
+
+static void add_text(const ts__emit *e, ts_app *app, const char *path, const ts_text *text) {
+    const char *folder = e->options->folder == NULL ? "" : e->options->folder;
+    const char *slash = *folder == '\0' || folder[strlen(folder) - 1] == '/' ? "" : "/";
+    ts_app_add(app, ts_arena_printf(e->arena, "%s%s%s", folder, slash, path), text->data, text->size);
+}
+
+static void name_layers(ts__emit *e) {
+    e->functions = TS_NEW_ARRAY(e->arena, const char *, e->plan->layer_count);
+    for (uint32_t i = 0; i < e->plan->layer_count; i++) {
+        e->functions[i] = ts_arena_printf(e->arena, "%s_layer_%02u_%s", e->prefix, i,
+                                          lower_identifier(e->arena, e->plan->layers[i].name));
+    }
+}
+
+static ts_status emit_layers(const ts__emit *e, ts_app *app) {
+    for (uint32_t i = 0; i < e->plan->layer_count; i++) {
+        ts_text out = {.arena = e->arena};
+        TS_TRY(ts__emit_layer(e, i, &out));
+        const char *name = lower_identifier(e->arena, e->plan->layers[i].name);
+        add_text(e, app, ts_arena_printf(e->arena, "layers/%02u_%s.c", i, name), &out);
+    }
+    return TS_OK;
+}
+
+ts_status ts_emit_network(ts_app *app, const ts_plan *plan, const ts_emit_options *options, ts_emitted *out,
+                          ts_diags *diags) {
+    ts__emit e = {.arena = app->arena, .diags = diags, .plan = plan, .options = options};
+    const char *name = options->prefix != NULL ? options->prefix : plan->graph->name;
+    e.prefix = lower_identifier(e.arena, name == NULL || *name == '\0' ? "network" : name);
+    e.macro = upper(e.arena, e.prefix);
+    name_layers(&e);
+    ts__plan_loads(&e);
+    size_t image_size = 0;
+    uint8_t *image = ts__weight_image(&e, &image_size);
+    ts_text memory = {.arena = e.arena}, weights = memory, header = memory, source = memory, json = memory;
+    emit_memory_h(&e, &memory);
+    emit_weights_h(&e, &weights, image, image_size);
+    emit_network_h(&e, &header);
+    emit_network_c(&e, &source);
+    ts_plan_print_json(&json, plan);
+    ts_text binary = {.arena = e.arena, .data = (char *)image, .size = image_size};
+    add_text(&e, app, "network.h", &header);
+    add_text(&e, app, "network.c", &source);
+    add_text(&e, app, "memory.h", &memory);
+    add_text(&e, app, "weights.h", &weights);
+    add_text(&e, app, "weights.bin", &binary);
+    add_text(&e, app, "plan.json", &json);
+    TS_TRY(emit_layers(&e, app));
+    const char *folder = options->folder == NULL ? "" : options->folder;
+    *out = (ts_emitted){.prefix = e.prefix,
+                        .folder = folder,
+                        .layer_functions = e.functions,
+                        .plan = plan,
+                        .image = image,
+                        .image_size = image_size,
+                        .l1_bytes = plan->l1_used_bytes,
+                        .l2_bytes = plan->l2_used_bytes};
+    return TS_OK;
+}

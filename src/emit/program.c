@@ -1,0 +1,376 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emit/internal.h"
+
+/* A kernel's own source files, below device/kernels, separated by spaces. */
+typedef struct kernel_source {
+    const char *name;
+    bool adds;
+    const char *sources;
+} kernel_source;
+
+static const kernel_source kernel_sources[] = {
+#define TS_CONV_KERNEL(name, isa, twin, sources) {#name, false, sources},
+#define TS_ADD_KERNEL(name, isa, twin, sources)  {#name, true, sources},
+#include "../../device/kernels/kernels.def"
+};
+
+enum { KERNELS = sizeof kernel_sources / sizeof kernel_sources[0] };
+
+typedef struct program {
+    ts_app *app;
+    ts_arena *arena;
+    const ts_emitted *networks;
+    uint32_t count;
+    const ts_target *target;
+    const ts_emit_options *options;
+    const char *platform;
+    bool host, self_check;
+    TS_VEC(const char *) sources; /* what is compiled, in the order of the build files */
+} program;
+
+static void add_text(const program *p, const char *path, const ts_text *text) {
+    ts_app_add(p->app, path, text->data, text->size);
+}
+
+/* ---- device sources ------------------------------------------------------------------------------- */
+
+static const ts_embedded *find_device(const program *p, const char *from, const char *name) {
+    const char *slash = strrchr(from, '/');
+    const char *beside =
+        slash == NULL ? name : ts_arena_printf(p->arena, "%.*s/%s", (int)(slash - from), from, name);
+    const ts_embedded *file = ts_embedded_find(ts__embedded_device, beside);
+    if (file == NULL) {
+        file = ts_embedded_find(ts__embedded_device, name);
+    }
+    if (file == NULL) {
+        file =
+            ts_embedded_find(ts__embedded_device, ts_arena_printf(p->arena, "hal/%s/%s", p->platform, name));
+    }
+    return file;
+}
+
+static bool has_file(const ts_app *app, const char *path) {
+    for (uint32_t i = 0; i < app->files.count; i++) {
+        if (strcmp(app->files.data[i].path, path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_device(const program *p, const ts_embedded *file);
+
+/* Follows the `#include "..."` lines of a device source; what is not under device/ is generated. */
+static void add_included(const program *p, const ts_embedded *file) {
+    static const char mark[] = "#include \"";
+    const char *at = (const char *)file->data;
+    while ((at = strstr(at, mark)) != NULL) {
+        at += sizeof mark - 1;
+        const char *end = strchr(at, '"');
+        if (end == NULL) {
+            return;
+        }
+        const ts_embedded *found =
+            find_device(p, file->name, ts_arena_printf(p->arena, "%.*s", (int)(end - at), at));
+        if (found != NULL) {
+            add_device(p, found);
+        }
+    }
+}
+
+static void add_device(const program *p, const ts_embedded *file) {
+    if (!has_file(p->app, file->name)) {
+        ts_app_add(p->app, file->name, file->data, file->size);
+        add_included(p, file);
+    }
+}
+
+static void add_source(program *p, const char *path) {
+    const ts_embedded *file = ts_embedded_find(ts__embedded_device, path);
+    TS_ASSERT(file != NULL, path);
+    for (uint32_t i = 0; i < p->sources.count; i++) {
+        if (strcmp(p->sources.data[i], path) == 0) {
+            return;
+        }
+    }
+    TS_PUSH(p->arena, &p->sources, path);
+    add_device(p, file);
+}
+
+static bool is_source(const char *path) {
+    const char *dot = strrchr(path, '.');
+    return dot != NULL && (strcmp(dot, ".c") == 0 || strcmp(dot, ".S") == 0);
+}
+
+static void add_hal(program *p) {
+    const char *folder = ts_arena_printf(p->arena, "hal/%s/", p->platform);
+    for (const ts_embedded *file = ts__embedded_device; file->name != NULL; file++) {
+        if (strncmp(file->name, folder, strlen(folder)) == 0) {
+            if (is_source(file->name)) {
+                add_source(p, file->name);
+            } else {
+                add_device(p, file);
+            }
+        }
+    }
+}
+
+static bool uses_kernel(const program *p, const char *name) {
+    for (uint32_t n = 0; n < p->count; n++) {
+        const ts_plan *plan = p->networks[n].plan;
+        for (uint32_t i = 0; i < plan->layer_count; i++) {
+            if (strcmp(plan->layer_plans[i].kernel->name, name) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The kernels in use, and a kernels.h that declares them and no others. */
+static void add_kernels(program *p) {
+    ts_text header = {.arena = p->arena};
+    ts__comment(&header, 0, "The kernels that this program uses.");
+    ts_text_add(&header,
+                "#ifndef TS_KERNELS_KERNELS_H\n#define TS_KERNELS_KERNELS_H\n\n#include \"tile.h\"\n\n");
+    for (uint32_t i = 0; i < KERNELS; i++) {
+        const kernel_source *k = &kernel_sources[i];
+        if (!uses_kernel(p, k->name)) {
+            continue;
+        }
+        ts_text_printf(&header, "void %s(const struct %s *tile);\n", k->name,
+                       k->adds ? "ts_add_tile" : "ts_conv_tile");
+        char *list = ts_arena_strdup(p->arena, k->sources), *rest = NULL;
+        for (char *word = strtok_r(list, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+            add_source(p, ts_arena_printf(p->arena, "kernels/%s", word));
+        }
+    }
+    ts_text_add(&header, "\n#endif\n");
+    add_text(p, "kernels/kernels.h", &header);
+    add_device(p, ts_embedded_find(ts__embedded_device, "kernels/tile.h"));
+}
+
+/* ---- app.h and the embedded data ------------------------------------------------------------------ */
+
+static const char *network_path(const program *p, const ts_emitted *network, const char *file) {
+    const char *folder = network->folder;
+    bool bare = *folder == '\0' || folder[strlen(folder) - 1] == '/';
+    return ts_arena_printf(p->arena, "%s%s%s", folder, bare ? "" : "/", file);
+}
+
+static void add_app_h(const program *p) {
+    ts_text out = {.arena = p->arena};
+    ts__comment(&out, 0, "What main.c runs.");
+    ts_text_add(&out, "#ifndef APP_H\n#define APP_H\n\n");
+    for (uint32_t i = 0; i < p->count; i++) {
+        ts_text_printf(&out, "#include \"%s\"\n", network_path(p, &p->networks[i], "network.h"));
+    }
+    ts_text_add(&out, "\n#define APP_NETWORKS");
+    for (uint32_t i = 0; i < p->count; i++) {
+        ts_text_printf(&out, "%s \\\n    &%s_network", i == 0 ? "" : ",", p->networks[i].prefix);
+    }
+    ts_text_add(&out, "\n");
+    if (p->self_check) {
+        ts_text_add(
+            &out,
+            "\n#define APP_SELF_CHECK\n\n/* Checksums of the layers' outputs for the embedded input. */\n"
+            "#define APP_EXPECTED_SUMS");
+        for (uint32_t i = 0; i < p->networks[0].plan->layer_count; i++) {
+            ts_text_printf(&out, "%s%s0x%08" PRIx32, i == 0 ? "" : ",", i % 8 == 0 ? " \\\n    " : " ",
+                           p->options->expected_sums[i]);
+        }
+        ts_text_add(&out, "\n");
+    }
+    ts_text_add(&out, "\n#endif\n");
+    add_text(p, "app.h", &out);
+}
+
+static void add_embedded_data(program *p) {
+    const ts_emitted *network = &p->networks[0];
+    const ts_graph *graph = network->plan->graph;
+    uint64_t input_bytes = 0;
+    for (uint32_t i = 0; i < graph->inputs.count; i++) {
+        input_bytes += ts_emit_map_bytes(&graph->tensors.data[graph->inputs.data[i]]);
+    }
+    ts_text out = {.arena = p->arena};
+    ts__comment(&out, 0,
+                "The image of the weights, which start-up copies to L3 (hal/boot.h), and the input.");
+    ts_text_printf(&out,
+                   "    .section .l3_image, \"a\"\n    .balign 16\n    .globl ts_l3_image\nts_l3_image:\n"
+                   "    .incbin \"%s\"\n\n",
+                   network_path(p, network, "weights.bin"));
+    ts_text_printf(&out,
+                   "    .section .rodata\n    .balign 4\n    .globl ts_l3_image_bytes\nts_l3_image_bytes:\n"
+                   "    .word %zu\n    .globl app_input\napp_input:\n    .incbin \"input.bin\"\n    .globl "
+                   "app_input_end\n"
+                   "app_input_end:\n",
+                   network->image_size);
+    add_text(p, "data.S", &out);
+    TS_PUSH(p->arena, &p->sources, "data.S");
+    ts_app_add(p->app, "input.bin", p->options->embedded_input, (size_t)input_bytes);
+}
+
+/* ---- build files ---------------------------------------------------------------------------------- */
+
+static const char host_make[] =
+    "CC = cc\n"
+    "CFLAGS = -O2 -Wall -Wextra\n"
+    "ALL_CFLAGS = -std=c99 -D_POSIX_C_SOURCE=200809L -pthread $(CFLAGS) -I. -Ihal/host\n"
+    "LINK = $(CC) $(CFLAGS) -pthread\n";
+
+/* -misa-spec=2.2: rv32imc then holds the CSR instructions, and the compiler finds the 32-bit libgcc. */
+static const char pulp_make[] =
+    "CC = riscv64-unknown-elf-gcc\n"
+    "CFLAGS = -O2 -Wall -Wextra\n"
+    "ARCH = -march=rv32imc -misa-spec=2.2 -mabi=ilp32\n"
+    "ALL_CFLAGS = -std=c99 $(ARCH) -ffreestanding -fno-tree-loop-distribute-patterns -mno-relax "
+    "-fstack-usage \\\n"
+    "    $(CFLAGS) -DTS_CORES=$(CORES) -I. -Ihal/pulp\n"
+    "LINK = $(CC) $(ARCH) -nostdlib -T hal/pulp/link.ld -Wl,--gc-sections -Wl,-z,max-page-size=16 \\\n"
+    "    -Wl,--no-warn-rwx-segments $(LINK_SIZES)\n"
+    "LIBS = -lgcc\n";
+
+static const char rules_make[] =
+    "OBJECTS = $(SOURCES:%=obj/%.o)\n"
+    "\n"
+    "$(PROGRAM): $(OBJECTS)\n"
+    "\t$(LINK) -o $@ $(OBJECTS) $(LIBS)\n"
+    "\n"
+    "obj/%.o: %\n"
+    "\t@mkdir -p $(@D)\n"
+    "\t$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<\n"
+    "\n"
+    "clean:\n"
+    "\trm -rf obj $(PROGRAM)\n"
+    "\n"
+    ".PHONY: clean\n"
+    "-include $(OBJECTS:.o=.d)\n";
+
+static uint64_t level_bytes(const program *p, uint32_t level) {
+    const ts_memory *memory = ts_target_level(p->target, level);
+    return memory == NULL ? 0 : memory->size_bytes;
+}
+
+/* Cores that the plans were made for: the same for all. */
+static uint32_t cores_of(const program *p) { return p->networks[0].plan->options.cores; }
+
+static const char *link_sizes(const program *p) {
+    const uint32_t *stacks = p->target->stack_bytes;
+    return ts_arena_printf(p->arena,
+                           "-Wl,--defsym=TS_L1_BYTES=%" PRIu64 ",--defsym=TS_L2_BYTES=%" PRIu64
+                           ",--defsym=TS_TEAM=%u,--defsym=TS_STACK0_BYTES=%u,--defsym=TS_STACK_BYTES=%u"
+                           ",--defsym=TS_FC_STACK_BYTES=%u",
+                           level_bytes(p, 1), level_bytes(p, 2), cores_of(p), stacks[0],
+                           stacks[cores_of(p) > 1 ? 1 : 0], p->target->fc_stack_bytes);
+}
+
+static void list_sources(const program *p, ts_text *out, const char *between) {
+    for (uint32_t i = 0; i < p->sources.count; i++) {
+        ts_text_printf(out, "%s%s", between, p->sources.data[i]);
+    }
+    ts_text_add(out, "\n");
+}
+
+static void add_makefile(const program *p) {
+    ts_text out = {.arena = p->arena};
+    ts_text_printf(&out, "# Builds %s: make, or make CC=... CFLAGS=...\n", p->host ? "app" : "app.elf");
+    ts_text_printf(&out, "PROGRAM = %s\n", p->host ? "app" : "app.elf");
+    if (!p->host) {
+        ts_text_printf(&out, "CORES = %u\nLINK_SIZES = %s\n", cores_of(p), link_sizes(p));
+    }
+    ts_text_add(&out, p->host ? host_make : pulp_make);
+    ts_text_add(&out, "SOURCES =");
+    list_sources(p, &out, " \\\n    ");
+    ts_text_add(&out, rules_make);
+    if (p->self_check) {
+        ts_text_printf(&out, "obj/data.S.o: input.bin %s\n", network_path(p, &p->networks[0], "weights.bin"));
+    }
+    add_text(p, "Makefile", &out);
+}
+
+static void add_cmake(const program *p) {
+    ts_text out = {.arena = p->arena};
+    ts_text_add(&out, "cmake_minimum_required(VERSION 3.18)\n");
+    if (p->host) {
+        ts_text_add(&out, "project(app C)\nadd_executable(app");
+    } else {
+        ts_text_add(&out,
+                    "# cmake -DCMAKE_C_COMPILER=riscv64-unknown-elf-gcc\n"
+                    "set(CMAKE_SYSTEM_NAME Generic)\nset(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)\n"
+                    "project(app C ASM)\nadd_executable(app.elf");
+    }
+    list_sources(p, &out, "\n    ");
+    ts_text_add(&out, ")\n");
+    const char *name = p->host ? "app" : "app.elf";
+    ts_text_printf(&out, "target_include_directories(%s PRIVATE . hal/%s)\n", name, p->platform);
+    if (p->host) {
+        ts_text_add(&out,
+                    "set_property(TARGET app PROPERTY C_STANDARD 99)\n"
+                    "find_package(Threads REQUIRED)\ntarget_link_libraries(app Threads::Threads)\n"
+                    "target_compile_definitions(app PRIVATE _POSIX_C_SOURCE=200809L)\n"
+                    "target_compile_options(app PRIVATE -O2 -Wall -Wextra)\n");
+    } else {
+        ts_text_printf(
+            &out,
+            "set(ARCH -march=rv32imc -misa-spec=2.2 -mabi=ilp32)\n"
+            "target_compile_definitions(app.elf PRIVATE TS_CORES=%u)\n"
+            "target_compile_options(app.elf PRIVATE ${ARCH} -O2 -Wall -Wextra -ffreestanding\n"
+            "    -fno-tree-loop-distribute-patterns -mno-relax\n"
+            "    $<$<COMPILE_LANGUAGE:C>:-std=c99>)\n"
+            "target_link_options(app.elf PRIVATE ${ARCH} -nostdlib -T ${CMAKE_SOURCE_DIR}/hal/pulp/link.ld\n"
+            "    -Wl,--gc-sections -Wl,-z,max-page-size=16 -Wl,--no-warn-rwx-segments\n    %s)\n"
+            "target_link_libraries(app.elf gcc)\n",
+            cores_of(p), link_sizes(p));
+        ts_text_add(&out, p->self_check ? "set_source_files_properties(data.S PROPERTIES COMPILE_OPTIONS "
+                                          "\"-I${CMAKE_SOURCE_DIR}\")\n"
+                                        : "");
+    }
+    add_text(p, "CMakeLists.txt", &out);
+}
+
+ts_status ts_emit_program(ts_app *app, const ts_emitted *networks, uint32_t count, const ts_target *target,
+                          const ts_emit_options *options, ts_diags *diags) {
+    const char *platform = options->platform != NULL ? options->platform : target->platform;
+    program p = {.app = app,
+                 .arena = app->arena,
+                 .networks = networks,
+                 .count = count,
+                 .target = target,
+                 .options = options,
+                 .platform = platform,
+                 .host = strcmp(platform, "host") == 0,
+                 .self_check = options->embedded_input != NULL};
+    TS_ASSERT(count > 0 && (!p.self_check || count == 1), "emit: program");
+    if (ts_embedded_find(ts__embedded_device, ts_arena_printf(p.arena, "hal/%s/dma_impl.h", platform)) ==
+        NULL) {
+        return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+                        "target '%s': no device/hal/%s is built in; platforms are pulp and host",
+                        target->name, platform);
+    }
+    for (uint32_t n = 0; n < count; n++) {
+        const char *folder = network_path(&p, &networks[n], "");
+        for (uint32_t i = 0; i < app->files.count; i++) {
+            const char *path = app->files.data[i].path;
+            const char *rest = path + strlen(folder);
+            bool own = strncmp(path, folder, strlen(folder)) == 0 &&
+                       (strcmp(rest, "network.c") == 0 || strncmp(rest, "layers/", 7) == 0);
+            if (own) {
+                TS_PUSH(p.arena, &p.sources, path);
+            }
+        }
+    }
+    add_kernels(&p);
+    const char *main_file = p.host ? "runtime/main_host.c" : "runtime/main_board.c";
+    add_source(&p, main_file);
+    add_hal(&p);
+    add_app_h(&p);
+    if (p.self_check) {
+        add_embedded_data(&p);
+    }
+    add_makefile(&p);
+    add_cmake(&p);
+    return TS_OK;
+}
