@@ -1,0 +1,158 @@
+#include "cli/run_options.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "cli/cmd.h"
+
+enum {
+    OPTION_L1 = 512,
+    OPTION_L2,
+    OPTION_CORES,
+    OPTION_OBJECTIVE,
+    OPTION_SATURATE,
+    OPTION_REF,
+    OPTION_EMBED,
+    OPTION_INPUT,
+    OPTION_SEED,
+};
+
+static const struct argp_option common_options[] = {
+    {"target", 't', "NAME|FILE", 0, "gap8 (default), pulp-open, host, or a JSON file", 0},
+    {"l1", OPTION_L1, "BYTES", 0, "L1 that the network may use (K and M are 1024 and 1024 squared)", 0},
+    {"l2", OPTION_L2, "BYTES", 0, "L2 that the network may use", 0},
+    {"cores", OPTION_CORES, "N", 0, "Size of the team", 0},
+    {"objective", OPTION_OBJECTIVE, "latency|dory", 0, "What tiles are chosen for (latency)", 0},
+    {"saturate-add", OPTION_SATURATE, NULL, 0, "Plain residual additions saturate to 8 bits, as on the chip",
+     0},
+    {"ref-kernels", OPTION_REF, NULL, 0, "Use the portable kernels only", 0},
+    {"embed-weights", OPTION_EMBED, NULL, 0,
+     "The program carries weights, an input and the expected checksums, and judges itself", 0},
+    {"input", OPTION_INPUT, "FILE", 0, "Values of an input: *.txt, *.npy, else raw bytes; may be repeated",
+     0},
+    {"seed", OPTION_SEED, "N", 0, "Random input of this seed, where no input is given (1)", 0},
+    {0},
+};
+
+static void parse_size(const char *text, uint64_t *out, struct argp_state *state) {
+    if (!ts_parse_size(text, out) || *out == 0) {
+        argp_error(state, "'%s' is not a size; 38000, 64K and 1M are", text);
+    }
+}
+
+static void parse_cores(const char *text, uint32_t *out, struct argp_state *state) {
+    uint64_t value = 0;
+    if (!ts_parse_u64(text, &value) || value == 0 || value > TS_TARGET_MAX_CORES) {
+        argp_error(state, "'%s' is not a number of cores; 1 to %d are", text, TS_TARGET_MAX_CORES);
+    }
+    *out = (uint32_t)value;
+}
+
+static void parse_objective(const char *text, ts_objective *out, struct argp_state *state) {
+    if (strcmp(text, "latency") != 0 && strcmp(text, "dory") != 0) {
+        argp_error(state, "'%s' is no objective; latency and dory are", text);
+    }
+    *out = strcmp(text, "dory") == 0 ? TS_OBJECTIVE_DORY : TS_OBJECTIVE_LATENCY;
+}
+
+static void add_input(ts_cli_run *r, const char *path, struct argp_state *state) {
+    if (r->input_count == sizeof r->inputs / sizeof r->inputs[0]) {
+        argp_error(state, "at most %zu --input", sizeof r->inputs / sizeof r->inputs[0]);
+    }
+    r->inputs[r->input_count++] = path;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    ts_cli_run *r = state->input;
+    switch (key) {
+        case 't':
+            r->target = text;
+            return 0;
+        case OPTION_L1:
+            parse_size(text, &r->plan.l1_bytes, state);
+            return 0;
+        case OPTION_L2:
+            parse_size(text, &r->plan.l2_bytes, state);
+            return 0;
+        case OPTION_CORES:
+            parse_cores(text, &r->plan.cores, state);
+            return 0;
+        case OPTION_OBJECTIVE:
+            parse_objective(text, &r->plan.objective, state);
+            return 0;
+        case OPTION_SATURATE:
+            r->model_options.saturate_add = true;
+            return 0;
+        case OPTION_REF:
+            r->plan.ref_only = true;
+            return 0;
+        case OPTION_EMBED:
+            r->embed = true;
+            return 0;
+        case OPTION_INPUT:
+            add_input(r, text, state);
+            return 0;
+        case OPTION_SEED:
+            if (!ts_parse_u64(text, &r->seed)) {
+                argp_error(state, "'%s' is not a seed; a whole number is", text);
+            }
+            return 0;
+        case ARGP_KEY_ARG:
+            if (r->model != NULL) {
+                argp_error(state, "one MODEL is expected");
+            }
+            r->model = text;
+            return 0;
+        case ARGP_KEY_END:
+            if (r->model == NULL) {
+                argp_error(state, "a MODEL is expected");
+            }
+            return 0;
+        default:
+            return ARGP_ERR_UNKNOWN;
+    }
+}
+
+const struct argp ts_cli_run_argp = {.options = common_options, .parser = parse};
+
+ts_cli_run ts_cli_run_defaults(void) {
+    return (ts_cli_run){.target = "gap8", .seed = 1, .model_options = {.input_signed = -1}};
+}
+
+const char *ts_cli_command_text(ts_arena *arena, const char *verb, int argc, char **argv) {
+    ts_text out = {.arena = arena};
+    ts_text_add(&out, verb);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "-o") == 0 || strcmp(argv[i], "--keep") == 0 || strcmp(argv[i], "--json") == 0) {
+            i++;
+            continue;
+        }
+        ts_text_printf(&out, " %s", ts_path_base(argv[i]));
+    }
+    return out.data;
+}
+
+ts_status ts_cli_prepare(ts_arena *arena, const ts_cli_run *request, ts_graph **graph,
+                         ts_run_options *options, ts_diags *diags) {
+    *options = (ts_run_options){.plan = request->plan,
+                                .inputs = request->inputs,
+                                .input_count = request->input_count,
+                                .golden = request->golden,
+                                .seed = request->seed,
+                                .keep = request->keep,
+                                .self_check = request->embed,
+                                .jobs = 2,
+                                .host = request->host,
+                                .sim = request->sim};
+    TS_TRY(ts_run_target(arena, request->target, &options->target, diags));
+    TS_TRY(ts_model_read(arena, request->model, &request->model_options, graph, diags));
+    if (request->model_options.saturate_add) {
+        ts_model_options exact = request->model_options;
+        ts_graph *exact_graph = NULL;
+        exact.saturate_add = false;
+        TS_TRY(ts_model_read(arena, request->model, &exact, &exact_graph, diags));
+        options->exact = exact_graph;
+    }
+    diags->file = request->model;
+    return TS_OK;
+}

@@ -1,0 +1,60 @@
+/* Building an application's program and executing it, natively or on the simulator.
+ *
+ * A program may hold several networks (ts_emit_program()); each is given one input. */
+#ifndef TS_RUN_EXECUTE_H
+#define TS_RUN_EXECUTE_H
+
+#include "emit/emit.h"
+#include "sim/sim.h"
+
+/* Cycle and activity counts of a layer; differences of the simulator's counters. */
+typedef struct ts_layer_counts {
+    uint64_t cycles;
+    ts_sim_counters cores; /* sum over the team */
+    ts_sim_traffic traffic;
+    double energy_uj; /* at the target's first operating point */
+} ts_layer_counts;
+
+typedef struct ts_execution {
+    const ts_emitted *network;
+    const uint8_t *input; /* bytes of all inputs, one behind the other, as in L2 */
+    size_t input_size;
+    uint8_t **outputs;       /* filled: one a layer, as in L2 */
+    ts_layer_counts *counts; /* filled by the simulator: one a layer */
+} ts_execution;
+
+/* Bytes of stack that each core has used at most; the fabric controller behind the cores. */
+typedef struct ts_stack_use {
+    uint32_t cores;
+    uint32_t used_bytes[TS_TARGET_MAX_CORES], given_bytes[TS_TARGET_MAX_CORES];
+} ts_stack_use;
+
+/* Runs make in an application's folder; `*program` is what it built. A compiler that is not installed, or
+ * that fails, is TS_SYSTEM with its first messages. `jobs`: compilers at once. `flags` replaces CFLAGS
+ * of the Makefile; NULL keeps it. */
+ts_status ts_build(ts_arena *arena, const char *folder, bool host, uint32_t jobs, const char *flags,
+                   const char **program, ts_diags *diags);
+
+typedef struct ts_host_options {
+    uint32_t cores; /* threads of the team; 0: one */
+    bool early;     /* transfers happen when started, not when waited for */
+} ts_host_options;
+
+/* Executes a host program in `folder`, where it also puts the files of inputs and outputs. */
+ts_status ts_execute_host(ts_arena *arena, const char *folder, const char *program, ts_execution *list,
+                          uint32_t count, const ts_host_options *options, ts_diags *diags);
+
+typedef struct ts_sim_run_options {
+    ts_sim_options sim; /* stdout_char NULL: what the program prints is kept in *printed */
+    bool self_check;    /* the program brings its own weights and input: outputs are not read */
+} ts_sim_run_options;
+
+/* Executes an ELF on the simulator: weights and inputs are put into its memories, outputs taken from them
+ * when the next layer begins, so that the program runs as on a chip. A program that ends with another status
+ * than 0 is TS_SYSTEM, but with self_check: then `*status` has it. `printed`, `stacks`, `status`: NULL where
+ * not wanted. */
+ts_status ts_execute_sim(ts_arena *arena, ts_bytes elf, const ts_target *target, ts_execution *list,
+                         uint32_t count, const ts_sim_run_options *options, const char **printed,
+                         ts_stack_use *stacks, int *status, ts_diags *diags);
+
+#endif

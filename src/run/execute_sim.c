@@ -1,0 +1,303 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "run/execute.h"
+
+/* What a mark needs to know: which layer of which network begins. */
+typedef struct mark {
+    struct session *session;
+    uint32_t network, layer; /* layer = layer_count: the network is done */
+} mark;
+
+typedef struct session {
+    ts_arena *arena;
+    ts_diags *diags;
+    const ts_target *target;
+    ts_execution *list;
+    uint32_t count;
+    uint32_t l2_begin;
+    ts_status status; /* of what a callback could not do */
+    ts_text printed;
+    uint32_t done; /* networks */
+    /* Counters at the start of the layer that runs. */
+    uint64_t begin_cycle;
+    ts_sim_counters begin_cores;
+    ts_sim_traffic begin_traffic;
+    double begin_energy;
+} session;
+
+enum { PRINTED_LIMIT = 1 << 20, STACK_PAINT = 0x5A };
+
+static void keep_char(void *user, unsigned core, char c) {
+    session *s = user;
+    (void)core;
+    if (s->printed.size < PRINTED_LIMIT) {
+        ts_text_add_bytes(&s->printed, &c, 1);
+    }
+}
+
+static void add_counters(ts_sim_counters *sum, const ts_sim_counters *more) {
+    sum->cycles += more->cycles;
+    sum->instructions += more->instructions;
+    for (uint32_t i = 0; i < TS_SIM_CAUSE_COUNT; i++) {
+        sum->by_cause[i] += more->by_cause[i];
+    }
+    for (uint32_t i = 0; i < TS_SIM_CLASS_COUNT; i++) {
+        sum->by_class[i] += more->by_class[i];
+    }
+    sum->l1_read_bytes += more->l1_read_bytes;
+    sum->l1_write_bytes += more->l1_write_bytes;
+    sum->l2_read_bytes += more->l2_read_bytes;
+    sum->l2_write_bytes += more->l2_write_bytes;
+}
+
+static ts_sim_counters team_counters(const session *s, ts_sim *sim) {
+    ts_sim_counters sum = {0};
+    for (uint32_t core = 0; core < s->target->cores; core++) {
+        ts_sim_counters one;
+        ts_sim_counters_of(sim, core, &one);
+        add_counters(&sum, &one);
+    }
+    return sum;
+}
+
+static ts_sim_counters counters_since(const ts_sim_counters *now, const ts_sim_counters *then) {
+    ts_sim_counters d = *now;
+    d.cycles -= then->cycles;
+    d.instructions -= then->instructions;
+    for (uint32_t i = 0; i < TS_SIM_CAUSE_COUNT; i++) {
+        d.by_cause[i] -= then->by_cause[i];
+    }
+    for (uint32_t i = 0; i < TS_SIM_CLASS_COUNT; i++) {
+        d.by_class[i] -= then->by_class[i];
+    }
+    d.l1_read_bytes -= then->l1_read_bytes;
+    d.l1_write_bytes -= then->l1_write_bytes;
+    d.l2_read_bytes -= then->l2_read_bytes;
+    d.l2_write_bytes -= then->l2_write_bytes;
+    return d;
+}
+
+static ts_sim_traffic traffic_since(const ts_sim_traffic *now, const ts_sim_traffic *then) {
+    ts_sim_traffic d = *now;
+    d.dma_in_bytes -= then->dma_in_bytes;
+    d.dma_out_bytes -= then->dma_out_bytes;
+    d.dma_in_busy_cycles -= then->dma_in_busy_cycles;
+    d.dma_out_busy_cycles -= then->dma_out_busy_cycles;
+    d.dma_transfers -= then->dma_transfers;
+    d.l3_read_bytes -= then->l3_read_bytes;
+    d.l3_write_bytes -= then->l3_write_bytes;
+    d.l3_busy_cycles -= then->l3_busy_cycles;
+    d.l3_transfers -= then->l3_transfers;
+    return d;
+}
+
+static void begin_counting(session *s, ts_sim *sim, uint64_t cycle) {
+    s->begin_cycle = cycle;
+    s->begin_cores = team_counters(s, sim);
+    ts_sim_traffic_of(sim, &s->begin_traffic);
+    s->begin_energy = ts_sim_energy_of(sim, 0).total_uj;
+}
+
+static void end_counting(session *s, ts_sim *sim, uint64_t cycle, ts_layer_counts *out) {
+    ts_sim_counters cores = team_counters(s, sim);
+    ts_sim_traffic traffic;
+    ts_sim_traffic_of(sim, &traffic);
+    out->cycles = cycle - s->begin_cycle;
+    out->cores = counters_since(&cores, &s->begin_cores);
+    out->traffic = traffic_since(&traffic, &s->begin_traffic);
+    out->energy_uj = ts_sim_energy_of(sim, 0).total_uj - s->begin_energy;
+}
+
+static void fault(session *s, const char *what, const char *node) {
+    if (s->status == TS_OK) {
+        s->status = ts_error(s->diags, TS_DIAG_SIM, node, NULL, "%s", what);
+    }
+}
+
+/* Weights into L3 and the inputs into L2, when the first layer of a network begins. */
+static void put_network(session *s, ts_sim *sim, const ts_execution *execution) {
+    const ts_plan *plan = execution->network->plan;
+    if (ts_sim_l3_write(sim, 0, execution->network->image, execution->network->image_size, s->diags) !=
+        TS_OK) {
+        s->status = TS_SYSTEM;
+    }
+    const uint8_t *from = execution->input;
+    for (uint32_t i = 0; i < plan->graph->inputs.count; i++) {
+        ts_tensor_id tensor = plan->graph->inputs.data[i];
+        size_t bytes = (size_t)ts_emit_map_bytes(&plan->graph->tensors.data[tensor]);
+        for (uint32_t b = 0; b < plan->buffers.count; b++) {
+            const ts_buffer *buffer = &plan->buffers.data[b];
+            if (buffer->role == TS_BUFFER_ACTIVATION && buffer->tensor == tensor &&
+                !ts_sim_write(sim, s->l2_begin + (uint32_t)buffer->offset, from, bytes)) {
+                fault(s, "the input's place is not memory", NULL);
+            }
+        }
+        from += bytes;
+    }
+}
+
+static void take_output(session *s, ts_sim *sim, ts_execution *execution, uint32_t layer) {
+    const ts_plan *plan = execution->network->plan;
+    const ts_buffer *buffer = &plan->buffers.data[plan->layer_plans[layer].y_buffer];
+    size_t bytes = (size_t)ts_emit_map_bytes(&plan->graph->tensors.data[plan->layers[layer].y.tensor]);
+    execution->outputs[layer] = ts_arena_alloc(s->arena, bytes);
+    if (!ts_sim_read(sim, s->l2_begin + (uint32_t)buffer->offset, execution->outputs[layer], bytes)) {
+        fault(s, "the output's place is not memory", plan->layers[layer].name);
+    }
+}
+
+static void layer_begins(void *user, ts_sim *sim, unsigned core, uint64_t cycle) {
+    const mark *m = user;
+    session *s = m->session;
+    if (core != 0) {
+        return;
+    }
+    ts_execution *execution = &s->list[m->network];
+    uint32_t layers = execution->network->plan->layer_count;
+    if (m->layer > 0) {
+        end_counting(s, sim, cycle, &execution->counts[m->layer - 1]);
+        take_output(s, sim, execution, m->layer - 1);
+    } else {
+        put_network(s, sim, execution);
+    }
+    if (m->layer < layers) {
+        begin_counting(s, sim, cycle);
+    }
+}
+
+/* ts_network_done() of the program: the networks come in their order. */
+static void network_done(void *user, ts_sim *sim, unsigned core, uint64_t cycle) {
+    session *s = user;
+    if (core == 0 && s->done < s->count) {
+        mark m = {s, s->done, s->list[s->done].network->plan->layer_count};
+        layer_begins(&m, sim, core, cycle);
+        s->done++;
+    }
+}
+
+static ts_status set_marks(session *s, ts_sim *sim) {
+    uint32_t address;
+    for (uint32_t n = 0; n < s->count; n++) {
+        const ts_emitted *network = s->list[n].network;
+        uint32_t layers = network->plan->layer_count;
+        s->list[n].outputs = TS_NEW_ARRAY(s->arena, uint8_t *, layers);
+        s->list[n].counts = TS_NEW_ARRAY(s->arena, ts_layer_counts, layers);
+        for (uint32_t i = 0; i < layers; i++) {
+            mark *m = TS_NEW(s->arena, mark);
+            *m = (mark){s, n, i};
+            if (!ts_sim_symbol(sim, network->layer_functions[i], &address)) {
+                return ts_error(s->diags, TS_DIAG_SIM, network->plan->layers[i].name, NULL,
+                                "the program has no symbol '%s'; build it without stripping",
+                                network->layer_functions[i]);
+            }
+            TS_TRY(ts_sim_mark(sim, address, layer_begins, m));
+        }
+    }
+    if (!ts_sim_symbol(sim, "ts_network_done", &address)) {
+        return ts_error(s->diags, TS_DIAG_SIM, NULL, NULL, "the program has no symbol 'ts_network_done'");
+    }
+    return ts_sim_mark(sim, address, network_done, s);
+}
+
+/* Stacks of the team lie between the symbols of link.ld, core 0's on top. */
+static bool stack_bounds(ts_sim *sim, uint32_t *bottom, uint32_t *bottom0, uint32_t *top0) {
+    return ts_sim_symbol(sim, "pulp_l1_end", bottom) && ts_sim_symbol(sim, "pulp_stack0_bottom", bottom0) &&
+           ts_sim_symbol(sim, "pulp_stack0_top", top0) && *bottom <= *bottom0 && *bottom0 <= *top0;
+}
+
+static void paint_stacks(session *s, ts_sim *sim) {
+    uint32_t bottom, bottom0, top0;
+    if (stack_bounds(sim, &bottom, &bottom0, &top0)) {
+        uint8_t *paint = ts_arena_alloc(s->arena, top0 - bottom);
+        memset(paint, STACK_PAINT, top0 - bottom);
+        (void)ts_sim_write(sim, bottom, paint, top0 - bottom);
+    }
+}
+
+static uint32_t used_of(const uint8_t *stack, uint32_t bytes) {
+    uint32_t free_bytes = 0;
+    while (free_bytes < bytes && stack[free_bytes] == STACK_PAINT) {
+        free_bytes++;
+    }
+    return bytes - free_bytes;
+}
+
+static void measure_stacks(session *s, ts_sim *sim, ts_stack_use *out) {
+    uint32_t bottom, bottom0, top0;
+    *out = (ts_stack_use){0};
+    if (!stack_bounds(sim, &bottom, &bottom0, &top0)) {
+        return;
+    }
+    uint8_t *all = ts_arena_alloc(s->arena, top0 - bottom);
+    if (!ts_sim_read(sim, bottom, all, top0 - bottom)) {
+        return;
+    }
+    uint32_t others = s->list[0].network->plan->options.cores - 1;
+    uint32_t each = others == 0 ? 0 : (bottom0 - bottom) / others;
+    out->cores = others + 1;
+    for (uint32_t core = 0; core <= others; core++) {
+        uint32_t begin = core == 0 ? bottom0 : bottom0 - core * each,
+                 size = core == 0 ? top0 - bottom0 : each;
+        out->given_bytes[core] = size;
+        out->used_bytes[core] = used_of(all + (begin - bottom), size);
+    }
+}
+
+static ts_status run_session(session *s, ts_sim *sim, ts_bytes elf, const ts_sim_run_options *options,
+                             ts_stack_use *stacks, int *status) {
+    TS_TRY(ts_sim_load_elf(sim, elf, s->diags));
+    if (!options->self_check) {
+        if (!ts_sim_symbol(sim, "pulp_l2_begin", &s->l2_begin)) {
+            return ts_error(s->diags, TS_DIAG_SIM, NULL, NULL, "the program has no symbol 'pulp_l2_begin'");
+        }
+        TS_TRY(set_marks(s, sim));
+    }
+    paint_stacks(s, sim);
+    TS_TRY(ts_sim_run(sim, s->diags));
+    TS_TRY(s->status);
+    if (stacks != NULL) {
+        measure_stacks(s, sim, stacks);
+    }
+    int code = ts_sim_exit_code(sim);
+    if (status != NULL) {
+        *status = code;
+    }
+    if (code != 0 && !options->self_check) {
+        return ts_error(s->diags, TS_DIAG_SIM, NULL, NULL, "the program ended with status %d%s%s", code,
+                        s->printed.size > 0 ? ": " : "", s->printed.size > 0 ? s->printed.data : "");
+    }
+    if (!options->self_check && s->done != s->count) {
+        return ts_error(s->diags, TS_DIAG_SIM, NULL, NULL, "the program ended after %u of %u networks",
+                        s->done, s->count);
+    }
+    return TS_OK;
+}
+
+static void free_sim(void *sim) { ts_sim_free(sim); }
+
+ts_status ts_execute_sim(ts_arena *arena, ts_bytes elf, const ts_target *target, ts_execution *list,
+                         uint32_t count, const ts_sim_run_options *options, const char **printed,
+                         ts_stack_use *stacks, int *status, ts_diags *diags) {
+    session s = {.arena = arena,
+                 .diags = diags,
+                 .target = target,
+                 .list = list,
+                 .count = count,
+                 .printed = {.arena = arena}};
+    ts_sim_options sim_options = options->sim;
+    if (sim_options.stdout_char == NULL) {
+        sim_options.stdout_char = keep_char;
+        sim_options.user = &s;
+    }
+    ts_sim *sim = NULL;
+    TS_TRY(ts_sim_new(arena, target, &sim_options, &sim, diags));
+    ts_guard_defer(free_sim, sim);
+    ts_status result = run_session(&s, sim, elf, options, stacks, status);
+    ts_guard_undefer(sim);
+    ts_sim_free(sim);
+    if (printed != NULL) {
+        *printed = s.printed.data == NULL ? "" : s.printed.data;
+    }
+    return result;
+}

@@ -1,0 +1,400 @@
+#include "run/run.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "model/model.h"
+#include "num/generate.h"
+#include "num/integer.h"
+#include "run/values.h"
+
+enum { ELF_LIMIT = 256 << 20 };
+
+typedef struct sample {
+    int32_t **inputs;               /* one a network input */
+    int32_t **reference;            /* by tensor */
+    const ts_golden_sample *golden; /* NULL: none */
+} sample;
+
+typedef struct runner {
+    ts_arena *arena;
+    ts_diags *diags;
+    const ts_graph *graph;
+    const ts_run_options *options;
+    ts_plan *plan;
+    ts_emitted emitted;
+    const char *folder;
+    bool host;
+    sample *samples;
+    uint32_t sample_count;
+    ts_run_result *out;
+} runner;
+
+static double now_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void progress(const runner *r, const char *stage, uint32_t done, uint32_t of) {
+    if (r->options->progress != NULL) {
+        r->options->progress(r->options->user, stage, done, of);
+    }
+}
+
+static const ts_tensor *tensor_of(const runner *r, ts_tensor_id id) { return &r->graph->tensors.data[id]; }
+
+ts_status ts_run_target(ts_arena *arena, const char *name, const ts_target **out, ts_diags *diags) {
+    bool host = strcmp(name, "host") == 0;
+    const ts_target *loaded = NULL;
+    TS_TRY(ts_target_load(arena, host ? "gap8" : name, &loaded, diags));
+    if (host) {
+        ts_target *target = ts_arena_copy(arena, loaded, sizeof *loaded);
+        target->name = "host";
+        target->description = "this machine, with the memories of gap8: the quick witness";
+        target->isa = "c";
+        target->platform = "host";
+        loaded = target;
+    }
+    *out = loaded;
+    return TS_OK;
+}
+
+/* ---- inputs --------------------------------------------------------------------------------------- */
+
+static ts_status golden_samples(runner *r) {
+    ts_goldens goldens;
+    TS_TRY(ts_goldens_read(r->arena, r->options->golden, &goldens, r->diags));
+    const ts_tensor *input = tensor_of(r, r->graph->inputs.data[0]);
+    if (r->graph->inputs.count != 1 || goldens.sample_count == 0) {
+        return ts_error(r->diags, TS_DIAG_SHAPE, NULL, NULL,
+                        "'%s' has %u inputs for a network of %u; goldens hold one", r->options->golden,
+                        goldens.sample_count, r->graph->inputs.count);
+    }
+    r->sample_count = goldens.sample_count;
+    r->samples = TS_NEW_ARRAY(r->arena, sample, goldens.sample_count);
+    for (uint32_t i = 0; i < goldens.sample_count; i++) {
+        const ts_golden_sample *g = &goldens.samples[i];
+        if (g->input_count != ts_tensor_elements(input)) {
+            return ts_error(r->diags, TS_DIAG_SHAPE, NULL, NULL,
+                            "input %u of '%s' has %" PRIu64 " values; the network takes %" PRIu64, i,
+                            r->options->golden, g->input_count, ts_tensor_elements(input));
+        }
+        r->samples[i].golden = g;
+        r->samples[i].inputs = TS_NEW_ARRAY(r->arena, int32_t *, 1);
+        r->samples[i].inputs[0] = ts_arena_copy(r->arena, g->input, (size_t)g->input_count * sizeof(int32_t));
+    }
+    return TS_OK;
+}
+
+static ts_status file_samples(runner *r) {
+    uint32_t each = r->graph->inputs.count, files = r->options->input_count;
+    if (files % each != 0) {
+        return ts_error(r->diags, TS_DIAG_USAGE, NULL, NULL,
+                        "%u input files for a network of %u inputs; give all inputs of each sample", files,
+                        each);
+    }
+    r->sample_count = files / each;
+    r->samples = TS_NEW_ARRAY(r->arena, sample, r->sample_count);
+    for (uint32_t i = 0; i < files; i++) {
+        sample *s = &r->samples[i / each];
+        if (i % each == 0) {
+            s->inputs = TS_NEW_ARRAY(r->arena, int32_t *, each);
+        }
+        const ts_tensor *tensor = tensor_of(r, r->graph->inputs.data[i % each]);
+        const int32_t *values = NULL;
+        TS_TRY(ts_tensor_values_read(r->arena, r->options->inputs[i], tensor, &values, r->diags));
+        uint64_t count = ts_tensor_elements(tensor);
+        s->inputs[i % each] = ts_arena_copy(r->arena, values, (size_t)count * sizeof(int32_t));
+    }
+    return TS_OK;
+}
+
+static void random_sample(runner *r) {
+    r->sample_count = 1;
+    r->samples = TS_NEW(r->arena, sample);
+    r->samples[0].inputs = TS_NEW_ARRAY(r->arena, int32_t *, r->graph->inputs.count);
+    for (uint32_t i = 0; i < r->graph->inputs.count; i++) {
+        r->samples[0].inputs[i] =
+            ts_random_values(r->arena, r->options->seed + i, tensor_of(r, r->graph->inputs.data[i]), false);
+    }
+}
+
+static ts_status make_samples(runner *r) {
+    if (r->options->golden != NULL) {
+        TS_TRY(golden_samples(r));
+    } else if (r->options->input_count > 0) {
+        TS_TRY(file_samples(r));
+    } else {
+        random_sample(r);
+    }
+    for (uint32_t i = 0; i < r->sample_count; i++) {
+        progress(r, "reference", i, r->sample_count);
+        TS_TRY(ts_integer_run(r->graph, r->arena, (const int32_t *const *)r->samples[i].inputs,
+                              &r->samples[i].reference, r->diags));
+    }
+    return TS_OK;
+}
+
+static uint8_t *packed_inputs(const runner *r, const sample *s, size_t *size) {
+    *size = 0;
+    for (uint32_t i = 0; i < r->graph->inputs.count; i++) {
+        *size += (size_t)ts_emit_map_bytes(tensor_of(r, r->graph->inputs.data[i]));
+    }
+    uint8_t *all = ts_arena_alloc(r->arena, *size), *to = all;
+    for (uint32_t i = 0; i < r->graph->inputs.count; i++) {
+        const ts_tensor *tensor = tensor_of(r, r->graph->inputs.data[i]);
+        size_t bytes = (size_t)ts_emit_map_bytes(tensor);
+        memcpy(to, ts_values_pack(r->arena, tensor, s->inputs[i]), bytes);
+        to += bytes;
+    }
+    return all;
+}
+
+/* ---- compile -------------------------------------------------------------------------------------- */
+
+static uint32_t *reference_sums(const runner *r, const sample *s) {
+    uint32_t *sums = TS_NEW_ARRAY(r->arena, uint32_t, r->plan->layer_count);
+    for (uint32_t i = 0; i < r->plan->layer_count; i++) {
+        ts_tensor_id id = r->plan->layers[i].y.tensor;
+        const ts_tensor *tensor = tensor_of(r, id);
+        sums[i] = ts_emit_sum(ts_values_pack(r->arena, tensor, s->reference[id]),
+                              (size_t)ts_emit_map_bytes(tensor));
+    }
+    return sums;
+}
+
+static ts_status emit(runner *r, const char *folder) {
+    double begin = now_seconds();
+    ts_emit_options options = {.command = r->options->command};
+    if (r->options->self_check) {
+        size_t size;
+        options.embedded_input = packed_inputs(r, &r->samples[0], &size);
+        options.expected_sums = reference_sums(r, &r->samples[0]);
+    }
+    ts_app *app = ts_app_new(r->arena);
+    TS_TRY(ts_emit_network(app, r->plan, &options, &r->emitted, r->diags));
+    TS_TRY(ts_emit_program(app, &r->emitted, 1, r->options->target, &options, r->diags));
+    TS_TRY(ts_app_write(app, folder, r->diags));
+    if (r->out != NULL) {
+        r->out->emit_seconds = now_seconds() - begin;
+    }
+    return TS_OK;
+}
+
+ts_status ts_compile(ts_arena *arena, const ts_graph *graph, const ts_run_options *options,
+                     const char *folder, const ts_plan **plan, ts_diags *diags) {
+    runner r = {.arena = arena, .diags = diags, .graph = graph, .options = options};
+    TS_TRY(ts_plan_build(arena, graph, options->target, &options->plan, &r.plan, diags));
+    *plan = r.plan;
+    if (options->self_check) {
+        TS_TRY(make_samples(&r));
+    }
+    return emit(&r, folder);
+}
+
+/* ---- execute and compare ---------------------------------------------------------------------------- */
+
+static ts_difference compare(const runner *r, const ts_tensor *tensor, const int32_t *expected,
+                             const int32_t *actual, uint32_t sample_index) {
+    (void)r;
+    ts_difference d = {.sample = sample_index};
+    for (uint64_t i = 0, count = ts_tensor_elements(tensor); i < count; i++) {
+        if (expected[i] != actual[i] && d.differing++ == 0) {
+            d.first = i;
+            d.expected = expected[i];
+            d.actual = actual[i];
+        }
+    }
+    return d;
+}
+
+/* Golden file `file` against a layer's values; false where the file is absent or has another size. */
+static bool golden_matches(const ts_golden_sample *golden, uint32_t file, const ts_tensor *tensor,
+                           const int32_t *actual, ts_golden_match *match) {
+    if (file >= golden->layer_count || golden->layers[file] == NULL ||
+        golden->layer_counts[file] != ts_tensor_elements(tensor)) {
+        return false;
+    }
+    *match = ts_golden_compare(golden->layers[file], actual, ts_h(tensor), ts_w(tensor), ts_c(tensor));
+    return true;
+}
+
+/* Some folders hold a tensor from inside a layer as a file of its own (docs/goldens.md): where a layer does
+ * not match its file but the next one, and there are more files than layers, the files shift. */
+static void compare_golden(runner *r, const sample *s, uint32_t sample_index, uint32_t layer, uint32_t *shift,
+                           const int32_t *actual) {
+    if (s->golden == NULL) {
+        return;
+    }
+    const ts_tensor *tensor = tensor_of(r, r->plan->layers[layer].y.tensor);
+    ts_layer_result *result = &r->out->layers[layer];
+    ts_golden_match match, next;
+    bool found = golden_matches(s->golden, layer + *shift, tensor, actual, &match);
+    bool more = s->golden->layer_count > r->plan->layer_count + *shift;
+    if ((!found || !match.equal) && more &&
+        golden_matches(s->golden, layer + *shift + 1, tensor, actual, &next) && next.equal) {
+        (*shift)++;
+        match = next;
+        found = true;
+    }
+    if (!found) {
+        return;
+    }
+    if (!match.equal && result->golden.differing == 0) {
+        result->golden = (ts_difference){match.differing, (uint64_t)match.first, match.expected, match.actual,
+                                         sample_index};
+    }
+    result->golden_state =
+        match.equal && result->golden_state != TS_GOLDEN_DIFFERS ? TS_GOLDEN_EQUAL : TS_GOLDEN_DIFFERS;
+}
+
+static void compare_sample(runner *r, uint32_t index, const ts_execution *execution) {
+    const sample *s = &r->samples[index];
+    uint32_t shift = 0;
+    for (uint32_t i = 0; i < r->plan->layer_count; i++) {
+        ts_tensor_id id = r->plan->layers[i].y.tensor;
+        const ts_tensor *tensor = tensor_of(r, id);
+        int32_t *actual = ts_values_unpack(r->arena, tensor, execution->outputs[i]);
+        ts_layer_result *result = &r->out->layers[i];
+        if (result->reference.differing == 0) {
+            result->reference = compare(r, tensor, s->reference[id], actual, index);
+        }
+        compare_golden(r, s, index, i, &shift, actual);
+        if (index == 0 && execution->counts != NULL) {
+            result->counts = execution->counts[i];
+        }
+    }
+}
+
+/* What --saturate-add changed: the same inputs through the network that keeps its sums exact. */
+static ts_status compare_exact(runner *r) {
+    for (uint32_t n = 0; n < r->sample_count && r->options->exact != NULL; n++) {
+        int32_t **exact = NULL;
+        TS_TRY(ts_integer_run(r->options->exact, r->arena, (const int32_t *const *)r->samples[n].inputs,
+                              &exact, r->diags));
+        for (uint32_t i = 0; i < r->plan->layer_count; i++) {
+            ts_difference *d = &r->out->layers[i].saturated;
+            ts_tensor_id id = r->plan->layers[i].y.tensor;
+            ts_tensor_id other = r->options->exact->nodes.data[r->plan->layers[i].node].output;
+            if (d->differing == 0) {
+                *d = compare(r, tensor_of(r, id), exact[other], r->samples[n].reference[id], n);
+            }
+        }
+    }
+    return TS_OK;
+}
+
+static ts_status execute(runner *r, const char *program) {
+    ts_bytes elf = {0};
+    if (!r->host) {
+        TS_TRY(ts_file_read(r->arena, program, ELF_LIMIT, &elf, r->diags));
+        r->out->simulated = true;
+    }
+    for (uint32_t i = 0; i < r->sample_count; i++) {
+        progress(r, "execute", i, r->sample_count);
+        ts_execution execution = {.network = &r->emitted};
+        execution.input = packed_inputs(r, &r->samples[i], &execution.input_size);
+        if (r->host) {
+            TS_TRY(ts_execute_host(r->arena, r->folder, program, &execution, 1, &r->options->host, r->diags));
+        } else {
+            ts_sim_run_options sim = {.sim = r->options->sim};
+            TS_TRY(ts_execute_sim(r->arena, elf, r->options->target, &execution, 1, &sim, &r->out->printed,
+                                  &r->out->stacks, NULL, r->diags));
+        }
+        compare_sample(r, i, &execution);
+    }
+    return TS_OK;
+}
+
+static void sum_up(runner *r) {
+    ts_run_result *out = r->out;
+    out->verified = true;
+    for (uint32_t i = 0; i < r->plan->layer_count; i++) {
+        ts_layer_result *layer = &out->layers[i];
+        layer->verified = layer->reference.differing == 0 && layer->golden_state != TS_GOLDEN_DIFFERS;
+        out->verified_layers += layer->verified;
+        out->verified = out->verified && layer->verified;
+        out->cycles += layer->counts.cycles;
+        out->macs += r->plan->layers[i].macs;
+        out->energy_uj += layer->counts.energy_uj;
+    }
+    const ts_target *target = r->options->target;
+    uint64_t hz = target->point_count > 0 ? target->points[0].cluster_hz : target->cluster_hz;
+    out->seconds = out->simulated && hz > 0 ? (double)out->cycles / (double)hz : 0;
+}
+
+static void say_difference(const runner *r, uint32_t layer, const ts_difference *d, const char *what) {
+    const ts_layer *l = &r->plan->layers[layer];
+    uint64_t pixel = d->first / l->y.c;
+    ts_error(r->diags, TS_DIAG_MISMATCH, l->name, ts_layer_kind_name(l->kind),
+             "layer %u, sample %u: %" PRIu64 " elements differ from the %s, the first at row %" PRIu64
+             ", column %" PRIu64 ", channel %" PRIu64 ": %d, expected %d",
+             layer, d->sample, d->differing, what, pixel / l->y.w, pixel % l->y.w, d->first % l->y.c,
+             d->actual, d->expected);
+}
+
+static ts_status verdict(const runner *r) {
+    for (uint32_t i = 0; i < r->plan->layer_count; i++) {
+        const ts_layer_result *layer = &r->out->layers[i];
+        if (layer->reference.differing > 0) {
+            say_difference(r, i, &layer->reference, "reference");
+            return TS_MISMATCH;
+        }
+        if (layer->golden_state == TS_GOLDEN_DIFFERS) {
+            say_difference(r, i, &layer->golden, "golden");
+            return TS_MISMATCH;
+        }
+    }
+    return TS_OK;
+}
+
+static ts_status run_in(runner *r) {
+    double begin = now_seconds();
+    progress(r, "emit", 0, 1);
+    TS_TRY(emit(r, r->folder));
+    progress(r, "build", 0, 1);
+    const char *program = NULL;
+    begin = now_seconds();
+    TS_TRY(ts_build(r->arena, r->folder, r->host, r->options->jobs > 0 ? r->options->jobs : 2, NULL, &program,
+                    r->diags));
+    r->out->build_seconds = now_seconds() - begin;
+    begin = now_seconds();
+    TS_TRY(execute(r, program));
+    r->out->execute_seconds = now_seconds() - begin;
+    TS_TRY(compare_exact(r));
+    sum_up(r);
+    return verdict(r);
+}
+
+ts_status ts_run(ts_arena *arena, const ts_graph *graph, const ts_run_options *options, ts_run_result *out,
+                 ts_diags *diags) {
+    runner r = {.arena = arena,
+                .diags = diags,
+                .graph = graph,
+                .options = options,
+                .out = out,
+                .host = strcmp(options->target->platform, "host") == 0};
+    double begin = now_seconds();
+    TS_TRY(ts_plan_build(arena, graph, options->target, &options->plan, &r.plan, diags));
+    *out = (ts_run_result){.model = graph->name, .target = options->target->name, .plan = r.plan};
+    out->plan_seconds = now_seconds() - begin;
+    out->layers = TS_NEW_ARRAY(arena, ts_layer_result, r.plan->layer_count);
+    TS_TRY(make_samples(&r));
+    out->samples = r.sample_count;
+    const char *temporary = NULL;
+    if (options->keep != NULL) {
+        r.folder = options->keep;
+    } else {
+        TS_TRY(ts_dir_temporary(arena, &temporary, diags));
+        r.folder = ts_path_join(arena, temporary, "app");
+    }
+    ts_status status = run_in(&r);
+    if (temporary != NULL) {
+        ts_status removed = ts_dir_remove(temporary, diags);
+        status = status == TS_OK ? removed : status;
+    }
+    return status;
+}

@@ -1,0 +1,73 @@
+/* The whole way at once: plan, emit, build, execute, compare. `tessera run` prints what comes out. */
+#ifndef TS_RUN_RUN_H
+#define TS_RUN_RUN_H
+
+#include "run/execute.h"
+
+typedef struct ts_run_options {
+    const ts_target *target;
+    ts_plan_options plan;
+    const char *const *inputs; /* files, one a network input and sample; none: seeded random values */
+    uint32_t input_count;
+    const char *golden; /* folder in the dialects' format: its inputs are run, its outputs compared */
+    uint64_t seed;
+    const ts_graph *exact; /* with --saturate-add: the same network without saturation */
+    const char *keep;      /* folder of the application; NULL: a temporary one */
+    const char *command;   /* for the heads of the emitted files */
+    bool self_check;       /* the ELF carries weights, input and checksums, and judges itself */
+    uint32_t jobs;         /* compilers at once */
+    ts_host_options host;  /* platform "host" */
+    ts_sim_options sim;    /* the others */
+    void (*progress)(void *user, const char *stage, uint32_t done, uint32_t of);
+    void *user;
+} ts_run_options;
+
+/* The first element of a layer that differs, in H W C order. */
+typedef struct ts_difference {
+    uint64_t differing; /* number of elements; 0: equal */
+    uint64_t first;
+    int32_t expected, actual;
+    uint32_t sample;
+} ts_difference;
+
+typedef enum ts_golden_state { TS_GOLDEN_ABSENT, TS_GOLDEN_EQUAL, TS_GOLDEN_DIFFERS } ts_golden_state;
+
+typedef struct ts_layer_result {
+    ts_layer_counts counts; /* of the first sample; simulator only */
+    bool verified;          /* equal to the reference in all samples, and to the golden where there is one */
+    ts_difference reference, golden, saturated; /* of the first sample that differs */
+    ts_golden_state golden_state;
+} ts_layer_result;
+
+typedef struct ts_run_result {
+    const char *model, *target;
+    const ts_plan *plan;
+    ts_layer_result *layers; /* plan->layer_count */
+    uint32_t samples;
+    bool simulated;
+    bool verified;
+    uint32_t verified_layers;
+    uint64_t cycles, macs;     /* of one sample */
+    double energy_uj, seconds; /* at the first operating point */
+    ts_stack_use stacks;
+    const char *printed;                                               /* by the program */
+    double plan_seconds, emit_seconds, build_seconds, execute_seconds; /* on this host */
+    size_t code_bytes; /* of the ELF's loaded segments; 0 on the host */
+} ts_run_result;
+
+/* Plans and emits into `folder` without building. TS_NO_FIT: nothing is written. */
+ts_status ts_compile(ts_arena *arena, const ts_graph *graph, const ts_run_options *options,
+                     const char *folder, const ts_plan **plan, ts_diags *diags);
+
+/* Runs a network. TS_MISMATCH with a full result where outputs differ from the reference or the golden. */
+ts_status ts_run(ts_arena *arena, const ts_graph *graph, const ts_run_options *options, ts_run_result *out,
+                 ts_diags *diags);
+
+/* The table for people; the JSON for programs (docs/cli.md has the keys). */
+void ts_run_print(ts_text *out, const ts_run_result *result);
+void ts_run_print_json(ts_text *out, const ts_run_result *result);
+
+/* Loads a target, or makes the target "host" out of `gap8`: its memories, with this machine as the chip. */
+ts_status ts_run_target(ts_arena *arena, const char *name, const ts_target **out, ts_diags *diags);
+
+#endif
