@@ -16,16 +16,19 @@ typedef struct arguments {
     const char *elf, *target, *json;
     const char *l3[16];
     uint32_t l3_count;
+    bool gdb_core_given;
 } arguments;
 
 static const struct argp_option options[] = {
     {"target", 't', "NAME|FILE", 0, "target: gap8 (default), pulp-open or a JSON file", 0},
-    {"machine", 'm', "NAME", 0, "'ri5cy-suite': one core with flat memory", 0},
+    {"machine", 'm', "NAME", 0, "'ri5cy-suite': one core, memory at 0; 'flat': the same at 0x80000000", 0},
     {"core", 'c', "NAME", 0,
      "core revision: ri5cy-2019-11 (default), ri5cy-2018-01, ri5cy-2017-12, cv32e40p-1.0.0", 0},
     {"json", 'j', "FILE", 0, "write exit code, cycles and counters", 0},
     {"l3", 'l', "FILE@ADDRESS", 0, "preload the file into L3 (HyperRAM from 0, flash from 0x40000000)", 0},
     {"max-cycles", 'n', "N", 0, "end a run that takes longer, and say what each core waits for", 0},
+    {"gdb", 'g', "PORT", 0, "wait on this port of loopback for a debugger (target remote localhost:PORT)", 0},
+    {"gdb-core", 'G', "N|fc", 0, "the core that it sees: a cluster core, or fc (default)", 0},
     {"trace", 'T', "FILE", 0, "write one line an instruction", 0},
     {"profile", 'P', "FILE", 0, "write folded stacks", 0},
     {"timeline", 'L', "FILE", 0, "write Chrome trace events", 0},
@@ -33,11 +36,31 @@ static const struct argp_option options[] = {
     {0},
 };
 
+static void parse_gdb(arguments *a, int key, const char *value, const struct argp_state *state) {
+    uint64_t number = TS_SIM_FC;
+    bool controller = key == 'G' && strcmp(value, "fc") == 0;
+    uint64_t limit = key == 'g' ? UINT16_MAX : TS_SIM_FC - 1;
+    if (!controller && (!ts_parse_u64(value, &number) || number > limit || (key == 'g' && number == 0u))) {
+        argp_error(state, key == 'g' ? "--gdb needs a port from 1 to 65535"
+                                     : "--gdb-core needs a core's number or fc");
+    }
+    if (key == 'g') {
+        a->sim.gdb_port = (uint16_t)number;
+    } else {
+        a->sim.gdb_core = (unsigned)number;
+        a->gdb_core_given = true;
+    }
+}
+
 static error_t parse(int key, char *value, struct argp_state *state) {
     arguments *a = state->input;
     switch (key) {
         case 't':
             a->target = value;
+            break;
+        case 'g':
+        case 'G':
+            parse_gdb(a, key, value, state);
             break;
         case 'm':
             a->sim.machine = value;
@@ -188,6 +211,9 @@ static ts_status simulate(ts_sim *sim, ts_arena *arena, const arguments *a, cons
     for (uint32_t i = 0; i < a->l3_count; i++) {
         TS_TRY(preload(sim, arena, a->l3[i], diags));
     }
+    if (a->sim.gdb_port != 0u) {
+        fprintf(stderr, "tessera: waiting for a debugger on localhost:%u\n", a->sim.gdb_port);
+    }
     ts_status status = ts_sim_run(sim, diags);
     fflush(stdout);
     TS_TRY(status);
@@ -221,6 +247,9 @@ int ts_cmd_sim(int argc, char **argv) {
     argp_err_exit_status = TS_BAD_INPUT;
     if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {
         return TS_BAD_INPUT;
+    }
+    if (!a.gdb_core_given) {
+        a.sim.gdb_core = a.sim.machine == NULL ? TS_SIM_FC : 0u;
     }
     ts_arena *arena = ts_arena_new("sim", 0);
     ts_diags diags = {.arena = arena};

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "isa/semantics.h"
+#include "sim/gdb.h"
 
 /* Cycles that a core may run ahead without an access, so that endless loops are noticed. */
 enum { RUN_AHEAD_CYCLES = 4096 };
@@ -679,6 +680,12 @@ L_pre:
     }
     if ((e->pre & TS__PRE_WATCH) != 0u) {
         SAVE();
+        if (sim->gdb != NULL) {
+            ts__gdb_look(sim->gdb, sim, c);
+            if (sim->stop != TS__RUNNING) {
+                goto schedule;
+            }
+        }
         ts__watch(sim, c, e);
     }
     if ((e->pre & TS__PRE_DIVIDED) != 0u && c->div_until == t) {

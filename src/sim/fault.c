@@ -145,6 +145,9 @@ static ts_status stuck(ts_sim *sim, ts_diags *diags) {
 }
 
 ts_status ts__fault_report(ts_sim *sim, ts_diags *diags) {
+    if (sim->stop == TS__STOPPED) {
+        return ts_error(diags, TS_DIAG_SIM, NULL, NULL, "the debugger ended the run");
+    }
     if (sim->stop != TS__FAULTED) {
         return stuck(sim, diags);
     }

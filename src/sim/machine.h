@@ -321,6 +321,7 @@ struct ts_sim {
     TS_VEC(uint32_t) signature;
     /* observers */
     bool watched;
+    struct ts__gdb *gdb; /* the debugger's side, or NULL */
     struct ts__trace *trace;
     struct ts__profile *profile;
     struct ts__timeline *timeline;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sim/execute.h"
+#include "sim/gdb.h"
 
 enum { FRESH = 0x57, SUITE_BYTES = 1 << 20, FC_CLUSTER = 31, MAX_FILE_L1 = 1 << 24 };
 
@@ -142,6 +143,7 @@ ts_status ts_sim_new(ts_arena *arena, const ts_target *target, const ts_sim_opti
     memset(sim->bank, TS__NO_BANK, sizeof sim->bank);
     ts__execute(sim); /* the first call only hands out the addresses of its labels */
     TS_TRY(ts__watch_new(sim, diags));
+    sim->watched = sim->watched || options->gdb_port != 0u;
     if (sim->suite) {
         suite_machine(sim, diags);
     } else {
@@ -277,6 +279,18 @@ static void check_sums(ts_sim *sim) {
     }
 }
 
+/* Waits for a debugger where one is asked for. */
+static ts_status meet_debugger(ts_sim *sim, ts_diags *diags) {
+    if (sim->options.gdb_port == 0u) {
+        return TS_OK;
+    }
+    ts_status status = ts__gdb_open(sim, sim->options.gdb_port, sim->options.gdb_core, &sim->gdb, diags);
+    if (status != TS_OK) {
+        ts__gdb_close(sim->gdb);
+    }
+    return status;
+}
+
 ts_status ts_sim_run(ts_sim *sim, ts_diags *diags) {
     sim->diags = diags;
     if (sim->core[0].region == NULL && sim->core[TS__FC].region == NULL) {
@@ -285,10 +299,15 @@ ts_status ts_sim_run(ts_sim *sim, ts_diags *diags) {
         }
         ts__core_start(sim, sim->suite ? &sim->core[0] : &sim->core[TS__FC], sim->elf.entry, 0);
     }
+    TS_TRY(meet_debugger(sim, diags));
     ts__execute(sim);
     ts__flush(sim);
     check_sums(sim);
     ts__watch_end(sim);
+    if (sim->gdb != NULL) {
+        ts__gdb_end(sim->gdb, sim);
+        ts__gdb_close(sim->gdb);
+    }
     return sim->stop == TS__EXITED ? TS_OK : ts__fault_report(sim, diags);
 }
 
