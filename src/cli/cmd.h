@@ -8,16 +8,17 @@
 #include "base/diag.h"
 
 /* Identifier (the function is ts_cmd_ID), name typed by the user, arguments, what it does. */
-#define TS_COMMANDS(X)                                                                        \
-    X(compile, "compile", "MODEL -o DIR [--target T]", "write the C of a network")            \
-    X(disasm, "disasm", "ELF [--core REVISION]", "print the code of a RISC-V executable")     \
-    X(eval, "eval", "MODEL --data DATA", "accuracy on labelled data")                         \
-    X(fit_memory, "fit-memory", "MODEL [OPTION...]", "find the smallest L1 and L2 that do")   \
-    X(generate, "generate", "KIND [OPTION...] -o FILE", "make a network with seeded weights") \
-    X(inspect, "inspect", "MODEL [--text] [--json FILE]", "print what is in a network")       \
-    X(run, "run", "MODEL [--target T]", "compile, build, execute and verify a network")       \
-    X(sim, "sim", "ELF [--target T] [--json FILE]", "run a program on the simulator")         \
-    X(plan, "plan", "MODEL [OPTION...]", "print where bytes live and how layers are cut")     \
+#define TS_COMMANDS(X)                                                                              \
+    X(compile, "compile", "MODEL -o DIR [--target T]", "write the C of a network")                  \
+    X(disasm, "disasm", "ELF [--core REVISION]", "print the code of a RISC-V executable")           \
+    X(eval, "eval", "MODEL --data DATA", "accuracy on labelled data")                               \
+    X(fit_memory, "fit-memory", "MODEL [OPTION...]", "find the smallest L1 and L2 that do")         \
+    X(generate, "generate", "KIND [OPTION...] -o FILE", "make a network with seeded weights")       \
+    X(inspect, "inspect", "MODEL [--text] [--json FILE]", "print what is in a network")             \
+    X(quantize, "quantize", "MODEL --calib DATA -o FILE", "from a float network to an integer one") \
+    X(run, "run", "MODEL [--target T]", "compile, build, execute and verify a network")             \
+    X(sim, "sim", "ELF [--target T] [--json FILE]", "run a program on the simulator")               \
+    X(plan, "plan", "MODEL [OPTION...]", "print where bytes live and how layers are cut")           \
     X(version, "version", "", "print the version")
 
 #define TS_COMMAND_DECLARE(id, name, arguments, help) int ts_cmd_##id(int argc, char **argv);

@@ -1,0 +1,369 @@
+/* tessera quantize: from a float network to an integer one, with every stage between to look at. */
+#include <argp.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/cmd.h"
+#include "cli/progress.h"
+#include "ir/text_form.h"
+#include "model/float_model.h"
+#include "model/model.h"
+#include "num/float.h"
+#include "quant/quantize.h"
+
+enum {
+    OPTION_CALIB = 256,
+    OPTION_EVAL,
+    OPTION_ROOT,
+    OPTION_LIMIT,
+    OPTION_EVAL_LIMIT,
+    OPTION_SEED,
+    OPTION_BITS,
+    OPTION_STAGE,
+    OPTION_RANGES,
+    OPTION_WEIGHTS,
+    OPTION_EQUALISE,
+    OPTION_KEEP_BIAS,
+    OPTION_NEAREST,
+    OPTION_REPORT,
+    OPTION_JSON
+};
+
+static const struct argp_option options[] = {
+    {"output", 'o', "FILE", 0, "Write FILE: ONNX in the NEMO dialect, or *.tsg in the text form", 0},
+    {"calib", OPTION_CALIB, "DATA", 0, "Samples to calibrate on (labels are not used)", 0},
+    {"eval", OPTION_EVAL, "DATA", 0, "Labelled samples: prints the accuracy of every stage", 0},
+    {"root", OPTION_ROOT, "DIR", 0, "Folder that paths in data descriptions start from", 0},
+    {"limit", OPTION_LIMIT, "N", 0, "Calibrate on a seeded subset of N samples (256)", 0},
+    {"eval-limit", OPTION_EVAL_LIMIT, "N", 0, "Evaluate on a seeded subset of N samples (all)", 0},
+    {"seed", OPTION_SEED, "N", 0, "Another subset (1)", 0},
+    {"bits", OPTION_BITS, "BITS", 0, "8, or w4a8: bits of weights and activations, 2 to 8 (8)", 1},
+    {"stage", OPTION_STAGE, "STAGE", 0, "Stop at fp, fq, qd or id (id); -o then writes that stage", 1},
+    {"ranges", OPTION_RANGES, "METHOD", 0, "Ranges of activations: mse, max or a percentile like 99.9 (mse)",
+     1},
+    {"weights", OPTION_WEIGHTS, "GRAIN", 0, "per-channel or per-layer quanta (per-channel)", 1},
+    {"equalise", OPTION_EQUALISE, NULL, 0, "Match weight ranges across layers first", 1},
+    {"keep-bias", OPTION_KEEP_BIAS, NULL, 0, "No bias correction", 1},
+    {"nearest", OPTION_NEAREST, NULL, 0, "Round weights to the nearest, without error feedback", 1},
+    {"report", OPTION_REPORT, NULL, 0, "Print what quantisation costs layer by layer", 0},
+    {"json", OPTION_JSON, "FILE", 0, "Write the figures for programs", 0},
+    {0},
+};
+
+typedef struct request {
+    const char *model, *calib, *eval, *output, *json;
+    ts_data_options subset, eval_subset;
+    ts_quant_options quant;
+    ts_quant_stage stage;
+    bool report;
+} request;
+
+static bool parse_count(const char *text, uint32_t *out) {
+    uint64_t number;
+    bool good = ts_parse_u64(text, &number) && number > 0 && number <= UINT32_MAX;
+    *out = good ? (uint32_t)number : 0;
+    return good;
+}
+
+/* "8" or "w4a8". */
+static bool parse_bits(const char *text, ts_quant_options *o) {
+    char end;
+    unsigned w, a;
+    if (sscanf(text, "w%ua%u%c", &w, &a, &end) != 2) {
+        if (sscanf(text, "%u%c", &w, &end) != 1) {
+            return false;
+        }
+        a = w;
+    }
+    o->weight_bits = w;
+    o->activation_bits = a;
+    return w >= 2 && w <= 8 && a >= 2 && a <= 8;
+}
+
+static bool parse_ranges(const char *text, ts_quant_options *o) {
+    char *end;
+    if (strcmp(text, "mse") == 0 || strcmp(text, "max") == 0) {
+        o->ranges = text[1] == 's' ? TS_RANGE_MSE : TS_RANGE_MAX;
+        return true;
+    }
+    o->ranges = TS_RANGE_PERCENTILE;
+    o->percentile = strtod(text, &end) / 100;
+    return end != text && *end == '\0' && o->percentile > 0.5 && o->percentile <= 1;
+}
+
+static bool parse_stage(const char *text, ts_quant_stage *out) {
+    for (ts_quant_stage s = TS_STAGE_FP; s <= TS_STAGE_ID; s++) {
+        if (strcmp(text, ts_quant_stage_name(s)) == 0) {
+            *out = s;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_value(int key, char *text, request *r, bool *known) {
+    *known = true;
+    switch (key) {
+        case 'o':
+            r->output = text;
+            return true;
+        case OPTION_CALIB:
+            r->calib = text;
+            return true;
+        case OPTION_EVAL:
+            r->eval = text;
+            return true;
+        case OPTION_ROOT:
+            r->subset.root = r->eval_subset.root = text;
+            return true;
+        case OPTION_LIMIT:
+            return parse_count(text, &r->subset.limit);
+        case OPTION_EVAL_LIMIT:
+            return parse_count(text, &r->eval_subset.limit);
+        case OPTION_SEED:
+            return ts_parse_u64(text, &r->subset.seed) && ts_parse_u64(text, &r->eval_subset.seed);
+        case OPTION_BITS:
+            return parse_bits(text, &r->quant);
+        case OPTION_STAGE:
+            return parse_stage(text, &r->stage);
+        case OPTION_RANGES:
+            return parse_ranges(text, &r->quant);
+        case OPTION_WEIGHTS:
+            r->quant.per_layer = strcmp(text, "per-layer") == 0;
+            return r->quant.per_layer || strcmp(text, "per-channel") == 0;
+        case OPTION_EQUALISE:
+            return r->quant.equalise = true;
+        case OPTION_KEEP_BIAS:
+            return r->quant.keep_bias = true;
+        case OPTION_NEAREST:
+            return r->quant.nearest = true;
+        case OPTION_REPORT:
+            return r->report = true;
+        case OPTION_JSON:
+            r->json = text;
+            return true;
+        default:
+            *known = false;
+            return true;
+    }
+}
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    request *r = state->input;
+    bool known;
+    if (key == ARGP_KEY_ARG) {
+        if (r->model != NULL) {
+            argp_error(state, "one model is quantised at a time");
+        }
+        r->model = text;
+        return 0;
+    }
+    if (key == ARGP_KEY_END) {
+        if (r->model == NULL || r->calib == NULL) {
+            argp_error(state, "a model and --calib are needed");
+        }
+        return 0;
+    }
+    if (!parse_value(key, text, r, &known)) {
+        argp_error(state, "'%s' is not what this option takes; see --help", text);
+    }
+    return known ? 0 : ARGP_ERR_UNKNOWN;
+}
+
+static bool has_suffix(const char *text, const char *suffix) {
+    size_t n = strlen(text), k = strlen(suffix);
+    return n >= k && strcmp(text + n - k, suffix) == 0;
+}
+
+static void print_values(const ts_quant *q) {
+    const ts_qnet *net = q->net;
+    const ts_qvalue *x = &q->values[0];
+    printf("%-28s %-8s %-4s %12s %10s %10s %8s %7s %7s %5s\n", "layer", "op", "type", "quantum", "low",
+           "high", "clipped", "w dB", "y dB", "32bit");
+    printf("%-28.28s %-8s %-4s %12.6g %10.4g %10.4g %7.3f%%\n", net->input_name, "input",
+           ts_type_name(x->type), x->scale, x->seen_low, x->seen_high, 100 * x->clipped);
+    for (uint32_t i = 0; i < net->layers.count; i++) {
+        const ts_qlayer *l = &net->layers.data[i];
+        const ts_qvalue *v = &q->values[i + 1];
+        const ts_qweights *w = &q->layers[i];
+        bool linear = l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR;
+        printf("%-28.28s %-8s %-4s %12.6g %10.4g %10.4g %7.3f%%", l->name, ts_qkind_name(l->kind),
+               v->raw ? "s32" : ts_type_name(v->type), v->scale, v->seen_low, v->seen_high,
+               v->raw ? 0.0 : 100 * v->clipped);
+        if (linear) {
+            printf(" %7.1f", w->snr_db);
+        } else {
+            printf(" %7s", "");
+        }
+        printf(" %7.1f %5s\n", v->snr_db, linear && !v->raw ? (w->wide ? "no" : "yes") : "");
+    }
+}
+
+/* The layer whose output lost most against its float self. */
+static void print_worst(const ts_quant *q) {
+    uint32_t worst = 0;
+    for (uint32_t i = 1; i < q->net->layers.count; i++) {
+        worst = q->values[i + 1].snr_db < q->values[worst + 1].snr_db ? i : worst;
+    }
+    printf("worst signal-to-noise: %s (%.1f dB)\n", q->net->layers.data[worst].name,
+           q->values[worst + 1].snr_db);
+}
+
+typedef struct stages {
+    const request *request;
+    ts_qnet *net;
+    const ts_quant *quant;
+    const ts_data *data;
+    ts_score scores[4];
+} stages;
+
+static ts_status evaluate_stage(ts_arena *arena, stages *s, ts_quant_stage stage, ts_diags *diags) {
+    ts_progress progress = {ts_cli_progress, (void *)(uintptr_t)ts_quant_stage_name(stage)};
+    ts_score *score = &s->scores[stage];
+    if (stage == TS_STAGE_ID) {
+        ts_graph *integer;
+        TS_TRY(ts_quant_integer(arena, s->quant, &integer, diags));
+        TS_TRY(ts_evaluate_integer(arena, integer, 0, s->data, &progress, score, diags));
+    } else {
+        ts_fgraph *graph;
+        TS_TRY(ts_quant_float(arena, s->net, s->quant, stage, &graph, diags));
+        TS_TRY(ts_evaluate_float(arena, graph, s->data, &progress, score, diags));
+    }
+    printf("%s: %u samples", ts_quant_stage_name(stage), score->count);
+    if (score->has_classes) {
+        printf(", top-1 %.2f %%", 100 * score->top1);
+    }
+    if (score->has_auc) {
+        printf(", AUC %.4f", score->auc);
+    }
+    if (score->has_error) {
+        printf(", mean square error %.6g", score->mean_square);
+    }
+    printf("\n");
+    fflush(stdout);
+    return TS_OK;
+}
+
+/* The dialects' JSON file beside the model: what an ONNX file of integers cannot say of its input. */
+static ts_status write_sidecar(ts_arena *arena, const request *r, const ts_quant *q, ts_diags *diags) {
+    const ts_qvalue *x = &q->values[0];
+    char *path = ts_arena_strdup(arena, r->output);
+    memcpy(path + strlen(path) - 5, ".json", 5);
+    json_t *o = json_pack("{s:i, s:s, s:i, s:i, s:i, s:b, s:f}", "BNRelu_bits", 32, "onnx_file",
+                          ts_path_base(r->output), "code reserved space", 0, "n_inputs", 1, "input_bits",
+                          (int)ts_type_bits(x->type), "input_signed", (int)ts_type_is_signed(x->type),
+                          "input_scale", x->scale);
+    char *text = json_dumps(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    ts_status status = ts_file_write(path, text, strlen(text), diags);
+    free(text);
+    json_decref(o);
+    return status;
+}
+
+static ts_status write_stage(ts_arena *arena, const request *r, const ts_qnet *net, const ts_quant *q,
+                             ts_diags *diags) {
+    ts_text text = {.arena = arena};
+    ts_graph *integer;
+    if (r->stage != TS_STAGE_ID) {
+        ts_fgraph *graph;
+        TS_TRY(ts_quant_float(arena, net, q, r->stage, &graph, diags));
+        ts_fgraph_print(&text, graph);
+        return ts_file_write(r->output, text.data, text.size, diags);
+    }
+    TS_TRY(ts_quant_integer(arena, q, &integer, diags));
+    if (has_suffix(r->output, ".tsg")) {
+        ts_graph_print(&text, integer);
+        return ts_file_write(r->output, text.data, text.size, diags);
+    }
+    if (!has_suffix(r->output, ".onnx")) {
+        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "'%s' ends neither in .onnx nor in .tsg",
+                        r->output);
+    }
+    TS_TRY(ts_model_write_nemo(integer, r->output, diags));
+    return write_sidecar(arena, r, q, diags);
+}
+
+static ts_status write_json(const request *r, const stages *s, ts_diags *diags) {
+    json_t *o = json_pack("{s:s, s:i, s:i}", "model", r->model, "weight_bits", (int)r->quant.weight_bits,
+                          "activation_bits", (int)r->quant.activation_bits);
+    json_t *layers = json_array(), *scores = json_object();
+    for (uint32_t i = 0; i < s->net->layers.count; i++) {
+        const ts_qlayer *l = &s->net->layers.data[i];
+        const ts_qvalue *v = &s->quant->values[i + 1];
+        json_array_append_new(
+            layers,
+            json_pack("{s:I, s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:b}", "index", (json_int_t)i,
+                      "name", l->name, "op", ts_qkind_name(l->kind), "type",
+                      v->raw ? "s32" : ts_type_name(v->type), "quantum", v->scale, "low", v->seen_low, "high",
+                      v->seen_high, "clipped", v->clipped, "weights_db", s->quant->layers[i].snr_db,
+                      "output_db", v->snr_db, "wide", (int)s->quant->layers[i].wide));
+    }
+    for (ts_quant_stage k = TS_STAGE_FP; s->data != NULL && k <= TS_STAGE_ID; k++) {
+        if (s->scores[k].has_classes) {
+            json_object_set_new(scores, ts_quant_stage_name(k), json_real(s->scores[k].top1));
+        }
+    }
+    json_object_set_new(o, "layers", layers);
+    json_object_set_new(o, "top1", scores);
+    char *text = json_dumps(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    ts_status status = ts_file_write(r->json, text, strlen(text), diags);
+    free(text);
+    json_decref(o);
+    return status;
+}
+
+static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
+    ts_data calibration, data;
+    ts_fgraph *graph;
+    ts_quant *quant;
+    stages s = {.request = r};
+    ts_progress progress = {ts_cli_progress, (void *)(uintptr_t) "quantising"};
+    TS_TRY(ts_float_model_read(arena, r->model, NULL, &graph, diags));
+    ts_fgraph_fold(graph);
+    TS_TRY(ts_qnet_read(arena, graph, &s.net, diags));
+    TS_TRY(ts_data_read(arena, r->calib, &r->subset, &calibration, diags));
+    TS_TRY(ts_quantize(arena, s.net, &calibration, &r->quant, &progress, &quant, diags));
+    s.quant = quant;
+    if (r->report) {
+        print_values(quant);
+    }
+    print_worst(quant);
+    if (r->eval != NULL) {
+        TS_TRY(ts_data_read(arena, r->eval, &r->eval_subset, &data, diags));
+        s.data = &data;
+        for (ts_quant_stage k = TS_STAGE_FP; k <= r->stage; k++) {
+            TS_TRY(evaluate_stage(arena, &s, k, diags));
+        }
+    }
+    if (r->output != NULL) {
+        TS_TRY(write_stage(arena, r, s.net, quant, diags));
+        printf("%s: %s, input step %.9g\n", r->output, ts_quant_stage_name(r->stage), quant->values[0].scale);
+    }
+    return r->json == NULL ? TS_OK : write_json(r, &s, diags);
+}
+
+int ts_cmd_quantize(int argc, char **argv) {
+    static const struct argp parser = {
+        .options = options,
+        .parser = parse,
+        .args_doc = "MODEL --calib DATA -o FILE",
+        .doc =
+            "Quantise a float network after training: FullPrecision, FakeQuantized, QuantizedDeployable, "
+            "IntegerDeployable.",
+    };
+    request r = {.subset = {.seed = 1, .limit = 256}, .eval_subset = {.seed = 1}, .stage = TS_STAGE_ID};
+    r.quant = ts_quant_defaults();
+    argp_err_exit_status = TS_BAD_INPUT;
+    if (argp_parse(&parser, argc, argv, 0, NULL, &r) != 0) {
+        return TS_BAD_INPUT;
+    }
+    ts_arena *arena = ts_arena_new("quantize", 0);
+    ts_diags diags = {.arena = arena, .file = r.model};
+    int status = ts_cli_finish(&diags, quantize(arena, &r, &diags));
+    ts_arena_free(arena);
+    return status;
+}

@@ -1,0 +1,447 @@
+#include "quant/quantize.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "num/float.h"
+#include "quant/ranges.h"
+#include "quant/rounding.h"
+#include "quant/stage.h"
+
+enum {
+    FACTOR_BITS = 13, /* of the factors of additions and average pools */
+    KAPPA_BITS = 11,  /* of the largest kappa of a layer, at most (NEMO's 12 bits with sign) */
+    KAPPA_LEAST = 6,  /* and at least, where 32 bits are to suffice */
+    KAPPA_SMALLEST = 16
+};
+
+ts_quant_options ts_quant_defaults(void) {
+    return (ts_quant_options){
+        .weight_bits = 8, .activation_bits = 8, .ranges = TS_RANGE_MSE, .percentile = 0.9999};
+}
+
+/* A value on all calibration samples, float and quantised; freed after its last reader. */
+typedef struct held {
+    ts_arena *arena;
+    float *exact, *quantised;
+    uint32_t readers;
+} held;
+
+typedef struct walk {
+    ts_quant *quant;
+    const ts_data *data;
+    held *values;
+    ts_diags *diags;
+} walk;
+
+static uint64_t elements_of(const ts_qnet *net, uint32_t value) {
+    uint32_t h, w, c;
+    ts_qnet_shape(net, value, &h, &w, &c);
+    return (uint64_t)h * w * c;
+}
+
+static ts_ftensor map_of(const ts_qnet *net, uint32_t value) {
+    ts_ftensor t = {
+        .name = "value", .rank = 4, .dims = {1}, .layout = TS_LAYOUT_CHANNELS_LAST, .producer = TS_NONE};
+    ts_qnet_shape(net, value, &t.dims[1], &t.dims[2], &t.dims[3]);
+    return t;
+}
+
+/* Computes layer `i` on all samples at a stage, from the values of that stage. `sums`, `out` may be NULL. */
+static ts_status run_layer(const walk *w, uint32_t i, ts_quant_stage stage, float *sums, float *out) {
+    const ts_qnet *net = w->quant->net;
+    const ts_qlayer *l = &net->layers.data[i];
+    ts_arena *scratch = ts_arena_new("layer", 0);
+    ts_fgraph *graph = ts_fgraph_new(scratch, l->name);
+    ts_tensor_id in[2] = {0}, sum, result;
+    const float *x[2] = {NULL};
+    uint64_t count = elements_of(net, i + 1);
+    for (uint32_t k = 0; k < l->input_count; k++) {
+        ts_ftensor t = map_of(net, l->inputs[k]);
+        const held *from = &w->values[l->inputs[k]];
+        in[k] = ts_fgraph_add_tensor(graph, &t);
+        TS_PUSH(scratch, &graph->inputs, in[k]);
+        x[k] = stage == TS_STAGE_FP ? from->exact : from->quantised;
+    }
+    ts_status status = ts__stage_layer(graph, net, w->quant, i, stage, in, &sum, &result, w->diags);
+    ts_fsession *session = status == TS_OK ? ts_fsession_new(scratch, graph) : NULL;
+    for (uint32_t n = 0; status == TS_OK && n < w->data->count; n++) {
+        ts_fsession_run(session, x);
+        if (sums != NULL) {
+            memcpy(sums + n * count, ts_fsession_value(session, sum), count * sizeof *sums);
+        }
+        if (out != NULL) {
+            memcpy(out + n * count, ts_fsession_value(session, result), count * sizeof *out);
+        }
+        for (uint32_t k = 0; k < l->input_count; k++) {
+            x[k] += elements_of(net, l->inputs[k]);
+        }
+    }
+    ts_arena_free(scratch);
+    return status;
+}
+
+static bool is_linear(const ts_qlayer *l) { return l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR; }
+
+static double nearest(double v) { return floor(v + 0.5); }
+
+/* Cuts an integer to the 24 bits that float32, and so the ONNX dialect, holds. */
+static int64_t to_float_bits(double v) {
+    int exponent;
+    double part = frexp(v, &exponent);
+    return (int64_t)ldexp(nearest(ldexp(part, 24)), exponent - 24);
+}
+
+/* Ends of the accumulator of channel c over every input that the grid admits. */
+static void reach(const ts_qlayer *l, const ts_qvalue *x, const int8_t *values, uint32_t c, double *low,
+                  double *high) {
+    *low = *high = 0;
+    for (uint32_t k = 0; k < l->inner; k++) {
+        double w = values[(size_t)c * l->inner + k];
+        double a = w * (double)ts_type_low(x->type), b = w * (double)ts_type_high(x->type);
+        *low += fmin(a, b);
+        *high += fmax(a, b);
+    }
+}
+
+/* Makes the requantisation exact: with D = 2^k, kappa_c = round(s_x s_w,c D / s_y), and the weight quanta
+ * moved to s_w,c = kappa_c s_y / (s_x D), by under 1/32 of themselves. */
+static void match_scales(const ts_qlayer *l, ts_qweights *q, const double *wanted, double sx, double sy,
+                         int bits) {
+    double largest = 0;
+    for (uint32_t c = 0; c < l->c; c++) {
+        largest = fmax(largest, sx * wanted[c] / sy);
+    }
+    int shift = bits - 1 - (int)floor(log2(largest));
+    shift = shift < 0 ? 0 : shift > 40 ? 40 : shift;
+    q->d = (int64_t)1 << shift;
+    for (uint32_t c = 0; c < l->c; c++) {
+        double kappa = fmax(nearest(sx * wanted[c] / sy * (double)q->d), KAPPA_SMALLEST);
+        q->kappa[c] = (int64_t)kappa;
+        q->scale[c] = kappa * sy / (sx * (double)q->d);
+    }
+}
+
+/* Whether kappa acc + lambda stays in 32 bits for every input. */
+static bool fits_32(const ts_qlayer *l, const ts_qweights *q, const ts_qvalue *x, double sy) {
+    for (uint32_t c = 0; c < l->c; c++) {
+        double low, high, term = (fabs(q->bias[c] + q->half) / sy + 1) * (double)q->d;
+        reach(l, x, q->values, c, &low, &high);
+        double kappa = fabs((double)q->kappa[c]);
+        if (kappa * fmax(-low, high) + term >= 2147483648.0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Chooses quanta and, where the layer is requantised, kappa and D: the finest that 32 bits hold. */
+static void choose_weights(const walk *w, ts_arena *scratch, uint32_t i, const ts__inputs *inputs) {
+    const ts_quant *quant = w->quant;
+    const ts_qlayer *l = &quant->net->layers.data[i];
+    const ts_qvalue *x = &quant->values[l->inputs[0]];
+    ts_qvalue *y = &quant->values[i + 1];
+    ts_qweights *q = &quant->layers[i];
+    double *wanted = TS_NEW_ARRAY(scratch, double, l->c);
+    const float *power = ts__input_power(scratch, l, inputs);
+    q->bits = quant->options.weight_bits;
+    ts__choose_scales(l, power, q->bits, quant->options.per_layer || y->raw, wanted);
+    memcpy(q->scale, wanted, l->c * sizeof *wanted);
+    q->wide = false;
+    if (y->raw) {
+        y->scale = x->scale * wanted[0];
+        ts__round_nearest(l, q->scale, q->bits, q->values);
+        return;
+    }
+    for (int bits = KAPPA_BITS; bits >= KAPPA_LEAST; bits--) {
+        match_scales(l, q, wanted, x->scale, y->scale, bits);
+        ts__round_nearest(l, q->scale, q->bits, q->values);
+        if (fits_32(l, q, x, y->scale)) {
+            return;
+        }
+    }
+    q->wide = true;
+    match_scales(l, q, wanted, x->scale, y->scale, KAPPA_BITS);
+    ts__round_nearest(l, q->scale, q->bits, q->values);
+}
+
+/* Mean over samples and places of a - b, per channel. */
+static void mean_difference(const float *a, const float *b, uint64_t count, uint32_t channels, double *out) {
+    memset(out, 0, channels * sizeof *out);
+    for (uint64_t i = 0; i < count; i++) {
+        out[i % channels] += (double)a[i] - (double)b[i];
+    }
+    for (uint32_t c = 0; c < channels; c++) {
+        out[c] /= (double)(count / channels);
+    }
+}
+
+/* Moves the biases so that every channel's mean is that of the float network. */
+static ts_status correct_bias(const walk *w, ts_arena *scratch, uint32_t i, const float *exact_sums) {
+    const ts_qlayer *l = &w->quant->net->layers.data[i];
+    ts_qweights *q = &w->quant->layers[i];
+    uint64_t count = elements_of(w->quant->net, i + 1) * w->data->count;
+    float *sums = TS_NEW_ARRAY(scratch, float, count);
+    double *difference = TS_NEW_ARRAY(scratch, double, l->c);
+    TS_TRY(run_layer(w, i, TS_STAGE_FQ, sums, NULL));
+    mean_difference(exact_sums, sums, count, l->c, difference);
+    for (uint32_t c = 0; c < l->c; c++) {
+        q->bias[c] += difference[c];
+    }
+    return TS_OK;
+}
+
+/* The integers that the biases become. */
+static ts_status finish_bias(const walk *w, uint32_t i) {
+    const ts_qlayer *l = &w->quant->net->layers.data[i];
+    const ts_qvalue *x = &w->quant->values[l->inputs[0]], *y = &w->quant->values[i + 1];
+    ts_qweights *q = &w->quant->layers[i];
+    for (uint32_t c = 0; c < l->c; c++) {
+        double low, high;
+        if (y->raw) {
+            double b = nearest(q->bias[c] / y->scale);
+            reach(l, x, q->values, c, &low, &high);
+            if (low + b < INT32_MIN || high + b > INT32_MAX) {
+                return ts_error(
+                    w->diags, TS_DIAG_VALUE, l->name, ts_qkind_name(l->kind),
+                    "the accumulator passes 32 bits; the last layer's weights are too many or too large");
+            }
+            q->integer_bias[c] = (int32_t)to_float_bits(b);
+        } else {
+            q->lambda[c] = to_float_bits(nearest(((q->bias[c] + q->half) / y->scale + 0.5) * (double)q->d));
+        }
+    }
+    if (!y->raw && is_linear(l)) {
+        q->wide = !fits_32(l, q, x, y->scale);
+    }
+    return TS_OK;
+}
+
+static ts_status quantise_linear(const walk *w, ts_arena *scratch, uint32_t i, const float *exact_sums) {
+    const ts_quant *quant = w->quant;
+    const ts_qlayer *l = &quant->net->layers.data[i];
+    ts_qweights *q = &quant->layers[i];
+    ts__inputs inputs = {.data = w->values[l->inputs[0]].quantised, .count = w->data->count};
+    ts_qnet_shape(quant->net, l->inputs[0], &inputs.h, &inputs.w, &inputs.c);
+    choose_weights(w, scratch, i, &inputs);
+    if (!quant->options.nearest) {
+        (void)ts__round_feedback(l, &inputs, q->scale, q->bits, q->values);
+    }
+    if (!quant->options.keep_bias) {
+        TS_TRY(correct_bias(w, scratch, i, exact_sums));
+    }
+    return finish_bias(w, i);
+}
+
+/* a[c] x + b[c]: kappa_c = round(a_c s_x D / s_y), as fine as 32 bits hold. */
+static ts_status quantise_affine(const walk *w, uint32_t i) {
+    const ts_qlayer *l = &w->quant->net->layers.data[i];
+    const ts_qvalue *x = &w->quant->values[l->inputs[0]], *y = &w->quant->values[i + 1];
+    ts_qweights *q = &w->quant->layers[i];
+    double largest = 1e-30, term = 0;
+    for (uint32_t c = 0; c < l->c; c++) {
+        largest = fmax(largest, fabs((double)l->weights[c]) * x->scale / y->scale);
+        term = fmax(term, fabs(q->bias[c]) / y->scale + 1);
+    }
+    double room = 2147483647.0 / (largest * (double)ts_type_high(x->type) + largest + term);
+    int shift = (int)floor(log2(room < 1 ? 1 : room));
+    shift = shift > 20 ? 20 : shift;
+    q->d = (int64_t)1 << shift;
+    for (uint32_t c = 0; c < l->c; c++) {
+        q->kappa[c] = to_float_bits(nearest((double)l->weights[c] * x->scale / y->scale * (double)q->d));
+    }
+    return finish_bias(w, i);
+}
+
+/* Factors m / D of two ratios of quanta: D = 2^k with the larger m in FACTOR_BITS. */
+static void choose_factors(ts_qweights *q, const double *ratios, uint32_t count, int bits) {
+    double largest = count == 2 ? fmax(ratios[0], ratios[1]) : ratios[0];
+    int shift = bits - 1 - (int)floor(log2(largest));
+    shift = shift < 0 ? 0 : shift > 40 ? 40 : shift;
+    q->d = (int64_t)1 << shift;
+    for (uint32_t k = 0; k < count; k++) {
+        q->m[k] = (int64_t)fmax(nearest(ratios[k] * (double)q->d), 1);
+    }
+}
+
+static void quantise_pointless(const walk *w, uint32_t i) {
+    const ts_qlayer *l = &w->quant->net->layers.data[i];
+    const ts_qvalue *values = w->quant->values;
+    ts_qweights *q = &w->quant->layers[i];
+    double sy = values[i + 1].scale;
+    if (l->kind == TS_QUANT_ADD) {
+        double ratios[2] = {values[l->inputs[0]].scale / sy, values[l->inputs[1]].scale / sy};
+        choose_factors(q, ratios, 2, FACTOR_BITS);
+    } else if (l->kind == TS_QUANT_AVG_POOL) {
+        uint32_t size = l->window.kernel_h * l->window.kernel_w;
+        double ratio = values[l->inputs[0]].scale / (sy * size);
+        int bits = 30 - 8 - (int)ceil(log2((double)size));
+        choose_factors(q, &ratio, 1, bits < FACTOR_BITS ? (bits < 4 ? 4 : bits) : FACTOR_BITS);
+    }
+}
+
+/* 10 log10 of the power of `exact` over that of its difference to `other`. */
+static double signal_to_noise(const float *exact, const float *other, uint64_t count) {
+    double signal = 1e-30, noise = 1e-30;
+    for (uint64_t i = 0; i < count; i++) {
+        double e = (double)exact[i] - (double)other[i];
+        signal += (double)exact[i] * (double)exact[i];
+        noise += e * e;
+    }
+    return 10 * log10(signal / noise);
+}
+
+static void weight_noise(ts_arena *scratch, const ts_quant *quant, uint32_t i) {
+    const ts_qlayer *l = &quant->net->layers.data[i];
+    const float *rounded = ts__stage_weights(scratch, quant->net, quant, i, TS_STAGE_FQ);
+    quant->layers[i].snr_db = signal_to_noise(l->weights, rounded, (uint64_t)l->c * l->inner);
+}
+
+static void hold(const walk *w, uint32_t value) {
+    held *h = &w->values[value];
+    uint64_t count = elements_of(w->quant->net, value) * w->data->count;
+    h->arena = ts_arena_new("calibration", 0);
+    h->exact = TS_NEW_ARRAY(h->arena, float, count);
+    h->quantised = TS_NEW_ARRAY(h->arena, float, count);
+    h->readers = 0;
+    for (uint32_t i = 0; i < w->quant->net->layers.count; i++) {
+        const ts_qlayer *l = &w->quant->net->layers.data[i];
+        for (uint32_t k = 0; k < l->input_count; k++) {
+            h->readers += l->inputs[k] == value;
+        }
+    }
+}
+
+static void let_go(const walk *w, uint32_t value) {
+    held *h = &w->values[value];
+    if (h->arena != NULL && (h->readers == 0 || --h->readers == 0)) {
+        ts_arena_free(h->arena);
+        *h = (held){0};
+    }
+}
+
+static void take_inputs(const walk *w, ts_arena *scratch) {
+    const ts_qnet *net = w->quant->net;
+    const ts_qvalue *v = &w->quant->values[0];
+    ts_ftensor input = map_of(net, 0);
+    uint64_t count = elements_of(net, 0);
+    float *room = TS_NEW_ARRAY(scratch, float, ts_data_scratch(w->data));
+    hold(w, 0);
+    for (uint32_t n = 0; n < w->data->count; n++) {
+        float *x = w->values[0].exact + n * count;
+        ts_data_sample(w->data, n, &input, room, x);
+        for (uint64_t k = 0; k < count; k++) {
+            w->values[0].quantised[n * count + k] =
+                ts_fake_quant(x[k], v->scale, 0.5, (float)v->low, (float)v->high);
+        }
+    }
+}
+
+static ts_status quantise_layer(const walk *w, ts_arena *scratch, uint32_t i) {
+    ts_quant *quant = w->quant;
+    const ts_qlayer *l = &quant->net->layers.data[i];
+    uint64_t count = elements_of(quant->net, i + 1) * w->data->count;
+    float *exact_sums = TS_NEW_ARRAY(scratch, float, is_linear(l) ? count : 0);
+    hold(w, i + 1);
+    held *y = &w->values[i + 1];
+    TS_TRY(run_layer(w, i, TS_STAGE_FP, is_linear(l) ? exact_sums : NULL, y->exact));
+    if (is_linear(l)) {
+        TS_TRY(quantise_linear(w, scratch, i, exact_sums));
+        weight_noise(scratch, quant, i);
+    } else if (l->kind == TS_QUANT_AFFINE) {
+        TS_TRY(quantise_affine(w, i));
+    } else {
+        quantise_pointless(w, i);
+    }
+    TS_TRY(run_layer(w, i, TS_STAGE_QD, NULL, y->quantised));
+    quant->values[i + 1].snr_db = signal_to_noise(y->exact, y->quantised, count);
+    return TS_OK;
+}
+
+/* An addition rounds down; half a step in the branch of one operand makes that a rounding to nearest. The
+ * operand is a layer with a bias of its own that nobody else reads and that no clip cuts at zero. */
+static void place_halves(ts_quant *quant) {
+    for (uint32_t i = 0; i < quant->net->layers.count; i++) {
+        const ts_qlayer *l = &quant->net->layers.data[i];
+        bool placed = l->kind != TS_QUANT_ADD;
+        for (uint32_t k = 0; k < 2 && !placed; k++) {
+            const ts_qlayer *from = l->inputs[k] == 0 ? NULL : &quant->net->layers.data[l->inputs[k] - 1];
+            if (from != NULL && (is_linear(from) || from->kind == TS_QUANT_AFFINE) && from->uses == 1 &&
+                from->low == -INFINITY) {
+                quant->layers[l->inputs[k] - 1].half = 0.5 * quant->values[i + 1].scale;
+                placed = true;
+            }
+        }
+    }
+}
+
+static void new_layers(ts_arena *arena, ts_quant *quant) {
+    for (uint32_t i = 0; i < quant->net->layers.count; i++) {
+        const ts_qlayer *l = &quant->net->layers.data[i];
+        ts_qweights *q = &quant->layers[i];
+        q->d = 1;
+        if (!is_linear(l) && l->kind != TS_QUANT_AFFINE) {
+            continue;
+        }
+        q->values = TS_NEW_ARRAY(arena, int8_t, (uint64_t)l->c * l->inner);
+        q->scale = TS_NEW_ARRAY(arena, double, l->c);
+        q->bias = TS_NEW_ARRAY(arena, double, l->c);
+        q->kappa = TS_NEW_ARRAY(arena, int64_t, l->c);
+        q->lambda = TS_NEW_ARRAY(arena, int64_t, l->c);
+        q->integer_bias = TS_NEW_ARRAY(arena, int32_t, l->c);
+        for (uint32_t c = 0; c < l->c; c++) {
+            q->bias[c] = (double)l->bias[c];
+        }
+    }
+}
+
+static ts_status walk_layers(const walk *w, const ts_progress *progress) {
+    const ts_qnet *net = w->quant->net;
+    for (uint32_t i = 0; i < net->layers.count; i++) {
+        ts_arena *scratch = ts_arena_new("quantise layer", 0);
+        if (i == 0) {
+            take_inputs(w, scratch);
+        }
+        ts_status status = quantise_layer(w, scratch, i);
+        ts_arena_free(scratch);
+        TS_TRY(status);
+        for (uint32_t k = 0; k < net->layers.data[i].input_count; k++) {
+            let_go(w, net->layers.data[i].inputs[k]);
+        }
+        if (w->values[i + 1].readers == 0) {
+            let_go(w, i + 1);
+        }
+        if (progress != NULL && progress->report != NULL) {
+            progress->report(progress->object, i + 1, net->layers.count);
+        }
+    }
+    return TS_OK;
+}
+
+ts_status ts_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration,
+                      const ts_quant_options *options, const ts_progress *progress, ts_quant **out,
+                      ts_diags *diags) {
+    if (options->weight_bits < 2 || options->weight_bits > 8 || options->activation_bits < 2 ||
+        options->activation_bits > 8 || calibration->count == 0) {
+        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
+                        "2 to 8 bits and at least one calibration sample are needed");
+    }
+    ts_quant *quant = TS_NEW(arena, ts_quant);
+    *quant = (ts_quant){.net = net, .options = *options};
+    quant->values = TS_NEW_ARRAY(arena, ts_qvalue, net->layers.count + 1);
+    quant->layers = TS_NEW_ARRAY(arena, ts_qweights, net->layers.count);
+    if (options->equalise) {
+        ts_qnet_equalise(net);
+    }
+    new_layers(arena, quant);
+    TS_TRY(ts__choose_grids(quant, calibration, progress, diags));
+    place_halves(quant);
+    walk w = {.quant = quant, .data = calibration, .diags = diags};
+    w.values = TS_NEW_ARRAY(arena, held, net->layers.count + 1);
+    ts_status status = walk_layers(&w, progress);
+    for (uint32_t v = 0; v <= net->layers.count; v++) {
+        ts_arena_free(w.values[v].arena);
+    }
+    *out = quant;
+    return status;
+}

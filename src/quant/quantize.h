@@ -1,0 +1,76 @@
+/* Post-training quantisation: a net of layers becomes integers.
+ *
+ * docs/quantisation.md has the equations. Stages (NEMO's): FullPrecision, the float layers;
+ * FakeQuantized, weights and activations on their grids; QuantizedDeployable, every rounding of the integer
+ * network, in real numbers; IntegerDeployable, the integers. All of them come from one ts_quant. */
+#ifndef TS_QUANT_QUANTIZE_H
+#define TS_QUANT_QUANTIZE_H
+
+#include "quant/data.h"
+#include "quant/evaluate.h"
+#include "quant/net.h"
+
+typedef enum ts_range_method { TS_RANGE_MAX, TS_RANGE_PERCENTILE, TS_RANGE_MSE } ts_range_method;
+
+typedef struct ts_quant_options {
+    uint32_t weight_bits, activation_bits; /* 2 to 8 */
+    bool per_layer;                        /* one weight quantum a layer, else one an output channel */
+    ts_range_method ranges;                /* of activations */
+    double percentile;                     /* share of activations within the range, TS_RANGE_PERCENTILE */
+    bool equalise;                         /* match weight ranges across layers first */
+    bool keep_bias;                        /* no bias correction */
+    bool nearest; /* round each weight to the nearest, not for the smallest error of the layer */
+} ts_quant_options;
+
+/* Eight bits, a quantum a channel, MSE ranges, bias correction, error-feedback rounding. */
+ts_quant_options ts_quant_defaults(void);
+
+/* The grid of a value (0: input, i + 1: output of layer i) and what it costs. */
+typedef struct ts_qvalue {
+    bool raw; /* 32-bit accumulators: no grid of its own; `scale` is the accumulator's quantum */
+    ts_type type;
+    double scale;
+    int32_t low, high;          /* clip */
+    double seen_low, seen_high; /* on the calibration set */
+    double clipped;             /* share of calibration values beyond the grid */
+    double snr_db;              /* quantised against float, on the calibration set */
+} ts_qvalue;
+
+typedef struct ts_qweights {
+    uint32_t bits;
+    int8_t *values; /* as ts_qlayer.weights */
+    double *scale;  /* one an output channel */
+    double *bias;   /* real, corrected; per output channel */
+    double snr_db;
+    int64_t *kappa, *lambda; /* AFFINE, CONV, LINEAR but the raw ones: y = floor((kappa acc + lambda) / d) */
+    int32_t *integer_bias;   /* raw ones */
+    int64_t m[2];            /* ADD: factors; AVG_POOL: m[0] */
+    int64_t d;
+    double half; /* real; added to the bias so that the addition behind it rounds to nearest */
+    bool wide;   /* kappa acc + lambda may pass 32 bits */
+} ts_qweights;
+
+typedef struct ts_quant {
+    const ts_qnet *net;
+    ts_quant_options options;
+    ts_qvalue *values;   /* layers + 1 */
+    ts_qweights *layers; /* layers */
+} ts_quant;
+
+/* Calibrates on all samples of `calibration` and quantises. The net's weights may be changed (equalised). */
+ts_status ts_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration,
+                      const ts_quant_options *options, const ts_progress *progress, ts_quant **out,
+                      ts_diags *diags);
+
+typedef enum ts_quant_stage { TS_STAGE_FP, TS_STAGE_FQ, TS_STAGE_QD, TS_STAGE_ID } ts_quant_stage;
+
+const char *ts_quant_stage_name(ts_quant_stage stage);
+
+/* The network at stage FP, FQ or QD as a float graph. `quant` may be NULL for FP. */
+ts_status ts_quant_float(ts_arena *arena, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
+                         ts_fgraph **out, ts_diags *diags);
+
+/* The network at stage ID, verified. */
+ts_status ts_quant_integer(ts_arena *arena, const ts_quant *quant, ts_graph **out, ts_diags *diags);
+
+#endif

@@ -1,0 +1,238 @@
+#include "quant/stage.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Guards a floor against the last bits of float arithmetic: far below one step of any m / D. */
+#define FLOOR_GUARD (1.0 / 16384)
+
+static const char *const stage_names[] = {"fp", "fq", "qd", "id"};
+
+const char *ts_quant_stage_name(ts_quant_stage stage) { return stage_names[stage]; }
+
+typedef struct maker {
+    ts_fgraph *graph;
+    const ts_qnet *net;
+    const ts_quant *quant;
+    const ts_qlayer *layer;
+    uint32_t index;
+    ts_quant_stage stage;
+    ts_diags *diags;
+} maker;
+
+static ts_status add(const maker *m, ts_fnode *node, const char *part, const ts_ftensor *shape,
+                     ts_tensor_id *out) {
+    node->name = m->layer->name;
+    node->file_index = m->layer->file_index;
+    const char *name = ts_arena_printf(m->graph->arena, "%s%s", m->layer->name, part);
+    return ts_fgraph_add_node(m->graph, node, name, shape, out, m->diags);
+}
+
+static ts_tensor_id constant(const maker *m, const char *part, uint32_t rank, const uint32_t *dims,
+                             const float *data) {
+    return ts_fgraph_add_constant(m->graph, ts_arena_printf(m->graph->arena, "%s%s", m->layer->name, part),
+                                  rank, dims, data);
+}
+
+const float *ts__stage_weights(ts_arena *arena, const ts_qnet *net, const ts_quant *quant, uint32_t i,
+                               ts_quant_stage stage) {
+    const ts_qlayer *l = &net->layers.data[i];
+    if (stage == TS_STAGE_FP || quant == NULL || l->kind == TS_QUANT_AFFINE) {
+        return l->weights;
+    }
+    const ts_qweights *q = &quant->layers[i];
+    float *weights = TS_NEW_ARRAY(arena, float, (uint64_t)l->c * l->inner);
+    for (uint32_t c = 0; c < l->c; c++) {
+        for (uint32_t k = 0; k < l->inner; k++) {
+            size_t at = (size_t)c * l->inner + k;
+            weights[at] = (float)(q->values[at] * q->scale[c]);
+        }
+    }
+    return weights;
+}
+
+/* Biases: the net's; corrected; or what the integers mean. */
+static const float *bias_of(const maker *m) {
+    const ts_qlayer *l = m->layer;
+    if (m->stage == TS_STAGE_FP) {
+        return l->bias;
+    }
+    const ts_qweights *q = &m->quant->layers[m->index];
+    const ts_qvalue *y = &m->quant->values[m->index + 1];
+    float *bias = TS_NEW_ARRAY(m->graph->arena, float, l->c);
+    for (uint32_t c = 0; c < l->c; c++) {
+        double b = q->bias[c];
+        if (m->stage == TS_STAGE_QD && y->raw) {
+            b = q->integer_bias[c] * y->scale;
+        } else if (m->stage == TS_STAGE_QD) {
+            b = ((double)q->lambda[c] / (double)q->d - 0.5) * y->scale;
+        }
+        bias[c] = (float)b;
+    }
+    return bias;
+}
+
+static ts_status make_conv(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
+    const ts_qlayer *l = m->layer;
+    uint32_t taps = l->window.kernel_h * l->window.kernel_w;
+    uint32_t dims[] = {l->c, l->window.kernel_h, l->window.kernel_w, l->inner / taps};
+    const float *w = ts__stage_weights(m->graph->arena, m->net, m->quant, m->index, m->stage);
+    ts_fnode n = {.op = TS_FOP_CONV, .input_count = 3, .groups = l->groups, .window = l->window};
+    n.inputs[0] = x;
+    n.inputs[1] = constant(m, ".weights", 4, dims, w);
+    n.inputs[2] = constant(m, ".bias", 1, dims, bias_of(m));
+    return add(m, &n, ".sum", NULL, out);
+}
+
+static ts_status make_linear(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
+    const ts_qlayer *l = m->layer;
+    uint32_t dims[] = {l->c, l->inner};
+    const float *w = ts__stage_weights(m->graph->arena, m->net, m->quant, m->index, m->stage);
+    ts_ftensor flat = {.rank = 2, .dims = {1, l->inner}}, map = {.rank = 4, .dims = {1, 1, 1, l->c}};
+    ts_fnode reshape = {.op = TS_FOP_RESHAPE, .input_count = 1, .inputs = {x}};
+    ts_fnode gemm = {.op = TS_FOP_GEMM, .input_count = 3, .trans_b = true, .alpha = 1.0f, .beta = 1.0f};
+    TS_TRY(add(m, &reshape, ".flat", &flat, &gemm.inputs[0]));
+    gemm.inputs[1] = constant(m, ".weights", 2, dims, w);
+    gemm.inputs[2] = constant(m, ".bias", 1, dims, bias_of(m));
+    TS_TRY(add(m, &gemm, ".product", NULL, &reshape.inputs[0]));
+    return add(m, &reshape, ".sum", &map, out);
+}
+
+/* x times a number that differs from 1 by the rounding of an integer factor. */
+static ts_status make_factor(const maker *m, double factor, const char *part, ts_tensor_id x,
+                             ts_tensor_id *out) {
+    float value = (float)factor;
+    uint32_t one = 1;
+    ts_fnode n = {.op = TS_FOP_MUL, .input_count = 2, .inputs = {x}};
+    n.inputs[1] = constant(m, part, 1, &one, ts_arena_copy(m->graph->arena, &value, sizeof value));
+    return add(m, &n, part, NULL, out);
+}
+
+static ts_status make_add(const maker *m, const ts_tensor_id *in, ts_tensor_id *out) {
+    ts_fnode n = {.op = TS_FOP_ADD, .input_count = 2, .inputs = {in[0], in[1]}};
+    for (uint32_t k = 0; m->stage == TS_STAGE_QD && k < 2; k++) {
+        const ts_qweights *q = &m->quant->layers[m->index];
+        double quantum = m->quant->values[m->layer->inputs[k]].scale;
+        double factor = (double)q->m[k] / (double)q->d * m->quant->values[m->index + 1].scale / quantum;
+        TS_TRY(make_factor(m, factor, k == 0 ? ".factor1" : ".factor2", in[k], &n.inputs[k]));
+    }
+    return add(m, &n, ".sum", NULL, out);
+}
+
+static ts_status make_pool(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
+    const ts_qlayer *l = m->layer;
+    bool average = l->kind == TS_QUANT_AVG_POOL, deployed = average && m->stage == TS_STAGE_QD;
+    ts_fnode n = {.op = average ? TS_FOP_AVG_POOL : TS_FOP_MAX_POOL, .input_count = 1, .inputs = {x}};
+    n.window = l->window;
+    n.count_pad = l->count_pad || deployed;
+    TS_TRY(add(m, &n, deployed ? ".mean" : ".sum", NULL, out));
+    if (!deployed) {
+        return TS_OK;
+    }
+    const ts_qweights *q = &m->quant->layers[m->index];
+    double size = (double)l->window.kernel_h * l->window.kernel_w;
+    double factor = size * (double)q->m[0] / (double)q->d * m->quant->values[m->index + 1].scale /
+                    m->quant->values[l->inputs[0]].scale;
+    return make_factor(m, factor, ".factor", *out, out);
+}
+
+static ts_status make_affine(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
+    const ts_qlayer *l = m->layer;
+    const float *a = l->weights;
+    if (m->stage == TS_STAGE_QD) {
+        const ts_qweights *q = &m->quant->layers[m->index];
+        double ratio =
+            m->quant->values[m->index + 1].scale / m->quant->values[l->inputs[0]].scale / (double)q->d;
+        float *rounded = TS_NEW_ARRAY(m->graph->arena, float, l->c);
+        for (uint32_t c = 0; c < l->c; c++) {
+            rounded[c] = (float)((double)q->kappa[c] * ratio);
+        }
+        a = rounded;
+    }
+    ts_fnode scale = {.op = TS_FOP_MUL, .input_count = 2, .inputs = {x}},
+             shift = {.op = TS_FOP_ADD, .input_count = 2};
+    scale.inputs[1] = constant(m, ".scale", 1, &l->c, a);
+    TS_TRY(add(m, &scale, ".scaled", NULL, &shift.inputs[0]));
+    shift.inputs[1] = constant(m, ".shift", 1, &l->c, bias_of(m));
+    return add(m, &shift, ".sum", NULL, out);
+}
+
+ts_status ts__stage_grid(ts_fgraph *graph, const ts_qvalue *value, const char *name, double offset,
+                         ts_tensor_id x, ts_tensor_id *out, ts_diags *diags) {
+    ts_fnode n = {.op = TS_FOP_FAKE_QUANT, .name = name, .input_count = 1, .inputs = {x}};
+    n.scale = value->scale;
+    n.offset = offset;
+    n.low = (float)value->low;
+    n.high = (float)value->high;
+    return ts_fgraph_add_node(graph, &n, name, NULL, out, diags);
+}
+
+static ts_status make_end(const maker *m, ts_tensor_id sum, ts_tensor_id *out) {
+    const ts_qlayer *l = m->layer;
+    *out = sum;
+    if (m->stage == TS_STAGE_FP) {
+        ts_fnode n = {.op = TS_FOP_CLIP, .input_count = 1, .inputs = {sum}, .low = l->low, .high = l->high};
+        return l->low == -INFINITY && l->high == INFINITY ? TS_OK : add(m, &n, "", NULL, out);
+    }
+    const ts_qvalue *y = &m->quant->values[m->index + 1];
+    if (y->raw || l->kind == TS_QUANT_MAX_POOL) {
+        return TS_OK;
+    }
+    bool floors = m->stage == TS_STAGE_QD && (l->kind == TS_QUANT_ADD || l->kind == TS_QUANT_AVG_POOL);
+    return ts__stage_grid(m->graph, y, l->name, floors ? FLOOR_GUARD : 0.5, sum, out, m->diags);
+}
+
+ts_status ts__stage_layer(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, uint32_t i,
+                          ts_quant_stage stage, const ts_tensor_id *in, ts_tensor_id *sum, ts_tensor_id *out,
+                          ts_diags *diags) {
+    maker m = {graph, net, quant, &net->layers.data[i], i, stage, diags};
+    switch (m.layer->kind) {
+        case TS_QUANT_CONV:
+            TS_TRY(make_conv(&m, in[0], sum));
+            break;
+        case TS_QUANT_LINEAR:
+            TS_TRY(make_linear(&m, in[0], sum));
+            break;
+        case TS_QUANT_ADD:
+            TS_TRY(make_add(&m, in, sum));
+            break;
+        case TS_QUANT_MAX_POOL:
+        case TS_QUANT_AVG_POOL:
+            TS_TRY(make_pool(&m, in[0], sum));
+            break;
+        case TS_QUANT_AFFINE:
+            TS_TRY(make_affine(&m, in[0], sum));
+            break;
+    }
+    return make_end(&m, *sum, out);
+}
+
+ts_status ts__stage_network(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
+                            ts_tensor_id *values, ts_tensor_id *sums, ts_diags *diags) {
+    ts_ftensor input = {.name = net->input_name, .rank = 4, .dims = {1, net->h, net->w, net->c}};
+    input.layout = TS_LAYOUT_CHANNELS_LAST;
+    input.producer = TS_NONE;
+    values[0] = ts_fgraph_add_tensor(graph, &input);
+    TS_PUSH(graph->arena, &graph->inputs, values[0]);
+    if (stage != TS_STAGE_FP) {
+        TS_TRY(ts__stage_grid(graph, &quant->values[0], net->input_name, 0.5, values[0], &values[0], diags));
+    }
+    for (uint32_t i = 0; i < net->layers.count; i++) {
+        const ts_qlayer *l = &net->layers.data[i];
+        ts_tensor_id in[2] = {values[l->inputs[0]], values[l->inputs[1]]};
+        TS_TRY(ts__stage_layer(graph, net, quant, i, stage, in, &sums[i], &values[i + 1], diags));
+    }
+    for (uint32_t i = 0; i < net->outputs.count; i++) {
+        TS_PUSH(graph->arena, &graph->outputs, values[net->outputs.data[i]]);
+    }
+    return TS_OK;
+}
+
+ts_status ts_quant_float(ts_arena *arena, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
+                         ts_fgraph **out, ts_diags *diags) {
+    TS_ASSERT(stage == TS_STAGE_FP || (quant != NULL && stage != TS_STAGE_ID), "a float stage");
+    *out = ts_fgraph_new(arena, net->name);
+    ts_tensor_id *values = TS_NEW_ARRAY(arena, ts_tensor_id, net->layers.count + 1);
+    ts_tensor_id *sums = TS_NEW_ARRAY(arena, ts_tensor_id, net->layers.count);
+    return ts__stage_network(*out, net, quant, stage, values, sums, diags);
+}
