@@ -393,6 +393,8 @@ served:
             c->by_cause[TS_SIM_ICACHE] += stall;
             c->imiss += stall;
             t += stall;
+            c->late = c->late_at == t - stall ? c->late + stall : stall;
+            c->late_at = t;
             c->arrived = t;
             PARK(TS__PARK_FILLED);
         }

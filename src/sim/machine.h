@@ -20,8 +20,8 @@ enum {
     TS__CORES = 9,      /* cluster cores at most, then the fabric controller */
     TS__FC = TS__CORES, /* its number inside this room */
     TS__CORE_SLOTS = TS__CORES + 1,
-    TS__UNIT_DMA_IN = 16, /* bits of the timing wheel beyond the cores */
-    TS__UNIT_DMA_OUT = 17,
+    TS__UNIT_DMA_OUT = 16, /* bits of the timing wheel beyond the cores */
+    TS__UNIT_DMA_IN = 17,
     TS__UNIT_L3 = 18,
     TS__UNIT_DMA_DONE = 19,
     TS__UNITS = 20,
@@ -133,7 +133,8 @@ typedef struct ts__core {
     ts__slot *loop_end[2], *loop_start[2];
     ts__slot fixup; /* stands for a hardware loop's start when arriving there costs something */
     ts__slot *fixup_target;
-    uint64_t access_at; /* cycle of the first half of a word-crossing access */
+    uint64_t late_at, late; /* the instruction that leaves decode at late_at waited that long for its fetch */
+    uint64_t access_at;     /* cycle of the first half of a word-crossing access */
     /* counters */
     uint64_t by_cause[TS_SIM_CAUSE_COUNT];  /* without ISSUED */
     uint64_t by_class[TS_SIM_CLASS_COUNT];  /* without ALU */
@@ -202,9 +203,9 @@ typedef struct ts__dma_stream {
     uint32_t at, line_at; /* bytes of the transfer, of its line, that are moved */
     uint32_t line_beats, burst_bytes;
     uint32_t beat_bytes;
-    uint32_t pending; /* banks that this beat still waits for */
-    uint64_t asked_at;       /* cycle in which it first asked for them */
-    uint64_t free_at; /* earliest first beat of the next transfer */
+    uint32_t pending;  /* banks that this beat still waits for */
+    uint64_t asked_at; /* cycle in which it first asked for them */
+    uint64_t free_at;  /* earliest first beat of the next transfer */
     uint64_t begun_at;
 } ts__dma_stream;
 
@@ -282,8 +283,8 @@ struct ts_sim {
     uint32_t far; /* units whose time lies beyond the wheel */
     uint64_t max_cycles;
     /* banks of L1 */
-    uint8_t bank[TS__UNITS];      /* of the access that a core is parked at, or TS__NO_BANK */
-    uint64_t bank_at[TS__BANKS];  /* last cycle in which it granted */
+    uint8_t bank[TS__UNITS];     /* of the access that a core is parked at, or TS__NO_BANK */
+    uint64_t bank_at[TS__BANKS]; /* last cycle in which it granted */
     uint32_t bank_mask;
     uint32_t l1_base, l1_size, l2_base, l2_size;
     uint8_t *l1, *l2;
@@ -395,6 +396,8 @@ bool ts__l3_copy(ts_sim *sim, uint64_t address, void *data, size_t size, bool wr
 /* sim.c */
 void ts__call_marks(ts_sim *sim, ts__core *core);
 
+/* Cycles that instruction t waited for its own fetch and that a counter read by it does not show yet. */
+uint64_t ts__hidden_wait(const ts_sim *sim, const ts__core *core, uint64_t t);
 void ts__interrupt_register(ts_sim *sim, ts__core *core, uint32_t offset);
 bool ts__is_elw(const ts__core *core);
 bool ts__interrupt_pending(const ts_sim *sim, const ts__core *core);

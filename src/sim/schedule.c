@@ -79,8 +79,8 @@ static uint64_t asked_at(const ts_sim *sim, uint32_t unit) {
                                       : sim->core[unit].t;
 }
 
-/* Who of `wanting` is served: who waits longest; of several the first from one that goes round, one core on in
- * each cycle. */
+/* Who of `wanting` is served: who waits longest; of several the first from one that goes round, one core on
+ * in each cycle. */
 static uint32_t round_robin(const ts_sim *sim, uint32_t wanting) {
     uint32_t first = (uint32_t)(sim->now % sim->core_count);
     uint64_t oldest = UINT64_MAX;
@@ -94,6 +94,9 @@ static uint32_t round_robin(const ts_sim *sim, uint32_t wanting) {
     uint32_t behind = among & (0xffffffffu << first);
     return (uint32_t)__builtin_ctz(behind != 0u ? behind : among);
 }
+
+/* Stream 0 brings data in, 1 takes it out. */
+static uint32_t stream_unit(uint32_t stream) { return stream == 0u ? TS__UNIT_DMA_IN : TS__UNIT_DMA_OUT; }
 
 /* Grants each bank to one of those who want it. `dma` has the banks that the two DMA streams want. Returns
  * those of `due` who lose; *dma is left with the banks that were granted to each stream. */
@@ -110,7 +113,7 @@ static uint32_t arbitrate(ts_sim *sim, uint32_t due, uint32_t dma[2]) {
     }
     for (uint32_t stream = 0; stream < 2u; stream++) {
         for (uint32_t left = dma[stream]; left != 0u; left &= left - 1u) {
-            uint32_t bank = (uint32_t)__builtin_ctz(left), bit = 1u << (TS__UNIT_DMA_IN + stream);
+            uint32_t bank = (uint32_t)__builtin_ctz(left), bit = 1u << stream_unit(stream);
             wanting[bank] = (banks >> bank & 1u) != 0u ? wanting[bank] | bit : bit;
             banks |= 1ull << bank;
         }
@@ -124,7 +127,7 @@ static uint32_t arbitrate(ts_sim *sim, uint32_t due, uint32_t dma[2]) {
             who &= ~(1u << winner);
         }
         if (winner == TS__UNIT_DMA_IN || winner == TS__UNIT_DMA_OUT) {
-            granted[winner - TS__UNIT_DMA_IN] |= 1u << bank;
+            granted[winner == TS__UNIT_DMA_OUT] |= 1u << bank;
         }
         lost |= who;
     }

@@ -121,6 +121,7 @@ static const field root_fields[] = {
     FIELD(ts_target, cluster_controllers, U32, false, 0, 1),
     FIELD(ts_target, fetch_port_bits, U32, true, 0, 128),
     FIELD(ts_target, single_instruction_loops, BOOL, false, 0, 0),
+    FIELD(ts_target, late_fetch_stall, BOOL, false, 0, 0),
     FIELD(ts_target, tcdm_counter, BOOL, false, 0, 0),
     FIELD(ts_target, fc_hz, U64, true, 1000, 1e10),
     FIELD(ts_target, cluster_hz, U64, true, 1000, 1e10),

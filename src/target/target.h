@@ -93,8 +93,10 @@ typedef struct ts_target {
     uint32_t cluster_controllers;  /* further cluster cores that the platform has but nothing here uses */
     uint32_t fetch_port_bits;      /* instruction port: 32, 128, or 0 for one that never waits */
     bool single_instruction_loops; /* hardware loops with a body of one instruction repeat (RI5CY: once) */
-    bool tcdm_counter;             /* performance counter 16 counts L1 conflicts; else it reads 0 */
-    uint64_t fc_hz, cluster_hz;    /* default clocks */
+    bool late_fetch_stall; /* a counter read by an instruction that waited for its fetch shows the time before
+                            */
+    bool tcdm_counter;     /* performance counter 16 counts L1 conflicts; else it reads 0 */
+    uint64_t fc_hz, cluster_hz; /* default clocks */
     ts_memory memories[TS_TARGET_MAX_MEMORIES];
     uint32_t memory_count;
     uint32_t stack_bytes[TS_TARGET_MAX_CORES]; /* of each computing core, taken from L1 */
