@@ -126,6 +126,7 @@ typedef struct ts__core {
     uint64_t ex_until, ex_enter; /* an instruction occupied EX until; its successor entered ID at */
     uint64_t arrived;            /* t at which a jump or taken branch arrived at its target */
     uint64_t fetch_at;           /* of the fix-up slot */
+    uint64_t loop_set_at;        /* last lp.* instruction */
     uint64_t div_until;
     uint32_t div_cycles;
     uint8_t load_reg;

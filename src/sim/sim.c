@@ -7,7 +7,7 @@
 #include "sim/execute.h"
 #include "sim/gdb.h"
 
-enum { FRESH = 0x57, SUITE_BYTES = 1 << 20, FC_CLUSTER = 31, MAX_FILE_L1 = 1 << 24 };
+enum { FRESH = 0x57, SUITE_BYTES = 1 << 18, FC_CLUSTER = 31, MAX_FILE_L1 = 1 << 24 };
 
 /* Where QEMU's RISC-V machines have their memory. */
 #define FLAT_BASE 0x80000000u

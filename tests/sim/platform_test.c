@@ -1,5 +1,6 @@
-/* The platform programs on pulp-open print what an independent simulator prints: text and values equal, decimal
- * numbers within 3 % or 3. Lines that differ for a reason are named in platform/differences.txt with it. */
+/* The platform programs on pulp-open print what an independent simulator prints: text and values equal,
+ * decimal numbers within 3 % or 3. Lines that differ for a reason are named in platform/differences.txt with
+ * it. */
 #include "harness.h"
 
 #include <ctype.h>
@@ -21,11 +22,12 @@ static char *run(ts_arena *arena, const char *name, int *exit_code) {
     char *cwd = getcwd(NULL, 0);
     ts_bytes elf = build_program(
         arena, folder,
-        ts_arena_printf(arena,
-                        "-march=rv32imc_zicsr -mabi=ilp32 -O2 -mno-relax -nostdlib -ffreestanding -fno-builtin "
-                        "-fno-toplevel-reorder -Wl,--no-warn-rwx-segments -T link.ld crt0.S rt.c %s.c -Wl,--no-relax "
-                        "-Wl,--build-id=none",
-                        name),
+        ts_arena_printf(
+            arena,
+            "-march=rv32imc_zicsr -mabi=ilp32 -O2 -mno-relax -nostdlib -ffreestanding -fno-builtin "
+            "-fno-toplevel-reorder -Wl,--no-warn-rwx-segments -T link.ld crt0.S rt.c %s.c -Wl,--no-relax "
+            "-Wl,--build-id=none",
+            name),
         ts_arena_printf(arena, "%s/platform_test_%s.elf", cwd, name));
     free(cwd);
     ts_diags diags = {.arena = arena};
@@ -100,8 +102,9 @@ static char *next_line(char **text) {
 static void compare(ts_arena *arena, const char *name, const char *list, char *got, int *bad) {
     ts_diags diags = {.arena = arena};
     ts_bytes file;
-    assert_int_equal(ts_file_read(arena, ts_arena_printf(arena, "%s/%s.expected", folder, name), 1u << 20, &file, &diags),
-                     TS_OK);
+    assert_int_equal(
+        ts_file_read(arena, ts_arena_printf(arena, "%s/%s.expected", folder, name), 1u << 20, &file, &diags),
+        TS_OK);
     char *want = ts_arena_strdup(arena, (const char *)file.data);
     for (char *a = next_line(&got), *b = next_line(&want); a != NULL || b != NULL;
          a = next_line(&got), b = next_line(&want)) {
@@ -124,7 +127,8 @@ static void programs_print_what_is_expected(void **state) {
         ts_arena *arena = ts_arena_new("test", 0);
         ts_diags diags = {.arena = arena};
         ts_bytes list;
-        assert_int_equal(ts_file_read(arena, ts_arena_printf(arena, "%s/differences.txt", folder), 1u << 20, &list, &diags),
+        assert_int_equal(ts_file_read(arena, ts_arena_printf(arena, "%s/differences.txt", folder), 1u << 20,
+                                      &list, &diags),
                          TS_OK);
         int exit_code;
         char *got = run(arena, names[i], &exit_code);

@@ -17,7 +17,6 @@ static const struct exception {
     const char *core, *program;
     long long cycles;
 } exceptions[] = {
-    {"cv32e40p-1.0.0", "k_memcpy_w_stall", 51},
     {"ri5cy-2019-11-f128", "rnd_rvc_1", 78},
     {"ri5cy-2018-01-f128", "rnd_rvc_1", 78},
     {"ri5cy-2017-12-f128", "rnd_rvc_1", 78},
@@ -41,8 +40,8 @@ static void check(ts_sim *sim, const char *core, const json_t *program) {
     if ((long long)result.cycles != expected_cycles(core, name, cycles) ||
         (long long)result.retired != json_integer_value(json_object_get(program, "retired")) ||
         result.signature_count != json_array_size(signature)) {
-        fail_msg("%s on %s: %llu cycles, want %lld; %llu retired", name, core, (unsigned long long)result.cycles,
-                 cycles, (unsigned long long)result.retired);
+        fail_msg("%s on %s: %llu cycles, want %lld; %llu retired", name, core,
+                 (unsigned long long)result.cycles, cycles, (unsigned long long)result.retired);
     }
     for (uint32_t i = 0; i < result.signature_count; i++) {
         char text[16];
@@ -58,7 +57,8 @@ static void run(ts_arena *arena, ts_bytes elf, const char *core, const json_t *p
     assert_int_equal(ts_sim_new(arena, NULL, &options, &sim, &diags), TS_OK);
     assert_int_equal(ts_sim_load_elf(sim, elf, &diags), TS_OK);
     if (ts_sim_run(sim, &diags) != TS_OK) {
-        fail_msg("%s on %s: %s", json_string_value(json_object_get(program, "name")), core, diags.list.data[0].text);
+        fail_msg("%s on %s: %s", json_string_value(json_object_get(program, "name")), core,
+                 diags.list.data[0].text);
     }
     check(sim, core, program);
     ts_sim_free(sim);
@@ -78,12 +78,12 @@ static void every_program_agrees(void **state) {
         const json_t *program = json_array_get(programs, i);
         const char *name = json_string_value(json_object_get(program, "name"));
         char *cwd = getcwd(NULL, 0);
-        ts_bytes elf = build_program(
-            arena, folder,
-            ts_arena_printf(arena,
-                            "-march=rv32imc -mabi=ilp32 -nostdlib -I. -Wl,-Ttext=0x0 -Wl,-Tdata=0x8000 -Wl,-e,_start %s.S",
-                            name),
-            ts_arena_printf(arena, "%s/ri5cy_test_%s.elf", cwd, name));
+        ts_bytes elf = build_program(arena, folder,
+                                     ts_arena_printf(arena,
+                                                     "-march=rv32imc -mabi=ilp32 -nostdlib -I. "
+                                                     "-Wl,-Ttext=0x0 -Wl,-Tdata=0x8000 -Wl,-e,_start %s.S",
+                                                     name),
+                                     ts_arena_printf(arena, "%s/ri5cy_test_%s.elf", cwd, name));
         free(cwd);
         const char *core;
         json_t *cycles;
