@@ -7,7 +7,7 @@
 #include "sim/execute.h"
 #include "sim/gdb.h"
 
-enum { FRESH = 0x57, SUITE_BYTES = 1 << 18, FC_CLUSTER = 31, MAX_FILE_L1 = 1 << 24 };
+enum { FRESH = 0x57, SUITE_BYTES = 1 << 18, FLAT_BYTES = 1 << 20, FC_CLUSTER = 31, MAX_FILE_L1 = 1 << 24 };
 
 /* Where QEMU's RISC-V machines have their memory. */
 #define FLAT_BASE 0x80000000u
@@ -42,14 +42,16 @@ static uint8_t *fresh_memory(ts_sim *sim, uint32_t bytes) {
 }
 
 static void suite_machine(ts_sim *sim, ts_diags *diags) {
+    bool flat = strcmp(sim->options.machine, "flat") == 0;
+    uint32_t bytes = flat ? FLAT_BYTES : SUITE_BYTES;
     sim->core_count = 1;
-    sim->l1_base = strcmp(sim->options.machine, "flat") == 0 ? FLAT_BASE : 0u;
-    sim->l1_size = SUITE_BYTES;
-    sim->l1 = fresh_memory(sim, SUITE_BYTES);
-    sim->all_lines = TS_NEW_ARRAY(sim->arena, uint8_t, SUITE_BYTES / TS__LINE_BYTES + 1u);
-    memset(sim->all_lines, 1, SUITE_BYTES / TS__LINE_BYTES + 1u);
+    sim->l1_base = flat ? FLAT_BASE : 0u;
+    sim->l1_size = bytes;
+    sim->l1 = fresh_memory(sim, bytes);
+    sim->all_lines = TS_NEW_ARRAY(sim->arena, uint8_t, bytes / TS__LINE_BYTES + 1u);
+    memset(sim->all_lines, 1, bytes / TS__LINE_BYTES + 1u);
     sim->region_count = 1;
-    ts__region_new(sim, 0, sim->l1_base, SUITE_BYTES, sim->l1, diags);
+    ts__region_new(sim, 0, sim->l1_base, bytes, sim->l1, diags);
     new_core(sim, 0, 0);
 }
 
