@@ -87,9 +87,9 @@ uint64_t ts__layout_stack(ts_arena *scratch, ts_block *blocks, uint32_t count) {
     return peak;
 }
 
-/* First fit: the lowest gap among the blocks placed so far that are alive together with this one. */
-static uint64_t first_gap(const ts_block *blocks, const uint32_t *order, uint32_t placed,
-                          const ts_block *block, const ts_block **neighbours) {
+/* The blocks placed so far that are alive together with `block`, by offset. */
+static uint32_t find_neighbours(const ts_block *blocks, const uint32_t *order, uint32_t placed,
+                                const ts_block *block, const ts_block **out) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < placed; i++) {
         const ts_block *b = &blocks[order[i]];
@@ -97,36 +97,51 @@ static uint64_t first_gap(const ts_block *blocks, const uint32_t *order, uint32_
             continue;
         }
         uint32_t at = n++;
-        for (; at > 0 && neighbours[at - 1]->offset > b->offset; at--) {
-            neighbours[at] = neighbours[at - 1];
+        for (; at > 0 && out[at - 1]->offset > b->offset; at--) {
+            out[at] = out[at - 1];
         }
-        neighbours[at] = b;
+        out[at] = b;
     }
+    return n;
+}
+
+static uint64_t lowest_gap(const ts_block *block, const ts_block *const *neighbours, uint32_t n) {
     uint64_t offset = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        if (offset + size_of(block) <= neighbours[i]->offset) {
-            break;
-        }
+    for (uint32_t i = 0; i < n && offset + size_of(block) > neighbours[i]->offset; i++) {
         uint64_t end = neighbours[i]->offset + size_of(neighbours[i]);
         offset = end > offset ? end : offset;
     }
     return offset;
 }
 
-/* Places all blocks in this order; gives up, returning `limit`, once it is reached. */
-static uint64_t place_in_order(ts_block *blocks, uint32_t count, const uint32_t *order, uint64_t limit,
-                               const ts_block **neighbours) {
-    uint64_t peak = 0;
+/* The highest gap below `limit`, or the lowest one where there is none. */
+static uint64_t highest_gap(const ts_block *block, const ts_block *const *neighbours, uint32_t n,
+                            uint64_t limit) {
+    uint64_t best = UINT64_MAX, from = 0;
+    for (uint32_t i = 0; i <= n; i++) {
+        uint64_t to = i < n ? neighbours[i]->offset : limit;
+        if (from + size_of(block) <= to) {
+            best = to - size_of(block);
+        }
+        uint64_t end = i < n ? neighbours[i]->offset + size_of(neighbours[i]) : from;
+        from = end > from ? end : from;
+    }
+    return best != UINT64_MAX ? best : lowest_gap(block, neighbours, n);
+}
+
+/* Places all blocks in this order below `limit`, each in its lowest or highest gap; false where it cannot. */
+static bool place_in_order(ts_block *blocks, uint32_t count, const uint32_t *order, bool both_ends,
+                           uint64_t limit, const ts_block **neighbours) {
     for (uint32_t i = 0; i < count; i++) {
         ts_block *b = &blocks[order[i]];
-        b->offset = first_gap(blocks, order, i, b, neighbours);
-        uint64_t end = b->offset + size_of(b);
-        peak = end > peak ? end : peak;
-        if (peak >= limit) {
-            return limit;
+        uint32_t n = find_neighbours(blocks, order, i, b, neighbours);
+        bool high = both_ends && b->from_top;
+        b->offset = high ? highest_gap(b, neighbours, n, limit) : lowest_gap(b, neighbours, n);
+        if (b->offset + size_of(b) > limit) {
+            return false;
         }
     }
-    return peak;
+    return true;
 }
 
 typedef double (*rank_fn)(const ts_block *block);
@@ -149,19 +164,25 @@ static void order_by(const ts_block *blocks, uint32_t count, rank_fn rank, uint3
     }
 }
 
-/* Exchanges two blocks of the order, or moves one to the front. */
-static void disturb(ts_random *random, const uint32_t *from, uint32_t *to, uint32_t count) {
+/* Exchanges two blocks of the order, moves one to the front, or sends one to the other end. */
+static void disturb(ts_random *random, const uint32_t *from, uint32_t *to, ts_block *blocks, uint32_t count) {
     memcpy(to, from, count * sizeof *to);
     uint32_t a = (uint32_t)(ts_random_next(random) % count), b = (uint32_t)(ts_random_next(random) % count);
     uint32_t moved = to[a];
-    if (ts_random_next(random) % 2 == 0) {
-        to[a] = to[b];
-        to[b] = moved;
-        return;
+    switch (ts_random_next(random) % 3) {
+        case 0:
+            to[a] = to[b];
+            to[b] = moved;
+            break;
+        case 1:
+            blocks[a].from_top = !blocks[a].from_top;
+            break;
+        default:
+            b = b < a ? b : a;
+            memmove(&to[b + 1], &to[b], (a - b) * sizeof *to);
+            to[b] = moved;
+            break;
     }
-    b = b < a ? b : a;
-    memmove(&to[b + 1], &to[b], (a - b) * sizeof *to);
-    to[b] = moved;
 }
 
 typedef struct layout_search {
@@ -172,14 +193,39 @@ typedef struct layout_search {
     uint64_t peak;
 } layout_search;
 
-/* Places the blocks in s->order; an order that needs no more than the best one so far is kept. */
-static void try_order(layout_search *s) {
-    uint64_t limit = s->peak == UINT64_MAX ? UINT64_MAX : s->peak + 1;
-    uint64_t peak = place_in_order(s->blocks, s->count, s->order, limit, s->neighbours);
-    if (peak < limit) {
-        memcpy(s->kept, s->order, s->count * sizeof *s->kept);
-        memcpy(s->best, s->blocks, s->count * sizeof *s->best);
-        s->peak = peak;
+/* Places the blocks in s->order below `limit`; what succeeds is kept. */
+static bool try_order(layout_search *s, bool both_ends, uint64_t limit) {
+    if (!place_in_order(s->blocks, s->count, s->order, both_ends, limit, s->neighbours)) {
+        return false;
+    }
+    uint64_t peak = 0;
+    for (uint32_t i = 0; i < s->count; i++) {
+        uint64_t end = s->blocks[i].bytes > 0 ? s->blocks[i].offset + size_of(&s->blocks[i]) : 0;
+        peak = end > peak ? end : peak;
+    }
+    memcpy(s->kept, s->order, s->count * sizeof *s->kept);
+    memcpy(s->best, s->blocks, s->count * sizeof *s->best);
+    s->peak = peak;
+    return true;
+}
+
+/* Fixed orders first, then seeded changes to the best order, each aimed at the bound, at half the way to it,
+ * or at any gain. */
+static void search_orders(layout_search *s, uint64_t bound, uint32_t tries) {
+    for (uint32_t r = 0; r < RANKS && s->peak > bound; r++) {
+        order_by(s->blocks, s->count, ranks[r], s->order);
+        try_order(s, false, s->peak - 1);
+        try_order(s, true, bound);
+    }
+    ts_random random = ts_random_seed(s->count);
+    for (uint32_t i = 0; i < tries && s->peak > bound; i++) {
+        disturb(&random, s->kept, s->order, s->blocks, s->count);
+        uint64_t goal = i % 3 == 0 ? bound : i % 3 == 1 ? bound + (s->peak - 1 - bound) / 2 : s->peak - 1;
+        if (!try_order(s, true, goal)) {
+            for (uint32_t b = 0; b < s->count; b++) {
+                s->blocks[b].from_top = i % 7 == 6 ? s->blocks[b].from_top : s->best[b].from_top;
+            }
+        }
     }
 }
 
@@ -192,16 +238,7 @@ uint64_t ts__layout_search(ts_arena *scratch, ts_block *blocks, uint32_t count, 
     s.order = TS_NEW_ARRAY(scratch, uint32_t, count);
     s.kept = TS_NEW_ARRAY(scratch, uint32_t, count);
     s.neighbours = TS_NEW_ARRAY(scratch, const ts_block *, count);
-    uint64_t bound = ts__layout_bound(blocks, count);
-    for (uint32_t r = 0; r < RANKS && s.peak > bound; r++) {
-        order_by(blocks, count, ranks[r], s.order);
-        try_order(&s);
-    }
-    ts_random random = ts_random_seed(count);
-    for (uint32_t i = 0; i < tries && s.peak > bound; i++) {
-        disturb(&random, s.kept, s.order, count);
-        try_order(&s);
-    }
+    search_orders(&s, ts__layout_bound(blocks, count), tries);
     memcpy(blocks, s.best, count * sizeof *blocks);
     return s.peak;
 }

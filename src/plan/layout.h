@@ -11,7 +11,8 @@
 typedef struct ts_block {
     uint64_t bytes; /* rounded up to TS_BLOCK_ALIGN by the placement */
     uint32_t first, last;
-    bool from_top; /* bidirectional stack: which end it grows from */
+    bool
+        from_top; /* bidirectional stack: which end it grows from; the search begins with it and changes it */
     uint64_t offset;
 } ts_block;
 
@@ -24,8 +25,8 @@ uint64_t ts__layout_bound(const ts_block *blocks, uint32_t count);
  * section 4.3). Returns the bytes needed. */
 uint64_t ts__layout_stack(ts_arena *scratch, ts_block *blocks, uint32_t count);
 
-/* Places the blocks by first fit in several orders, improved by seeded exchanges until the bound is reached
- * or `tries` orders have been placed. Returns the bytes needed. */
+/* Places the blocks into their lowest or highest gap in several orders, improved by seeded changes until the
+ * bound is reached or `tries` orders have been placed. Returns the bytes needed. */
 uint64_t ts__layout_search(ts_arena *scratch, ts_block *blocks, uint32_t count, uint32_t tries);
 
 /* No two blocks that are alive in the same step overlap. */

@@ -281,6 +281,36 @@ static bool spill_for(ts_planner *p, uint32_t layer, ts_shortage *shortage) {
     return chosen != 0;
 }
 
+static bool fits_with(ts_planner *p, const ts_life *life) {
+    for (uint32_t i = life->first; i <= life->last; i++) {
+        ts_shortage why;
+        if (least_need(p, i, &why) > p->l2_bytes) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A later layer's move may have made an earlier one needless: brings back what fits, the dearest first. */
+static void bring_back(ts_planner *p) {
+    for (uint64_t below = UINT64_MAX;;) {
+        ts_tensor_id dearest = TS_NONE;
+        for (uint32_t t = 0; t < p->graph->tensors.count; t++) {
+            uint64_t cost = (uint64_t)spill_cost(p, t);
+            bool next = p->lives[t].used && p->lives[t].in_l3 && cost < below;
+            if (next && (dearest == TS_NONE || cost > (uint64_t)spill_cost(p, dearest))) {
+                dearest = t;
+            }
+        }
+        if (dearest == TS_NONE) {
+            return;
+        }
+        below = (uint64_t)spill_cost(p, dearest);
+        p->lives[dearest].in_l3 = false;
+        p->lives[dearest].in_l3 = !fits_with(p, &p->lives[dearest]);
+    }
+}
+
 static bool choose_homes(ts_planner *p, ts_shortage *shortage) {
     for (uint32_t t = 0; t < p->graph->tensors.count; t++) {
         p->lives[t].in_l3 = false;
@@ -290,6 +320,7 @@ static bool choose_homes(ts_planner *p, ts_shortage *shortage) {
             return false;
         }
     }
+    bring_back(p);
     for (uint32_t i = 0; i < p->plan->layer_count; i++) {
         take_homes(p, &p->plan->layer_plans[i]);
     }
