@@ -2,6 +2,7 @@
 #include <argp.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,9 @@
 #include "base/file.h"
 #include "cli/cmd.h"
 #include "ir/text_form.h"
+#include "model/float_model.h"
 #include "model/model.h"
+#include "num/float.h"
 #include "num/integer.h"
 
 enum { OPTION_TEXT = 256, OPTION_JSON };
@@ -320,6 +323,15 @@ static json_t *json_layer(uint32_t index, const figures *f) {
     return layer;
 }
 
+static ts_status write_object(ts_arena *arena, const char *path, json_t *root, ts_diags *diags) {
+    char *dumped = json_dumps(root, JSON_INDENT(2));
+    json_decref(root);
+    ts_text text = {.arena = arena};
+    ts_text_printf(&text, "%s\n", dumped == NULL ? "" : dumped);
+    free(dumped);
+    return ts_file_write(path, text.data, text.size, diags);
+}
+
 static ts_status write_json(ts_arena *arena, const ts_graph *g, const request *r, ts_diags *diags) {
     totals t = totals_of(g);
     json_t *layers = json_array();
@@ -329,23 +341,116 @@ static ts_status write_json(ts_arena *arena, const ts_graph *g, const request *r
     }
     json_t *root = json_object();
     json_object_set_new(root, "model", json_text(r->model));
+    json_object_set_new(root, "kind", json_string("integer"));
     json_object_set_new(root, "macs", json_integer((json_int_t)t.macs));
     json_object_set_new(root, "parameters", json_integer((json_int_t)t.parameters));
     json_object_set_new(root, "weight_bytes", json_integer((json_int_t)t.weight_bytes));
     json_object_set_new(root, "working_bytes", json_integer((json_int_t)t.working_bytes));
     json_object_set_new(root, "layers", layers);
-    char *dumped = json_dumps(root, JSON_INDENT(2));
-    json_decref(root);
-    ts_text text = {.arena = arena};
-    ts_text_printf(&text, "%s\n", dumped == NULL ? "" : dumped);
-    free(dumped);
-    return ts_file_write(r->json, text.data, text.size, diags);
+    return write_object(arena, r->json, root, diags);
 }
 
-static ts_status inspect(ts_arena *arena, const request *r, ts_diags *diags) {
-    ts_graph *graph;
-    const ts_model_options as_written = {.input_signed = -1};
-    TS_TRY(ts_model_read(arena, r->model, &as_written, &graph, diags));
+/* ---- float networks ---- */
+
+static uint64_t float_parameters(const ts_fgraph *g, const ts_fnode *n) {
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < n->input_count; i++) {
+        const ts_ftensor *t = &g->tensors.data[n->inputs[i]];
+        count += t->data != NULL ? ts_ftensor_elements(t) : 0;
+    }
+    return count;
+}
+
+static const char *float_shape(ts_arena *arena, const ts_ftensor *t) {
+    ts_dims_buffer buffer;
+    return ts_arena_strdup(arena, ts_dims_text(&buffer, t->rank, t->dims));
+}
+
+static const char *float_window(ts_arena *arena, const ts_fnode *n) {
+    if (n->op != TS_FOP_CONV && n->op != TS_FOP_MAX_POOL && n->op != TS_FOP_AVG_POOL) {
+        return "";
+    }
+    ts_node like = {.op = TS_OP_CONV, .window = n->window, .groups = n->op == TS_FOP_CONV ? n->groups : 1};
+    return window_text(arena, &like);
+}
+
+static void print_float_table(ts_arena *arena, const ts_fgraph *g) {
+    uint64_t macs = 0, parameters = 0;
+    uint32_t count = g->nodes.count + 2;
+    row *rows = TS_NEW_ARRAY(arena, row, count);
+    rows[0] = (row){
+        {heads[0], heads[1], heads[2], heads[3], heads[4], heads[5], heads[6], heads[7], "", "", "", ""}};
+    for (uint32_t i = 0; i < g->nodes.count; i++) {
+        const ts_fnode *n = &g->nodes.data[i];
+        uint64_t node_macs = ts_fnode_macs(g, n), node_parameters = float_parameters(g, n);
+        macs += node_macs;
+        parameters += node_parameters;
+        rows[i + 1] = (row){{number(arena, i), n->name, ts_fop_name(n->op),
+                             float_shape(arena, &g->tensors.data[n->inputs[0]]),
+                             float_shape(arena, &g->tensors.data[n->output]), float_window(arena, n),
+                             node_macs == 0 ? "" : number(arena, node_macs),
+                             node_parameters == 0 ? "" : number(arena, node_parameters), "", "", "", ""}};
+    }
+    rows[count - 1] =
+        (row){{"", "total", "", "", "", "", number(arena, macs), number(arena, parameters), "", "", "", ""}};
+    print_rows(rows, count);
+    printf("a float network: 'tessera quantize' makes it an integer one\n");
+}
+
+static json_t *json_float_layer(const ts_fgraph *g, uint32_t index) {
+    const ts_fnode *n = &g->nodes.data[index];
+    const ts_ftensor *in = &g->tensors.data[n->inputs[0]], *out = &g->tensors.data[n->output];
+    json_t *layer = json_object();
+    json_object_set_new(layer, "index", json_integer(index));
+    json_object_set_new(layer, "name", json_text(n->name));
+    json_object_set_new(layer, "op", json_string(ts_fop_name(n->op)));
+    json_object_set_new(layer, "input", json_sizes(in->dims, in->rank));
+    json_object_set_new(layer, "output", json_sizes(out->dims, out->rank));
+    json_object_set_new(layer, "macs", json_integer((json_int_t)ts_fnode_macs(g, n)));
+    json_object_set_new(layer, "parameters", json_integer((json_int_t)float_parameters(g, n)));
+    return layer;
+}
+
+static ts_status inspect_float(ts_arena *arena, const request *r, const ts_fgraph *g, ts_diags *diags) {
+    if (r->json != NULL) {
+        json_t *root = json_object(), *layers = json_array();
+        for (uint32_t i = 0; i < g->nodes.count; i++) {
+            json_array_append_new(layers, json_float_layer(g, i));
+        }
+        json_object_set_new(root, "model", json_text(r->model));
+        json_object_set_new(root, "kind", json_string("float"));
+        json_object_set_new(root, "layers", layers);
+        TS_TRY(write_object(arena, r->json, root, diags));
+    }
+    if (r->text) {
+        ts_text text = {.arena = arena};
+        ts_fgraph_print(&text, g);
+        fwrite(text.data, 1, text.size, stdout);
+    } else {
+        print_float_table(arena, g);
+    }
+    return TS_OK;
+}
+
+/* A network whose weights are all whole numbers is meant as an integer one. */
+static bool has_real_weights(const ts_fgraph *g) {
+    for (uint32_t i = 0; i < g->nodes.count; i++) {
+        const ts_fnode *n = &g->nodes.data[i];
+        if (n->op != TS_FOP_CONV && n->op != TS_FOP_GEMM && n->op != TS_FOP_MATMUL) {
+            continue;
+        }
+        const ts_ftensor *weights = &g->tensors.data[n->inputs[1]];
+        uint64_t count = weights->data == NULL ? 0 : ts_ftensor_elements(weights);
+        for (uint64_t k = 0; k < count; k++) {
+            if (weights->data[k] != truncf(weights->data[k])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static ts_status inspect_integer(ts_arena *arena, const request *r, const ts_graph *graph, ts_diags *diags) {
     if (r->json != NULL) {
         TS_TRY(write_json(arena, graph, r, diags));
     }
@@ -357,6 +462,24 @@ static ts_status inspect(ts_arena *arena, const request *r, ts_diags *diags) {
         print_table(arena, graph);
     }
     return TS_OK;
+}
+
+static ts_status inspect(ts_arena *arena, const request *r, ts_diags *diags) {
+    ts_graph *graph;
+    ts_fgraph *real;
+    ts_diags integer = {.arena = arena, .file = r->model}, quiet = integer;
+    const ts_model_options as_written = {.input_signed = -1};
+    ts_status status = ts_model_read(arena, r->model, &as_written, &graph, &integer);
+    if (status != TS_OK && ts_float_model_read(arena, r->model, NULL, &real, &quiet) == TS_OK) {
+        ts_fgraph_fold(real);
+        if (has_real_weights(real)) {
+            return inspect_float(arena, r, real, diags);
+        }
+    }
+    for (uint32_t i = 0; i < integer.list.count; i++) {
+        TS_PUSH(diags->arena, &diags->list, integer.list.data[i]);
+    }
+    return status != TS_OK ? status : inspect_integer(arena, r, graph, diags);
 }
 
 int ts_cmd_inspect(int argc, char **argv) {
