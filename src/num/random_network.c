@@ -119,7 +119,7 @@ static ts__layer_spec pick_spec(walk *w, ts_op op, const ts_tensor *in) {
             break;
         case TS_OP_MAX_POOL:
             s.window = pick_pool_window(w, in);
-            s.requant = TS_REQUANT_NONE;
+            s.requant = chance(w, 4) ? TS_REQUANT_NEMO : TS_REQUANT_NONE;
             break;
         case TS_OP_AVG_POOL:
             s.window = pick_pool_window(w, in);
@@ -165,12 +165,12 @@ static ts_status add_sum(walk *w, const char *name, ts_tensor_id in, ts_tensor_i
     return ts__build_add(&w->b, name, &spec, in, other, out);
 }
 
-/* In a NEMO file a requantisation behind a plain addition belongs to the addition. */
+/* In a NEMO file a requantisation behind a plain addition or pooling belongs to that layer. */
 static bool would_merge(const walk *w, ts_op op, ts_tensor_id in) {
     ts_node_id producer = tensor_of(w, in)->producer;
     const ts_node *nodes = w->b.graph->nodes.data;
     return w->limits->nemo_only && op == TS_OP_REQUANT && producer != TS_NONE &&
-           nodes[producer].op == TS_OP_ADD && nodes[producer].requant.kind == TS_REQUANT_NONE;
+           nodes[producer].requant.kind == TS_REQUANT_NONE;
 }
 
 /* One random layer behind `in`; *out is TS_NONE where nothing was added. */

@@ -18,9 +18,7 @@ static bool serves_conv(const ts_layer *layer) {
     return layer->kind == TS_LAYER_CONV || layer->kind == TS_LAYER_DWCONV || layer->kind == TS_LAYER_LINEAR;
 }
 
-static bool serves_max_pool(const ts_layer *layer) {
-    return layer->kind == TS_LAYER_MAX_POOL && layer->rq.class_ == TS_RQC_NONE;
-}
+static bool serves_max_pool(const ts_layer *layer) { return layer->kind == TS_LAYER_MAX_POOL; }
 
 static bool serves_avg_pool(const ts_layer *layer) { return layer->kind == TS_LAYER_AVG_POOL; }
 
