@@ -683,6 +683,11 @@ L_pre:
             if (sim->stop != TS__RUNNING) {
                 goto schedule;
             }
+            if (c->e != e) {
+                e = c->e;
+                next = c->next;
+                goto *e->handler;
+            }
         }
         ts__watch(sim, c, e);
     }

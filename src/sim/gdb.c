@@ -192,11 +192,28 @@ static uint32_t register_of(const ts__gdb *gdb, uint32_t number) {
     return number == 0 ? 0u : number < 32 ? gdb->core->r[number] : pc_of(gdb);
 }
 
-static bool set_register(ts__gdb *gdb, uint32_t number, uint32_t value) {
+/* Has the core go on at `address`, in the memory that it executes from; time does not pass. */
+static bool set_pc(ts__gdb *gdb, ts_sim *sim, uint32_t address) {
+    ts__core *core = gdb->core;
+    ts__region *region;
+    if (address == pc_of(gdb)) {
+        return true;
+    }
+    ts__slot *slot = core->region == NULL ? NULL : ts__slot_at(sim, core, address, &region);
+    if (slot == NULL || region != core->region) {
+        return false;
+    }
+    ts__decode(sim, region, slot);
+    core->e = slot;
+    core->next = (ts__slot *)((char *)slot + slot->step);
+    return true;
+}
+
+static bool set_register(ts__gdb *gdb, ts_sim *sim, uint32_t number, uint32_t value) {
     if (number >= 1 && number < 32) {
         gdb->core->r[number] = value;
     }
-    return number < 32 || (number == 32 && value == pc_of(gdb));
+    return number < 32 || (number == 32 && set_pc(gdb, sim, value));
 }
 
 static void read_registers(ts__gdb *gdb) {
@@ -208,19 +225,19 @@ static void read_registers(ts__gdb *gdb) {
     send_packet(gdb, gdb->reply);
 }
 
-static bool write_registers(ts__gdb *gdb, const char *text) {
+static bool write_registers(ts__gdb *gdb, ts_sim *sim, const char *text) {
     bool good = true;
     for (uint32_t i = 0; i < REGISTERS && *text != '\0'; i++) {
         uint32_t value;
-        good = parse_word(&text, &value) && set_register(gdb, i, value) && good;
+        good = parse_word(&text, &value) && set_register(gdb, sim, i, value) && good;
     }
     return good;
 }
 
-static bool write_register(ts__gdb *gdb, const char *text) {
+static bool write_register(ts__gdb *gdb, ts_sim *sim, const char *text) {
     uint32_t number, value;
     return parse_hex(&text, &number) && *text++ == '=' && parse_word(&text, &value) &&
-           set_register(gdb, number, value);
+           set_register(gdb, sim, number, value);
 }
 
 /* Answers with as many bytes as are memory. */
@@ -445,10 +462,10 @@ static verdict command(ts__gdb *gdb, ts_sim *sim, const char *packet, const char
             read_registers(gdb);
             return STAY;
         case 'G':
-            send_outcome(gdb, write_registers(gdb, packet + 1));
+            send_outcome(gdb, write_registers(gdb, sim, packet + 1));
             return STAY;
         case 'P':
-            send_outcome(gdb, write_register(gdb, packet + 1));
+            send_outcome(gdb, write_register(gdb, sim, packet + 1));
             return STAY;
         case 'm':
             read_memory(gdb, sim, packet + 1);
@@ -533,6 +550,7 @@ void ts__gdb_look(ts__gdb *gdb, ts_sim *sim, ts__core *core) {
     if (gdb->socket < 0) {
         return;
     }
+    const ts__slot *before = core->e;
     bool mine = core == gdb->core, skip = mine && gdb->skip;
     if (mine && gdb->hit != NULL) {
         snprintf(reason, sizeof reason, "T05%s:%x;", gdb->hit, gdb->hit_address);
@@ -544,7 +562,7 @@ void ts__gdb_look(ts__gdb *gdb, ts_sim *sim, ts__core *core) {
         stop(gdb, sim, "S02");
     }
     if (mine) {
-        gdb->skip = false;
+        gdb->skip = core->e != before; /* moved: it comes back with the instruction there */
         note_access(gdb, sim);
     }
 }

@@ -2,7 +2,8 @@
  *
  * The debugger stops the whole machine: time stands still while it talks. Breakpoints and watchpoints are
  * kept here and cost the program nothing; watchpoints see the chosen core's own loads and stores, not
- * transfers by DMA. The program counter cannot be written. Private to this room. */
+ * transfers by DMA. The program counter can be moved inside the memory that the core executes from. Private
+ * to this room. */
 #ifndef TS_SIM_GDB_H
 #define TS_SIM_GDB_H
 

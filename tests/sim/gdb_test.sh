@@ -54,6 +54,11 @@ break done
 continue
 printf "finally a0 is %d, counter %d\n", $a0, *(int *)&counter
 info registers ra sp
+set $pc = again
+set $a0 = 7
+stepi
+printf "moved to 0x%x with a0 %d\n", $pc, $a0
+continue
 delete
 continue
 COMMANDS
@@ -86,6 +91,7 @@ expect 'New value = 3$'
 expect '^now 3$'
 expect '^and now 77$'
 expect '^finally a0 is 0, counter 0$'
+expect '^moved to 0xa with a0 6$'
 expect 'exited with code 03'
 [ $status -eq 1 ] || { echo "the simulator ended with $status, not 1"; failed=1; }
 if [ $failed -ne 0 ]; then
