@@ -19,6 +19,33 @@ static ts_tensor_id move(const ts_graph *from, ts_graph *to, ts_tensor_id *moved
     return id == TS_NONE ? TS_NONE : moved[id];
 }
 
+static uint32_t readers(const ts_graph *g, ts_tensor_id id) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < g->nodes.count; i++) {
+        for (uint32_t k = 0; k < g->nodes.data[i].input_count; k++) {
+            count += g->nodes.data[i].inputs[k] == id;
+        }
+    }
+    for (uint32_t i = 0; i < g->outputs.count; i++) {
+        count += g->outputs.data[i] == id;
+    }
+    return count;
+}
+
+/* A requantisation behind a maximum pooling is read as part of it: one layer of the file's numbering. */
+static void fuse(const ts_graph *g, uint32_t at, ts_node *pool) {
+    const ts_node *next = at + 1 < g->nodes.count ? &g->nodes.data[at + 1] : NULL;
+    for (uint32_t i = at + 1; i < g->nodes.count && next->inputs[0] != pool->output; i++) {
+        next = &g->nodes.data[i];
+    }
+    if (next == NULL || pool->op != TS_OP_MAX_POOL || pool->requant.kind != TS_REQUANT_NONE ||
+        next->op != TS_OP_REQUANT || next->inputs[0] != pool->output || readers(g, pool->output) != 1) {
+        return;
+    }
+    pool->requant = next->requant;
+    pool->output = next->output;
+}
+
 /* The network with what a file does not keep in one way: tensors in the order of the nodes, positions by
  * node, no name for the network and for values (one that is only flattened has two). */
 static ts_graph *normal(ts_arena *arena, const ts_graph *g) {
@@ -32,13 +59,17 @@ static ts_graph *normal(ts_arena *arena, const ts_graph *g) {
     }
     for (uint32_t i = 0; i < g->nodes.count; i++) {
         ts_node node = g->nodes.data[i];
+        if (moved[node.output] != TS_NONE) {
+            continue; /* fused */
+        }
+        fuse(g, i, &node);
         for (uint32_t k = 0; k < node.input_count; k++) {
             node.inputs[k] = move(g, n, moved, node.inputs[k]);
         }
         node.weights = move(g, n, moved, node.weights);
         node.bias = move(g, n, moved, node.bias);
         node.output = move(g, n, moved, node.output);
-        node.file_index = i;
+        node.file_index = n->nodes.count;
         n->tensors.data[node.output].name = "";
         ts_graph_add_node(n, &node);
     }
