@@ -261,12 +261,22 @@ static ts_status force_maximum(ts_onnx *net, ts_meaning *x, const ts_onnx_node *
     return TS_OK;
 }
 
-/* An average pooling keeps its input's sign and width: it saturates there where no Clip says otherwise. */
+/* Nothing but a scale, and no bound that the input's type does not have already. */
+static bool is_plain_mean(const ts_stage *s, ts_type in) {
+    bool bounded = s->high != INT64_MAX || (s->low != INT64_MIN && s->low != ts_type_low(in));
+    for (uint32_t i = 0; i < s->channels; i++) {
+        bounded = bounded || s->b[i] != 0;
+    }
+    return !bounded;
+}
+
+/* An average pooling keeps its input's sign and width: its mean saturates there where no term is added and
+ * no Clip says otherwise. */
 static ts_status force_average(ts_onnx *net, ts_meaning *x) {
     ts_type in = net->graph->tensors.data[x->pending->inputs[0]].type, type = in;
     if (x->stages.count == 0) {
         ts_onnx_node self = {.name = x->pending->name, .file_index = x->pending->file_index};
-        ts__stage_push(net, &self, x);
+        ts__stage_push(net, &self, x)->name = x->name;
     }
     ts_stage *s = &x->stages.data[0];
     if (!ts__stage_whole(s)) {
@@ -274,19 +284,14 @@ static ts_status force_average(ts_onnx *net, ts_meaning *x) {
                 "no requantisation follows; the mean is rounded down");
         s->floored = true;
     }
-    if (s->low != INT64_MIN || s->high != INT64_MAX) {
-        int64_t low = s->low == INT64_MIN ? ts_type_low(in) : s->low;
-        int64_t high = s->high == INT64_MAX ? ts_type_high(in) : s->high;
-        if (low < INT32_MIN || high > INT32_MAX || low > high) {
-            return ts_error(net->diags, TS_DIAG_VALUE, s->node_name, NULL,
-                            "its Clip bounds do not fit its input");
-        }
-        type = ts_type_for_range(low, high);
-    }
     ts_requant *rq = &x->pending->requant;
     TS_TRY(requant_of(net, s, rq));
-    rq->low = (int32_t)(s->low < ts_type_low(type) ? ts_type_low(type) : s->low);
-    rq->high = (int32_t)(s->high > ts_type_high(type) ? ts_type_high(type) : s->high);
+    if (is_plain_mean(s, in)) {
+        rq->low = (int32_t)ts_type_low(in);
+        rq->high = (int32_t)ts_type_high(in);
+    } else {
+        TS_TRY(choose_type(net, s, reach(net, x->pending, s, x->c), &type, &rq->low, &rq->high));
+    }
     drop_first_stage(x);
     add_pending(net, x, type);
     return TS_OK;

@@ -127,6 +127,9 @@ static ts_status multiply_open(ts_onnx *net, const ts_onnx_node *node, ts_stage 
 
 /* k clip(v, low, high) = clip(k v, k low, k high) for k > 0, where all channels agree on the bounds. */
 static bool push_factor(ts_stage *s, ts_operand k) {
+    if (s->low != INT64_MIN && s->high != INT64_MAX && s->high / 2 - s->low / 2 < INT16_MAX) {
+        return false; /* an activation: what follows belongs to another layer */
+    }
     for (uint32_t i = 0; i < k.count; i++) {
         if (k.values[i] <= 0) {
             return false;
