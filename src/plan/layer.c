@@ -95,6 +95,9 @@ static interval plain_interval(const builder *b, const ts_node *node) {
     if (node->op == TS_OP_ADD) {
         return add_interval(b, node);
     }
+    if (node->op == TS_OP_MAX_POOL) {
+        v.low = ts_type_low(tensor_of(b, node->inputs[0])->type); /* of a window that lies in the padding */
+    }
     if (node->op == TS_OP_AVG_POOL) {
         int64_t taps = (int64_t)node->window.kernel_h * (int64_t)node->window.kernel_w;
         v = (interval){v.low < zero ? v.low - zero : 0, v.high > zero ? v.high - zero : 0};
