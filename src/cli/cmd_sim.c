@@ -145,6 +145,21 @@ static json_t *counters_json(ts_sim *sim, unsigned core) {
     return root;
 }
 
+static json_t *energy_json(ts_sim *sim, const ts_target *target) {
+    json_t *root = json_array();
+    for (uint32_t i = 0; i < target->point_count; i++) {
+        ts_sim_energy energy = ts_sim_energy_of(sim, i);
+        double seconds = (double)ts_sim_cycle(sim) / (double)target->points[i].cluster_hz;
+        json_array_append_new(
+            root, json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "point",
+                            target->points[i].name, "total_uj", energy.total_uj, "average_mw",
+                            seconds > 0 ? energy.total_uj * 1e-3 / seconds : 0.0, "cores_uj", energy.cores_uj,
+                            "idle_uj", energy.idle_uj, "l1_uj", energy.l1_uj, "l2_uj", energy.l2_uj, "l3_uj",
+                            energy.l3_uj, "dma_uj", energy.dma_uj, "static_uj", energy.static_uj));
+    }
+    return root;
+}
+
 static json_t *platform_json(ts_sim *sim, const ts_target *target) {
     json_t *root = json_object(), *cores = json_array(), *traffic = json_object();
     for (unsigned i = 0; i < target->cores; i++) {
@@ -163,6 +178,7 @@ static json_t *platform_json(ts_sim *sim, const ts_target *target) {
     json_object_set_new(root, "retired", json_integer((json_int_t)ts_sim_retired(sim)));
     json_object_set_new(root, "cores", cores);
     json_object_set_new(root, "traffic", traffic);
+    json_object_set_new(root, "energy", energy_json(sim, target));
     return root;
 }
 

@@ -59,6 +59,7 @@ static void copy_beat(ts_sim *sim, const ts__dma_stream *stream) {
     uint32_t outer = transfer->l2 + line * transfer->stride + stream->line_at;
     uint8_t *l1 = sim->l1 + (transfer->l1 + stream->at - sim->l1_base),
             *l2 = sim->l2 + (outer - sim->l2_base);
+    ts__check_beat(sim, transfer, transfer->l1 + stream->at, outer, stream->beat_bytes);
     if (transfer->out) {
         memcpy(l2, l1, stream->beat_bytes);
         ts__stored(sim, l2, stream->beat_bytes);

@@ -19,6 +19,7 @@ static void wake(ts_sim *sim, ts__core *core, uint64_t at, uint32_t latency) {
     uint64_t resume = event + latency;
     resume = resume < core->asleep_since ? core->asleep_since : resume;
     core->by_cause[core->asleep_why] += resume - core->asleep_since;
+    ts__note_wait(sim, core, core->asleep_since, resume);
     core->asleep_cycles += event > core->asleep_since ? event - core->asleep_since : 0u;
     core->t = core->done == NULL ? resume : resume - 1u;
     core->park = TS__PARK_WOKEN;
@@ -74,6 +75,7 @@ static void arrive(ts_sim *sim, uint32_t number, uint32_t cores) {
     barrier->arrived |= cores & barrier->mask;
     if (barrier->mask != 0u && barrier->arrived == barrier->mask) {
         barrier->arrived = 0;
+        ts__check_epoch(sim);
         ts__event_raise(sim, barrier->target, 1u << BARRIER_EVENT, sim->now);
     }
 }
@@ -113,6 +115,7 @@ static uint32_t lock(ts_sim *sim, ts__core *core, uint32_t number) {
 
 static void unlock(ts_sim *sim, uint32_t number, uint32_t value) {
     ts__mutex *mutex = &sim->events.mutex[number];
+    ts__check_epoch(sim);
     mutex->value = value;
     mutex->locked = mutex->queued != 0u;
     if (mutex->queued == 0u) {
@@ -232,6 +235,7 @@ void ts__event_write(ts_sim *sim, ts__core *core, uint32_t offset, uint32_t valu
         return;
     }
     if (offset >= 0x100u && offset < 0x120u) {
+        ts__check_epoch(sim);
         ts__event_raise(sim, value == 0u ? 0xffffffffu : value, 1u << ((offset - 0x100u) / 4u), sim->now);
         return;
     }

@@ -322,6 +322,11 @@ access:
     goto schedule;
 
 near:
+    if (__builtin_expect(sim->check != NULL, 0)) {
+        c->e = e;
+        c->t = t;
+        ts__check_access(sim, c);
+    }
     p = c->near_host + (c->address - c->near_base);
     {
         uint64_t at = c->scaled ? ts__from_machine(sim, c, sim->now) : sim->now;
@@ -353,6 +358,9 @@ served:
                     }
                     ts__park_at(sim, c->unit, ts__to_machine(sim, c, t + 1u));
                     goto schedule;
+                }
+                if (sim->check != NULL) {
+                    ts__check_access(sim, c);
                 }
                 if (c->address - c->near_base > c->near_size - c->size) {
                     FAULT(c->address, "access beyond the end of a memory");

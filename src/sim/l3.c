@@ -115,6 +115,7 @@ void ts__l3_done(ts_sim *sim) {
     copy(sim, chip, l3->external, l2, l3->bytes, l3->write);
     if (!l3->write) {
         ts__stored(sim, l2, l3->bytes);
+        ts__watch_loaded(sim, l3->l2, l3->bytes);
     }
     *(l3->write ? &sim->traffic.l3_write_bytes : &sim->traffic.l3_read_bytes) += l3->bytes;
     sim->traffic.l3_transfers++;

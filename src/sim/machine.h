@@ -414,6 +414,11 @@ ts_status ts__fault_report(ts_sim *sim, ts_diags *diags);
 /* watch.c: trace, profile, timeline, check; all without effect where they are off */
 void ts__note_dma(ts_sim *sim, const ts__dma_transfer *transfer, uint64_t begin, uint64_t end);
 void ts__note_l3(ts_sim *sim);
+void ts__note_wait(ts_sim *sim, const ts__core *core, uint64_t begin, uint64_t end);
+void ts__check_access(ts_sim *sim, const ts__core *core);
+void ts__check_beat(ts_sim *sim, const ts__dma_transfer *transfer, uint32_t l1, uint32_t l2, uint32_t bytes);
+void ts__check_epoch(ts_sim *sim);
+void ts__check_end(ts_sim *sim);
 ts_status ts__watch_new(ts_sim *sim, ts_diags *diags);
 void ts__watch_free(ts_sim *sim);
 void ts__watch_end(ts_sim *sim);

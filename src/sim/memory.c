@@ -89,6 +89,7 @@ static uint32_t control(ts_sim *sim, ts__core *core, uint32_t offset) {
     } else if (offset == 8u) {
         uint32_t fresh = core->store_value & ~sim->fetch_enable;
         sim->fetch_enable |= core->store_value;
+        ts__check_epoch(sim);
         for (uint32_t i = 0; i < sim->core_count; i++) {
             if ((fresh >> i & 1u) != 0u) {
                 ts__core_start(sim, &sim->core[i], sim->core[i].boot, sim->now + 1u);
@@ -263,6 +264,7 @@ uint32_t ts__slow_access(ts_sim *sim, ts__core *core) {
     }
     /* Completion counts the bytes for the fast memory; only L1 takes them back. */
     (core->store != 0u ? core->write_bytes : core->read_bytes)[0] -= core->size;
+    ts__check_access(sim, core);
     const ts_latencies *latencies = &sim->target->latencies;
     bool fc = core->unit == TS__FC;
     uint32_t address = core->address;

@@ -306,6 +306,7 @@ ts_status ts_sim_run(ts_sim *sim, ts_diags *diags) {
     ts__flush(sim);
     check_sums(sim);
     ts__watch_end(sim);
+    ts__check_end(sim);
     if (sim->gdb != NULL) {
         ts__gdb_end(sim->gdb, sim);
         ts__gdb_close(sim->gdb);
@@ -378,10 +379,4 @@ ts_sim_suite_result ts_sim_suite(const ts_sim *sim) {
         .signature = sim->signature.data,
         .signature_count = sim->signature.count,
     };
-}
-
-ts_sim_energy ts_sim_energy_of(ts_sim *sim, uint32_t point) {
-    (void)point;
-    (void)sim;
-    return (ts_sim_energy){0};
 }

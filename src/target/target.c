@@ -106,6 +106,7 @@ static const field energy_fields[] = {
 static const field point_fields[] = {
     FIELD(ts_operating_point, name, TEXT, true, 0, 0),
     FIELD(ts_operating_point, volts, F64, true, 0.1, 10),
+    FIELD(ts_operating_point, energy_scale, F64, true, 0.01, 100),
     FIELD(ts_operating_point, cluster_hz, U64, true, 1000, 1e10),
     FIELD(ts_operating_point, fc_hz, U64, true, 1000, 1e10),
     END,

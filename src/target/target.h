@@ -67,8 +67,8 @@ typedef struct ts_latencies {
     uint32_t mutex_ready; /* lock of a free mutex, beyond its one cycle */
 } ts_latencies;
 
-/* Picojoules at the reference operating point, points[0]; another point scales them by
- * (voltage / reference voltage) squared. */
+/* Picojoules at the reference operating point, points[0]; another point multiplies them by its energy_scale.
+ */
 typedef struct ts_energy {
     double core_active_pj, core_idle_pj;                 /* per cycle and core */
     double mul_pj, dot_pj, memory_pj, div_pj, branch_pj; /* per instruction of the class, added */
@@ -80,6 +80,7 @@ typedef struct ts_energy {
 typedef struct ts_operating_point {
     const char *name;
     double volts;
+    double energy_scale; /* energy of an activity relative to the reference point */
     uint64_t cluster_hz, fc_hz;
 } ts_operating_point;
 
