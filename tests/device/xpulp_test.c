@@ -1,0 +1,127 @@
+/* Every xpulp kernel on the simulated chip against its ref twin on the host, bit for bit, with guard bytes.
+ */
+#include <string.h>
+
+#include "call.h"
+#include "harness.h"
+#include "rig.h"
+
+uint32_t ts_test_core, ts_test_cores = 1;
+
+enum { CASES = 400, CORES = 8 };
+
+static rig the_rig;
+
+typedef struct family {
+    const char *kernel;
+    ts_case_limits limits;
+} family;
+
+/* Runs the twin on its own layout of the case. */
+static uint8_t *expected(ts_arena *arena, const ts_case *c, uint32_t number, ts_case_call *call) {
+    const char *twin = rig_twin(number);
+    uint8_t *area;
+    case_lay_out(arena, c, rig_row(twin), 1, call, &area);
+    if (call->is_add) {
+        struct ts_add_tile tile = call_add(call, area);
+        add_ref(&tile);
+    } else {
+        struct ts_conv_tile tile = call_conv(call, area);
+        if (strcmp(twin, "conv_ref") == 0) {
+            conv_ref(&tile);
+        } else if (strcmp(twin, "max_pool_ref") == 0) {
+            max_pool_ref(&tile);
+        } else {
+            avg_pool_ref(&tile);
+        }
+    }
+    return area;
+}
+
+static bool same(ts_arena *arena, const ts_case *c, const rig_job *job, const uint8_t *before) {
+    ts_case_call call;
+    const uint8_t *ref = expected(arena, c, job->job.kernel, &call);
+    const ts_case_call *got = &job->job.call;
+    uint32_t y_end = got->y_at + case_y_bytes(got);
+    return memcmp(ref + call.y_at, job->area + got->y_at, case_y_bytes(got)) == 0 &&
+           memcmp(before, job->area, got->y_at) == 0 &&
+           memcmp(before + y_end, job->area + y_end, got->scratch_at - y_end) == 0;
+}
+
+static void describe(const ts_case *c, const rig_job *job) {
+    const ts_case_call *d = &job->job.call;
+    const ts_layer *l = &c->layer;
+    print_message(
+        "x %ux%ux%u y %ux%ux%u k %ux%u stride %ux%u dilation %ux%u pads %u %u %u %u types %u %u %u rq %u"
+        " [%d, %d] zero %d roomy %d\n",
+        d->x_h, d->x_w, d->x_c, d->y_h, d->y_w, d->y_c, d->k_h, d->k_w, d->stride_h, d->stride_w,
+        d->dilation_h, d->dilation_w, d->pad_top, d->pad_left, d->pad_bottom, d->pad_right, d->x_type,
+        d->w_type, d->y_type, d->rq_kind, l->rq.low, l->rq.high, d->x_zero, c->roomy);
+}
+
+static void test_family(const family *f) {
+    ts_arena *arena = ts_arena_new("cases", 0);
+    ts_case *cases = TS_NEW_ARRAY(arena, ts_case, CASES);
+    rig_job *jobs = TS_NEW_ARRAY(arena, rig_job, CASES);
+    uint8_t **before = TS_NEW_ARRAY(arena, uint8_t *, CASES);
+    const ts_kernel *kernel = rig_row(f->kernel);
+    uint32_t number = rig_kernel(f->kernel), count = 0, wrong = 0;
+    assert_non_null(kernel);
+    for (uint64_t seed = 0; seed < CASES; seed++) {
+        ts_random random = ts_random_seed(seed + 1000);
+        ts_case_limits limits = f->limits;
+        limits.extreme = seed % 8 == 0;
+        case_make(arena, &random, &limits, &cases[count]);
+        if (kernel->serves(&cases[count].layer) &&
+            rig_add(&the_rig, arena, &cases[count], kernel, number, &jobs[count])) {
+            before[count] = ts_arena_copy(arena, jobs[count].area, jobs[count].job.bytes);
+            count++;
+        }
+    }
+    rig_run(&the_rig, jobs, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!same(arena, &cases[i], &jobs[i], before[i])) {
+            if (wrong++ < 5) {
+                describe(&cases[i], &jobs[i]);
+            }
+        }
+    }
+    print_message("%s: %u cases, %u wrong\n", f->kernel, count, wrong);
+    ts_arena_free(arena);
+    assert_true(count > CASES / 8);
+    assert_int_equal(wrong, 0);
+}
+
+static const family families[] = {
+    {"conv_xpulp_u8s8_4x4",
+     {.kind = TS_LAYER_CONV, .x_type = TS_U8, .w_type = TS_S8, .y_type = TS_U8, .rq_class = -1, .pad = -1}},
+    {"conv_xpulp_u8s8_4x4",
+     {.kind = TS_LAYER_CONV, .x_type = TS_U8, .w_type = TS_S4, .y_type = TS_S8, .rq_class = -1, .pad = -1}},
+    {"conv_xpulp_u8s8_4x4",
+     {.kind = TS_LAYER_CONV,
+      .x_type = TS_U8,
+      .w_type = TS_S8,
+      .y_type = TS_U8,
+      .rq_class = TS_RQC_S32,
+      .kernel_h = 1,
+      .kernel_w = 1,
+      .stride = 1,
+      .pad = 0}},
+};
+
+static void all_families(void **state) {
+    (void)state;
+    for (uint32_t i = 0; i < sizeof families / sizeof *families; i++) {
+        test_family(&families[i]);
+    }
+}
+
+int main(void) {
+    ts_arena *arena = ts_arena_new("rig", 0);
+    if (!rig_build(&the_rig, arena, "gap8", CORES)) {
+        fprintf(stderr, "no RISC-V compiler: skipped\n");
+        return TS_TEST_SKIP;
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_families)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
