@@ -76,6 +76,10 @@ bool rig_build(rig *r, ts_arena *arena, const char *target, uint32_t cores) {
     for (uint32_t i = 0; i < RUNNER_KERNELS; i++) {
         append_sources(command, sizeof command, sources[i]);
     }
+    if (getenv("RIG_FLAGS") != NULL) {
+        strncat(command, " ", sizeof command - strlen(command) - 1);
+        strncat(command, getenv("RIG_FLAGS"), sizeof command - strlen(command) - 1);
+    }
     strncat(command, " -lgcc", sizeof command - strlen(command) - 1);
     if (file < 0 || system(command) != 0 || ts_file_read(arena, elf, 1 << 24, &r->elf, diags) != TS_OK) {
         fprintf(stderr, "building the runner failed\n");
@@ -134,6 +138,16 @@ static void run_batch(rig *r, rig_job *jobs, uint32_t count, uint32_t area_base,
     for (uint32_t i = 0; i < count; i++) {
         ts_sim_read(sim, jobs[i].job.area, jobs[i].area, jobs[i].job.bytes);
         ts_sim_read(sim, table_base + i * (uint32_t)sizeof(runner_job), &jobs[i].job, sizeof(runner_job));
+    }
+    if (getenv("RIG_STALLS") != NULL) {
+        for (uint32_t c = 0; c < r->cores; c++) {
+            ts_sim_counters n;
+            ts_sim_counters_of(sim, c, &n);
+            fprintf(stderr, "core %u:", c);
+#define X(id, name, text) fprintf(stderr, " %s %llu", name, (unsigned long long)n.by_cause[TS_SIM_##id]);
+            TS_SIM_CAUSES(X)
+            fprintf(stderr, "\n");
+        }
     }
     ts_sim_free(sim);
     ts_arena_free(arena);

@@ -14,7 +14,8 @@ void pulp_fc_main(void);
 void pulp_cluster_main(void);
 void pulp_trap(uint32_t cause, uint32_t pc);
 
-struct pulp_l3_mailbox pulp_l3_mailbox __attribute__((section(".l1")));
+struct pulp_l3_mailbox pulp_l3_mailbox;
+volatile uint32_t pulp_l3_done __attribute__((section(".l1")));
 
 const uint8_t ts_l3_image[] __attribute__((weak)) = {0};
 const uint32_t ts_l3_image_bytes __attribute__((weak)) = 0;
@@ -24,8 +25,7 @@ void pulp_fc_main(void) {
     const volatile uint32_t *image_bytes = &ts_l3_image_bytes;
     PULP_REG(PULP_FC_ICACHE) = 0xFFFFFFFFu;
     PULP_REG(PULP_CLUSTER_ICACHE) = 0xFFFFFFFFu;
-    pulp_l3_mailbox.posted = 0;
-    pulp_l3_mailbox.done = 0;
+    pulp_l3_done = 0;
     pulp_l3_init();
     pulp_l3_move((uint32_t)(uintptr_t)ts_l3_image, 0, *image_bytes, 1);
     for (uint32_t core = 0; core < PULP_BOOT_ADDRESSES; core++) {

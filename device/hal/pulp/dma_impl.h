@@ -123,17 +123,18 @@ struct pulp_l3_job {
     uint32_t l2, l3, bytes, write;
 };
 
-/* Lies in L1, so that posting and waiting cost the cluster single cycles. The cluster writes `posted` and the
- * jobs, the fabric controller `done`. */
+/* The cluster writes `posted` and the jobs, the fabric controller `done`. Each polls the memory beside it: a
+ * fabric controller that polled L1 would disturb the cores' accesses. */
 struct pulp_l3_mailbox {
-    volatile uint32_t posted, done;
+    volatile uint32_t posted; /* in L2 */
     struct pulp_l3_job jobs[TS_L3_QUEUE];
 };
 
 extern struct pulp_l3_mailbox pulp_l3_mailbox;
+extern volatile uint32_t pulp_l3_done; /* in L1 */
 
 static inline void ts_l3_wait(ts_ticket ticket) {
-    while ((int32_t)(pulp_l3_mailbox.done - ticket) < 0) {
+    while ((int32_t)(pulp_l3_done - ticket) < 0) {
     }
     __asm__ volatile("" ::: "memory");
 }

@@ -81,6 +81,6 @@ void pulp_l3_serve(void) {
         }
         const struct pulp_l3_job job = pulp_l3_mailbox.jobs[done % TS_L3_QUEUE];
         pulp_l3_move(job.l2, job.l3, job.bytes, job.write);
-        pulp_l3_mailbox.done = ++done;
+        pulp_l3_done = ++done;
     }
 }

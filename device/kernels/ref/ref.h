@@ -73,8 +73,7 @@ static inline void ref_put(void *base, uint32_t i, uint8_t type, int32_t value) 
 
 /* Bytes of one channel's requantisation parameters. */
 static inline uint32_t ref_params_bytes(uint8_t kind) {
-    static const uint8_t bytes[] = {4, 8, 8, 16, 12, 16};
-    return bytes[kind];
+    return (0x434221u >> kind * 4u & 15u) * 4u; /* words by kind, a nibble each */
 }
 
 static inline int32_t ref_clip(int32_t value, int32_t low, int32_t high) {

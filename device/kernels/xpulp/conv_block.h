@@ -399,6 +399,7 @@ static inline void conv_blocks(const struct ts_conv_tile *t, uint32_t element_sh
     uint32_t inner_items = (run.inner + CONV_PIXELS - 1u) / CONV_PIXELS * run.groups;
     uint32_t outer_items = (outer + CONV_PIXELS - 1u) / CONV_PIXELS * run.groups;
     struct ref_share share = ref_share(inner_items + outer_items);
+    xpulp_stagger();
     uint32_t middle = share.end < inner_items ? share.end : inner_items;
     if (share.begin < middle) {
         if (conv_is_line(&run)) {

@@ -16,6 +16,14 @@ static inline int32_t xpulp_requant(const struct ts_rq_args *rq, const int32_t *
     return ref_requant(rq, pair, acc);
 }
 
+/* Lets core n start about one step of the 4x4 loop behind core n - 1: cores in step would read the same bank
+ * at once, since pixels often lie a multiple of the banks' round apart. */
+static inline void xpulp_stagger(void) {
+    for (uint32_t passes = 7u * ts_core(); passes > 0; passes--) {
+        __asm__ volatile("nop");
+    }
+}
+
 /* Word accesses at any address: the core splits those that cross a word. */
 static inline uint32_t xpulp_load(const uint8_t *from) { return *(const uint32_t *)(const void *)from; }
 static inline void xpulp_store(uint8_t *to, uint32_t value) { *(uint32_t *)(void *)to = value; }

@@ -1,0 +1,120 @@
+/* Multiply-accumulates per cycle of each kernel alone in L1, on one core and on eight, beside the kernel's
+ * instruction-count ceiling, the ISA's limit and the planner's model. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "rig.h"
+
+uint32_t ts_test_core, ts_test_cores = 1;
+
+typedef struct bench {
+    const char *kernel;
+    ts_layer_kind kind;
+    uint32_t h, w, c_in, c_out, k, stride, pad; /* of the input map */
+    ts_rq_class class_;
+    double ceiling; /* MAC per cycle and core that the inner loop admits; 0: none is known */
+} bench;
+
+static const bench benches[] = {
+#define PW(h, ci, co) \
+    { "conv_xpulp_u8s8_4x4", TS_LAYER_CONV, h, 16, ci, co, 1, 1, 0, TS_RQC_S32, 64.0 / 24 }
+    PW(16, 8, 16),
+    PW(16, 16, 32),
+    PW(16, 24, 96),
+    PW(16, 32, 64),
+    PW(14, 64, 64),
+    PW(8, 128, 64),
+    PW(4, 256, 32),
+    PW(3, 512, 16),
+    PW(1, 1024, 16),
+    {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 14, 16, 64, 64, 1, 1, 0, TS_RQC_S32C, 64.0 / 24},
+    {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 14, 16, 64, 64, 1, 1, 0, TS_RQC_S64, 64.0 / 24},
+    {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 16, 16, 64, 64, 1, 2, 0, TS_RQC_S32, 64.0 / 24},
+    {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 16, 16, 32, 32, 3, 1, 1, TS_RQC_S32, 64.0 / 24},
+    {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 16, 16, 32, 32, 3, 2, 1, TS_RQC_S32, 64.0 / 24},
+    {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 8, 8, 64, 16, 3, 1, 1, TS_RQC_S32, 64.0 / 24},
+    {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 32, 64, 3, 32, 3, 2, 1, TS_RQC_S32, 64.0 / 24},
+    {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 64, 32, 1, 32, 5, 2, 2, TS_RQC_S32, 64.0 / 24},
+};
+
+enum { BENCHES = sizeof benches / sizeof *benches };
+
+static void make_case(ts_arena *arena, const bench *b, ts_case *c) {
+    ts_random random = ts_random_seed(7);
+    ts_case_limits limits = {.kind = b->kind,
+                             .x_type = TS_U8,
+                             .w_type = TS_S8,
+                             .y_type = TS_U8,
+                             .rq_class = (int)b->class_,
+                             .h = b->h,
+                             .w = b->w,
+                             .c_in = b->c_in,
+                             .c_out = b->c_out,
+                             .kernel_h = b->k,
+                             .kernel_w = b->k,
+                             .stride = b->stride,
+                             .dilation = 1,
+                             .pad = (int)b->pad};
+    case_make(arena, &random, &limits, c);
+    c->roomy = false;
+    c->layer.x.zero = 0;
+    c->layer.rq.low = 0;
+    c->layer.rq.high = 255;
+    c->layer.rq.div = (int64_t)1 << 22;
+}
+
+static double macs_of(const ts_layer *l) {
+    double window = (double)l->window.kernel_h * l->window.kernel_w;
+    return (double)l->y.h * l->y.w * l->y.c * window * l->x.c / l->groups;
+}
+
+static void measure(ts_arena *arena, uint32_t cores, uint32_t *cycles) {
+    rig r;
+    if (!rig_build(&r, arena, "gap8", cores)) {
+        fprintf(stderr, "no RISC-V compiler\n");
+        exit(TS_SYSTEM);
+    }
+    for (uint32_t i = 0; i < BENCHES; i++) {
+        ts_case c;
+        rig_job job;
+        make_case(arena, &benches[i], &c);
+        cycles[i] = 0;
+        const ts_kernel *kernel = rig_row(benches[i].kernel);
+        if (!kernel->serves(&c.layer)) {
+            fprintf(stderr, "%s does not serve bench %u\n", kernel->name, i);
+        } else if (rig_add(&r, arena, &c, kernel, rig_kernel(kernel->name), &job)) {
+            rig_run(&r, &job, 1);
+            cycles[i] = job.job.cycles;
+        } else {
+            fprintf(stderr, "bench %u does not fit L1\n", i);
+        }
+    }
+}
+
+int main(void) {
+    static const char *const classes[] = {"none", "s32", "s32c", "s64", "tflite"};
+    uint32_t one[BENCHES], eight[BENCHES];
+    ts_arena *arena = ts_arena_new("bench", 0);
+    measure(arena, 1, one);
+    measure(arena, 8, eight);
+    printf("%-24s %-22s %-6s %9s %7s %9s %7s %8s %6s %7s\n", "kernel", "x, channels, window", "rq", "1 core",
+           "MAC/cyc", "8 cores", "MAC/cyc", "ceiling", "ISA", "model");
+    for (uint32_t i = 0; i < BENCHES; i++) {
+        const bench *b = &benches[i];
+        ts_case c;
+        char shape[64];
+        make_case(arena, b, &c);
+        const ts_layer *l = &c.layer;
+        ts_tile tile = {l->y.h, l->y.w, l->y.c, l->x.h, l->x.w, l->x.c};
+        double macs = macs_of(l), modelled = rig_row(b->kernel)->cycles(l, &tile, 8);
+        double rate = macs / fmax(1, eight[i]);
+        snprintf(shape, sizeof shape, "%ux%ux%u>%u k%u s%u", b->h, b->w, b->c_in, l->y.c, b->k, b->stride);
+        printf("%-24s %-22s %-6s %9u %7.2f %9u %7.2f %7.0f%% %5.0f%% %+6.1f%%\n", b->kernel, shape,
+               classes[b->class_], one[i], macs / fmax(1, one[i]), eight[i], rate,
+               b->ceiling > 0 ? 100 * rate / 8 / b->ceiling : 0, 100 * rate / 32,
+               100 * (modelled / fmax(1, eight[i]) - 1));
+    }
+    ts_arena_free(arena);
+    return 0;
+}
