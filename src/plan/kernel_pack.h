@@ -55,6 +55,11 @@ static inline void ts__pack_params(const ts_rq_plan *rq, uint32_t channel, int64
     }
 }
 
+/* Weights of kernels that have none: one record of requantisation parameters a channel, or nothing where the
+ * layer has no requantisation (kernel_ref.c). */
+uint64_t ts__params_weight_bytes(const ts_layer *layer, uint32_t channels);
+void ts__params_pack(const ts_layer *layer, uint8_t *out);
+
 /* ORs element `i` of `bits` bits into an array that was zero. */
 static inline void ts__pack_bits(uint8_t *out, uint64_t i, uint32_t bits, int32_t value) {
     if (bits >= 8) {

@@ -52,11 +52,11 @@ static bool has_params(const ts_layer *layer) {
     return layer->rq.class_ != TS_RQC_NONE || layer->kind == TS_LAYER_AVG_POOL;
 }
 
-static uint64_t params_weight_bytes(const ts_layer *layer, uint32_t channels) {
+uint64_t ts__params_weight_bytes(const ts_layer *layer, uint32_t channels) {
     return has_params(layer) ? (uint64_t)ts__params_bytes(&layer->rq) * channels : 0;
 }
 
-static void params_pack(const ts_layer *layer, uint8_t *out) {
+void ts__params_pack(const ts_layer *layer, uint8_t *out) {
     for (uint32_t c = 0; has_params(layer) && c < layer->y.c; c++) {
         int64_t offset = layer->kind == TS_LAYER_REQUANT ? -(int64_t)layer->x.zero : 0;
         ts__pack_params(&layer->rq, c, offset, out + (uint64_t)c * ts__params_bytes(&layer->rq));
@@ -104,8 +104,8 @@ const ts_kernel ts__kernels_ref[] = {
      .sources = "ref/max_pool_ref.c",
      .c_granule = 1,
      .serves = serves_max_pool,
-     .weight_bytes = params_weight_bytes,
-     .pack = params_pack,
+     .weight_bytes = ts__params_weight_bytes,
+     .pack = ts__params_pack,
      .scratch_bytes = no_scratch,
      .cycles = pool_cycles},
     {.name = "avg_pool_ref",
@@ -113,8 +113,8 @@ const ts_kernel ts__kernels_ref[] = {
      .sources = "ref/avg_pool_ref.c",
      .c_granule = 1,
      .serves = serves_avg_pool,
-     .weight_bytes = params_weight_bytes,
-     .pack = params_pack,
+     .weight_bytes = ts__params_weight_bytes,
+     .pack = ts__params_pack,
      .scratch_bytes = no_scratch,
      .cycles = pool_cycles},
     {.name = "add_ref",
@@ -122,8 +122,8 @@ const ts_kernel ts__kernels_ref[] = {
      .sources = "ref/add_ref.c",
      .c_granule = 1,
      .serves = serves_add,
-     .weight_bytes = params_weight_bytes,
-     .pack = params_pack,
+     .weight_bytes = ts__params_weight_bytes,
+     .pack = ts__params_pack,
      .scratch_bytes = no_scratch,
      .cycles = add_cycles},
 };

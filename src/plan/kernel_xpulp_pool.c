@@ -1,0 +1,140 @@
+/* Rows of the xpulp kernels without weights: additions and poolings. Costs are instruction counts fitted to
+ * the simulator (docs/cost-model.md). */
+#include <string.h>
+
+#include "plan/kernel.h"
+#include "plan/kernel_pack.h"
+
+typedef struct range {
+    int64_t low, high;
+} range;
+
+static bool is_power_of_two(int64_t n) { return n > 0 && (n & (n - 1)) == 0; }
+
+static bool fits(range r) { return r.low >= INT32_MIN && r.high <= INT32_MAX; }
+
+/* Takes `r` through a step; false where 32 bits or a shift do not do. */
+static bool through(const ts_add_step *step, range *r) {
+    if (!is_power_of_two(step->div) || step->div > INT32_MAX || !fits((range){step->mul, step->mul}) ||
+        !fits((range){step->add, step->add})) {
+        return false;
+    }
+    int64_t a = r->low * step->mul + step->add, b = r->high * step->mul + step->add;
+    range t = {a < b ? a : b, a < b ? b : a};
+    if (!fits(t)) {
+        return false;
+    }
+    int64_t low = t.low >> __builtin_ctzll((uint64_t)step->div),
+            high = t.high >> __builtin_ctzll((uint64_t)step->div);
+    *r = (range){low < step->low ? step->low : low, high > step->high ? step->high : high};
+    return true;
+}
+
+static bool is_element(ts_type type) { return type == TS_U8 || type == TS_S8 || type == TS_S16; }
+
+static bool serves_add_step(const ts_layer *layer) {
+    range a = {ts_type_low(layer->x.type), ts_type_high(layer->x.type)};
+    range b = {ts_type_low(layer->x2.type), ts_type_high(layer->x2.type)};
+    if (layer->kind != TS_LAYER_ADD || !is_element(layer->x.type) || !is_element(layer->x2.type) ||
+        !is_element(layer->y.type) || !through(&layer->in1, &a) || !through(&layer->in2, &b)) {
+        return false;
+    }
+    range sum = {a.low + b.low, a.high + b.high};
+    ts_rq_class class_ = layer->rq.class_;
+    return fits(sum) && through(&layer->sum, &sum) &&
+           (class_ == TS_RQC_NONE || class_ == TS_RQC_S32 || class_ == TS_RQC_S32C);
+}
+
+/* A multiplier 0 .. 255 and nothing else that shows in the result. */
+static bool is_plain(const ts_add_step *step) {
+    return step->mul >= 0 && step->mul <= 255 && step->add == 0 && step->div == 1 && step->low <= 0 &&
+           step->high >= 255 * step->mul;
+}
+
+static bool serves_add_dot(const ts_layer *layer) {
+    return serves_add_step(layer) && layer->x.type == TS_U8 && layer->x2.type == TS_U8 &&
+           is_plain(&layer->in1) && is_plain(&layer->in2) && layer->sum.mul == 1 && layer->sum.add == 0 &&
+           layer->sum.low <= 0 && (layer->y.type == TS_U8 || layer->y.type == TS_S16) &&
+           (layer->rq.class_ == TS_RQC_NONE || (layer->rq.class_ == TS_RQC_S32 && layer->rq.channels == 1));
+}
+
+static bool is_byte(ts_type type) { return type == TS_U8 || type == TS_S8; }
+
+static bool serves_max_pool(const ts_layer *layer) {
+    return layer->kind == TS_LAYER_MAX_POOL && is_byte(layer->x.type) && layer->y.type == layer->x.type &&
+           !ts_layer_has_rq_params(layer);
+}
+
+static bool serves_avg_pool(const ts_layer *layer) {
+    return layer->kind == TS_LAYER_AVG_POOL && is_byte(layer->x.type) && layer->x.zero == 0;
+}
+
+static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)layer, (void)tile, (void)cores;
+    return 0;
+}
+
+static double elements_per_core(const ts_tile *tile, uint32_t cores) {
+    return (double)tile->y_h * tile->y_w * tile->y_c / cores;
+}
+
+static double add_dot_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    bool requantises = layer->rq.class_ != TS_RQC_NONE;
+    return 220 + elements_per_core(tile, cores) * (requantises ? 9.5 : 6.5);
+}
+
+static double add_step_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    bool requantises = layer->rq.class_ != TS_RQC_NONE;
+    return 400 + elements_per_core(tile, cores) * (requantises ? 36 : 26);
+}
+
+static double max_pool_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double window = (double)layer->window.kernel_h * layer->window.kernel_w, words = (tile->y_c + 3) / 4;
+    double word = layer->window.kernel_h == 2 && layer->window.kernel_w == 2 ? 13 : 12 + 8 * window;
+    return 150 + (double)tile->y_h * tile->y_w / cores * (90 + words * word);
+}
+
+static double avg_pool_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double window = (double)layer->window.kernel_h * layer->window.kernel_w;
+    return 250 + elements_per_core(tile, cores) / 4 * (150 + 11 * window);
+}
+
+const ts_kernel ts__kernels_xpulp_pool[] = {
+    {.name = "add_xpulp_u8dot",
+     .isa = "xpulp",
+     .sources = "xpulp/add_xpulp.c",
+     .c_granule = 1,
+     .serves = serves_add_dot,
+     .weight_bytes = ts__params_weight_bytes,
+     .pack = ts__params_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = add_dot_cycles},
+    {.name = "add_xpulp_step",
+     .isa = "xpulp",
+     .sources = "xpulp/add_xpulp.c",
+     .c_granule = 1,
+     .serves = serves_add_step,
+     .weight_bytes = ts__params_weight_bytes,
+     .pack = ts__params_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = add_step_cycles},
+    {.name = "max_pool_xpulp",
+     .isa = "xpulp",
+     .sources = "xpulp/pool_xpulp.c",
+     .c_granule = 1,
+     .serves = serves_max_pool,
+     .weight_bytes = ts__params_weight_bytes,
+     .pack = ts__params_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = max_pool_cycles},
+    {.name = "avg_pool_xpulp",
+     .isa = "xpulp",
+     .sources = "xpulp/pool_xpulp.c",
+     .c_granule = 1,
+     .serves = serves_avg_pool,
+     .weight_bytes = ts__params_weight_bytes,
+     .pack = ts__params_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = avg_pool_cycles},
+};
+const uint32_t ts__kernels_xpulp_pool_count = sizeof ts__kernels_xpulp_pool / sizeof *ts__kernels_xpulp_pool;
