@@ -508,6 +508,69 @@ static void count_uses(ts_qnet *net) {
     }
 }
 
+/* Window elements of one axis that lie inside the input. */
+static uint32_t inside(uint32_t o, uint32_t stride, uint32_t kernel, uint32_t dilation, uint32_t pad,
+                       uint32_t size) {
+    uint32_t count = 0;
+    for (uint32_t k = 0; k < kernel; k++) {
+        int64_t at = (int64_t)o * stride + (int64_t)k * dilation - pad;
+        count += at >= 0 && at < size;
+    }
+    return count;
+}
+
+static bool only_linear_readers(const ts_qnet *net, uint32_t value) {
+    for (uint32_t i = 0; i < net->layers.count; i++) {
+        const ts_qlayer *l = &net->layers.data[i];
+        for (uint32_t k = 0; k < l->input_count; k++) {
+            if (l->inputs[k] == value && l->kind != TS_QUANT_LINEAR) {
+                return false;
+            }
+        }
+    }
+    return !net->layers.data[value - 1].is_output;
+}
+
+/* An integer average pool divides every window by its size. Where only linear layers read one that leaves
+ * padding out of the divisor, their weights take the rest of the division. */
+static void move_divisor(ts_qnet *net, uint32_t value) {
+    ts_qlayer *pool = &net->layers.data[value - 1];
+    const ts_window *n = &pool->window;
+    uint32_t h, w, c;
+    ts_qnet_shape(net, pool->inputs[0], &h, &w, &c);
+    pool->count_pad = true;
+    for (uint32_t i = 0; i < net->layers.count; i++) {
+        ts_qlayer *l = &net->layers.data[i];
+        for (uint32_t k = 0; l->inputs[0] == value && k < l->inner; k++) {
+            uint32_t y = k / pool->c / pool->w, x = k / pool->c % pool->w;
+            uint32_t rows = inside(y, n->stride_h, n->kernel_h, n->dilation_h, n->pad_top, h);
+            uint32_t columns = inside(x, n->stride_w, n->kernel_w, n->dilation_w, n->pad_left, w);
+            float factor =
+                (float)(n->kernel_h * n->kernel_w) / (float)(rows * columns == 0 ? 1 : rows * columns);
+            for (uint32_t o = 0; o < l->c; o++) {
+                l->weights[(size_t)o * l->inner + k] *= factor;
+            }
+        }
+    }
+}
+
+static void settle_divisors(const reader *r) {
+    for (uint32_t i = 0; i < r->net->layers.count; i++) {
+        ts_qlayer *l = &r->net->layers.data[i];
+        const ts_window *n = &l->window;
+        if (l->kind != TS_QUANT_AVG_POOL || n->pad_top + n->pad_left + n->pad_bottom + n->pad_right == 0) {
+            l->count_pad = true;
+        }
+        if (!l->count_pad && only_linear_readers(r->net, i + 1)) {
+            move_divisor(r->net, i + 1);
+        } else if (!l->count_pad) {
+            ts_warn(r->diags, TS_DIAG_UNSUPPORTED, l->name, "avg_pool",
+                    "leaves padding out of its divisor, which the integer network counts: border results are "
+                    "smaller");
+        }
+    }
+}
+
 ts_status ts_qnet_read(ts_arena *arena, const ts_fgraph *graph, ts_qnet **out, ts_diags *diags) {
     if (graph->inputs.count != 1) {
         return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL, "the network has %u inputs; one is served",
@@ -535,6 +598,7 @@ ts_status ts_qnet_read(ts_arena *arena, const ts_fgraph *graph, ts_qnet **out, t
     }
     TS_TRY(read_outputs(&r));
     count_uses(net);
+    settle_divisors(&r);
     *out = net;
     return TS_OK;
 }

@@ -1,6 +1,7 @@
 #include "quant/quantize.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "num/float.h"
@@ -165,14 +166,30 @@ static void choose_weights(const walk *w, ts_arena *scratch, uint32_t i, const t
     ts__round_nearest(l, q->scale, q->bits, q->values);
 }
 
-/* Mean over samples and places of a - b, per channel. */
-static void mean_difference(const float *a, const float *b, uint64_t count, uint32_t channels, double *out) {
-    memset(out, 0, channels * sizeof *out);
-    for (uint64_t i = 0; i < count; i++) {
-        out[i % channels] += (double)a[i] - (double)b[i];
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Mean over places of a - b per channel, then over the middle half of the samples: a few samples that the
+ * input's grid clips hard must not move the bias of all others. */
+static void mean_difference(ts_arena *scratch, const float *a, const float *b, uint32_t samples,
+                            uint64_t count, uint32_t channels, double *out) {
+    double *means = TS_NEW_ARRAY(scratch, double, (uint64_t)samples *channels);
+    for (uint32_t n = 0; n < samples; n++) {
+        for (uint64_t i = 0; i < count; i++) {
+            double difference = (double)a[n * count + i] - (double)b[n * count + i];
+            means[(i % channels) * samples + n] += difference / (double)(count / channels);
+        }
     }
+    uint32_t first = samples / 4, end = samples - first;
     for (uint32_t c = 0; c < channels; c++) {
-        out[c] /= (double)(count / channels);
+        double *list = means + (uint64_t)c * samples;
+        qsort(list, samples, sizeof *list, by_value);
+        out[c] = 0;
+        for (uint32_t n = first; n < end; n++) {
+            out[c] += list[n] / (end - first);
+        }
     }
 }
 
@@ -180,11 +197,11 @@ static void mean_difference(const float *a, const float *b, uint64_t count, uint
 static ts_status correct_bias(const walk *w, ts_arena *scratch, uint32_t i, const float *exact_sums) {
     const ts_qlayer *l = &w->quant->net->layers.data[i];
     ts_qweights *q = &w->quant->layers[i];
-    uint64_t count = elements_of(w->quant->net, i + 1) * w->data->count;
-    float *sums = TS_NEW_ARRAY(scratch, float, count);
+    uint64_t count = elements_of(w->quant->net, i + 1);
+    float *sums = TS_NEW_ARRAY(scratch, float, count * w->data->count);
     double *difference = TS_NEW_ARRAY(scratch, double, l->c);
     TS_TRY(run_layer(w, i, TS_STAGE_FQ, sums, NULL));
-    mean_difference(exact_sums, sums, count, l->c, difference);
+    mean_difference(scratch, exact_sums, sums, w->data->count, count, l->c, difference);
     for (uint32_t c = 0; c < l->c; c++) {
         q->bias[c] += difference[c];
     }
@@ -321,20 +338,85 @@ static void let_go(const walk *w, uint32_t value) {
 }
 
 static void take_inputs(const walk *w, ts_arena *scratch) {
-    const ts_qnet *net = w->quant->net;
-    const ts_qvalue *v = &w->quant->values[0];
-    ts_ftensor input = map_of(net, 0);
-    uint64_t count = elements_of(net, 0);
+    ts_ftensor input = map_of(w->quant->net, 0);
+    uint64_t count = elements_of(w->quant->net, 0);
     float *room = TS_NEW_ARRAY(scratch, float, ts_data_scratch(w->data));
     hold(w, 0);
     for (uint32_t n = 0; n < w->data->count; n++) {
-        float *x = w->values[0].exact + n * count;
-        ts_data_sample(w->data, n, &input, room, x);
-        for (uint64_t k = 0; k < count; k++) {
-            w->values[0].quantised[n * count + k] =
-                ts_fake_quant(x[k], v->scale, 0.5, (float)v->low, (float)v->high);
+        ts_data_sample(w->data, n, &input, room, w->values[0].exact + n * count);
+    }
+}
+
+/* The first `count` elements of the inputs on a grid of this step. */
+static void round_inputs(const walk *w, double scale, uint64_t count) {
+    const ts_qvalue *v = &w->quant->values[0];
+    for (uint64_t k = 0; k < count; k++) {
+        w->values[0].quantised[k] =
+            ts_fake_quant(w->values[0].exact[k], scale, 0.5, (float)v->low, (float)v->high);
+    }
+}
+
+/* Square error of the float network's outputs when only its input is on the grid: `outputs` has the right
+ * ones of `samples` samples, or is filled where *error is NULL. */
+static void judge_input(const walk *w, const ts_fgraph *graph, ts_fsession *session, const float *inputs,
+                        uint32_t samples, float *outputs, double *error) {
+    for (uint32_t n = 0; n < samples; n++) {
+        ts_fsession_run(session, (const float *const[]){inputs + n * elements_of(w->quant->net, 0)});
+        for (uint32_t o = 0; o < graph->outputs.count; o++) {
+            ts_tensor_id id = graph->outputs.data[o];
+            uint64_t count = ts_ftensor_elements(&graph->tensors.data[id]);
+            const float *y = ts_fsession_value(session, id);
+            for (uint64_t k = 0; k < count; k++, outputs++) {
+                if (error == NULL) {
+                    *outputs = y[k];
+                } else {
+                    *error += ((double)y[k] - (double)*outputs) * ((double)y[k] - (double)*outputs);
+                }
+            }
         }
     }
+}
+
+/* The step of the input that the network's outputs bear best: large elements that say little are clipped
+ * for the sake of small ones that say much. */
+static ts_status refine_input(const walk *w, ts_arena *scratch) {
+    enum { STEPS = 16, SAMPLES = 64 };
+    ts_qvalue *v = &w->quant->values[0];
+    uint32_t samples = w->data->count < SAMPLES ? w->data->count : SAMPLES;
+    uint64_t outputs = 0;
+    double top = fmax(v->seen_high, -v->seen_low) / v->high, least = INFINITY;
+    ts_fgraph *graph;
+    TS_TRY(ts_quant_float(scratch, w->quant->net, NULL, TS_STAGE_FP, &graph, w->diags));
+    for (uint32_t o = 0; o < graph->outputs.count; o++) {
+        outputs += ts_ftensor_elements(&graph->tensors.data[graph->outputs.data[o]]);
+    }
+    ts_fsession *session = ts_fsession_new(scratch, graph);
+    float *right = TS_NEW_ARRAY(scratch, float, outputs *samples);
+    judge_input(w, graph, session, w->values[0].exact, samples, right, NULL);
+    for (uint32_t i = 0; i < STEPS; i++) {
+        double scale = top * pow(0.85, i), error = 0;
+        round_inputs(w, scale, elements_of(w->quant->net, 0) * samples);
+        judge_input(w, graph, session, w->values[0].quantised, samples, right, &error);
+        if (error < least) {
+            least = error;
+            v->scale = scale;
+        }
+    }
+    return TS_OK;
+}
+
+static ts_status start_walk(const walk *w) {
+    ts_arena *scratch = ts_arena_new("inputs", 0);
+    const ts_quant *quant = w->quant;
+    ts_status status = TS_OK;
+    take_inputs(w, scratch);
+    if (!quant->values[0].exact && quant->options.ranges == TS_RANGE_MSE) {
+        status = refine_input(w, scratch);
+    }
+    ts_arena_free(scratch);
+    TS_TRY(status);
+    round_inputs(w, quant->values[0].scale, elements_of(quant->net, 0) * w->data->count);
+    return TS_OK;
 }
 
 static ts_status quantise_layer(const walk *w, ts_arena *scratch, uint32_t i) {
@@ -397,11 +479,9 @@ static void new_layers(ts_arena *arena, ts_quant *quant) {
 
 static ts_status walk_layers(const walk *w, const ts_progress *progress) {
     const ts_qnet *net = w->quant->net;
+    TS_TRY(start_walk(w));
     for (uint32_t i = 0; i < net->layers.count; i++) {
         ts_arena *scratch = ts_arena_new("quantise layer", 0);
-        if (i == 0) {
-            take_inputs(w, scratch);
-        }
         ts_status status = quantise_layer(w, scratch, i);
         ts_arena_free(scratch);
         TS_TRY(status);

@@ -27,7 +27,8 @@ ts_quant_options ts_quant_defaults(void);
 
 /* The grid of a value (0: input, i + 1: output of layer i) and what it costs. */
 typedef struct ts_qvalue {
-    bool raw; /* 32-bit accumulators: no grid of its own; `scale` is the accumulator's quantum */
+    bool exact; /* input: bytes on their own grid, which nothing is lost on */
+    bool raw;   /* 32-bit accumulators: no grid of its own; `scale` is the accumulator's quantum */
     ts_type type;
     double scale;
     int32_t low, high;          /* clip */

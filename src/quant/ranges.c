@@ -132,6 +132,7 @@ static void set_grid(const ts_quant *quant, uint32_t value, seen *s, double give
     *v = (ts_qvalue){
         .type = type_of(bits, is_signed), .low = low, .high = high, .seen_low = s->low, .seen_high = s->high};
     v->scale = given_scale > 0 ? given_scale : choose_scale(&quant->options, s, low, high);
+    v->exact = given_scale > 0;
     v->clipped = clipped_share(s, v);
     if (l != NULL && (double)l->high / v->scale < high) {
         v->high = (int32_t)floor((double)l->high / v->scale + 0.5);

@@ -161,16 +161,21 @@ static bool cholesky(double *h, uint32_t n) {
 /* From L with h = L L^T: the upper factor U of the inverse, h^-1 = U^T U. With J the reversal of order, U is
  * J (J-reversed lower factor)^-1 J; so the caller factors the reversed h and U = J L^-1 J. Here L^-1 in
  * place. */
-static void invert_lower(double *l, uint32_t n) {
-    for (uint32_t j = 0; j < n; j++) {
-        l[(size_t)j * n + j] = 1.0 / l[(size_t)j * n + j];
-        for (uint32_t i = j + 1; i < n; i++) {
-            double sum = 0;
-            for (uint32_t k = j; k < i; k++) {
-                sum -= l[(size_t)i * n + k] * l[(size_t)k * n + j];
+static void invert_lower(double *l, uint32_t n, double *row) {
+    for (uint32_t i = 0; i < n; i++) {
+        double *ri = l + (size_t)i * n, pivot = ri[i];
+        memcpy(row, ri, i * sizeof *row);
+        memset(ri, 0, i * sizeof *ri);
+        for (uint32_t k = 0; k < i; k++) {
+            const double *rk = l + (size_t)k * n;
+            for (uint32_t j = 0; j <= k; j++) {
+                ri[j] -= row[k] * rk[j];
             }
-            l[(size_t)i * n + j] = sum / l[(size_t)i * n + i];
         }
+        for (uint32_t j = 0; j < i; j++) {
+            ri[j] /= pivot;
+        }
+        ri[i] = 1.0 / pivot;
     }
 }
 
@@ -190,7 +195,8 @@ static void accumulate(double *h, const float *row, uint32_t n) {
 
 /* U (upper, h^-1 = U^T U up to a factor) of the inputs that `channel` meets, row-major; false where it fails.
  */
-static bool inverse_factor(const ts_qlayer *l, const ts__inputs *x, uint32_t channel, double *h, float *row) {
+static bool inverse_factor(const ts_qlayer *l, const ts__inputs *x, uint32_t channel, double *h, float *row,
+                           double *spare) {
     uint32_t n = l->inner;
     uint64_t rows = rows_of(l, x, n < 64 ? 1024 : n > 256 ? 2048 : MAX_ROWS);
     memset(h, 0, (size_t)n * n * sizeof *h);
@@ -210,7 +216,7 @@ static bool inverse_factor(const ts_qlayer *l, const ts__inputs *x, uint32_t cha
     if (!cholesky(h, n)) {
         return false;
     }
-    invert_lower(h, n);
+    invert_lower(h, n, spare);
     return true;
 }
 
@@ -242,7 +248,7 @@ bool ts__round_feedback(const ts_qlayer *l, const ts__inputs *x, const double *s
     bool good = true;
     for (uint32_t c = 0; c < l->c && good; c++) {
         if (c % per_group == 0) {
-            good = inverse_factor(l, x, c, h, row);
+            good = inverse_factor(l, x, c, h, row, rest);
         }
         if (good) {
             round_row(l->weights + (size_t)c * n, h, n, scale[c], bits, rest, values + (size_t)c * n);

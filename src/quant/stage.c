@@ -124,7 +124,7 @@ static ts_status make_pool(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
     bool average = l->kind == TS_QUANT_AVG_POOL, deployed = average && m->stage == TS_STAGE_QD;
     ts_fnode n = {.op = average ? TS_FOP_AVG_POOL : TS_FOP_MAX_POOL, .input_count = 1, .inputs = {x}};
     n.window = l->window;
-    n.count_pad = l->count_pad || deployed;
+    n.count_pad = l->count_pad || m->stage != TS_STAGE_FP;
     TS_TRY(add(m, &n, deployed ? ".mean" : ".sum", NULL, out));
     if (!deployed) {
         return TS_OK;
