@@ -227,7 +227,14 @@ const char *ts__number(const code *k, uint64_t value) { return ts__text(k, "%" P
 ts_status ts__code_init(code *k, const ts__emit *e, uint32_t index, ts_text *out) {
     const ts_layer_plan *lp = &e->plan->layer_plans[index];
     *k = (code){.e = e, .lp = lp, .layer = lp->layer, .out = out};
-    TS_ASSERT(lp->l3.stripes <= 1 && !lp->l3.x_in_l3 && !lp->l3.y_in_l3, "emit: stripes");
+    if (lp->l3.stripes > 1 || lp->l3.x_in_l3 || lp->l3.x2_in_l3 || lp->l3.y_in_l3) {
+        return ts_error(e->diags, TS_DIAG_NO_FIT, lp->layer->name, ts_layer_kind_name(lp->layer->kind),
+                        "its activations do not fit L2: %" PRIu64 " bytes of input and %" PRIu64
+                        " of output, %" PRIu64 " are there; activations are not cut between L3 and L2",
+                        ts_map_bytes(&lp->layer->x) +
+                            (lp->layer->kind == TS_LAYER_ADD ? ts_map_bytes(&lp->layer->x2) : 0),
+                        ts_map_bytes(&lp->layer->y), e->plan->options.l2_bytes);
+    }
     k->adds = ts__elementwise(lp->layer);
     k->tile_type = k->adds ? "ts_add_tile" : "ts_conv_tile";
     k->l3_busy = ts__l3_busy(e, index);

@@ -254,6 +254,18 @@ static uint64_t level_bytes(const program *p, uint32_t level) {
     return memory == NULL ? 0 : memory->size_bytes;
 }
 
+/* L2 that the program may use. An embedded image lies behind it: inside the chip's L2 where there is room
+ * beside code and network, otherwise where only chips with more L2 can load it. */
+static uint64_t l2_bytes(const program *p) {
+    uint64_t all = level_bytes(p, 2), image = (p->networks[0].image_size + 15) / 16 * 16;
+    const ts_graph *graph = p->networks[0].plan->graph;
+    uint64_t needed = p->target->code_reserve_bytes + p->networks[0].l2_bytes;
+    for (uint32_t i = 0; i < graph->inputs.count; i++) {
+        needed += ts_emit_map_bytes(&graph->tensors.data[graph->inputs.data[i]]);
+    }
+    return p->self_check && all >= needed + image ? (all - image) / 16 * 16 : all;
+}
+
 /* Cores that the plans were made for: the same for all. */
 static uint32_t cores_of(const program *p) { return p->networks[0].plan->options.cores; }
 
@@ -263,7 +275,7 @@ static const char *link_sizes(const program *p) {
                            "-Wl,--defsym=TS_L1_BYTES=%" PRIu64 ",--defsym=TS_L2_BYTES=%" PRIu64
                            ",--defsym=TS_TEAM=%u,--defsym=TS_STACK0_BYTES=%u,--defsym=TS_STACK_BYTES=%u"
                            ",--defsym=TS_FC_STACK_BYTES=%u",
-                           level_bytes(p, 1), level_bytes(p, 2), cores_of(p), stacks[0],
+                           level_bytes(p, 1), l2_bytes(p), cores_of(p), stacks[0],
                            stacks[cores_of(p) > 1 ? 1 : 0], p->target->fc_stack_bytes);
 }
 

@@ -15,6 +15,7 @@ typedef struct session {
     const ts_target *target;
     ts_execution *list;
     uint32_t count;
+    bool self_check;
     uint32_t l2_begin;
     ts_status status; /* of what a callback could not do */
     ts_text printed;
@@ -158,7 +159,7 @@ static void layer_begins(void *user, ts_sim *sim, unsigned core, uint64_t cycle)
     if (m->layer > 0) {
         end_counting(s, sim, cycle, &execution->counts[m->layer - 1]);
         take_output(s, sim, execution, m->layer - 1);
-    } else {
+    } else if (!s->self_check) {
         put_network(s, sim, execution);
     }
     if (m->layer < layers) {
@@ -247,12 +248,10 @@ static void measure_stacks(session *s, ts_sim *sim, ts_stack_use *out) {
 static ts_status run_session(session *s, ts_sim *sim, ts_bytes elf, const ts_sim_run_options *options,
                              ts_stack_use *stacks, int *status) {
     TS_TRY(ts_sim_load_elf(sim, elf, s->diags));
-    if (!options->self_check) {
-        if (!ts_sim_symbol(sim, "pulp_l2_begin", &s->l2_begin)) {
-            return ts_error(s->diags, TS_DIAG_SIM, NULL, NULL, "the program has no symbol 'pulp_l2_begin'");
-        }
-        TS_TRY(set_marks(s, sim));
+    if (!ts_sim_symbol(sim, "pulp_l2_begin", &s->l2_begin)) {
+        return ts_error(s->diags, TS_DIAG_SIM, NULL, NULL, "the program has no symbol 'pulp_l2_begin'");
     }
+    TS_TRY(set_marks(s, sim));
     paint_stacks(s, sim);
     TS_TRY(ts_sim_run(sim, s->diags));
     TS_TRY(s->status);
@@ -263,11 +262,11 @@ static ts_status run_session(session *s, ts_sim *sim, ts_bytes elf, const ts_sim
     if (status != NULL) {
         *status = code;
     }
-    if (code != 0 && !options->self_check) {
+    if (code != 0 && (!options->self_check || s->done != s->count)) {
         return ts_error(s->diags, TS_DIAG_SIM, NULL, NULL, "the program ended with status %d%s%s", code,
                         s->printed.size > 0 ? ": " : "", s->printed.size > 0 ? s->printed.data : "");
     }
-    if (!options->self_check && s->done != s->count) {
+    if (s->done != s->count) {
         return ts_error(s->diags, TS_DIAG_SIM, NULL, NULL, "the program ended after %u of %u networks",
                         s->done, s->count);
     }
@@ -279,7 +278,8 @@ static void free_sim(void *sim) { ts_sim_free(sim); }
 ts_status ts_execute_sim(ts_arena *arena, ts_bytes elf, const ts_target *target, ts_execution *list,
                          uint32_t count, const ts_sim_run_options *options, const char **printed,
                          ts_stack_use *stacks, int *status, ts_diags *diags) {
-    session s = {.arena = arena,
+    session s = {.self_check = options->self_check,
+                 .arena = arena,
                  .diags = diags,
                  .target = target,
                  .list = list,

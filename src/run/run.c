@@ -1,6 +1,7 @@
 #include "run/run.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -166,10 +167,51 @@ static uint32_t *reference_sums(const runner *r, const sample *s) {
     return sums;
 }
 
+/* L2 that an embedded input and image leave to the network; image_bytes 0: the image lies elsewhere. */
+static uint64_t l2_left(const runner *r, uint64_t image_bytes) {
+    const ts_memory *l2 = ts_target_level(r->options->target, 2);
+    uint64_t taken = r->options->target->code_reserve_bytes + image_bytes;
+    for (uint32_t i = 0; i < r->graph->inputs.count; i++) {
+        taken += ts_emit_map_bytes(tensor_of(r, r->graph->inputs.data[i]));
+    }
+    taken = (taken + 31) / 16 * 16;
+    return l2 == NULL || taken > l2->size_bytes ? 0 : l2->size_bytes - taken;
+}
+
+static bool image_fits(const runner *r, const ts_plan *plan) {
+    return plan->l2_used_bytes <= l2_left(r, plan->l3_weights_bytes);
+}
+
+/* Plans; with an embedded image once more for what it leaves of L2, where that helps. */
+static ts_status make_plan(runner *r) {
+    const ts_target *target = r->options->target;
+    ts_plan_options options = r->options->plan;
+    uint64_t left = r->options->self_check ? l2_left(r, 0) : 0;
+    if (left > 0 && (options.l2_bytes == 0 || options.l2_bytes > left)) {
+        options.l2_bytes = left;
+    }
+    TS_TRY(ts_plan_build(r->arena, r->graph, target, &options, &r->plan, r->diags));
+    if (r->options->self_check && !image_fits(r, r->plan)) {
+        ts_diags tried = {.arena = r->arena};
+        ts_plan *plan = NULL;
+        options.l2_bytes = l2_left(r, r->plan->l3_weights_bytes + 4096);
+        if (options.l2_bytes > 0 &&
+            ts_plan_build(r->arena, r->graph, target, &options, &plan, &tried) == TS_OK &&
+            image_fits(r, plan)) {
+            r->plan = plan;
+        }
+    }
+    return TS_OK;
+}
+
 static ts_status emit(runner *r, const char *folder) {
     double begin = now_seconds();
     ts_emit_options options = {.command = r->options->command};
     if (r->options->self_check) {
+        if (r->host) {
+            return ts_error(r->diags, TS_DIAG_USAGE, NULL, NULL,
+                            "target host has no L3 to embed weights for; use --embed-weights with a chip");
+        }
         size_t size;
         options.embedded_input = packed_inputs(r, &r->samples[0], &size);
         options.expected_sums = reference_sums(r, &r->samples[0]);
@@ -187,7 +229,7 @@ static ts_status emit(runner *r, const char *folder) {
 ts_status ts_compile(ts_arena *arena, const ts_graph *graph, const ts_run_options *options,
                      const char *folder, const ts_plan **plan, ts_diags *diags) {
     runner r = {.arena = arena, .diags = diags, .graph = graph, .options = options};
-    TS_TRY(ts_plan_build(arena, graph, options->target, &options->plan, &r.plan, diags));
+    TS_TRY(make_plan(&r));
     *plan = r.plan;
     if (options->self_check) {
         TS_TRY(make_samples(&r));
@@ -287,25 +329,74 @@ static ts_status compare_exact(runner *r) {
     return TS_OK;
 }
 
+/* The program printed "layer N cycles C": without what it does between the layers. */
+static void take_printed_cycles(runner *r, const char *printed) {
+    static const char mark[] = "layer ", cycles[] = " cycles ";
+    for (const char *at = printed; (at = strstr(at, mark)) != NULL;) {
+        char *end;
+        unsigned long index = strtoul(at += sizeof mark - 1, &end, 10);
+        if (end != at && index < r->plan->layer_count && strncmp(end, cycles, sizeof cycles - 1) == 0) {
+            r->out->layers[index].counts.cycles = strtoull(end + sizeof cycles - 1, NULL, 10);
+        }
+    }
+}
+
+/* Where a program with an embedded image is executed: on its target, or on the platform's larger sibling. */
+static ts_status machine_for(const runner *r, const ts_target **machine) {
+    const ts_memory *l2 = ts_target_level(r->options->target, 2);
+    *machine = r->options->target;
+    if (!r->options->self_check || image_fits(r, r->plan)) {
+        return TS_OK;
+    }
+    TS_TRY(ts_target_load(r->arena, "pulp-open", machine, r->diags));
+    const ts_memory *larger = ts_target_level(*machine, 2);
+    if (l2 == NULL || larger == NULL || l2->size_bytes + r->emitted.image_size > larger->size_bytes) {
+        return ts_error(
+            r->diags, TS_DIAG_NO_FIT, NULL, NULL,
+            "an image of %zu bytes behind the L2 of %s fits no chip that is known here; run it without "
+            "--embed-weights",
+            r->emitted.image_size, r->options->target->name);
+    }
+    ts_note(r->diags, TS_DIAG_NO_FIT, NULL, NULL,
+            "the embedded image of %zu bytes does not fit the L2 of %s; the program was executed on %s",
+            r->emitted.image_size, r->options->target->name, (*machine)->name);
+    return TS_OK;
+}
+
+static ts_status simulate(runner *r, ts_bytes elf, const ts_target *machine, ts_execution *execution) {
+    ts_sim_run_options sim = {.sim = r->options->sim, .self_check = r->options->self_check};
+    int status = 0;
+    TS_TRY(ts_execute_sim(r->arena, elf, machine, execution, 1, &sim, &r->out->printed, &r->out->stacks,
+                          &status, r->diags));
+    r->out->judged = r->options->self_check;
+    r->out->judgement = status;
+    return TS_OK;
+}
+
 static ts_status execute(runner *r, const char *program) {
     ts_bytes elf = {0};
+    const ts_target *machine = NULL;
     if (!r->host) {
         TS_TRY(ts_file_read(r->arena, program, ELF_LIMIT, &elf, r->diags));
+        TS_TRY(machine_for(r, &machine));
         r->out->simulated = true;
     }
-    for (uint32_t i = 0; i < r->sample_count; i++) {
-        progress(r, "execute", i, r->sample_count);
+    uint32_t count = r->options->self_check ? 1 : r->sample_count;
+    for (uint32_t i = 0; i < count; i++) {
+        progress(r, "execute", i, count);
         ts_execution execution = {.network = &r->emitted};
         execution.input = packed_inputs(r, &r->samples[i], &execution.input_size);
         if (r->host) {
             TS_TRY(ts_execute_host(r->arena, r->folder, program, &execution, 1, &r->options->host, r->diags));
         } else {
-            ts_sim_run_options sim = {.sim = r->options->sim};
-            TS_TRY(ts_execute_sim(r->arena, elf, r->options->target, &execution, 1, &sim, &r->out->printed,
-                                  &r->out->stacks, NULL, r->diags));
+            TS_TRY(simulate(r, elf, machine, &execution));
         }
         compare_sample(r, i, &execution);
     }
+    if (r->out->judged) {
+        take_printed_cycles(r, r->out->printed);
+    }
+    r->out->samples = count;
     return TS_OK;
 }
 
@@ -316,7 +407,7 @@ static void sum_up(runner *r) {
         ts_layer_result *layer = &out->layers[i];
         layer->verified = layer->reference.differing == 0 && layer->golden_state != TS_GOLDEN_DIFFERS;
         out->verified_layers += layer->verified;
-        out->verified = out->verified && layer->verified;
+        out->verified = out->verified && layer->verified && out->judgement == 0;
         out->cycles += layer->counts.cycles;
         out->macs += r->plan->layers[i].macs;
         out->energy_uj += layer->counts.energy_uj;
@@ -337,6 +428,10 @@ static void say_difference(const runner *r, uint32_t layer, const ts_difference 
 }
 
 static ts_status verdict(const runner *r) {
+    if (r->out->judged && r->out->judgement > 1) {
+        return ts_error(r->diags, TS_DIAG_SIM, NULL, NULL, "the program ended with status %d",
+                        r->out->judgement);
+    }
     for (uint32_t i = 0; i < r->plan->layer_count; i++) {
         const ts_layer_result *layer = &r->out->layers[i];
         if (layer->reference.differing > 0) {
@@ -347,6 +442,10 @@ static ts_status verdict(const runner *r) {
             say_difference(r, i, &layer->golden, "golden");
             return TS_MISMATCH;
         }
+    }
+    if (r->out->judgement != 0) {
+        return ts_error(r->diags, TS_DIAG_MISMATCH, NULL, NULL,
+                        "the program itself found checksums that differ");
     }
     return TS_OK;
 }
@@ -378,7 +477,7 @@ ts_status ts_run(ts_arena *arena, const ts_graph *graph, const ts_run_options *o
                 .out = out,
                 .host = strcmp(options->target->platform, "host") == 0};
     double begin = now_seconds();
-    TS_TRY(ts_plan_build(arena, graph, options->target, &options->plan, &r.plan, diags));
+    TS_TRY(make_plan(&r));
     *out = (ts_run_result){.model = graph->name, .target = options->target->name, .plan = r.plan};
     out->plan_seconds = now_seconds() - begin;
     out->layers = TS_NEW_ARRAY(arena, ts_layer_result, r.plan->layer_count);

@@ -51,6 +51,8 @@ typedef struct ts_run_result {
     double energy_uj, seconds; /* at the first operating point */
     ts_stack_use stacks;
     const char *printed;                                               /* by the program */
+    bool judged;                                                       /* the program checked itself: */
+    int judgement;                                                     /* its exit status */
     double plan_seconds, emit_seconds, build_seconds, execute_seconds; /* on this host */
     size_t code_bytes; /* of the ELF's loaded segments; 0 on the host */
 } ts_run_result;
