@@ -36,9 +36,6 @@ const char *ts__buffer_name(const ts__emit *e, int32_t index);
 /* Schedules the loads from L3. */
 void ts__plan_loads(ts__emit *e);
 
-/* Bytes that the load of a layer moves: all weights, or those of the first chunk. */
-uint64_t ts__load_bytes(const ts_layer_plan *lp);
-
 /* Is a load from L3 possibly under way while this layer computes? */
 bool ts__l3_busy(const ts__emit *e, uint32_t layer);
 

@@ -213,24 +213,28 @@ typedef struct extent {
     bool cut_columns, cut_channels;     /* smaller than what lies in L2 */
 } extent;
 
+/* How many rows or columns: the whole map, a tile, or what the tile struct says. */
+static const char *count_text(const code *k, const axis *a, const map *m, char letter, const char *field) {
+    if (!a->loops) {
+        bool whole = m->of_y || a->first_in == a->in;
+        return whole ? ts__text(k, "%c_%c", m->of_y || k->adds ? 'Y' : 'X', letter)
+                     : ts__number(k, a->first_in);
+    }
+    bool constant = (m->of_y || k->adds) && !a->border;
+    return constant ? ts__text(k, "TILE_%c", letter) : ts__text(k, "s->%s", field);
+}
+
 static extent extent_of(const code *k, const map *m) {
     extent e = {.cut_columns = k->w.loops || (!m->of_y && k->w.first_in < k->w.in)};
     e.cut_channels = m->of_y ? ts__many_channels(k) : ts__x_cut(k);
+    e.rows = count_text(k, &k->h, m, 'H', k->adds ? "rows" : m->of_y ? "tile.y_h" : "tile.x_h");
+    e.columns = count_text(k, &k->w, m, 'W', k->adds ? "columns" : m->of_y ? "tile.y_w" : "tile.x_w");
     bool varies = ts__varying_c(k) && (m->of_y || k->x_follows);
-    if (k->adds) {
-        e.rows = k->h.border ? "s->rows" : ts__number(k, k->h.tile);
-        e.columns = k->w.border ? "s->columns" : ts__number(k, k->w.tile);
-    } else if (m->of_y) {
-        e.rows = k->h.border ? "s->tile.y_h" : ts__number(k, k->h.tile);
-        e.columns = k->w.border ? "s->tile.y_w" : ts__number(k, k->w.tile);
-    } else {
-        e.rows = k->h.loops ? "s->tile.x_h" : ts__number(k, k->h.first_in);
-        e.columns = k->w.loops ? "s->tile.x_w" : ts__number(k, k->w.first_in);
-    }
     const char *channels = k->adds ? "s->tile.channels" : m->of_y ? "s->tile.y_c" : "s->tile.x_c";
-    uint32_t count = m->of_y ? k->tile_c : ts__x_channels_of(k, k->tile_c);
-    e.pixel = varies ? ts__bytes_of(k, channels, m->shape->type, true)
-                     : ts__number(k, ts__bytes_for(count, m->shape->type));
+    if (!varies) {
+        channels = m->of_y || k->layer->x.c == k->layer->y.c ? "TILE_C" : "TILE_X_C";
+    }
+    e.pixel = ts__bytes_of(k, channels, m->shape->type, true);
     return e;
 }
 
@@ -238,7 +242,7 @@ static extent extent_of(const code *k, const map *m) {
 static const char *transfer(const code *k, const map *m, const char *to, const char *from) {
     const char *direction = m->of_y ? "out" : "in", *p = m->prefix;
     extent e = extent_of(k, m);
-    if (!e.cut_channels && !e.cut_columns && strcmp(e.rows, ts__number(k, m->shape->h)) == 0) {
+    if (!e.cut_channels && !e.cut_columns && !k->h.loops && (m->of_y || k->h.first_in == k->h.in)) {
         return ts__text(k, "ts_dma_%s_1d(%s, %s, %s_BYTES)", direction, to, from, p);
     }
     if (!e.cut_channels && !e.cut_columns) {
@@ -301,10 +305,10 @@ static void emit_chunk_functions(const code *k) {
              ts__buffer_name(k->e, k->lp->l3.w_buffer[0]), ts__buffer_name(k->e, k->lp->l3.w_buffer[1]));
     ts__line(k->out, 0, "}\n");
     ts__line(k->out, 0, "static ts_ticket load_chunk(const struct ts_run *run, int chunk) {");
-    ts__line(k->out, 1, "const int first = chunk * CHUNK_BYTES;");
-    ts__line(k->out, 1, "return ts_l3_read(chunk_place(run, chunk), run->l3 + %s_W_%02u + first,",
-             k->e->macro, k->layer->index);
-    ts__line(k->out, 1, "                  ts_min(CHUNK_BYTES, CHUNKS_BYTES - first));");
+    const char *w = ts__text(k, "%s_W_%02u", k->e->macro, k->layer->index);
+    ts__line(k->out, 1, "const int first = chunk * %s_CHUNK;", w);
+    ts__line(k->out, 1, "return ts_l3_read(chunk_place(run, chunk), run->l3 + %s + first,", w);
+    ts__line(k->out, 1, "                  ts_min(%s_CHUNK, %s_BYTES - first));", w, w);
     ts__line(k->out, 0, "}\n");
 }
 
@@ -318,9 +322,9 @@ static void emit_l3(const code *k, int depth) {
         own = load->layer == k->layer->index ? load->slot : own;
         if (load->start == k->layer->index) {
             ts__line(k->out, depth,
-                     "run->loads[%u] = ts_l3_read(run->l2 + %s, run->l3 + %s_W_%02u, %" PRIu64 ");",
-                     load->slot, ts__buffer_name(e, lp->l3.w_buffer[0]), e->macro, load->layer,
-                     ts__load_bytes(lp));
+                     "run->loads[%u] = ts_l3_read(run->l2 + %s, run->l3 + %s_W_%02u, %s_W_%02u_%s);",
+                     load->slot, ts__buffer_name(e, lp->l3.w_buffer[0]), e->macro, load->layer, e->macro,
+                     load->layer, lp->l3.chunks > 1 ? "CHUNK" : "BYTES");
         }
     }
     if (own != UINT32_MAX) {
@@ -334,7 +338,7 @@ static void emit_l3(const code *k, int depth) {
 /* Name of a buffer in struct l1; `twin` selects by an expression. */
 static const char *buffer_expression(const code *k, const char *name, uint32_t count, const char *twin) {
     return count == 1 ? ts__text(k, "l1->%s", name)
-                      : ts__text(k, "(%s ? l1->%s_b : l1->%s_a)", twin, name, name);
+                      : ts__text(k, "%s ? l1->%s_b : l1->%s_a", twin, name, name);
 }
 
 static const char *buffer_a(const code *k, const char *name, uint32_t count) {

@@ -48,14 +48,17 @@ static void emit_head(const code *k) {
 }
 
 static void emit_axis_constants(const code *k, const axis *a, char letter) {
-    const char *pad = a->clips_begin ? ts__text(k, ", PAD_%c = %u", letter, a->pad_begin) : "";
-    const char *step =
-        k->adds ? ""
-                : ts__text(k, ", STRIDE_%c = %u, REACH_%c = %u%s", letter, a->stride, letter, a->reach, pad);
+    ts_text_printf(k->out, "    Y_%c = %u, X_%c = %u,", letter, a->out, letter, a->in);
     if (a->loops) {
-        ts__line(k->out, 1, "Y_%c = %u, TILE_%c = %u%s, X_%c = %u,", letter, a->out, letter, a->tile, step,
-                 letter, a->in);
+        ts_text_printf(k->out, " TILE_%c = %u,", letter, a->tile);
     }
+    if (a->loops && !k->adds) {
+        ts_text_printf(k->out, " STRIDE_%c = %u, REACH_%c = %u,", letter, a->stride, letter, a->reach);
+    }
+    if (a->loops && a->clips_begin) {
+        ts_text_printf(k->out, " PAD_%c = %u,", letter, a->pad_begin);
+    }
+    ts_text_add(k->out, "\n");
 }
 
 static void emit_w_constants(const code *k) {
@@ -107,6 +110,9 @@ static void emit_constants(const code *k) {
     if (ts__many_channels(k)) {
         ts__line(k->out, 1, "Y_C = %u, TILE_C = %u,", l->y.c, k->tile_c);
     }
+    if (k->x_follows && ts__many_channels(k) && l->x.c != l->y.c) {
+        ts__line(k->out, 1, "TILE_X_C = %u,", ts__x_channels_of(k, k->tile_c));
+    }
     if (k->chunks > 1) {
         ts__line(k->out, 1, "CHUNKS = %u, CHUNK_C = %u,", k->chunks, k->chunk_c);
     }
@@ -116,10 +122,6 @@ static void emit_constants(const code *k) {
     }
     emit_map_constants(k, &l->y, "Y");
     emit_w_constants(k);
-    if (k->chunks > 1) {
-        ts__line(k->out, 1, "CHUNK_BYTES = %" PRIu64 ", CHUNKS_BYTES = %" PRIu64 ",",
-                 ts__w_bytes(k, k->chunk_c), k->lp->l3.weights_bytes);
-    }
     if (k->tiles > 1) {
         ts__line(k->out, 1, "TILES = %u", k->tiles);
     }
@@ -182,8 +184,8 @@ static void emit_l1_map(const code *k) {
         if (parts[i].offset > at) {
             ts__line(k->out, 1, "uint8_t gap_%u[%" PRIu64 "];", i, parts[i].offset - at);
         }
-        ts__line(k->out, 1, "uint8_t %s[%" PRIu64 "]; /* from %" PRIu64 ": %s */", parts[i].name,
-                 parts[i].bytes, parts[i].offset, parts[i].what);
+        const char *declaration = ts__text(k, "uint8_t %s[%" PRIu64 "];", parts[i].name, parts[i].bytes);
+        ts__line(k->out, 1, "%-24s /* from %5" PRIu64 ": %s */", declaration, parts[i].offset, parts[i].what);
         at = parts[i].offset + parts[i].bytes;
     }
     ts__line(k->out, 0, "};\n");

@@ -64,8 +64,8 @@ const char *ts__buffer_name(const ts__emit *e, int32_t index) {
 
 /* ---- weights -------------------------------------------------------------------------------------- */
 
-uint64_t ts__load_bytes(const ts_layer_plan *lp) {
-    return lp->l3.chunks > 1 ? lp->kernel->weight_bytes(lp->layer, lp->l3.chunk_c) : lp->l3.weights_bytes;
+static uint64_t chunk_bytes(const ts_layer_plan *lp) {
+    return lp->kernel->weight_bytes(lp->layer, lp->l3.chunk_c);
 }
 
 static bool slot_free(const ts__emit *e, uint32_t slot, uint32_t start) {
@@ -129,8 +129,13 @@ static void emit_weights_h(const ts__emit *e, ts_text *out, const uint8_t *image
         const ts_l3_plan *l3 = &e->plan->layer_plans[i].l3;
         if (l3->weights_bytes > 0) {
             uint32_t sum = ts_emit_sum(image + l3->weights_l3_offset, (size_t)l3->weights_bytes);
-            ts__line(out, 1, "%s_W_%02u = %" PRIu64 ", /* %" PRIu64 " bytes, checksum 0x%08" PRIx32 " */",
-                     e->macro, i, l3->weights_l3_offset, l3->weights_bytes, sum);
+            ts__line(out, 1,
+                     "%s_W_%02u = %" PRIu64 ", %s_W_%02u_BYTES = %" PRIu64 ", /* checksum 0x%08" PRIx32 " */",
+                     e->macro, i, l3->weights_l3_offset, e->macro, i, l3->weights_bytes, sum);
+            if (l3->chunks > 1) {
+                ts__line(out, 1, "%s_W_%02u_CHUNK = %" PRIu64 ", /* bytes of its first %u channels */",
+                         e->macro, i, chunk_bytes(&e->plan->layer_plans[i]), l3->chunk_c);
+            }
         }
     }
     ts__line(out, 1, "%s_W_BYTES = %zu /* checksum 0x%08" PRIx32 " */", e->macro, size,
