@@ -24,6 +24,7 @@ static void wake(ts_sim *sim, ts__core *core, uint64_t at, uint32_t latency) {
     core->t = core->done == NULL ? resume : resume - 1u;
     core->park = TS__PARK_WOKEN;
     sim->bank[core->unit] = TS__NO_BANK;
+    sim->at_access &= ~(1u << core->unit);
     uint64_t when = ts__to_machine(sim, core, core->t);
     ts__park_at(sim, core->unit, when > sim->now ? when : sim->now + 1u);
 }

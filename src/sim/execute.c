@@ -185,6 +185,7 @@ static inline uint64_t horizon_of(const ts_sim *sim) {
         SAVE();                                               \
         c->park = (why);                                      \
         sim->bank[c->unit] = TS__NO_BANK;                     \
+        sim->at_access &= ~(1u << c->unit);                   \
         ts__park_at(sim, c->unit, ts__to_machine(sim, c, t)); \
         goto schedule;                                        \
     } while (0)
@@ -299,6 +300,7 @@ schedule:
 
     /* An access at c->address: parks unless nobody else can be earlier. */
 access:
+    sim->at_access |= 1u << c->unit;
     if (c->address - c->near_base < c->near_size && (c->address & 3u) + c->size <= 4u) {
         c->park = TS__PARK_NEAR;
         if (t < horizon && !c->scaled) {
@@ -694,7 +696,7 @@ L_pre:
             if (c->e != e) {
                 e = c->e;
                 next = c->next;
-                goto *e->handler;
+                goto * e->handler;
             }
         }
         ts__watch(sim, c, e);

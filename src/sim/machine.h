@@ -281,7 +281,8 @@ struct ts_sim {
     uint32_t wheel[TS__WHEEL];
     uint64_t far_at[TS__UNITS];
     uint64_t far_first;
-    uint32_t far; /* units whose time lies beyond the wheel */
+    uint32_t at_access; /* cores that are parked at an access */
+    uint32_t far;       /* units whose time lies beyond the wheel */
     uint64_t max_cycles;
     /* banks of L1 */
     uint8_t bank[TS__UNITS];     /* of the access that a core is parked at, or TS__NO_BANK */

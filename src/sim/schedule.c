@@ -157,6 +157,17 @@ static bool all_apart(ts_sim *sim, uint32_t due) {
     return true;
 }
 
+/* Cores that are not at an access go first: what they come to in this very cycle is arbitrated with the rest.
+ */
+static uint32_t early(ts_sim *sim, uint32_t due) {
+    uint32_t first = due & ((1u << TS__CORE_SLOTS) - 1u) & ~sim->at_access, rest = due & ~first;
+    if (first != 0u && rest != 0u) {
+        sim->wheel[sim->now % TS__WHEEL] |= rest;
+        sim->occupied |= 1ull << (sim->now % TS__WHEEL);
+    }
+    return first;
+}
+
 uint32_t ts__next_round(ts_sim *sim) {
     const uint32_t streams = 1u << TS__UNIT_DMA_IN | 1u << TS__UNIT_DMA_OUT;
     for (;;) {
@@ -169,6 +180,11 @@ uint32_t ts__next_round(ts_sim *sim) {
         }
         if ((due & 1u << TS__UNIT_L3) != 0u) {
             ts__l3_done(sim);
+        }
+        due &= ~(1u << TS__UNIT_DMA_DONE | 1u << TS__UNIT_L3);
+        uint32_t first = early(sim, due);
+        if (first != 0u) {
+            return first;
         }
         uint32_t cores = due & ((1u << TS__CORE_SLOTS) - 1u);
         if ((due & streams) == 0u) {

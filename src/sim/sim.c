@@ -185,6 +185,16 @@ ts_status ts_sim_load_elf(ts_sim *sim, ts_bytes file, ts_diags *diags) {
     return TS_OK;
 }
 
+ts_status ts_sim_start(ts_sim *sim, uint32_t address, ts_diags *diags) {
+    ts__region *region;
+    if (ts__slot_at(sim, NULL, address, &region) == NULL) {
+        return ts_error(diags, TS_DIAG_VALUE, NULL, NULL, "0x%08x lies outside the memories of this machine",
+                        address);
+    }
+    ts__core_start(sim, sim->suite ? &sim->core[0] : &sim->core[TS__FC], address, 0);
+    return TS_OK;
+}
+
 ts_status ts_sim_l3_write(ts_sim *sim, uint64_t address, const void *data, size_t size, ts_diags *diags) {
     if (!ts__l3_copy(sim, address, (void *)(uintptr_t)data, size, true)) {
         return ts_error(diags, TS_DIAG_VALUE, NULL, NULL, "%zu bytes at 0x%llx do not lie in one L3 memory",
@@ -264,6 +274,7 @@ void ts__core_start(ts_sim *sim, ts__core *core, uint32_t address, uint64_t at) 
     core->park = TS__PARK_YIELD;
     ts__icache_lines(sim, core);
     sim->bank[core->unit] = TS__NO_BANK;
+    sim->at_access &= ~(1u << core->unit);
     uint64_t when = ts__to_machine(sim, core, core->t);
     ts__park_at(sim, core->unit, when < sim->now ? sim->now : when);
 }

@@ -107,6 +107,10 @@ void ts_sim_free(ts_sim *sim);
  * memory, or a malformed file, is TS_BAD_INPUT. */
 ts_status ts_sim_load_elf(ts_sim *sim, ts_bytes elf, ts_diags *diags);
 
+/* Sets where the fabric controller (or the one core) starts, for programs that were written into memory
+ * without an ELF. TS_BAD_INPUT where there is no code memory. */
+ts_status ts_sim_start(ts_sim *sim, uint32_t address, ts_diags *diags);
+
 /* Off-chip memory, before, during or after a run, in zero time. Addresses on the L3 bus: HyperRAM from its
  * base in the target (0), flash from its base. */
 ts_status ts_sim_l3_write(ts_sim *sim, uint64_t address, const void *data, size_t size, ts_diags *diags);
