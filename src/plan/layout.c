@@ -129,19 +129,20 @@ static uint64_t highest_gap(const ts_block *block, const ts_block *const *neighb
     return best != UINT64_MAX ? best : lowest_gap(block, neighbours, n);
 }
 
-/* Places all blocks in this order below `limit`, each in its lowest or highest gap; false where it cannot. */
-static bool place_in_order(ts_block *blocks, uint32_t count, const uint32_t *order, bool both_ends,
-                           uint64_t limit, const ts_block **neighbours) {
+/* Places all blocks in this order below `limit`, each in its lowest or highest gap. Returns the position in
+ * the order of the first that has no room, or `count`. */
+static uint32_t place_in_order(ts_block *blocks, uint32_t count, const uint32_t *order, bool both_ends,
+                               uint64_t limit, const ts_block **neighbours) {
     for (uint32_t i = 0; i < count; i++) {
         ts_block *b = &blocks[order[i]];
         uint32_t n = find_neighbours(blocks, order, i, b, neighbours);
         bool high = both_ends && b->from_top;
         b->offset = high ? highest_gap(b, neighbours, n, limit) : lowest_gap(b, neighbours, n);
         if (b->offset + size_of(b) > limit) {
-            return false;
+            return i;
         }
     }
-    return true;
+    return count;
 }
 
 typedef double (*rank_fn)(const ts_block *block);
@@ -164,81 +165,75 @@ static void order_by(const ts_block *blocks, uint32_t count, rank_fn rank, uint3
     }
 }
 
-/* Exchanges two blocks of the order, moves one to the front, or sends one to the other end. */
-static void disturb(ts_random *random, const uint32_t *from, uint32_t *to, ts_block *blocks, uint32_t count) {
-    memcpy(to, from, count * sizeof *to);
-    uint32_t a = (uint32_t)(ts_random_next(random) % count), b = (uint32_t)(ts_random_next(random) % count);
-    uint32_t moved = to[a];
-    switch (ts_random_next(random) % 3) {
-        case 0:
-            to[a] = to[b];
-            to[b] = moved;
-            break;
-        case 1:
-            blocks[a].from_top = !blocks[a].from_top;
-            break;
-        default:
-            b = b < a ? b : a;
-            memmove(&to[b + 1], &to[b], (a - b) * sizeof *to);
-            to[b] = moved;
-            break;
-    }
-}
-
 typedef struct layout_search {
     ts_block *blocks, *best;
     uint32_t count;
-    uint32_t *order, *kept;
+    uint32_t *order;
     const ts_block **neighbours;
     uint64_t peak;
 } layout_search;
 
-/* Places the blocks in s->order below `limit`; what succeeds is kept. */
-static bool try_order(layout_search *s, bool both_ends, uint64_t limit) {
-    if (!place_in_order(s->blocks, s->count, s->order, both_ends, limit, s->neighbours)) {
-        return false;
+/* Places the blocks in s->order below `limit`; what succeeds is kept. Returns the first position without
+ * room, or the count. */
+static uint32_t try_order(layout_search *s, bool both_ends, uint64_t limit) {
+    uint32_t failed = place_in_order(s->blocks, s->count, s->order, both_ends, limit, s->neighbours);
+    if (failed < s->count) {
+        return failed;
     }
-    uint64_t peak = 0;
+    s->peak = 0;
     for (uint32_t i = 0; i < s->count; i++) {
         uint64_t end = s->blocks[i].bytes > 0 ? s->blocks[i].offset + size_of(&s->blocks[i]) : 0;
-        peak = end > peak ? end : peak;
+        s->peak = end > s->peak ? end : s->peak;
     }
-    memcpy(s->kept, s->order, s->count * sizeof *s->kept);
     memcpy(s->best, s->blocks, s->count * sizeof *s->best);
-    s->peak = peak;
-    return true;
+    return failed;
 }
 
-/* Fixed orders first, then seeded changes to the best order, each aimed at the bound, at half the way to it,
- * or at any gain. */
-static void search_orders(layout_search *s, uint64_t bound, uint32_t tries) {
-    for (uint32_t r = 0; r < RANKS && s->peak > bound; r++) {
-        order_by(s->blocks, s->count, ranks[r], s->order);
-        try_order(s, false, s->peak - 1);
-        try_order(s, true, bound);
-    }
-    ts_random random = ts_random_seed(s->count);
-    for (uint32_t i = 0; i < tries && s->peak > bound; i++) {
-        disturb(&random, s->kept, s->order, s->blocks, s->count);
-        uint64_t goal = i % 3 == 0 ? bound : i % 3 == 1 ? bound + (s->peak - 1 - bound) / 2 : s->peak - 1;
-        if (!try_order(s, true, goal)) {
-            for (uint32_t b = 0; b < s->count; b++) {
-                s->blocks[b].from_top = i % 7 == 6 ? s->blocks[b].from_top : s->best[b].from_top;
-            }
+/* A block that finds no room below `goal` is placed earlier the next time, sometimes from the other end: the
+ * blocks that are hard to place come first in the end. */
+static void squeeze(layout_search *s, rank_fn rank, uint64_t goal, uint32_t tries, ts_random *random) {
+    order_by(s->blocks, s->count, rank, s->order);
+    for (uint32_t i = 0; i < tries && s->peak > goal; i++) {
+        uint32_t at = try_order(s, true, goal);
+        if (at == s->count || at == 0) {
+            return;
+        }
+        uint32_t to = (uint32_t)(ts_random_next(random) % at), moved = s->order[at];
+        memmove(&s->order[to + 1], &s->order[to], (at - to) * sizeof *s->order);
+        s->order[to] = moved;
+        if (ts_random_next(random) % 4 == 0) {
+            s->blocks[moved].from_top = !s->blocks[moved].from_top;
         }
     }
 }
 
-uint64_t ts__layout_search(ts_arena *scratch, ts_block *blocks, uint32_t count, uint32_t tries) {
+/* Fixed orders first; then each of them squeezed below the bound, and below what is enough or half the way.
+ */
+static void search_orders(layout_search *s, uint64_t bound, uint64_t enough, uint32_t tries) {
+    for (uint32_t r = 0; r < RANKS && s->peak > bound; r++) {
+        order_by(s->blocks, s->count, ranks[r], s->order);
+        try_order(s, false, s->peak - 1);
+    }
+    ts_random random = ts_random_seed(s->count);
+    uint64_t stop = enough > bound ? enough : bound;
+    for (uint32_t r = 0; r < RANKS && s->peak > stop; r++) {
+        squeeze(s, ranks[r], stop, tries / (2 * RANKS), &random);
+    }
+    for (uint32_t r = 0; r < RANKS && s->peak > stop; r++) {
+        squeeze(s, ranks[r], stop + (s->peak - stop) / 2, tries / (2 * RANKS), &random);
+    }
+}
+
+uint64_t ts__layout_search(ts_arena *scratch, ts_block *blocks, uint32_t count, uint32_t tries,
+                           uint64_t enough_bytes) {
     if (count == 0) {
         return 0;
     }
     layout_search s = {.blocks = blocks, .count = count, .peak = UINT64_MAX};
     s.best = TS_NEW_ARRAY(scratch, ts_block, count);
     s.order = TS_NEW_ARRAY(scratch, uint32_t, count);
-    s.kept = TS_NEW_ARRAY(scratch, uint32_t, count);
     s.neighbours = TS_NEW_ARRAY(scratch, const ts_block *, count);
-    search_orders(&s, ts__layout_bound(blocks, count), tries);
+    search_orders(&s, ts__layout_bound(blocks, count), enough_bytes, tries);
     memcpy(blocks, s.best, count * sizeof *blocks);
     return s.peak;
 }

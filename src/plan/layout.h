@@ -25,9 +25,11 @@ uint64_t ts__layout_bound(const ts_block *blocks, uint32_t count);
  * section 4.3). Returns the bytes needed. */
 uint64_t ts__layout_stack(ts_arena *scratch, ts_block *blocks, uint32_t count);
 
-/* Places the blocks into their lowest or highest gap in several orders, improved by seeded changes until the
- * bound is reached or `tries` orders have been placed. Returns the bytes needed. */
-uint64_t ts__layout_search(ts_arena *scratch, ts_block *blocks, uint32_t count, uint32_t tries);
+/* Places the blocks into their lowest or highest gap in several orders; blocks that find no room below the
+ * live-set bound (or `enough_bytes`, if that is more) are moved forward in the order, seeded, until it is
+ * reached or `tries` orders have been placed. Returns the bytes needed. */
+uint64_t ts__layout_search(ts_arena *scratch, ts_block *blocks, uint32_t count, uint32_t tries,
+                           uint64_t enough_bytes);
 
 /* No two blocks that are alive in the same step overlap. */
 bool ts__layout_is_valid(const ts_block *blocks, uint32_t count);

@@ -2,7 +2,10 @@
  * each buffer lies (DORY paper, sections 4.2.1 and 4.3, with costs instead of a fixed order of stages). */
 #include "plan/planner.h"
 
-enum { FIRST_TRIES = 40, LAYOUT_TRIES = 600, LAYOUT_ROUNDS = 12, CHUNK_TRIES = 6 };
+enum { LAYOUT_TRIES = 1500, LAYOUT_ROUNDS = 24, CHUNK_TRIES = 6, STEP_BYTES = 2048 };
+
+/* Waits that are worth a search, and gains that are worth a change, in cycles. */
+static const double WAIT_CYCLES = 2000, GAIN_CYCLES = 500;
 
 static uint64_t word_up(uint64_t bytes) { return (bytes + 3) / 4 * 4; }
 
@@ -177,7 +180,7 @@ static void try_chunks(geometry_search *s, uint32_t stripe_h) {
         return;
     }
     bool striped = stripe_h < lp->layer->y.h;
-    uint32_t tries = fewest == 1 || s->quick ? 1 : CHUNK_TRIES;
+    uint32_t tries = fewest == 1 || s->quick || !is_striped(lp) ? 1 : CHUNK_TRIES;
     for (uint32_t i = 0; i < tries; i++) {
         uint32_t n = i < 3 ? fewest + i : fewest * (i - 1);
         if (n > lp->layer->y.c / granule_of(lp) && n > 1 && i > 0) {
@@ -344,60 +347,58 @@ static bool cut_layers(ts_planner *p, bool quick) {
     return true;
 }
 
-/* The bus as the choice of load_at sees it: each layer's weights in turn. */
-typedef struct prefetch {
-    uint64_t *used; /* L2 bytes alive in each layer, with what has been placed so far */
-    double *begin;  /* modelled beginning of each layer */
-    double bus_free;
-} prefetch;
-
-static uint32_t earliest_load(const ts_planner *p, const prefetch *f, uint32_t layer, uint64_t budget) {
+/* The earliest layer from which on a layer's weights have room in L2. */
+static uint32_t earliest_load(const ts_planner *p, uint32_t layer) {
     const ts_layer_plan *lps = p->plan->layer_plans;
     uint64_t bytes = weights_now(&lps[layer]);
     uint32_t stop = layer > 0 ? lps[layer - 1].l3.load_at : 0, at = layer;
     if (p->plan->options.objective == TS_OBJECTIVE_DORY) {
         stop = layer > 0 && layer - 1 > stop ? layer - 1 : stop;
     }
-    while (at > stop && f->used[at - 1] + bytes <= budget) {
+    while (at > stop && p->used_bytes[at - 1] + bytes <= p->fetch_bytes) {
         at--;
     }
     return at;
 }
 
+/* The layer at whose beginning a transfer starts: as late as the bus, free at `bus_free`, would not notice.
+ */
+static uint32_t latest_useful(const ts_planner *p, uint32_t earliest, uint32_t layer, double bus_free) {
+    uint32_t at = earliest;
+    while (at < layer && (p->start_cycles[at + 1] <= bus_free || p->holds[at])) {
+        at++;
+    }
+    return at;
+}
+
 /* Chooses when each layer's weights are fetched: in the order of the layers, each so early that the bus never
- * waits for a layer to begin, as far as `budget` bytes of L2 allow. */
-static void choose_loads(ts_planner *p, prefetch *f, uint64_t budget) {
+ * waits for a layer to begin, as far as fetch_bytes of L2 allow. */
+static void choose_loads(ts_planner *p) {
     ts_plan *plan = p->plan;
     double rate = ts_target_level(p->target, 3)->read_bytes_per_cycle;
     rate = rate > 0 ? rate : 1;
-    f->bus_free = 0;
     for (uint32_t i = 0; i < plan->layer_count; i++) {
         ts_layer_plan *lp = &plan->layer_plans[i];
-        f->used[i] = resident_bytes(p, i) + stripes_now(lp) + weights_now(lp);
+        p->used_bytes[i] = resident_bytes(p, i) + stripes_now(lp) + weights_now(lp);
     }
-    double now = 0;
+    double now = 0, bus_free = 0;
     for (uint32_t i = 0; i < plan->layer_count; i++) {
         ts_layer_plan *lp = &plan->layer_plans[i];
         uint64_t bytes = weights_now(lp);
-        f->begin[i] = now;
-        uint32_t at = bytes > 0 ? earliest_load(p, f, i, budget) : i;
-        while (at < i && f->begin[at + 1] <= f->bus_free) {
-            at++;
-        }
-        at = bytes == 0 && i > 0 ? plan->layer_plans[i - 1].l3.load_at : at;
+        p->start_cycles[i] = now;
+        uint32_t at = i > 0 ? plan->layer_plans[i - 1].l3.load_at : 0;
+        at = bytes > 0 ? latest_useful(p, earliest_load(p, i), i, bus_free) : at;
         lp->l3.load_at = at;
         for (uint32_t j = at; j < i; j++) {
-            f->used[j] += bytes;
+            p->used_bytes[j] += bytes;
         }
-        double ask = f->begin[at] > f->bus_free ? f->begin[at] : f->bus_free;
         double all = (double)ts__weight_bytes(lp, lp->layer->y.c) / rate;
-        double first = bytes > 0 ? (double)bytes / rate : 0;
-        first = first < all ? first : all;
-        f->bus_free = ask + first;
-        double ready = f->bus_free > now ? f->bus_free : now;
-        f->bus_free = all > first ? ready + (all - first) : f->bus_free;
+        double first = (double)bytes / rate < all ? (double)bytes / rate : all;
+        bus_free = first + (p->start_cycles[at] > bus_free ? p->start_cycles[at] : bus_free);
+        double ready = bus_free > now ? bus_free : now;
+        bus_free = all > first ? ready + (all - first) : bus_free;
         double end = ready + lp->modelled_cycles - lp->l3_wait_cycles;
-        now = f->bus_free > end && all > first ? f->bus_free : end;
+        now = bus_free > end && all > first ? bus_free : end;
     }
 }
 
@@ -494,7 +495,7 @@ static void take_offsets(ts_plan *plan, const ts_block *blocks, const uint32_t *
     }
 }
 
-static void lay_out_l2(ts_planner *p, uint32_t tries) {
+static void lay_out_l2(ts_planner *p, uint64_t enough_bytes) {
     ts_plan *plan = p->plan;
     uint32_t room = plan->buffers.count;
     ts_block *blocks = TS_NEW_ARRAY(p->arena, ts_block, room);
@@ -503,7 +504,7 @@ static void lay_out_l2(ts_planner *p, uint32_t tries) {
     plan->l2_bound_bytes = ts__layout_bound(blocks, count);
     plan->l2_stack_bytes = ts__layout_stack(p->arena, blocks, count);
     take_offsets(plan, blocks, owner, count, 0);
-    plan->l2_search_bytes = ts__layout_search(p->arena, blocks, count, tries);
+    plan->l2_search_bytes = ts__layout_search(p->arena, blocks, count, LAYOUT_TRIES, enough_bytes);
     if (plan->l2_search_bytes < plan->l2_stack_bytes) {
         take_offsets(plan, blocks, owner, count, 0);
     }
@@ -525,7 +526,7 @@ static void lay_out_l3(ts_planner *p) {
     ts_block *blocks = TS_NEW_ARRAY(p->arena, ts_block, plan->buffers.count);
     uint32_t *owner = TS_NEW_ARRAY(p->arena, uint32_t, plan->buffers.count);
     uint32_t count = blocks_of(p, TS_IN_L3, blocks, owner);
-    plan->l3_used_bytes = at + ts__layout_search(p->arena, blocks, count, 100);
+    plan->l3_used_bytes = at + ts__layout_search(p->arena, blocks, count, LAYOUT_TRIES, 0);
     take_offsets(plan, blocks, owner, count, at);
 }
 
@@ -543,52 +544,95 @@ static void measure_live(ts_plan *plan) {
 
 /* Fetches as early as a budget allows; where the layout then needs more than there is, with less. */
 static bool fetch_and_lay_out(ts_planner *p, bool quick) {
-    prefetch f = {.used = TS_NEW_ARRAY(p->arena, uint64_t, p->plan->layer_count),
-                  .begin = TS_NEW_ARRAY(p->arena, double, p->plan->layer_count)};
-    uint64_t budget = quick ? 0 : p->l2_bytes;
+    p->fetch_bytes = quick ? 0 : p->l2_bytes;
     for (uint32_t round = 0; round <= LAYOUT_ROUNDS; round++) {
-        choose_loads(p, &f, round == LAYOUT_ROUNDS ? 0 : budget);
-        build_buffers(p);
-        lay_out_l2(p, FIRST_TRIES);
-        if (p->plan->l2_used_bytes > p->l2_bytes && p->plan->l2_bound_bytes <= p->l2_bytes) {
-            lay_out_l2(p, LAYOUT_TRIES);
+        if (round == LAYOUT_ROUNDS) {
+            p->fetch_bytes = 0;
         }
+        choose_loads(p);
+        build_buffers(p);
+        lay_out_l2(p, p->l2_bytes);
         if (p->plan->l2_used_bytes <= p->l2_bytes) {
             return true;
         }
         uint64_t over = p->plan->l2_used_bytes - p->l2_bytes;
-        if (budget == 0) {
+        if (p->fetch_bytes == 0) {
             return false;
         }
-        budget = budget > over ? budget - over : 0;
+        uint64_t less = over / 4 > STEP_BYTES ? over / 4 : STEP_BYTES;
+        p->fetch_bytes = p->fetch_bytes > less ? p->fetch_bytes - less : 0;
     }
     return false;
 }
 
-/* Where a layer waits for its weights, cutting them into chunks lets it begin with the first. */
-static void hide_waits(ts_planner *p) {
-    ts_plan *plan = p->plan;
-    double best = ts__schedule(p);
-    for (uint32_t i = 0; i < plan->layer_count; i++) {
-        ts_layer_plan *lp = &plan->layer_plans[i];
-        if (lp->l3.chunks > 1 || is_striped(lp) || lp->l3_wait_cycles < 4000) {
+/* The network's cycles with the present cuts; nothing is laid out. */
+static double try_schedule(ts_planner *p) {
+    choose_loads(p);
+    return ts__schedule(p);
+}
+
+/* Cuts a layer's weights into `chunks` chunks where that makes the whole network faster. */
+static void try_chunk_count(ts_planner *p, ts_layer_plan *lp, uint32_t chunks, double *best) {
+    uint32_t granule = granule_of(lp), chunk_c = chunk_for(lp, chunks);
+    bool sensible = chunks >= 1 && chunks <= (lp->layer->y.c + granule - 1) / granule;
+    if (!sensible || chunk_c == lp->l3.chunk_c ||
+        resident_bytes(p, lp->layer->index) + weight_buffers(lp, chunk_c) > p->l2_bytes) {
+        return;
+    }
+    ts_layer_plan kept = *lp;
+    set_geometry(lp, lp->layer->y.h, chunk_c, true);
+    double cycles = ts__plan_passes(p, lp) ? try_schedule(p) : *best;
+    if (cycles < *best - GAIN_CYCLES) {
+        *best = cycles;
+    } else {
+        *lp = kept;
+    }
+}
+
+/* More or fewer chunks for each layer that has some or waits for L3: smaller ones begin earlier, larger ones
+ * can be fetched further ahead. */
+static void tune_chunks(ts_planner *p, double *best) {
+    static const uint32_t times[] = {2, 3, 4, 6, 8, 12};
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        ts_layer_plan *lp = &p->plan->layer_plans[i];
+        bool waits = lp->l3_wait_cycles > WAIT_CYCLES;
+        if (is_striped(lp) || (lp->l3.chunks == 1 && !waits)) {
             continue;
         }
-        for (uint32_t n = 3; n <= 8; n += n < 4 ? 1 : 2) {
-            ts_layer_plan kept = *lp;
-            uint32_t chunk_c = chunk_for(lp, n);
-            set_geometry(lp, lp->layer->y.h, chunk_c, true);
-            bool fits = lp->l3.chunks > 1 && resident_bytes(p, i) + weights_now(lp) <= p->l2_bytes &&
-                        ts__plan_passes(p, lp) && fetch_and_lay_out(p, false);
-            double cycles = fits ? ts__schedule(p) : best;
-            if (!fits || cycles > best - 1000) {
-                *lp = kept;
-                continue;
-            }
-            best = cycles;
+        uint32_t fewest = fewest_chunks(lp, p->l2_bytes - resident_bytes(p, i));
+        for (uint32_t extra = 0; extra < 4; extra++) {
+            try_chunk_count(p, lp, fewest + extra, best);
+        }
+        for (uint32_t t = 0; t < sizeof times / sizeof times[0]; t++) {
+            try_chunk_count(p, lp, fewest * times[t], best);
         }
     }
-    fetch_and_lay_out(p, false);
+}
+
+/* Weights of later layers that are fetched from the beginning of a cut layer stand in the way of its own
+ * chunks and stripes: holds them back to the next layer where that is faster. */
+static void tune_holds(ts_planner *p, double *best) {
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        const ts_layer_plan *lp = &p->plan->layer_plans[i];
+        if (lp->l3.chunks == 1 && !is_striped(lp)) {
+            continue;
+        }
+        p->holds[i] = !p->holds[i];
+        double cycles = try_schedule(p);
+        if (cycles < *best - GAIN_CYCLES) {
+            *best = cycles;
+        } else {
+            p->holds[i] = !p->holds[i];
+        }
+    }
+}
+
+static void tune(ts_planner *p) {
+    double best = ts__schedule(p);
+    for (uint32_t round = 0; round < 2; round++) {
+        tune_chunks(p, &best);
+        tune_holds(p, &best);
+    }
 }
 
 bool ts__memory_plan(ts_planner *p, bool quick, ts_shortage *shortage) {
@@ -606,7 +650,11 @@ bool ts__memory_plan(ts_planner *p, bool quick, ts_shortage *shortage) {
         return false;
     }
     if (!quick && p->plan->options.objective == TS_OBJECTIVE_LATENCY) {
-        hide_waits(p);
+        tune(p);
+        fetch_and_lay_out(p, false);
+    }
+    if (!quick) {
+        lay_out_l2(p, 0);
     }
     lay_out_l3(p);
     measure_live(p->plan);

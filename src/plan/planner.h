@@ -26,6 +26,9 @@ typedef struct ts_planner {
     ts_life *lives;       /* one a tensor of the graph */
     uint64_t l2_bytes;    /* the budget that is being tried */
     double *start_cycles; /* modelled beginning of each layer, filled by ts__schedule() */
+    uint64_t fetch_bytes; /* L2 that prefetched weights may fill */
+    uint64_t *used_bytes; /* L2 that is alive in each layer */
+    bool *holds;          /* no weights of later layers are fetched from the beginning of this layer on */
 } ts_planner;
 
 /* The pass geometry of a layer plan: rows and channels of a full pass. */

@@ -40,7 +40,7 @@ static void layouts_are_valid(void **state) {
         uint64_t stack = ts__layout_stack(arena, blocks, count);
         assert_true(ts__layout_is_valid(blocks, count));
         assert_true(reach(blocks, count) <= stack && bound <= stack);
-        uint64_t search = ts__layout_search(arena, blocks, count, 300);
+        uint64_t search = ts__layout_search(arena, blocks, count, 1500, 0);
         assert_true(ts__layout_is_valid(blocks, count));
         assert_true(reach(blocks, count) <= search && bound <= search);
         stacks += stack;
@@ -64,7 +64,7 @@ static void a_chain_takes_its_bound(void **state) {
     }
     uint64_t bound = ts__layout_bound(blocks, 10);
     assert_int_equal(ts__layout_stack(arena, blocks, 10), bound);
-    assert_int_equal(ts__layout_search(arena, blocks, 10, 100), bound);
+    assert_int_equal(ts__layout_search(arena, blocks, 10, 100, 0), bound);
     ts_arena_free(arena);
 }
 
