@@ -20,7 +20,8 @@ enum {
     SHF_EXECINSTR = 4,
     STT_OBJECT = 1,
     STT_FUNC = 2,
-    SHN_ABS = 0xfff1
+    SHN_ABS = 0xfff1,
+    SEGMENT_LIMIT = 256 /* far more than a linker makes; look-ups go through all of them */
 };
 
 typedef struct reader {
@@ -92,6 +93,9 @@ static ts_status read_segments(ts_arena *arena, const reader *in, ts_elf *elf) {
     if (count != 0u &&
         (half(p + 42) != PROGRAM_HEADER_BYTES || !inside(in, offset, count, PROGRAM_HEADER_BYTES))) {
         return malformed(in, "the program headers lie outside the file");
+    }
+    if (count > SEGMENT_LIMIT) {
+        return malformed(in, "it has more than 256 segments");
     }
     elf->segments = TS_NEW_ARRAY(arena, ts_elf_segment, count);
     for (uint32_t i = 0; i < count; i++) {
@@ -221,8 +225,19 @@ static int symbol_order(const void *left, const void *right) {
     return strcmp(a->name, b->name);
 }
 
-/* Gives symbols of unknown size the room up to the next address that has a symbol (the last ones up to
- * the end of the address space), and notes for each symbol how far the sized functions up to it reach. */
+/* The end of the segment that `address` lies in, or the address itself. */
+static uint32_t segment_end(const ts_elf *elf, uint32_t address) {
+    for (uint32_t i = 0; i < elf->segment_count; i++) {
+        const ts_elf_segment *segment = &elf->segments[i];
+        if (address - segment->address < segment->memory_bytes) {
+            return segment->address + segment->memory_bytes;
+        }
+    }
+    return address;
+}
+
+/* Gives symbols of unknown size the room up to the next address that has a symbol or to the end of their
+ * segment, and notes for each symbol how far the sized functions up to it reach. */
 static void measure_symbols(ts_arena *arena, ts_elf *elf) {
     while (elf->located_count < elf->symbol_count && !elf->symbols[elf->located_count].absolute) {
         elf->located_count++;
@@ -237,7 +252,10 @@ static void measure_symbols(ts_arena *arena, ts_elf *elf) {
             symbol->bytes = UINT32_MAX - symbol->address;
         }
         symbol->sized = symbol->bytes != 0u;
-        symbol->bytes = symbol->sized ? symbol->bytes : next_address - symbol->address;
+        if (!symbol->sized) {
+            uint32_t end = segment_end(elf, symbol->address);
+            symbol->bytes = (end < next_address ? end : next_address) - symbol->address;
+        }
     }
     elf->symbol_reach = TS_NEW_ARRAY(arena, uint32_t, elf->located_count);
     uint32_t reach = 0;
@@ -282,7 +300,9 @@ const ts_elf_symbol *ts_elf_symbol_at(const ts_elf *elf, uint32_t address) {
         low--;
     }
     const ts_elf_symbol *nearest = low > 0 ? &elf->symbols[low - 1] : NULL;
-    return nearest != NULL && address - nearest->address < nearest->bytes ? nearest : NULL;
+    bool covers =
+        nearest != NULL && (address == nearest->address || address - nearest->address < nearest->bytes);
+    return covers ? nearest : NULL;
 }
 
 const ts_elf_symbol *ts_elf_symbol_named(const ts_elf *elf, const char *name) {

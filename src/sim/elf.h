@@ -34,7 +34,7 @@ typedef struct ts_elf_section {
 typedef struct ts_elf_symbol {
     const char *name;
     uint32_t address;
-    uint32_t bytes; /* where the file gives none: up to the next address that has a symbol */
+    uint32_t bytes; /* where the file gives none: up to the next symbol or the segment's end */
     bool sized;     /* the file gave `bytes` */
     bool absolute;  /* a number rather than a place: never the symbol of an address */
     bool function;

@@ -107,8 +107,9 @@ static void finds_the_symbol_of_an_address(void **state) {
         uint32_t address;
         const char *name;
     } cases[] = {{0x1000, "outer"}, {0x1003, "outer"}, {0x1004, "inner"}, {0x1007, "inner"},
-                 {0x1008, "outer"}, {0x100f, "outer"}, {0x1010, "label"}, {0x9000, "label"}};
+                 {0x1008, "outer"}, {0x100f, "outer"}, {0x1010, "label"}, {0x101f, "label"}};
     assert_null(ts_elf_symbol_at(&elf, 0xfff));
+    assert_null(ts_elf_symbol_at(&elf, 0x1020));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const ts_elf_symbol *symbol = ts_elf_symbol_at(&elf, cases[i].address);
         assert_non_null(symbol);
