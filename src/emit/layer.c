@@ -51,14 +51,20 @@ static void emit_axis_fields(const code *k, const axis *a, char letter) {
     if (a->border) {
         ts__line(k->out, 1, "t->y_%c = %s;", low, rows ? "rows" : "columns");
     }
-    ts__line(k->out, 1, "t->x_%c = %s - %s;", low, rows ? "end_row" : "end_column",
-             rows ? "first_row" : "first_column");
+    bool padded = ts__padded(k);
+    if (padded) {
+        ts__line(k->out, 1, "t->x_%c = %s;", low, rows ? "bottom - top" : "right - left");
+    } else {
+        ts__line(k->out, 1, "t->x_%c = %s - %s;", low, rows ? "end_row" : "end_column",
+                 rows ? "first_row" : "first_column");
+    }
+    const char *pad = padded ? "s->border." : "t->pad_";
     if (a->clips_begin) {
-        ts__line(k->out, 1, "t->pad_%s = %s - %s;", rows ? "top" : "left",
+        ts__line(k->out, 1, "%s%s = %s - %s;", pad, rows ? "top" : "left",
                  rows ? "first_row" : "first_column", rows ? "top" : "left");
     }
     if (a->clips_end) {
-        ts__line(k->out, 1, "t->pad_%s = %s - %s;", rows ? "bottom" : "right", rows ? "bottom" : "right",
+        ts__line(k->out, 1, "%s%s = %s - %s;", pad, rows ? "bottom" : "right", rows ? "bottom" : "right",
                  rows ? "end_row" : "end_column");
     }
 }
@@ -260,10 +266,32 @@ static const char *transfer(const code *k, const map *m, const char *to, const c
                     e.pixel, p, e.rows, p);
 }
 
+/* The transfer of a tile's x into the inside of its padded rows. `tile`, `border`: expressions of the
+ * structs. */
+static const char *padded_transfer(const code *k, const char *tile, const char *border, const char *from) {
+    uint64_t pixel = ts__bytes_for(ts__x_channels_of(k, k->tile_c), k->layer->x.type);
+    const char *inside = ts__text(k, "ts_inside(&%s, &%s, %" PRIu64 ")", tile, border, pixel);
+    return ts__text(k,
+                    "ts_dma_in_rows(%s, %s.x_row_bytes, %s, %s.x_h - %s.top - %s.bottom,\n"
+                    "                          (%s.x_w - %s.left - %s.right) * %" PRIu64 ", X_ROW)",
+                    inside, tile, from, tile, border, border, tile, border, border, pixel);
+}
+
+/* All cores fill the border of the tile that is loaded. */
+static void emit_fill(const code *k, int depth, const char *step) {
+    if (ts__padded(k)) {
+        uint64_t pixel = ts__bytes_for(ts__x_channels_of(k, k->tile_c), k->layer->x.type);
+        ts__line(k->out, depth, "ts_fill_border(&%stile, &%sborder, %" PRIu64 ");", step, step, pixel);
+    }
+}
+
 static void emit_step(const code *k) {
     ts__line(k->out, 0, "/* One tile: what the kernel is told, and where its data lie in L2. */");
     ts__line(k->out, 0, "struct step {");
     ts__line(k->out, 1, "struct %s tile;", k->tile_type);
+    if (ts__padded(k)) {
+        ts__line(k->out, 1, "struct ts_border border; /* the part of x that is padding */");
+    }
     if (k->adds && (k->h.border || k->w.border)) {
         ts__line(k->out, 1, "int %s%s%s;", k->h.border ? "rows" : "", k->h.border && k->w.border ? ", " : "",
                  k->w.border ? "columns" : "");
@@ -283,8 +311,10 @@ static void emit_loader(const code *k, const operand *o, const map *m) {
         return;
     }
     ts__line(k->out, 0, "static ts_ticket load_%s(const struct step *s) {", o->name);
+    const char *from = ts__text(k, "s->%s", o->name);
     ts__line(k->out, 1, "return %s;",
-             transfer(k, m, ts__text(k, "(void *)s->tile.%s", o->field), ts__text(k, "s->%s", o->name)));
+             o == &k->x && ts__padded(k) ? padded_transfer(k, "s->tile", "s->border", from)
+                                         : transfer(k, m, ts__text(k, "(void *)s->tile.%s", o->field), from));
     ts__line(k->out, 0, "}\n");
 }
 
@@ -351,6 +381,9 @@ static void emit_single(const code *k) {
     ts__line(k->out, 1, "struct l1 *const l1 = (struct l1 *)run->l1;");
     ts__line(k->out, 1, "const int lead = ts_core() == 0;");
     ts__line(k->out, 1, "struct %s tile = shape;", k->tile_type);
+    if (ts__padded(k)) {
+        ts__line(k->out, 1, "const struct ts_border border = edge;");
+    }
     const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
     const uint32_t counts[] = {l1->x_count, l1->x2_count, l1->w_count};
     for (uint32_t i = 0; i < 3; i++) {
@@ -367,7 +400,8 @@ static void emit_single(const code *k) {
     emit_l3(k, 2);
     const map x = map_x(k), x2 = map_x2(k), y = map_y(k);
     ts__line(k->out, 2, "const ts_ticket x_in = %s;",
-             transfer(k, &x, buffer_a(k, "x", l1->x_count), place_of(k, &x)));
+             ts__padded(k) ? padded_transfer(k, "tile", "border", place_of(k, &x))
+                           : transfer(k, &x, buffer_a(k, "x", l1->x_count), place_of(k, &x)));
     if (k->x2.used) {
         ts__line(k->out, 2, "const ts_ticket x2_in = %s;",
                  transfer(k, &x2, buffer_a(k, "x2", l1->x2_count), place_of(k, &x2)));
@@ -382,6 +416,7 @@ static void emit_single(const code *k) {
         }
     }
     ts__line(k->out, 1, "}");
+    emit_fill(k, 1, "");
     ts__line(k->out, 1, "ts_barrier();");
     ts__line(k->out, 1, "%s(&tile);", k->lp->kernel->name);
     ts__line(k->out, 1, "ts_barrier();");
@@ -394,7 +429,8 @@ static void emit_single(const code *k) {
 static void emit_locals(const code *k) {
     ts__line(k->out, 1, "struct l1 *const l1 = (struct l1 *)run->l1;");
     ts__line(k->out, 1, "const int lead = ts_core() == 0;");
-    ts__line(k->out, 1, "struct step steps[2] = {{.tile = shape}, {.tile = shape}};");
+    const char *border = ts__padded(k) ? ", .border = edge" : "";
+    ts__line(k->out, 1, "struct step steps[2] = {{.tile = shape%s}, {.tile = shape%s}};", border, border);
     ts__line(k->out, 1, "struct step *now = &steps[0], *next = &steps[1];");
     const char *loops = parameters(k, " = 0, ");
     ts__line(k->out, 1, "int %s = 0; /* origin of the tile that is loaded */", loops + strlen(" = 0, "));
@@ -455,7 +491,22 @@ static void emit_prologue(const code *k) {
         }
     }
     ts__line(k->out, 1, "}");
+    emit_fill(k, 1, "now->");
     ts__line(k->out, 1, "ts_barrier();\n");
+}
+
+/* The border of the next tile, where its x is loaded. */
+static void emit_next_fill(const code *k, int depth) {
+    if (!ts__padded(k) || !k->x.loads_again) {
+        return;
+    }
+    if (k->x.when != NULL) {
+        ts__line(k->out, depth, "if (%s) {", k->x.when);
+    }
+    emit_fill(k, depth + (k->x.when != NULL), "next->");
+    if (k->x.when != NULL) {
+        ts__line(k->out, depth, "}");
+    }
 }
 
 static void emit_next_chunk(const code *k, int depth) {
@@ -618,6 +669,9 @@ static void emit_look_ahead(const code *k) {
         emit_start_loads(k, true, 4);
         ts__line(k->out, 3, "}");
     }
+    if (k->x.twin) {
+        emit_next_fill(k, 3);
+    }
     ts__line(k->out, 2, "}");
 }
 
@@ -636,6 +690,11 @@ static void emit_between(const code *k) {
         ts__line(k->out, 3, "ts_dma_wait(y_out);");
     }
     ts__line(k->out, 2, "}");
+    if (loads && !k->x.twin && k->x.loads_again && ts__padded(k)) {
+        ts__line(k->out, 2, "if (more) {");
+        emit_next_fill(k, 3);
+        ts__line(k->out, 2, "}");
+    }
     if (loads || !k->y_twin) {
         ts__line(k->out, 2, "ts_barrier();");
     }

@@ -30,6 +30,8 @@ static axis make_axis(uint32_t in, uint32_t out, uint32_t tile, uint32_t stride,
     return a;
 }
 
+bool ts__padded(const code *k) { return k->lp->kernel->padded_x; }
+
 bool ts__elementwise(const ts_layer *layer) {
     return layer->kind == TS_LAYER_ADD || layer->kind == TS_LAYER_REQUANT;
 }

@@ -57,6 +57,9 @@ w_slices ts__slices_of(const code *k);
 /* Additions and bare requantisations: no window, every output element from the same element of the inputs. */
 bool ts__elementwise(const ts_layer *layer);
 
+/* The tile of x holds its padding. */
+bool ts__padded(const code *k);
+
 /* Whether any of the loops over channels turns more than once; whether a tile's channels vary in number;
  * whether x is cut with y's channels, and channels of x under `c` channels of y. */
 bool ts__many_channels(const code *k);

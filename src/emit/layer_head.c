@@ -44,6 +44,9 @@ static void emit_head(const code *k) {
     ts__line(k->out, 0, "#include \"../weights.h\"");
     ts__line(k->out, 0, "#include \"hal/dma.h\"");
     ts__line(k->out, 0, "#include \"hal/team.h\"");
+    if (ts__padded(k)) {
+        ts__line(k->out, 0, "#include \"kernels/border.h\"");
+    }
     ts__line(k->out, 0, "#include \"kernels/kernels.h\"\n");
 }
 
@@ -268,16 +271,20 @@ static void emit_conv_shape(const code *k) {
         groups = (uint32_t)((uint64_t)groups * k->tile_c / l->y.c);
     }
     uint64_t y_pixel = ts__bytes_for(k->tile_c, l->y.type);
+    bool padded = ts__padded(k);
+    uint32_t x_h = k->h.first_in + (padded ? k->h.first_pad_begin + k->h.first_pad_end : 0);
+    uint32_t x_w = k->w.first_in + (padded ? k->w.first_pad_begin + k->w.first_pad_end : 0);
     ts__line(k->out, 1,
              ".x_row_bytes = %" PRIu64 ", .y_row_bytes = %" PRIu64 ", .y_pixel_bytes = %" PRIu64 ",",
-             k->w.first_in * ts__bytes_for(x_c, l->x.type), k->w.tile * y_pixel, y_pixel);
-    ts__line(k->out, 1, ".x_h = %u, .x_w = %u, .x_c = %u,", k->h.first_in, k->w.first_in, x_c);
+             x_w * ts__bytes_for(x_c, l->x.type), k->w.tile * y_pixel, y_pixel);
+    ts__line(k->out, 1, ".x_h = %u, .x_w = %u, .x_c = %u,", x_h, x_w, x_c);
     ts__line(k->out, 1, ".y_h = %u, .y_w = %u, .y_c = %u,", k->h.tile, k->w.tile, k->tile_c);
     ts__line(k->out, 1,
              ".k_h = %u, .k_w = %u, .stride_h = %u, .stride_w = %u, .dilation_h = %u, .dilation_w = %u,",
              v->kernel_h, v->kernel_w, v->stride_h, v->stride_w, v->dilation_h, v->dilation_w);
     ts__line(k->out, 1, ".pad_top = %u, .pad_left = %u, .pad_bottom = %u, .pad_right = %u, .groups = %u,",
-             k->h.first_pad_begin, k->w.first_pad_begin, k->h.first_pad_end, k->w.first_pad_end, groups);
+             padded ? 0 : k->h.first_pad_begin, padded ? 0 : k->w.first_pad_begin,
+             padded ? 0 : k->h.first_pad_end, padded ? 0 : k->w.first_pad_end, groups);
     ts__line(k->out, 1, ".x_type = %s, .w_type = %s, .y_type = %s, .x_zero = %d,", ts__elem_name(l->x.type),
              ts__elem_name(l->weights == NULL ? TS_S8 : l->weights->type), ts__elem_name(l->y.type),
              l->x.zero);
@@ -294,6 +301,12 @@ static void emit_shape(const code *k) {
         emit_conv_shape(k);
     }
     ts__line(k->out, 0, "};\n");
+    if (ts__padded(k)) {
+        ts__line(k->out, 0, "/* The padding of the first tile, in rows and columns. */");
+        ts__line(k->out, 0,
+                 "static const struct ts_border edge = {.top = %u, .left = %u, .bottom = %u, .right = %u};\n",
+                 k->h.first_pad_begin, k->w.first_pad_begin, k->h.first_pad_end, k->w.first_pad_end);
+    }
 }
 
 void ts__emit_layer_head(const code *k) {

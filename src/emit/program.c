@@ -151,6 +151,7 @@ static void add_kernels(program *p) {
     ts_text_add(&header, "\n#endif\n");
     add_text(p, "kernels/kernels.h", &header);
     add_device(p, ts_embedded_find(ts__embedded_device, "kernels/tile.h"));
+    add_device(p, ts_embedded_find(ts__embedded_device, "kernels/border.h"));
 }
 
 /* ---- app.h and the embedded data ------------------------------------------------------------------ */

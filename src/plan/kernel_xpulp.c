@@ -144,7 +144,32 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     return 350 + 1.035 * (share * item + blocks * block + outer_share / groups * gather);
 }
 
+static bool has_pads(const ts_layer *layer) {
+    const ts_window *w = &layer->window;
+    return w->pad_top + w->pad_left + w->pad_bottom + w->pad_right > 0;
+}
+
+/* Worth its border where windows that leave x would have to be gathered. */
+static bool serves_conv_u8_padded(const ts_layer *layer) {
+    return serves_conv_u8(layer) && has_pads(layer) && !conv_k(layer).dense;
+}
+
+static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)layer, (void)tile, (void)cores;
+    return 0;
+}
+
 const ts_kernel ts__kernels_xpulp[] = {
+    {.name = "conv_xpulp_u8s8_4x4_padded",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_u8s8_4x4.S",
+     .c_granule = CHANNELS,
+     .padded_x = true,
+     .serves = serves_conv_u8_padded,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = conv_cycles},
     {.name = "conv_xpulp_u8s8_4x4",
      .isa = "xpulp",
      .sources = "xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_u8s8_4x4.S",

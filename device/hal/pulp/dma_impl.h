@@ -92,6 +92,9 @@ static inline ts_ticket ts_dma_in_rows(void *l1, uint32_t l1_stride_bytes, const
     if (lines * line_bytes == 0) {
         return TS_DMA_NONE;
     }
+    if (l1_stride_bytes == line_bytes) {
+        return pulp_transfer_2d(PULP_MCHAN_TO_L1, l1, l2, lines, line_bytes, l2_stride_bytes);
+    }
     uint8_t *row = (uint8_t *)l1;
     const uint8_t *source = (const uint8_t *)l2;
     ts_ticket ticket = PULP_REG(PULP_MCHAN_COMMAND);

@@ -11,3 +11,6 @@ static const struct conv_routines routines = {
      conv_u8s8_4x4_window_raw}};
 
 void conv_xpulp_u8s8_4x4(const struct ts_conv_tile *tile) { conv_blocks(tile, 0, &routines); }
+
+/* The same where the tile holds its padding: no window is gathered. */
+void conv_xpulp_u8s8_4x4_padded(const struct ts_conv_tile *tile) { conv_blocks(tile, 0, &routines); }
