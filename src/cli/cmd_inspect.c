@@ -161,12 +161,13 @@ static const char *requant_text(ts_arena *arena, const figures *f) {
     const ts_requant *r = &f->node->requant;
     ts_text text = {.arena = arena};
     if (f->node->op == TS_OP_ADD) {
-        ts_text_printf(&text, "(%" PRId64 " a + %" PRId64 " b) / %s ", f->node->in1.mul, f->node->in2.mul,
+        ts_text_printf(&text, "(%" PRId64 " a + %" PRId64 " b) / %s", f->node->in1.mul, f->node->in2.mul,
                        divisor_text(arena, f->node->sum.div));
     }
     if (r->kind == TS_REQUANT_NEMO) {
         int64_t low, high;
         kappa_range(r, &low, &high);
+        ts_text_add(&text, f->node->op == TS_OP_ADD ? ", " : "");
         ts_text_printf(&text, "m %" PRId64 ", D %s", r->m, divisor_text(arena, r->d));
         ts_text_printf(&text, low == high ? ", kappa %" PRId64 : ", kappa %" PRId64 "..%" PRId64, low, high);
         ts_text_printf(&text, ", t %u u %u bits", (unsigned)f->t_bits, (unsigned)f->u_bits);

@@ -228,7 +228,8 @@ static ts_status expect(parser *p, const char *word) {
         return TS_OK;
     }
     TS_TRY(next(p));
-    return FAIL(p, "'%s' stands where '%s' is wanted", p->word, word);
+    return p->at == p->end && p->word[0] == '\0' ? FAIL(p, "the text ends where '%s' is wanted", word)
+                                                 : FAIL(p, "'%s' stands where '%s' is wanted", p->word, word);
 }
 
 /* A decimal integer in [low, high], written as it would be printed. */
