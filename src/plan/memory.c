@@ -187,12 +187,10 @@ static void try_chunks(geometry_search *s, uint32_t stripe_h) {
             break;
         }
         uint32_t chunk_c = chunk_for(lp, n);
-        if (!striped || !lp->l3.y_in_l3) {
+        if (!lp->l3.y_in_l3) {
             try_geometry(s, stripe_h, chunk_c, true);
         }
-        if (striped && n > 1) {
-            try_geometry(s, stripe_h, chunk_c, false);
-        } else if (lp->l3.y_in_l3) {
+        if (lp->l3.y_in_l3 || (striped && n > 1)) {
             try_geometry(s, stripe_h, chunk_c, false);
         }
     }

@@ -99,7 +99,7 @@ static bool same_line(const staircase *s, uint32_t shift, line *out) {
         return false;
     }
     if (shift >= own) {
-        wide k = (wide)s->k << (shift - own), l = (wide)s->l << (shift - own);
+        wide unit = (wide)1 << (shift - own), k = s->k * unit, l = s->l * unit;
         *out = (line){clip(k, INT64_MIN, INT64_MAX), clip(l, INT64_MIN, INT64_MAX)};
         return k == out->k && l == out->l;
     }
@@ -178,7 +178,7 @@ static bool find_line(ts_arena *arena, staircase *s, uint32_t shift, const ts_ac
                       line *out) {
     ts_acc_range part = part_inside(s, clipped);
     if (s->f_first == s->f_last) {
-        wide level = (wide)s->f_first << shift;
+        wide level = (wide)s->f_first * ((wide)1 << shift);
         *out = (line){0, clip(level, INT64_MIN, INT64_MAX)};
         return !narrow || fits_s32(level);
     }
