@@ -288,6 +288,14 @@ static void fill_call(const ts_layer *layer, ts_case_call *call) {
     fill_rq(call, &layer->rq);
 }
 
+/* A kernel that wants padded tiles gets x with its padding around it. */
+static void pad_x(const ts_layer *layer, ts_case_call *call, bool roomy) {
+    call->x_h += call->pad_top + call->pad_bottom;
+    call->x_w += call->pad_left + call->pad_right;
+    call->pad_top = call->pad_left = call->pad_bottom = call->pad_right = 0;
+    call->x_row_bytes = call->x_w * layer->x.pixel_bytes + (roomy ? 8u : 0u);
+}
+
 static uint32_t claim(uint32_t *bytes, uint64_t size) {
     uint32_t at = *bytes;
     *bytes = (uint32_t)(at + size + 19) / 4 * 4;
@@ -306,15 +314,22 @@ uint32_t case_lay_out(ts_arena *arena, const ts_case *c, const ts_kernel *kernel
     call->x_row_bytes = layer->x.w * layer->x.pixel_bytes + (roomy ? 8u : 0u);
     call->y_pixel_bytes = layer->y.pixel_bytes + (roomy ? 12u : 0u);
     call->y_row_bytes = layer->y.w * call->y_pixel_bytes + (roomy ? 4u : 0u);
-    uint32_t bytes = 16;
-    call->x_at = claim(&bytes, (uint64_t)layer->x.h * call->x_row_bytes);
+    uint32_t bytes = 16, inside = 0;
+    if (kernel->padded_x) {
+        pad_x(layer, call, roomy);
+        inside = layer->window.pad_top * call->x_row_bytes + layer->window.pad_left * layer->x.pixel_bytes;
+    }
+    call->x_at = claim(&bytes, (uint64_t)call->x_h * call->x_row_bytes);
     call->x2_at = c->x2 != NULL ? claim(&bytes, (uint64_t)layer->x2.h * call->x_row_bytes) : 0;
     call->w_at = claim(&bytes, kernel->weight_bytes(layer, layer->y.c));
     call->y_at = claim(&bytes, case_y_bytes(call));
     call->scratch_at = claim(&bytes, kernel->scratch_bytes(layer, &tile, cores));
     *area = TS_NEW_ARRAY(arena, uint8_t, bytes + 64);
     memset(*area, CASE_GUARD, bytes + 64);
-    pack_map(&layer->x, c->x, call->x_row_bytes, *area + call->x_at);
+    if (kernel->padded_x) {
+        memset(*area + call->x_at, layer->x.zero, (size_t)call->x_h * call->x_row_bytes);
+    }
+    pack_map(&layer->x, c->x, call->x_row_bytes, *area + call->x_at + inside);
     if (c->x2 != NULL) {
         pack_map(&layer->x2, c->x2, call->x_row_bytes, *area + call->x2_at);
     }

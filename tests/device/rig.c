@@ -55,7 +55,7 @@ static void append_sources(char *command, size_t room, const char *list) {
 
 bool rig_build(rig *r, ts_arena *arena, const char *target, uint32_t cores) {
     static char command[16384];
-    char elf[] = "/tmp/tessera-kernels-XXXXXX";
+    char elf[] = P_tmpdir "/tessera-kernels-XXXXXX";
     ts_diags list = {.arena = arena}, *diags = &list;
     *r = (rig){.arena = arena, .cores = cores};
     if (system("command -v " COMPILER " > /dev/null 2>&1") != 0 ||
@@ -68,7 +68,7 @@ bool rig_build(rig *r, ts_arena *arena, const char *target, uint32_t cores) {
              " -march=rv32imc -misa-spec=2.2 -mabi=ilp32 -O2 -std=c99 -ffreestanding -nostdlib"
              " -ffunction-sections -Wall -Wextra -Werror -DTS_CORES=%u -Wl,--defsym=TS_TEAM=%u"
              " -Wl,--gc-sections -Wl,-z,max-page-size=16 -Wl,--no-warn-rwx-segments -I" TS_DEVICE_DIR
-             " -I" TS_DEVICE_DIR "/hal/pulp -I" TS_DEVICE_TESTS " -T " TS_DEVICE_DIR
+             " -I" TS_DEVICE_BUILD " -I" TS_DEVICE_DIR "/hal/pulp -I" TS_DEVICE_TESTS " -T " TS_DEVICE_DIR
              "/hal/pulp/link.ld"
              " -o %s " TS_DEVICE_TESTS "/runner.c " TS_DEVICE_DIR "/hal/pulp/boot.c " TS_DEVICE_DIR
              "/hal/pulp/l3.c " TS_DEVICE_DIR "/hal/pulp/mem.c " TS_DEVICE_DIR "/hal/pulp/crt0.S",

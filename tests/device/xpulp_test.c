@@ -107,6 +107,21 @@ static const family families[] = {
       .kernel_w = 1,
       .stride = 1,
       .pad = 0}},
+    {"conv_xpulp_u8s8_4x4_padded",
+     {.kind = TS_LAYER_CONV, .x_type = TS_U8, .w_type = TS_S8, .y_type = TS_U8, .rq_class = -1, .pad = -1}},
+    {"max_pool_xpulp",
+     {.kind = TS_LAYER_MAX_POOL, .x_type = TS_U8, .y_type = TS_U8, .rq_class = -1, .pad = -1}},
+    {"max_pool_xpulp",
+     {.kind = TS_LAYER_MAX_POOL, .x_type = TS_S8, .y_type = TS_S8, .rq_class = -1, .pad = -1}},
+    {"avg_pool_xpulp",
+     {.kind = TS_LAYER_AVG_POOL, .x_type = TS_U8, .y_type = TS_U8, .rq_class = -1, .pad = -1}},
+    {"avg_pool_xpulp",
+     {.kind = TS_LAYER_AVG_POOL, .x_type = TS_S8, .y_type = TS_S8, .rq_class = -1, .pad = -1}},
+    {"add_xpulp_u8dot", {.kind = TS_LAYER_ADD, .x_type = TS_U8, .y_type = TS_U8, .rq_class = TS_RQC_NONE}},
+    {"add_xpulp_u8dot", {.kind = TS_LAYER_ADD, .x_type = TS_U8, .y_type = TS_S16, .rq_class = TS_RQC_NONE}},
+    {"add_xpulp_step", {.kind = TS_LAYER_ADD, .x_type = TS_U8, .y_type = TS_U8, .rq_class = -1}},
+    {"add_xpulp_step", {.kind = TS_LAYER_ADD, .x_type = TS_S8, .y_type = TS_S8, .rq_class = TS_RQC_S32}},
+    {"add_xpulp_step", {.kind = TS_LAYER_ADD, .x_type = TS_S16, .y_type = TS_S16, .rq_class = TS_RQC_S32C}},
 };
 
 static void all_families(void **state) {

@@ -122,8 +122,8 @@ void max_pool_xpulp(const struct ts_conv_tile *t) {
 static inline void sum_word(int32_t sums[4], uint32_t word, bool is_signed) {
     for (uint32_t lane = 0; lane < 4; lane++) {
         uint32_t one = 1u << (8u * lane);
-        sums[lane] = (int32_t)(is_signed ? pv_sdotsp_b((uint32_t)sums[lane], word, one)
-                                         : pv_sdotup_b((uint32_t)sums[lane], word, one));
+        sums[lane] = is_signed ? (int32_t)pv_sdotsp_b(sums[lane], word, one)
+                               : (int32_t)pv_sdotup_b((uint32_t)sums[lane], word, one);
     }
 }
 
