@@ -594,6 +594,14 @@ static ts_status import_nothing(const site *s) {
     return TS_OK;
 }
 
+static ts_status import_dropout(const site *s) {
+    const ts_constant *training = ts__onnx_const_input(s->im->net, s->node, 2);
+    if (training != NULL && training->count == 1 && real_of(training, 0) != 0) {
+        return refuse(s, "training mode is not served; export the network for inference");
+    }
+    return import_nothing(s);
+}
+
 static ts_status import_cast(const site *s) {
     int64_t to;
     TS_TRY(attr_int(s, "to", 1, &to));
@@ -612,7 +620,7 @@ static const struct {
                  {"Concat", import_concat},
                  {"Conv", import_conv},
                  {"Div", import_binary},
-                 {"Dropout", import_nothing},
+                 {"Dropout", import_dropout},
                  {"Flatten", import_reshape},
                  {"Gemm", import_matrix},
                  {"GlobalAveragePool", import_global_pool},
@@ -642,18 +650,26 @@ const char *ts_float_model_operator(uint32_t index) {
     return index < OPERATOR_COUNT ? operators[index].op : NULL;
 }
 
-/* Shape of an activation as a constant. */
+/* Shape of an activation as a constant, or the part [start, end) of it. */
 static ts_status fold_shape(const site *s) {
     forms *f;
+    int64_t from, to, sizes[TS_MAX_RANK];
     TS_TRY(forms_of(s, 0, &f));
     bool last = f->file == TS_NONE;
     const ts_ftensor *t = tensor(s->im, last ? f->last : f->file);
-    int64_t sizes[TS_MAX_RANK];
-    for (uint32_t d = 0; d < t->rank; d++) {
-        sizes[d] = t->dims[last ? file_to_last(t->rank, d) : d];
+    int64_t rank = t->rank;
+    TS_TRY(attr_int(s, "start", 0, &from));
+    TS_TRY(attr_int(s, "end", rank, &to));
+    from = from < 0 ? from + rank : from;
+    to = to < 0 ? to + rank : to;
+    from = from < 0 ? 0 : from;
+    to = to > rank ? rank : to;
+    uint32_t count = 0;
+    for (int64_t d = from; d < to; d++) {
+        sizes[count++] = t->dims[last ? file_to_last(t->rank, (uint32_t)d) : (uint32_t)d];
     }
     s->im->net->values.data[s->node->outputs[0]].constant =
-        ts__constant_ints(s->im->net->scratch, sizes, t->rank, false);
+        ts__constant_ints(s->im->net->scratch, sizes, count, false);
     return TS_OK;
 }
 
@@ -776,16 +792,14 @@ static ts_status decode_constants(importer *im) {
     return TS_OK;
 }
 
-static Onnx__TensorProto *unpack_tensor(ts_arena *arena, ts_bytes file) {
-    Onnx__TensorProto *proto = onnx__tensor_proto__unpack(NULL, file.size, file.data);
-    (void)arena;
-    return proto;
+static Onnx__TensorProto *unpack_tensor(ts_bytes file) {
+    return onnx__tensor_proto__unpack(NULL, file.size, file.data);
 }
 
 /* Inputs that the caller gives as constants. */
 static ts_status bind_constants(importer *im, const ts_float_model_options *options) {
     for (uint32_t i = 0; options != NULL && i < options->constant_count; i++) {
-        Onnx__TensorProto *proto = unpack_tensor(im->net->scratch, options->constants[i]);
+        Onnx__TensorProto *proto = unpack_tensor(options->constants[i]);
         ts_constant *c = NULL;
         ts_status status = proto == NULL ? ts_error(im->net->diags, TS_DIAG_SYNTAX, NULL, NULL,
                                                     "a constant given for an input is no TensorProto")
@@ -904,7 +918,7 @@ ts_status ts_float_model_read(ts_arena *arena, const char *path, const ts_float_
 }
 
 ts_status ts_tensor_proto_read(ts_arena *arena, ts_bytes file, ts_ftensor *out, ts_diags *diags) {
-    Onnx__TensorProto *proto = unpack_tensor(arena, file);
+    Onnx__TensorProto *proto = unpack_tensor(file);
     if (proto == NULL) {
         return ts_error(diags, TS_DIAG_SYNTAX, NULL, NULL, "not a TensorProto");
     }
