@@ -165,7 +165,8 @@ ts_status ts__raw_values_parse(ts_arena *arena, ts_bytes file, const ts_tensor *
     for (uint64_t i = 0; i < count; i++) {
         if (packed) {
             uint64_t at = i * bits;
-            out[i] = (int32_t)extend((file.data[at / 8] >> at % 8) & ((1u << bits) - 1), bits, is_signed);
+            uint32_t byte = file.data[at / 8];
+            out[i] = (int32_t)extend((byte >> at % 8) & ((1u << bits) - 1), bits, is_signed);
         } else {
             out[i] = (int32_t)extend(little_endian(file.data + i * size, size), 8 * size, is_signed);
         }
