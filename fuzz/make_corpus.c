@@ -1,0 +1,99 @@
+/* Writes a seed corpus for every fuzz target: make_corpus FOLDER. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "ir/text_form.h"
+#include "model/model.h"
+#include "num/generate.h"
+
+static ts_status write_seed(const char *folder, const char *name, const void *data, size_t size,
+                            ts_diags *diags) {
+    return ts_file_write(ts_path_join(diags->arena, folder, name), data, size, diags);
+}
+
+static ts_status networks(const char *onnx, const char *text, ts_diags *diags) {
+    ts_random_limits limits = ts_random_limits_default();
+    limits.side = 5;
+    limits.channels = 4;
+    for (uint64_t seed = 1; seed <= 24; seed++) {
+        ts_arena *arena = diags->arena;
+        ts_graph *graph;
+        ts_text out = {.arena = arena};
+        char *name = ts_arena_printf(arena, "random%u", (unsigned)seed);
+        limits.nemo_only = seed <= 16;
+        limits.tflite = seed > 20;
+        TS_TRY(ts_random_network(arena, seed, &limits, &graph, diags));
+        if (limits.nemo_only) {
+            TS_TRY(ts_model_write_nemo(graph, ts_path_join(arena, onnx, name), diags));
+        }
+        ts_graph_print(&out, graph);
+        TS_TRY(write_seed(text, name, out.data, out.size, diags));
+    }
+    return TS_OK;
+}
+
+static ts_status arrays(const char *folder, ts_diags *diags) {
+    static const char *const types[] = {"|u1", "<i2", "<f4", ">i4", "<f8", "<i8", "|b1"};
+    static const size_t sizes[] = {1, 2, 4, 4, 8, 8, 1};
+    for (uint32_t i = 0; i < 7; i++) {
+        char file[512] = {0};
+        bool fortran = i % 2 == 1;
+        int n = snprintf(file + 11, 200, "{'descr': '%s', 'fortran_order': %s, 'shape': %s, }", types[i],
+                         fortran ? "True" : "False",
+                         i % 3 == 0   ? "(1, 2, 3, 4)"
+                         : i % 3 == 1 ? "(6,)"
+                                      : "(3, 1)");
+        size_t elements = i % 3 == 0 ? 24 : i % 3 == 1 ? 6 : 3;
+        memcpy(file, "\0\x93NUMPY\1", 8);
+        file[0] = (char)(i % 3);
+        file[9] = (char)n;
+        TS_TRY(write_seed(folder, ts_arena_printf(diags->arena, "array%u", (unsigned)i), file,
+                          11 + (size_t)n + elements * sizes[i], diags));
+    }
+    return TS_OK;
+}
+
+static ts_status texts(const char *text, const char *json, ts_diags *diags) {
+    static const char *const values[] = {"# input (shape [2, 2, 1]),\n28.000,\n-3,\n4.000000,\n+5\n",
+                                         "layers.0.relu1 (shape [1, 2]),\\\n0,\\\n255,\\\n",
+                                         "1e2, -2147483648\n"};
+    static const char *const settings[] = {
+        "{\"BNRelu_bits\": 32, \"onnx_file\": \"./net.onnx\", \"code reserved space\": 310000}",
+        "{\"onnx_file\": \"a\", \"n_inputs\": 9, \"input_bits\": 2, \"input_signed\": true}"};
+    for (uint32_t i = 0; i < 3; i++) {
+        char *name = ts_arena_printf(diags->arena, "seed%u", (unsigned)i);
+        TS_TRY(write_seed(text, name, values[i], strlen(values[i]), diags));
+        if (i < 2) {
+            TS_TRY(write_seed(json, name, settings[i], strlen(settings[i]), diags));
+        }
+    }
+    return TS_OK;
+}
+
+static ts_status make(const char *root, ts_diags *diags) {
+    static const char *const names[] = {"onnx", "graph_text", "npy", "text", "json"};
+    const char *folders[5];
+    for (uint32_t i = 0; i < 5; i++) {
+        folders[i] = ts_path_join(diags->arena, root, names[i]);
+        TS_TRY(ts_dir_create(folders[i], diags));
+    }
+    TS_TRY(networks(folders[0], folders[1], diags));
+    TS_TRY(arrays(folders[2], diags));
+    return texts(folders[3], folders[4], diags);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) {
+        fputs("usage: make_corpus FOLDER\n", stderr);
+        return TS_BAD_INPUT;
+    }
+    ts_arena *arena = ts_arena_new("corpus", 0);
+    ts_diags diags = {.arena = arena};
+    ts_status status = make(argv[1], &diags);
+    for (uint32_t i = 0; i < diags.list.count; i++) {
+        ts_diag_print(stderr, &diags.list.data[i]);
+    }
+    ts_arena_free(arena);
+    return (int)status;
+}
