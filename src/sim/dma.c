@@ -160,6 +160,19 @@ void ts__dma_step(ts_sim *sim, ts__dma_stream *stream, uint32_t granted) {
     ts__park_at(sim, unit_of(sim, stream), stream->asked_at);
 }
 
+/* A transfer into L1 that overwrites what a core's stack pointer points at is a mistake of the program. */
+static bool meets_stack(ts_sim *sim, ts__core *core, const ts__dma_transfer *transfer) {
+    for (uint32_t i = 0; i < sim->core_count; i++) {
+        const ts__core *owner = &sim->core[i];
+        if (owner->region != NULL && owner->r[2] - transfer->l1 < transfer->bytes) {
+            ts__fault(sim, core, transfer->l1, "DMA of %u bytes into the stack of core %u, at 0x%08x",
+                      transfer->bytes, i, owner->r[2]);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A command is complete: checks it and puts it into its stream's queue. */
 static void enqueue(ts_sim *sim, ts__core *core, const uint32_t *words) {
     ts__dma *dma = &sim->dma;
@@ -196,6 +209,9 @@ static void enqueue(ts_sim *sim, ts__core *core, const uint32_t *words) {
     }
     if (transfer.l2 - sim->l2_base > sim->l2_size || reach > sim->l2_size - (transfer.l2 - sim->l2_base)) {
         ts__fault(sim, core, transfer.l2, "DMA of %u bytes whose L2 side lies outside L2", bytes);
+        return;
+    }
+    if (!transfer.out && meets_stack(sim, core, &transfer)) {
         return;
     }
     ts__dma_stream *stream = transfer.out ? &dma->out : &dma->in;

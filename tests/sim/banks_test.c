@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "sim/assemble.h"
 #include "sim/machine.h"
 
 enum { CORES = 8, ACCESSES = 60, TRIALS = 60, MAX_GAP = 9 };
@@ -18,32 +19,16 @@ typedef struct outcome {
     uint64_t end, stalls;
 } outcome;
 
-static uint32_t assemble(const char *text, uint32_t pc) {
-    ts_insn insn;
-    uint32_t word;
-    if (!ts_isa_parse(text, pc, TS_ISA_RI5CY_2019_11, &insn) || !ts_isa_encode(&insn, &word)) {
-        fail_msg("not an instruction: %s", text);
-    }
-    return word;
-}
-
-static uint32_t put(ts_sim *sim, uint32_t pc, const char *text) {
-    uint32_t word = assemble(text, pc);
-    assert_true(ts_sim_write(sim, pc, &word, 4));
-    return pc + 4u;
-}
-
-/* The addresses are in registers first, a quarter of the accesses for each of four registers. */
-static uint32_t place(ts_sim *sim, uint32_t pc, const access *list) {
+static void place_accesses(ts_sim *sim, uint32_t pc, const access *list) {
     char text[64];
     for (int i = 0; i < ACCESSES; i++) {
         for (uint32_t k = 0; k < list[i].gap; k++) {
-            pc = put(sim, pc, k % 2u == 0u ? "addi x11, x11, 1" : "mul x12, x11, x11");
+            pc = place(sim, pc, k % 2u == 0u ? "addi x11, x11, 1" : "mul x12, x11, x11");
         }
         snprintf(text, sizeof text, i % 3 == 0 ? "sw x13, %u(x10)" : "lw x14, %u(x10)", list[i].address);
-        pc = put(sim, pc, text);
+        pc = place(sim, pc, text);
     }
-    return put(sim, pc, "wfi");
+    place(sim, pc, "wfi");
 }
 
 static void step_cycles(access lists[CORES][ACCESSES], uint32_t cores, uint32_t round, outcome *out) {
@@ -101,7 +86,7 @@ static void one_trial(ts_random *random, const ts_target *target, uint32_t sprea
             lists[c][i].gap = (uint32_t)ts_random_range(random, 0, ts_random_range(random, 0, MAX_GAP));
         }
         uint32_t begin = 0x1c000000u + c * 0x4000u;
-        place(sim, begin, lists[c]);
+        place_accesses(sim, begin, lists[c]);
         sim->core[c].r[10] = 0x10000000u;
         ts__core_start(sim, &sim->core[c], begin, 1);
         memset(sim->core[c].own_lines[0], 1, 0x4000u * CORES / TS__LINE_BYTES); /* fetches cost nothing */
