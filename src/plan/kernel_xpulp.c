@@ -12,13 +12,28 @@ static uint64_t div_up(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 
 static bool is_narrow(ts_type type) { return type == TS_S8 || type == TS_S4 || type == TS_S2; }
 
-/* 32-bit requantisations are packed with k - 1 (conv_block.inc). */
+static bool is_s32(ts_rq_class class_) {
+    return class_ == TS_RQC_S32 || class_ == TS_RQC_S32C || class_ == TS_RQC_S32D;
+}
+
+/* 32-bit requantisations are packed with k - 1: a + a * (k - 1) takes one instruction and no second register.
+ */
 static void pack_params(const ts_layer *layer, uint32_t channel, int64_t offset, uint8_t *out) {
     ts__pack_params(&layer->rq, channel, offset, out);
-    if (layer->rq.class_ == TS_RQC_S32 || layer->rq.class_ == TS_RQC_S32C) {
-        uint32_t c = layer->rq.channels == 1 ? 0 : channel;
-        ts__pack_word(out, (uint32_t)layer->rq.k[c] - 1u);
+    if (is_s32(layer->rq.class_)) {
+        ts__pack_word(out, ((uint32_t)out[0] | (uint32_t)out[1] << 8 | (uint32_t)out[2] << 16 |
+                            (uint32_t)out[3] << 24) -
+                               1u);
     }
+}
+
+/* Can x_zero be folded into the parameters? Not where the accumulator itself is clipped. */
+static bool folds_zero(const ts_layer *layer) {
+    return layer->x.zero == 0 || (layer->rq.class_ != TS_RQC_S32C && layer->rq.class_ != TS_RQC_S32D);
+}
+
+static bool is_full_u8(const ts_layer *layer) {
+    return layer->y.type == TS_U8 && layer->rq.low == 0 && layer->rq.high == 255;
 }
 
 /* How K lies in the packed weights and in the gathered windows (device/kernels/xpulp/conv_block.h). */
@@ -48,9 +63,8 @@ static k_layout conv_k(const ts_layer *layer) {
 }
 
 static bool serves_conv(const ts_layer *layer, ts_type x_type) {
-    bool folds = layer->x.zero == 0 || (layer->rq.class_ != TS_RQC_S32C && x_type != TS_S16);
     return layer->kind == TS_LAYER_CONV && layer->groups == 1 && layer->x.type == x_type &&
-           is_narrow(layer->weights->type) && folds && layer->rq.class_ != TS_RQC_S32D;
+           is_narrow(layer->weights->type) && folds_zero(layer) && layer->rq.class_ != TS_RQC_S32D;
 }
 
 static bool serves_conv_u8(const ts_layer *layer) { return serves_conv(layer, TS_U8); }
@@ -159,6 +173,74 @@ static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t 
     return 0;
 }
 
+/* Depthwise 3x3 (device/kernels/xpulp/dw_block.h). */
+enum { DW_RECORD_WEIGHTS = 12, DW_MOST_PARTS = 4 };
+
+static bool serves_dw_k3(const ts_layer *layer) {
+    const ts_window *w = &layer->window;
+    return layer->kind == TS_LAYER_DWCONV && layer->x.c == layer->y.c && layer->x.type == TS_U8 &&
+           is_narrow(layer->weights->type) && ts_type_bits(layer->y.type) >= 8 && folds_zero(layer) &&
+           w->kernel_h == 3 && w->kernel_w == 3 && w->stride_h == w->stride_w && w->stride_h <= 2 &&
+           w->dilation_h == 1 && w->dilation_w == 1 && w->pad_top <= 1 && w->pad_left <= 1 &&
+           w->pad_bottom <= 1 && w->pad_right <= 1;
+}
+
+static uint64_t dw_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    return (uint64_t)(DW_RECORD_WEIGHTS + ts__params_bytes(&layer->rq)) * channels;
+}
+
+static void dw_pack(const ts_layer *layer, uint8_t *out) {
+    memset(out, 0, dw_weight_bytes(layer, layer->y.c));
+    for (uint32_t c = 0; c < layer->y.c; c++, out += dw_weight_bytes(layer, 1)) {
+        int64_t sum = 0;
+        for (uint32_t i = 0; i < 9; i++) {
+            int32_t value = ts_tensor_int(layer->weights, (uint64_t)c * 9 + i);
+            out[i / 3 * 4 + i % 3] = (uint8_t)value;
+            sum += value;
+        }
+        pack_params(layer, c, -sum * layer->x.zero, out + DW_RECORD_WEIGHTS);
+    }
+}
+
+static bool dw_is_raw(const ts_layer *layer, const ts_tile *tile) {
+    bool full = is_full_u8(layer), byte = layer->y.type == TS_U8 || layer->y.type == TS_S8;
+    bool inside = layer->rq.class_ == TS_RQC_S32 ||
+                  (full && (layer->rq.class_ == TS_RQC_S32C || layer->rq.class_ == TS_RQC_S32D));
+    return tile->y_w < 4 || !byte || !inside;
+}
+
+static uint64_t dw_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    uint64_t rows = (uint64_t)(tile->y_h - 1) * layer->window.stride_h + 3;
+    uint64_t bytes = 4 * (4 + rows * (div_up(tile->x_w, 4) * 4 + 4)) + 16;
+    bytes += dw_is_raw(layer, tile) ? div_up(tile->y_w, 4) * 16 * tile->y_h : 0;
+    return bytes * cores;
+}
+
+/* Cycles of one 4-channel group's rows [0, rows). */
+static double dw_item_cycles(const ts_layer *layer, const ts_tile *tile, double rows) {
+    double stride = layer->window.stride_h, strips = (double)div_up(tile->y_w, 4);
+    double planes = (rows - 1) * stride + 3, raw = dw_is_raw(layer, tile) ? 4 * 60 : 0;
+    double row = (stride == 1 ? 32 : 39) +
+                 (layer->rq.class_ == TS_RQC_S32 ? (is_full_u8(layer) ? 0 : 4) : 0) +
+                 (layer->rq.class_ == TS_RQC_S32C   ? 8
+                  : layer->rq.class_ == TS_RQC_S32D ? 28
+                                                    : 0) +
+                 raw;
+    double transpose = planes * (17.0 * (double)div_up(tile->x_w, 4) + 6) + 60;
+    return transpose + 4 * (strips * (rows * row + 16) + 40) + 120;
+}
+
+static double dw_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double groups = (double)div_up(tile->y_c, 4), best = 0;
+    uint32_t parts = (uint32_t)groups % cores == 0 ? 1 : DW_MOST_PARTS;
+    for (uint32_t p = 1; p <= parts && p <= tile->y_h; p++) {
+        double items = ceil(groups * p / cores);
+        double cycles = items * dw_item_cycles(layer, tile, (double)div_up(tile->y_h, p));
+        best = best == 0 || cycles < best ? cycles : best;
+    }
+    return 350 + 1.04 * best;
+}
+
 const ts_kernel ts__kernels_xpulp[] = {
     {.name = "conv_xpulp_u8s8_4x4_padded",
      .isa = "xpulp",
@@ -179,5 +261,14 @@ const ts_kernel ts__kernels_xpulp[] = {
      .pack = conv_pack,
      .scratch_bytes = conv_scratch_bytes,
      .cycles = conv_cycles},
+    {.name = "dwconv_xpulp_u8s8_k3",
+     .isa = "xpulp",
+     .sources = "xpulp/dwconv_xpulp_u8s8_k3.c xpulp/dw_transpose.S xpulp/dw_k3s1.S xpulp/dw_k3s2.S",
+     .c_granule = CHANNELS,
+     .serves = serves_dw_k3,
+     .weight_bytes = dw_weight_bytes,
+     .pack = dw_pack,
+     .scratch_bytes = dw_scratch_bytes,
+     .cycles = dw_cycles},
 };
 const uint32_t ts__kernels_xpulp_count = sizeof ts__kernels_xpulp / sizeof *ts__kernels_xpulp;

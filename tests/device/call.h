@@ -13,6 +13,7 @@ static inline int64_t call_pair(const int32_t *words) {
 static inline struct ts_rq_args call_rq(const ts_case_call *c) {
     return (struct ts_rq_args){.kind = (uint8_t)c->rq_kind,
                                .shift = (uint8_t)c->rq_shift,
+                               .split = (uint8_t)c->rq_split,
                                .div_is_pow2 = (uint8_t)c->rq_div_is_pow2,
                                .low = c->rq_low,
                                .high = c->rq_high,

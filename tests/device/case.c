@@ -57,7 +57,7 @@ static void requantisation(ts_arena *arena, ts_random *random, ts_layer *layer, 
     rq->k = TS_NEW_ARRAY(arena, int64_t, channels);
     rq->l = TS_NEW_ARRAY(arena, int64_t, channels);
     rq->tflite_shift = TS_NEW_ARRAY(arena, int32_t, channels);
-    double reach = class_ == TS_RQC_S32C ? fmin(bound, 3 * sigma) : bound;
+    double reach = class_ == TS_RQC_S32C || class_ == TS_RQC_S32D ? fmin(bound, 3 * sigma) : bound;
     rq->acc_low = -(int32_t)reach;
     rq->acc_high = (int32_t)reach;
     double most = floor(1.0e9 / reach);
@@ -67,6 +67,15 @@ static void requantisation(ts_arena *arena, ts_random *random, ts_layer *layer, 
     if (class_ == TS_RQC_S64) {
         rq->shift = 22;
         most = (double)rq->div * range / sigma;
+    }
+    if (class_ == TS_RQC_S32D) {
+        /* k below 2^26 and a below 2^16 in two parts of 11 bits and the rest. */
+        rq->split = 11;
+        reach = fmin(reach, 60000);
+        rq->acc_low = -65536;
+        rq->acc_high = 65535;
+        most = 67000000;
+        rq->shift = (uint32_t)fmax(0, floor(log2(fmax(1, sigma * most / 2048 / range))));
     }
     for (uint32_t c = 0; c < channels; c++) {
         bool odd = ts_random_range(random, 0, 9) == 0;
@@ -82,7 +91,7 @@ static void requantisation(ts_arena *arena, ts_random *random, ts_layer *layer, 
 }
 
 static ts_rq_class rq_class(ts_random *random, const ts_case_limits *limits) {
-    return limits->rq_class >= 0 ? (ts_rq_class)limits->rq_class : (ts_rq_class)ts_random_range(random, 0, 4);
+    return limits->rq_class >= 0 ? (ts_rq_class)limits->rq_class : (ts_rq_class)ts_random_range(random, 0, 5);
 }
 
 static double sigma_of(ts_type type) { return (double)(ts_type_high(type) - ts_type_low(type)) / 2; }
@@ -139,7 +148,7 @@ static void make_weighted(ts_arena *arena, ts_random *random, const ts_case_limi
     ts_rq_class class_ = rq_class(random, limits);
     if (class_ == TS_RQC_NONE) {
         layer->y = shape(TS_S32, layer->y.h, layer->y.w, layer->y.c);
-    } else if (class_ != TS_RQC_S32C && ts_random_range(random, 0, 2) == 0) {
+    } else if (class_ != TS_RQC_S32C && class_ != TS_RQC_S32D && ts_random_range(random, 0, 2) == 0) {
         layer->x.zero =
             (int32_t)ts_random_range(random, ts_type_low(layer->x.type), ts_type_high(layer->x.type));
         layer->x.zero = layer->x.type == TS_S16 ? 0 : layer->x.zero;
@@ -256,6 +265,7 @@ static void fill_step(int32_t *words, const ts_add_step *step) {
 static void fill_rq(ts_case_call *call, const ts_rq_plan *rq) {
     call->rq_kind = rq->class_;
     call->rq_shift = rq->shift;
+    call->rq_split = rq->split;
     call->rq_div_is_pow2 = (rq->div & (rq->div - 1)) == 0;
     call->rq_low = rq->low;
     call->rq_high = rq->high;

@@ -16,7 +16,7 @@ typedef struct ts_case_call {
     int32_t x_zero;
     uint32_t count, channels, rq_channels;
     int32_t steps[3][8]; /* mul, add, div as word pairs, low, high */
-    uint32_t rq_kind, rq_shift, rq_div_is_pow2;
+    uint32_t rq_kind, rq_shift, rq_split, rq_div_is_pow2;
     int32_t rq_low, rq_high, rq_acc_low, rq_acc_high;
     int32_t rq_div[2];
     int32_t rq_zero;

@@ -36,6 +36,16 @@ static const bench benches[] = {
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 8, 8, 64, 16, 3, 1, 1, TS_RQC_S32, 64.0 / 24},
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 32, 64, 3, 32, 3, 2, 1, TS_RQC_S32, 64.0 / 24},
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 64, 32, 1, 32, 5, 2, 2, TS_RQC_S32, 64.0 / 24},
+#define DW(h, w, c, s) \
+    { "dwconv_xpulp_u8s8_k3", TS_LAYER_DWCONV, h, w, c, c, 3, s, 1, TS_RQC_S32, 36.0 / (s == 1 ? 35 : 55) }
+    DW(16, 16, 32, 1),
+    DW(8, 8, 128, 1),
+    DW(4, 8, 128, 1),
+    DW(4, 4, 256, 1),
+    DW(14, 14, 64, 1),
+    DW(16, 32, 32, 2),
+    DW(8, 16, 128, 2),
+    DW(32, 32, 24, 1),
 };
 
 enum { BENCHES = sizeof benches / sizeof *benches };

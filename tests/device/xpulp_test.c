@@ -92,21 +92,27 @@ static void test_family(const family *f) {
     assert_int_equal(wrong, 0);
 }
 
+#define DW(...)                                                                                    \
+    {                                                                                              \
+        "dwconv_xpulp_u8s8_k3", {                                                                  \
+            .kind = TS_LAYER_DWCONV, .x_type = TS_U8, .kernel_h = 3, .kernel_w = 3, .dilation = 1, \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+#define CONV(...)                                                                      \
+    {                                                                                  \
+        "conv_xpulp_u8s8_4x4", { .kind = TS_LAYER_CONV, .x_type = TS_U8, __VA_ARGS__ } \
+    }
+
 static const family families[] = {
-    {"conv_xpulp_u8s8_4x4",
-     {.kind = TS_LAYER_CONV, .x_type = TS_U8, .w_type = TS_S8, .y_type = TS_U8, .rq_class = -1, .pad = -1}},
-    {"conv_xpulp_u8s8_4x4",
-     {.kind = TS_LAYER_CONV, .x_type = TS_U8, .w_type = TS_S4, .y_type = TS_S8, .rq_class = -1, .pad = -1}},
-    {"conv_xpulp_u8s8_4x4",
-     {.kind = TS_LAYER_CONV,
-      .x_type = TS_U8,
-      .w_type = TS_S8,
-      .y_type = TS_U8,
-      .rq_class = TS_RQC_S32,
-      .kernel_h = 1,
-      .kernel_w = 1,
-      .stride = 1,
-      .pad = 0}},
+    CONV(.w_type = TS_S8, .y_type = TS_U8, .rq_class = -1, .pad = -1),
+    CONV(.w_type = TS_S4, .y_type = TS_S8, .rq_class = -1, .pad = -1),
+    CONV(.w_type = TS_S8, .y_type = TS_U8, .rq_class = TS_RQC_S32, .kernel_h = 1, .kernel_w = 1, .stride = 1),
+    DW(.w_type = TS_S8, .y_type = TS_U8, .rq_class = TS_RQC_S32, .pad = 1, .stride = 1),
+    DW(.w_type = TS_S8, .y_type = TS_U8, .rq_class = TS_RQC_S32, .pad = 1, .stride = 2),
+    DW(.w_type = TS_S8, .y_type = TS_U8, .rq_class = -1, .pad = -1, .stride = 1, .w = 13),
+    DW(.w_type = TS_S8, .y_type = TS_U8, .rq_class = -1, .pad = -1, .stride = 2, .h = 15),
+    DW(.w_type = TS_S4, .y_type = TS_S8, .rq_class = -1, .pad = -1, .stride = 2, .w = 20),
     {"conv_xpulp_u8s8_4x4_padded",
      {.kind = TS_LAYER_CONV, .x_type = TS_U8, .w_type = TS_S8, .y_type = TS_U8, .rq_class = -1, .pad = -1}},
     {"max_pool_xpulp",

@@ -32,70 +32,17 @@
 #define ROW s9
 #define LO  s10
 #define HI  s11
-#define XS  t3
-#define YS  t4
+#define K2  t3
+#define L2  t4
 #define T   t5
 #define WP  t6
+#define SPL t6 /* WP is not needed while it is */
 
 #include "dw_block.inc"
 
 .macro load_row a, b
     lw \b, 2(XP)
     p.lw_pr \a, XP, PIT
-.endm
-
-.macro each instruction, operand:vararg
-    .irp a, A0, A1, A2, A3
-    \instruction \a, \a, \operand
-    .endr
-.endm
-
-.macro finish_u8
-    each p.clipu, 9
-.endm
-.macro finish_bound
-    each p.max, LO
-    each p.min, HI
-.endm
-
-.macro scale
-    each p.mac, K
-    .irp a, A0, A1, A2, A3
-    p.addNr \a, L, SFT
-    .endr
-.endm
-
-.macro store_bytes
-    p.sb_pr A0, YP, PIX
-    p.sb_pr A1, YP, PIX
-    p.sb_pr A2, YP, PIX
-    p.sb_pr A3, YP, ROW
-.endm
-
-.macro requant_u8
-    scale
-    finish_u8
-    store_bytes
-.endm
-.macro requant_bound
-    scale
-    finish_bound
-    store_bytes
-.endm
-/* LO and HI bound the accumulator. */
-.macro requant_s32c
-    each p.max, LO
-    each p.min, HI
-    scale
-    finish_u8
-    store_bytes
-.endm
-/* Accumulators, 4 words an output row. */
-.macro requant_raw
-    p.sw_pi A0, YP, 4
-    p.sw_pi A1, YP, 4
-    p.sw_pi A2, YP, 4
-    p.sw_pi A3, YP, 4
 .endm
 
 .macro dots op, a, b, wa, wb
@@ -105,34 +52,26 @@
     \op A3, \b, \wb
 .endm
 
-/* One output row from rows p, q and the new row r. */
+/* One output row from rows p, q and the new row n. */
 .macro output_row requant, pa, pb, qa, qb, na, nb
     load_row \na, \nb
     dots pv.dotusp.b, \pa, \pb, WA0, WB0
     dots pv.sdotusp.b, \qa, \qb, WA1, WB1
     dots pv.sdotusp.b, \na, \nb, WA2, WB2
-    requant_\requant
+    dw_requant \requant, A0, A1, A2, A3
 .endm
 
-.macro routine requant, low, high
+.macro routine requant
     dw_enter dw_k3s1_\requant, DS_SAVED
-    lw PIT, DS_PITCH(sp)
-    lw WP, DS_W(sp)
-    lw PIX, DS_PIXEL(sp)
-    lw ROW, DS_ROW(sp)
-    lw SFT, DS_SHIFT(sp)
-    lw LO, \low(sp)
-    lw HI, \high(sp)
-    lw XS, DS_X_STRIP(sp)
-    lw YS, DS_Y_STRIP(sp)
+    dw_constants \requant
 .L\requant\()_channel:
+    lw WP, DS_W(sp)
     lw XP, DS_X(sp)
     lw YP, DS_Y(sp)
-    p.lw_pi WA0, WP, 4
-    p.lw_pi WA1, WP, 4
-    p.lw_pi WA2, WP, 4
-    p.lw_pi K, WP, 4
-    p.lw_pi L, WP, 4
+    lw WA0, 0(WP)
+    lw WA1, 4(WP)
+    lw WA2, 8(WP)
+    dw_params \requant
     slli WB0, WA0, 8
     slli WB1, WA1, 8
     slli WB2, WA2, 8
@@ -164,14 +103,12 @@
 .L\requant\()_row2:
     output_row \requant, P2A, P2B, P0A, P0B, P1A, P1B
 .L\requant\()_rows_end:
-    add XP, XP, XS
-    add YP, YP, YS
+    dw_strip_step
 .L\requant\()_strip_end:
-    dw_next \requant
+    dw_next \requant, .L\requant
     dw_leave dw_k3s1_\requant, DS_SAVED
 .endm
 
-routine u8, DS_LOW, DS_HIGH
-routine bound, DS_LOW, DS_HIGH
-routine s32c, DS_ACC_LOW, DS_ACC_HIGH
-routine raw, DS_LOW, DS_HIGH
+.irp requant, u8, bound, s32c, s32d, raw
+routine \requant
+.endr

@@ -1,0 +1,259 @@
+/* Depthwise 3x3 convolution with stride 1 or 2: groups of 4 channels are transposed into byte planes, one a
+ * channel (dw_transpose.S), and each plane is convolved in strips 4 outputs wide that slide down
+ * (dw_k3s1.S, dw_k3s2.S). Cores share (channel group, part of the rows) items; nobody waits for another.
+ *
+ * A plane row is the tile's columns rounded up to words and one word more, whose first byte is the padding
+ * right of the row and whose last is the padding left of the next. Rows of padding stand above and below.
+ *
+ * Packed weights, a record a channel: [w00 w01 w02 0], [w10 w11 w12 0], [w20 w21 w22 0], then the parameters
+ * of tile.h, but k - 1 in place of k for 32-bit kinds; x_zero is folded into them. */
+#ifndef TS_KERNELS_XPULP_DW_BLOCK_H
+#define TS_KERNELS_XPULP_DW_BLOCK_H
+
+#include "kernels/xpulp/xpulp.h"
+
+enum { DW_CHANNELS = 4, DW_STRIP = 4, DW_KERNEL = 3, DW_WEIGHT_BYTES = 12, DW_SLACK = 16, DW_PARTS = 4 };
+
+/* Read and written by the routines: order and sizes are theirs (dw_block.inc). */
+struct dw_planes {
+    const uint8_t *x;
+    uint32_t pixel_bytes;
+    int32_t skip; /* from behind a row's last group of 4 pixels to the next row */
+    uint32_t rows, quads;
+    uint8_t *planes; /* first data byte of plane 0 */
+    uint32_t plane_bytes;
+    int32_t edge; /* from behind a row's words to the byte of its right padding */
+    uint32_t zero;
+    uint32_t saved[16];
+};
+
+struct dw_strips {
+    const uint8_t *x;
+    uint32_t pitch;
+    const uint8_t *w;
+    uint8_t *y;
+    uint32_t pixel_bytes;
+    int32_t row_bytes; /* from the last pixel of a strip's row to its next row */
+    uint32_t strips;
+    int32_t x_rest, y_rest;   /* back to where the last, overlapping strip begins */
+    int32_t x_strip, y_strip; /* from the end of a strip to the next one */
+    uint32_t passes, entry;   /* of the unrolled row loop: rounds, and the step that the first begins with */
+    uint32_t shift;
+    int32_t low, high, acc_low, acc_high;
+    uint32_t split;
+    uint32_t channels, plane_bytes, record_bytes;
+    uint32_t rest, rest_left; /* is there an overlapping strip? */
+    uint32_t saved[16];
+};
+
+void dw_transpose(struct dw_planes *planes);
+
+typedef void dw_routine(struct dw_strips *strips);
+
+enum dw_mode { DW_U8, DW_BOUND, DW_S32C, DW_S32D, DW_RAW, DW_MODES };
+
+struct dw_run {
+    const struct ts_conv_tile *t;
+    dw_routine *routine;
+    uint32_t stride;
+    uint32_t part_rows, parts; /* rows of outputs of an item, items a channel group */
+    uint32_t pitch, plane_bytes, plane_rows;
+    uint8_t *scratch; /* this core's planes */
+    int32_t *raw;     /* this core's accumulators of one plane; NULL where a routine requantises */
+    uint32_t zeros;
+    struct dw_planes planes;
+    struct dw_strips strips;
+};
+
+static inline enum dw_mode dw_mode_of(const struct ts_conv_tile *t) {
+    bool byte = t->y_type == TS_ELEM_U8 || t->y_type == TS_ELEM_S8;
+    bool full = t->y_type == TS_ELEM_U8 && t->rq.low == 0 && t->rq.high == 255;
+    if (t->y_w < DW_STRIP || !byte) {
+        return DW_RAW;
+    }
+    if (t->rq.kind == TS_RQ_S32) {
+        return full ? DW_U8 : DW_BOUND;
+    }
+    return full && t->rq.kind == TS_RQ_S32C ? DW_S32C : full && t->rq.kind == TS_RQ_S32D ? DW_S32D : DW_RAW;
+}
+
+/* Sizes of the planes and of one core's scratch. src/plan/kernel_xpulp.c reckons with the same function of
+ * the whole tile: parts only make planes lower. */
+static inline uint32_t dw_plane_rows(uint32_t outputs, uint32_t stride) {
+    return (outputs - 1u) * stride + DW_KERNEL;
+}
+static inline uint32_t dw_pitch(uint32_t x_w) { return (x_w + 3u) / 4u * 4u + 4u; }
+
+/* Cuts the rows where channel groups alone do not keep the cores equally busy. A part costs its rows, and
+ * about three rows for what its planes share with its neighbours. */
+static inline uint32_t dw_parts(const struct ts_conv_tile *t) {
+    uint32_t groups = (t->y_c + DW_CHANNELS - 1u) / DW_CHANNELS, best = 1, least = UINT32_MAX;
+    if (groups % ts_cores() == 0) {
+        return 1;
+    }
+    for (uint32_t parts = 1; parts <= DW_PARTS && parts <= t->y_h; parts++) {
+        uint32_t rows = (t->y_h + parts - 1u) / parts;
+        uint32_t cost = (groups * parts + ts_cores() - 1u) / ts_cores() * (rows + 3u);
+        if (cost < least) {
+            least = cost;
+            best = parts;
+        }
+    }
+    return best;
+}
+
+static inline void dw_words(uint8_t *to, uint32_t words, uint32_t value) {
+    for (uint32_t i = 0; i < words; i++) {
+        xpulp_store(to + i * 4u, value);
+    }
+}
+
+/* The words before and between the rows of all planes, which the transposition leaves alone but for the byte
+ * of the right padding. */
+static inline void dw_fill_sides(const struct dw_run *run) {
+    for (uint32_t c = 0; c < DW_CHANNELS; c++) {
+        uint8_t *gap = run->scratch + c * run->plane_bytes;
+        for (uint32_t row = 0; row <= run->plane_rows; row++, gap += run->pitch) {
+            xpulp_store(gap, run->zeros);
+        }
+    }
+}
+
+static inline void dw_fill_row(const struct dw_run *run, uint32_t row) {
+    for (uint32_t c = 0; c < DW_CHANNELS; c++) {
+        dw_words(run->scratch + c * run->plane_bytes + 4u + row * run->pitch, run->pitch / 4u, run->zeros);
+    }
+}
+
+/* Planes of channel group `group` that outputs [first, first + rows) need. */
+static inline void dw_fill_planes(struct dw_run *run, uint32_t group, uint32_t first, uint32_t rows) {
+    const struct ts_conv_tile *t = run->t;
+    uint32_t needed = dw_plane_rows(rows, run->stride);
+    int32_t top = (int32_t)(first * run->stride) - t->pad_top; /* x row of plane row 0 */
+    uint32_t above = top < 0 ? (uint32_t)-top : 0, start = top < 0 ? 0 : (uint32_t)top;
+    uint32_t inside = needed - above < t->x_h - start ? needed - above : t->x_h - start;
+    for (uint32_t row = 0; row < above; row++) {
+        dw_fill_row(run, row);
+    }
+    for (uint32_t row = above + inside; row < needed; row++) {
+        dw_fill_row(run, row);
+    }
+    run->planes.x = (const uint8_t *)t->x + start * t->x_row_bytes + group * DW_CHANNELS;
+    run->planes.rows = inside;
+    run->planes.planes = run->scratch + 4u + above * run->pitch;
+    dw_transpose(&run->planes);
+}
+
+/* What the routines left in run->raw becomes outputs of channel `channel`. */
+static inline void dw_finish_raw(const struct dw_run *run, uint32_t channel, uint32_t first, uint32_t rows) {
+    const struct ts_conv_tile *t = run->t;
+    const int32_t *params =
+        (const int32_t *)(const void *)((const uint8_t *)t->w + channel * run->strips.record_bytes +
+                                        DW_WEIGHT_BYTES);
+    const int32_t *acc = run->raw;
+    for (uint32_t column = 0; column < t->y_w; column += DW_STRIP) {
+        bool overlaps = t->y_w >= DW_STRIP && column + DW_STRIP > t->y_w;
+        uint32_t left = overlaps ? (uint32_t)t->y_w - DW_STRIP : column;
+        for (uint32_t row = 0; row < rows; row++, acc += DW_STRIP) {
+            uint8_t *y = (uint8_t *)t->y + (first + row) * t->y_row_bytes + left * t->y_pixel_bytes;
+            for (uint32_t i = 0; i < DW_STRIP && left + i < t->y_w; i++, y += t->y_pixel_bytes) {
+                ref_put(y, channel, t->y_type, xpulp_requant(&t->rq, params, acc[i]));
+            }
+        }
+    }
+}
+
+static inline void dw_convolve(struct dw_run *run, uint32_t group, uint32_t first, uint32_t rows) {
+    const struct ts_conv_tile *t = run->t;
+    struct dw_strips *s = &run->strips;
+    uint32_t steps = run->stride == 1 ? 3u : 2u, channel = group * DW_CHANNELS;
+    uint32_t channels = t->y_c - channel < DW_CHANNELS ? t->y_c - channel : DW_CHANNELS;
+    uint8_t *y = (uint8_t *)t->y + first * t->y_row_bytes + channel;
+    s->passes = (rows + steps - 1u) / steps;
+    s->entry = s->passes * steps - rows;
+    s->x = run->scratch + 4u - (run->stride == 2 ? t->pad_left * 4u : t->pad_left);
+    s->w = (const uint8_t *)t->w + channel * s->record_bytes;
+    s->x_strip = (int32_t)(DW_STRIP * run->stride) - (int32_t)(dw_plane_rows(rows, run->stride) * run->pitch);
+    if (run->raw == 0) {
+        s->y = y;
+        s->y_strip = (int32_t)(DW_STRIP * t->y_pixel_bytes) - (int32_t)(rows * t->y_row_bytes);
+        s->channels = channels;
+        run->routine(s);
+        return;
+    }
+    s->y_strip = s->y_rest = 0;
+    for (uint32_t c = 0; c < channels; c++) {
+        s->y = (uint8_t *)run->raw;
+        s->channels = 1; /* the routine moves x and w on to the next */
+        run->routine(s);
+        dw_finish_raw(run, channel + c, first, rows);
+    }
+}
+
+static inline void dw_geometry(struct dw_run *run) {
+    const struct ts_conv_tile *t = run->t;
+    uint32_t quads = (t->x_w + 3u) / 4u, rest = t->y_w % DW_STRIP;
+    run->stride = t->stride_h;
+    run->parts = dw_parts(t);
+    run->part_rows = (t->y_h + run->parts - 1u) / run->parts;
+    run->pitch = dw_pitch(t->x_w);
+    run->plane_rows = dw_plane_rows(run->part_rows, run->stride);
+    run->plane_bytes = 4u + run->plane_rows * run->pitch;
+    run->zeros = (uint32_t)(uint8_t)t->x_zero * 0x01010101u;
+    struct dw_planes *p = &run->planes;
+    p->pixel_bytes = t->x_c;
+    p->skip = (int32_t)(t->x_row_bytes - quads * 4u * t->x_c);
+    p->quads = quads;
+    p->plane_bytes = run->plane_bytes;
+    p->edge = (int32_t)t->x_w - (int32_t)(quads * 4u);
+    p->zero = run->zeros;
+    struct dw_strips *s = &run->strips;
+    s->pitch = run->pitch;
+    s->pixel_bytes = t->y_pixel_bytes;
+    s->row_bytes = (int32_t)t->y_row_bytes - (int32_t)((DW_STRIP - 1u) * t->y_pixel_bytes);
+    s->strips = t->y_w < DW_STRIP ? 1u : t->y_w / DW_STRIP;
+    s->rest = t->y_w < DW_STRIP ? 0 : rest;
+    s->rest_left = s->rest;
+    s->x_rest = -(int32_t)((DW_STRIP - rest) * run->stride);
+    s->y_rest = -(int32_t)((DW_STRIP - rest) * t->y_pixel_bytes);
+    s->shift = t->rq.shift;
+    s->low = t->rq.low;
+    s->high = t->rq.high;
+    s->acc_low = t->rq.acc_low;
+    s->acc_high = t->rq.acc_high;
+    s->split = t->rq.split;
+    s->plane_bytes = run->plane_bytes;
+    s->record_bytes = DW_WEIGHT_BYTES + ref_params_bytes(t->rq.kind);
+}
+
+/* Bytes of one core's scratch for a tile. */
+static inline uint32_t dw_scratch_core_bytes(const struct ts_conv_tile *t) {
+    uint32_t planes = DW_CHANNELS * (4u + dw_plane_rows(t->y_h, t->stride_h) * dw_pitch(t->x_w)) + DW_SLACK;
+    bool raw = dw_mode_of(t) == DW_RAW;
+    return planes + (raw ? (t->y_w + 3u) / 4u * DW_STRIP * 4u * t->y_h : 0);
+}
+
+static inline void dw_run(const struct ts_conv_tile *t, dw_routine *const *routines) {
+    struct dw_run run;
+    enum dw_mode mode = dw_mode_of(t);
+    run.t = t;
+    run.routine = routines[mode];
+    dw_geometry(&run);
+    run.scratch = (uint8_t *)t->scratch + ts_core() * dw_scratch_core_bytes(t);
+    run.raw =
+        mode == DW_RAW ? (int32_t *)(void *)(run.scratch + DW_CHANNELS * run.plane_bytes + DW_SLACK) : 0;
+    if (t->pad_left != 0) {
+        dw_fill_sides(&run);
+    }
+    struct ref_share share = ref_share((t->y_c + DW_CHANNELS - 1u) / DW_CHANNELS * run.parts);
+    for (uint32_t item = share.begin; item < share.end; item++) {
+        uint32_t group = item / run.parts, first = item % run.parts * run.part_rows;
+        if (first < t->y_h) {
+            uint32_t rows = t->y_h - first < run.part_rows ? t->y_h - first : run.part_rows;
+            dw_fill_planes(&run, group, first, rows);
+            dw_convolve(&run, group, first, rows);
+        }
+    }
+}
+
+#endif
