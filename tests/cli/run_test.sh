@@ -1,0 +1,67 @@
+#!/bin/sh
+# run_test.sh TESSERA: statuses and messages of compile and run.
+set -u
+tessera=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+
+# expect STATUS PATTERN COMMAND...: runs it; PATTERN is a basic regular expression for its output.
+expect() {
+    status=$1 pattern=$2
+    shift 2
+    output=$("$@" 2>&1)
+    got=$?
+    if [ "$got" -ne "$status" ] || ! printf '%s\n' "$output" | grep -q -- "$pattern"; then
+        printf 'FAILED: %s\n  status %s, expected %s; looked for: %s\n%s\n' "$*" "$got" "$status" "$pattern" "$output"
+        failures=$((failures + 1))
+    fi
+}
+
+absent() {
+    if [ -e "$1" ]; then
+        echo "FAILED: $1 exists"
+        failures=$((failures + 1))
+    fi
+}
+
+net=$work/net.tsg
+"$tessera" generate conv --in 8x8x4 --out 8 -o "$net" >/dev/null || exit 1
+
+expect 0 '1 of 1 layers verified' "$tessera" run "$net" --target host --json "$work/run.json"
+expect 0 '"verified": true' cat "$work/run.json"
+expect 0 '"cycles": null' cat "$work/run.json"
+expect 0 '1 of 1 layers verified' "$tessera" run "$net" --target gap8 --json "$work/run.json"
+expect 0 '"mac_per_cycle": [0-9]' cat "$work/run.json"
+expect 0 'verified: conv' "$tessera" run "$net" --target gap8 --embed-weights
+
+expect 0 'conv' "$tessera" compile "$net" -o "$work/app"
+expect 0 'conv' "$tessera" compile "$net" -o "$work/app"
+expect 0 '' make --silent -C "$work/app"
+expect 0 '' test -f "$work/app/app.elf"
+expect 0 'uint32_t' cat "$work/app/network.h"
+mkdir "$work/mine" && echo x >"$work/mine/file"
+expect 2 "is not an application that tessera wrote" "$tessera" compile "$net" -o "$work/mine"
+expect 0 '^x$' cat "$work/mine/file"
+expect 2 "is not a folder" "$tessera" compile "$net" -o "$work/mine/file"
+
+expect 3 'does not fit L1' "$tessera" compile "$net" -o "$work/small" --l1 50
+absent "$work/small"
+expect 3 'smallest' "$tessera" run "$net" --l1 50
+expect 4 "'make' is not installed" env PATH=/nowhere "$tessera" run "$net" --target host
+mkdir "$work/bin" && ln -s "$(command -v make)" "$work/bin/make"
+expect 4 "'riscv64-unknown-elf-gcc' is not installed" env PATH="$work/bin" "$tessera" run "$net"
+expect 2 'a MODEL is expected' "$tessera" run
+expect 2 '-o DIR is needed' "$tessera" compile "$net"
+expect 2 'is not a size' "$tessera" run "$net" --l1 many
+expect 2 'nowhere.tsg' "$tessera" run "$work/nowhere.tsg"
+expect 2 'has 3 values\|256' "$tessera" run "$net" --target host --input "$work/mine/file"
+
+if [ "$(id -u)" -ne 0 ]; then
+    mkdir "$work/locked" && chmod 555 "$work/locked"
+    expect 4 'cannot create a folder beside' "$tessera" compile "$net" -o "$work/locked/app"
+fi
+left=$(find "$work" -maxdepth 1 -name 'app.*' -o -maxdepth 1 -name 'mine.*' -o -maxdepth 1 -name 'small*')
+[ -z "$left" ] || { echo "FAILED: left behind: $left"; failures=$((failures + 1)); }
+echo "$failures failures"
+[ "$failures" -eq 0 ]
