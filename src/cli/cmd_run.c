@@ -9,6 +9,7 @@
 enum {
     OPTION_GOLDEN = 256,
     OPTION_JSON,
+    OPTION_SAMPLES,
     OPTION_KEEP,
     OPTION_HOST_CORES,
     OPTION_EARLY,
@@ -21,6 +22,7 @@ enum {
 
 static const struct argp_option options[] = {
     {"golden", OPTION_GOLDEN, "DIR", 0, "Inputs and expected layer outputs in the dialects' text files", 0},
+    {"samples", OPTION_SAMPLES, "N", 0, "Run the first N samples only", 0},
     {"json", OPTION_JSON, "FILE", 0, "Write the figures of the table as JSON", 0},
     {"keep", OPTION_KEEP, "DIR", 0, "Keep the application and the program in DIR", 0},
     {"host-cores", OPTION_HOST_CORES, "N", 0, "Threads of the team on target host (1)", 1},
@@ -45,6 +47,12 @@ static error_t parse(int key, char *text, struct argp_state *state) {
             return 0;
         case OPTION_GOLDEN:
             r->golden = text;
+            return 0;
+        case OPTION_SAMPLES:
+            if (!ts_parse_u64(text, &value) || value == 0 || value > UINT32_MAX) {
+                argp_error(state, "'%s' is not a number of samples", text);
+            }
+            r->sample_limit = (uint32_t)value;
             return 0;
         case OPTION_JSON:
             r->json = text;

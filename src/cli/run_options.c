@@ -138,6 +138,7 @@ ts_status ts_cli_prepare(ts_arena *arena, const ts_cli_run *request, ts_graph **
                                 .inputs = request->inputs,
                                 .input_count = request->input_count,
                                 .golden = request->golden,
+                                .sample_limit = request->sample_limit,
                                 .seed = request->seed,
                                 .keep = request->keep,
                                 .self_check = request->embed,

@@ -10,7 +10,7 @@
 typedef struct ts_cli_run {
     const char *model, *target, *output, *json, *golden, *keep;
     const char *inputs[256];
-    uint32_t input_count;
+    uint32_t input_count, sample_limit;
     ts_model_options model_options;
     ts_plan_options plan;
     uint64_t seed;

@@ -158,6 +158,8 @@ static void layer_begins(void *user, ts_sim *sim, unsigned core, uint64_t cycle)
     uint32_t layers = execution->network->plan->layer_count;
     if (m->layer > 0) {
         end_counting(s, sim, cycle, &execution->counts[m->layer - 1]);
+        ts_sim_timeline_span(sim, "layers", execution->network->plan->layers[m->layer - 1].name,
+                             s->begin_cycle, cycle);
         take_output(s, sim, execution, m->layer - 1);
     } else if (!s->self_check) {
         put_network(s, sim, execution);

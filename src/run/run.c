@@ -131,6 +131,9 @@ static ts_status make_samples(runner *r) {
     } else {
         random_sample(r);
     }
+    if (r->options->sample_limit > 0 && r->sample_count > r->options->sample_limit) {
+        r->sample_count = r->options->sample_limit;
+    }
     for (uint32_t i = 0; i < r->sample_count; i++) {
         progress(r, "reference", i, r->sample_count);
         TS_TRY(ts_integer_run(r->graph, r->arena, (const int32_t *const *)r->samples[i].inputs,

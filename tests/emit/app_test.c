@@ -84,7 +84,8 @@ static void test_a_file_is_no_folder(void **state) {
     const char *place = ts_path_join(f->arena, f->folder, "file");
     assert_int_equal(ts_file_write(place, "x", 1, &f->diags), TS_OK);
     assert_int_equal(ts_app_write(application(f, "one"), place, &f->diags), TS_BAD_INPUT);
-    assert_int_equal(ts_app_write(application(f, "one"), ts_path_join(f->arena, place, "below"), &f->diags), TS_SYSTEM);
+    assert_int_equal(ts_app_write(application(f, "one"), ts_path_join(f->arena, place, "below"), &f->diags),
+                     TS_SYSTEM);
     assert_int_equal(unlink(place), 0);
     assert_int_equal(rmdir(f->folder), 0);
     assert_int_equal(ts_dir_create(f->folder, &f->diags), TS_OK);

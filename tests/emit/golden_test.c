@@ -123,7 +123,8 @@ static void test_golden(void **state) {
         for (uint32_t n = 2; n < g.count && getenv("TESSERA_UPDATE") == NULL; n++) {
             const ts_app_file *file = find(app, g.list[n].head + 5);
             assert_non_null(file);
-            assert_string_equal(lasting(arena, file->data, file->size), lasting(arena, g.list[n].body, g.list[n].size));
+            assert_string_equal(lasting(arena, file->data, file->size),
+                                lasting(arena, g.list[n].body, g.list[n].size));
         }
         ts_arena_free(arena);
     }
