@@ -346,9 +346,10 @@ static const ts__isa_operand *argument_of(const ts_isa_row *row, int index) {
     return operand_of(row, is_access(row) && index < 3 ? value_base_offset[index] : index);
 }
 
-static void put_macro(const ts_isa_row *row) {
+static void put_macro(const ts_isa_row *row, const char *suffix) {
     fputs(".macro ", out);
     put_name(row);
+    fputs(suffix, out);
     const char *separator = " ";
     for (int i = 0; argument_of(row, i) != NULL; i++) {
         if (parameter(argument_of(row, i)) != NULL) {
@@ -409,7 +410,10 @@ static void put_include(void) {
         out);
     for (int i = 0; i < TS_OP_COUNT; i++) {
         if (ts_isa_rows[i].extension == TS_EXT_XPULP) {
-            put_macro(&ts_isa_rows[i]);
+            put_macro(&ts_isa_rows[i], "");
+        }
+        if (i == TS_OP_lp_endi || i == TS_OP_lp_setup) {
+            put_macro(&ts_isa_rows[i], "_at");
         }
     }
     fputs(".endif\n", out);

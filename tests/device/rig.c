@@ -68,7 +68,8 @@ bool rig_build(rig *r, ts_arena *arena, const char *target, uint32_t cores) {
              " -march=rv32imc -misa-spec=2.2 -mabi=ilp32 -O2 -std=c99 -ffreestanding -nostdlib"
              " -ffunction-sections -Wall -Wextra -Werror -DTS_CORES=%u -Wl,--defsym=TS_TEAM=%u"
              " -Wl,--gc-sections -Wl,-z,max-page-size=16 -Wl,--no-warn-rwx-segments -I" TS_DEVICE_DIR
-             " -I" TS_DEVICE_BUILD " -I" TS_DEVICE_DIR "/hal/pulp -I" TS_DEVICE_TESTS " -T " TS_DEVICE_DIR
+             " -I" TS_DEVICE_BUILD " -I" TS_DEVICE_BUILD "/kernels/xpulp -I" TS_DEVICE_DIR
+             "/hal/pulp -I" TS_DEVICE_TESTS " -T " TS_DEVICE_DIR
              "/hal/pulp/link.ld"
              " -o %s " TS_DEVICE_TESTS "/runner.c " TS_DEVICE_DIR "/hal/pulp/boot.c " TS_DEVICE_DIR
              "/hal/pulp/l3.c " TS_DEVICE_DIR "/hal/pulp/mem.c " TS_DEVICE_DIR "/hal/pulp/crt0.S",

@@ -2,8 +2,8 @@
 # tessera disasm: exact output for a small program, and exit statuses for what is no program.
 # Usage: disasm_test.sh TESSERA FOLDER_OF_XPULP_INSN_INC. Exit 77 (skipped) without the RISC-V compiler.
 set -u
-tessera=$1
-folder=$2
+tessera=$(realpath "$1")
+folder=$(realpath "$2")
 command -v riscv64-unknown-elf-gcc >/dev/null || { echo "riscv64-unknown-elf-gcc is not installed"; exit 77; }
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
