@@ -12,18 +12,12 @@ static uint64_t div_up(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 
 static bool is_narrow(ts_type type) { return type == TS_S8 || type == TS_S4 || type == TS_S2; }
 
-static bool is_s32(ts_rq_class class_) {
-    return class_ == TS_RQC_S32 || class_ == TS_RQC_S32C || class_ == TS_RQC_S32D;
-}
-
-/* 32-bit requantisations are packed with k - 1: a + a * (k - 1) takes one instruction and no second register.
- */
+/* S32 and S32C are packed with k - 1: a + a * (k - 1) takes one instruction and no second register. */
 static void pack_params(const ts_layer *layer, uint32_t channel, int64_t offset, uint8_t *out) {
     ts__pack_params(&layer->rq, channel, offset, out);
-    if (is_s32(layer->rq.class_)) {
-        ts__pack_word(out, ((uint32_t)out[0] | (uint32_t)out[1] << 8 | (uint32_t)out[2] << 16 |
-                            (uint32_t)out[3] << 24) -
-                               1u);
+    if (layer->rq.class_ == TS_RQC_S32 || layer->rq.class_ == TS_RQC_S32C) {
+        uint32_t c = layer->rq.channels == 1 ? 0 : channel;
+        ts__pack_word(out, (uint32_t)layer->rq.k[c] - 1u);
     }
 }
 
@@ -64,7 +58,7 @@ static k_layout conv_k(const ts_layer *layer) {
 
 static bool serves_conv(const ts_layer *layer, ts_type x_type) {
     return layer->kind == TS_LAYER_CONV && layer->groups == 1 && layer->x.type == x_type &&
-           is_narrow(layer->weights->type) && folds_zero(layer) && layer->rq.class_ != TS_RQC_S32D;
+           is_narrow(layer->weights->type) && folds_zero(layer);
 }
 
 static bool serves_conv_u8(const ts_layer *layer) { return serves_conv(layer, TS_U8); }
@@ -123,13 +117,15 @@ static uint32_t outer_lines(uint32_t out, uint32_t in, uint32_t kernel, uint32_t
 static double conv_requant_cycles(const ts_layer *layer) {
     switch (layer->rq.class_) {
         case TS_RQC_S32:
-            return layer->y.type == TS_U8 && layer->rq.low == 0 && layer->rq.high == 255 ? 74 : 90;
+            return is_full_u8(layer) ? 74 : 90;
         case TS_RQC_S32C:
-            return 108;
+            return is_full_u8(layer) ? 108 : 1200;
+        case TS_RQC_S32D:
+            return is_full_u8(layer) ? 132 : 1400;
         case TS_RQC_NONE:
             return 160;
         case TS_RQC_S64:
-            return layer->rq.div > 0 && (layer->rq.div & (layer->rq.div - 1)) == 0 ? 700 : 3000;
+            return layer->rq.div > 0 && (layer->rq.div & (layer->rq.div - 1)) == 0 ? 1900 : 5000;
         default:
             return 1200;
     }
@@ -223,7 +219,7 @@ static double dw_item_cycles(const ts_layer *layer, const ts_tile *tile, double 
     double row = (stride == 1 ? 32 : 39) +
                  (layer->rq.class_ == TS_RQC_S32 ? (is_full_u8(layer) ? 0 : 4) : 0) +
                  (layer->rq.class_ == TS_RQC_S32C   ? 8
-                  : layer->rq.class_ == TS_RQC_S32D ? 28
+                  : layer->rq.class_ == TS_RQC_S32D ? 12
                                                     : 0) +
                  raw;
     double transpose = planes * (17.0 * (double)div_up(tile->x_w, 4) + 6) + 60;

@@ -30,6 +30,11 @@ static int32_t accumulate(const struct conv_block *b, uint32_t pixel, const uint
 
 static int32_t finish(const struct conv_block *b, enum conv_mode mode, const int32_t *params, int32_t acc) {
     int32_t low = mode == CONV_BOUND ? b->low : 0, high = mode == CONV_BOUND ? b->high : 255;
+    if (mode == CONV_S32D) {
+        acc = ref_clip(acc, -b->acc_high - 1, b->acc_high);
+        int32_t part = ref_wrap_mac(params[3], acc, params[2]) >> b->split;
+        return ref_clip(ref_wrap_mac(ref_wrap_mac(part, acc, params[0]), params[1], 1) >> b->shift, 0, 255);
+    }
     acc = mode == CONV_S32C ? ref_clip(acc, b->acc_low, b->acc_high) : acc;
     return ref_clip(ref_wrap_mac(ref_wrap_mac(acc, acc, params[0]), params[1], 1) >> b->shift, low, high);
 }
@@ -46,7 +51,8 @@ static void one_block(struct conv_block *b, bool window, enum conv_mode mode, en
                 if (mode == CONV_RAW) {
                     ((int32_t *)(void *)y)[p * 4 + c] = acc;
                 } else {
-                    y[(p > 0 ? b->e[p - 1] : 0) + (int32_t)c] = (uint8_t)finish(b, mode, params + c * 2, acc);
+                    y[(p > 0 ? b->e[p - 1] : 0) + (int32_t)c] =
+                        (uint8_t)finish(b, mode, params + c * b->params_bytes / 16, acc);
                 }
             }
         }
@@ -71,6 +77,7 @@ static void model(struct conv_block *b, bool window, enum conv_mode mode, enum m
     MODEL(prefix, types, u8, CONV_U8)       \
     MODEL(prefix, types, bound, CONV_BOUND) \
     MODEL(prefix, types, s32c, CONV_S32C)   \
+    MODEL(prefix, types, s32d, CONV_S32D)   \
     MODEL(prefix, types, raw, CONV_RAW)
 
 MODELS(conv_u8s8_4x4, MODEL_U8)

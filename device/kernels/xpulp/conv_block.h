@@ -32,16 +32,27 @@ struct conv_block {
     uint32_t blocks;
     int32_t x_step, y_step;
     uint32_t count;
+    uint32_t split;
     uint32_t saved[16];
 };
 
 typedef void conv_routine(struct conv_block *block);
 
 /* The routines of one pair of types: K in one segment, and in several. */
-enum conv_mode { CONV_U8, CONV_BOUND, CONV_S32C, CONV_RAW, CONV_MODES };
+enum conv_mode { CONV_U8, CONV_BOUND, CONV_S32C, CONV_S32D, CONV_RAW, CONV_MODES };
 struct conv_routines {
     conv_routine *line[CONV_MODES], *window[CONV_MODES];
 };
+
+#define CONV_TABLE(prefix) \
+    { prefix##_u8, prefix##_bound, prefix##_s32c, prefix##_s32d, prefix##_raw }
+#define CONV_ROUTINES(prefix) \
+    { CONV_TABLE(prefix##_line), CONV_TABLE(prefix##_window) }
+#define CONV_DECLARE_SHAPE(prefix) \
+    conv_routine prefix##_u8, prefix##_bound, prefix##_s32c, prefix##_s32d, prefix##_raw
+#define CONV_DECLARE(prefix)           \
+    CONV_DECLARE_SHAPE(prefix##_line); \
+    CONV_DECLARE_SHAPE(prefix##_window)
 
 struct conv_run {
     const struct ts_conv_tile *t;
@@ -71,7 +82,9 @@ static inline enum conv_mode conv_mode_of(const struct ts_conv_tile *t) {
     if (byte && t->rq.kind == TS_RQ_S32) {
         return full ? CONV_U8 : CONV_BOUND;
     }
-    return full && t->rq.kind == TS_RQ_S32C ? CONV_S32C : CONV_RAW;
+    return full && t->rq.kind == TS_RQ_S32C   ? CONV_S32C
+           : full && t->rq.kind == TS_RQ_S32D ? CONV_S32D
+                                              : CONV_RAW;
 }
 
 /* Outputs along one axis whose window lies inside [0, in): [*begin, *end). */
@@ -395,6 +408,7 @@ static inline void conv_blocks(const struct ts_conv_tile *t, uint32_t element_sh
     run.block.high = t->rq.high;
     run.block.acc_low = t->rq.acc_low;
     run.block.acc_high = t->rq.acc_high;
+    run.block.split = t->rq.split;
     uint32_t outer = (uint32_t)t->y_h * t->y_w - run.inner;
     uint32_t inner_items = (run.inner + CONV_PIXELS - 1u) / CONV_PIXELS * run.groups;
     uint32_t outer_items = (outer + CONV_PIXELS - 1u) / CONV_PIXELS * run.groups;

@@ -7,15 +7,13 @@
 #include "kernels/kernels.h"
 #include "kernels/ref/ref.h"
 
-/* As ref_requant(), for parameters packed for these kernels: k - 1 stands for k in the 32-bit kinds. */
+/* As ref_requant(), for parameters packed for these kernels: k - 1 stands for k in S32 and S32C. */
 static inline int32_t xpulp_requant(const struct ts_rq_args *rq, const int32_t *params, int32_t acc) {
-    bool wide = rq->kind == TS_RQ_S32D;
-    if (rq->kind != TS_RQ_S32 && rq->kind != TS_RQ_S32C && !wide) {
+    if (rq->kind != TS_RQ_S32 && rq->kind != TS_RQ_S32C) {
         return ref_requant(rq, params, acc);
     }
-    const int32_t words[4] = {(int32_t)((uint32_t)params[0] + 1u), params[1], wide ? params[2] : 0,
-                              wide ? params[3] : 0};
-    return ref_requant(rq, words, acc);
+    const int32_t pair[2] = {(int32_t)((uint32_t)params[0] + 1u), params[1]};
+    return ref_requant(rq, pair, acc);
 }
 
 /* Lets core n start about one step of the 4x4 loop behind core n - 1: cores in step would read the same bank
