@@ -1,0 +1,343 @@
+/* Quantisation of networks that the tests make themselves: seeded weights, seeded samples. */
+#include <math.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "harness.h"
+#include "model/model.h"
+#include "num/float.h"
+#include "num/integer.h"
+#include "quant/quantize.h"
+
+enum { SIDE = 12, DEPTH = 3, CLASSES = 5, SAMPLES = 48 };
+
+typedef struct fixture {
+    ts_arena *arena;
+    ts_diags diags;
+    ts_fgraph *graph;
+    ts_random random;
+    ts_data data;
+} fixture;
+
+/* Shows why, where something failed. */
+static ts_status said(const fixture *f, ts_status status) {
+    if (status != TS_OK && f->diags.list.count != 0) {
+        ts_diag_print(stdout, &f->diags.list.data[f->diags.list.count - 1]);
+    }
+    return status;
+}
+
+static float noise(fixture *f) { return (float)ts_random_range(&f->random, -1000, 1000) / 1000.0f; }
+
+static ts_tensor_id constant(fixture *f, uint32_t rank, const uint32_t *dims, float scale, float offset) {
+    ts_ftensor shape = {.rank = rank};
+    memcpy(shape.dims, dims, rank * sizeof *dims);
+    uint64_t count = ts_ftensor_elements(&shape);
+    float *data = TS_NEW_ARRAY(f->arena, float, count);
+    for (uint64_t i = 0; i < count; i++) {
+        data[i] = offset + scale * noise(f);
+    }
+    return ts_fgraph_add_constant(f->graph, "constant", rank, dims, data);
+}
+
+static ts_tensor_id add(fixture *f, ts_fnode *n, const ts_ftensor *shape) {
+    ts_tensor_id out;
+    n->name = ts_arena_printf(f->arena, "%s%u", ts_fop_name(n->op), f->graph->nodes.count);
+    n->file_index = f->graph->nodes.count;
+    assert_int_equal(ts_fgraph_add_node(f->graph, n, n->name, shape, &out, &f->diags), TS_OK);
+    return out;
+}
+
+static ts_tensor_id conv(fixture *f, ts_tensor_id x, uint32_t channels, uint32_t kernel, uint32_t stride,
+                         uint32_t groups) {
+    uint32_t in = f->graph->tensors.data[x].dims[3], pad = kernel / 2;
+    uint32_t dims[] = {channels, kernel, kernel, in / groups};
+    float scale = 2.0f / sqrtf((float)(kernel * kernel * in / groups));
+    ts_fnode n = {.op = TS_FOP_CONV, .input_count = 2, .groups = groups};
+    n.window = (ts_window){kernel, kernel, stride, stride, 1, 1, pad, pad, pad, pad};
+    n.inputs[0] = x;
+    n.inputs[1] = constant(f, 4, dims, scale, 0.0f);
+    return add(f, &n, NULL);
+}
+
+static ts_tensor_id batch_norm(fixture *f, ts_tensor_id x) {
+    ts_fnode n = {.op = TS_FOP_BATCH_NORM, .input_count = 5, .inputs = {x}, .epsilon = 1e-3f};
+    uint32_t channels = f->graph->tensors.data[x].dims[3];
+    n.inputs[1] = constant(f, 1, &channels, 0.5f, 1.0f);
+    n.inputs[2] = constant(f, 1, &channels, 0.2f, 0.0f);
+    n.inputs[3] = constant(f, 1, &channels, 0.2f, 0.0f);
+    n.inputs[4] = constant(f, 1, &channels, 0.4f, 0.8f);
+    return add(f, &n, NULL);
+}
+
+static ts_tensor_id simple(fixture *f, ts_fop op, ts_tensor_id x) {
+    ts_fnode n = {.op = op, .input_count = 1, .inputs = {x}, .high = 6.0f};
+    return add(f, &n, NULL);
+}
+
+static ts_tensor_id pool(fixture *f, ts_fop op, ts_tensor_id x, uint32_t kernel, uint32_t pad,
+                         bool count_pad) {
+    ts_fnode n = {.op = op, .input_count = 1, .inputs = {x}, .count_pad = count_pad};
+    n.window = (ts_window){kernel, kernel, 2, 2, 1, 1, 0, 0, pad, pad};
+    return add(f, &n, NULL);
+}
+
+/* Convolutions with batch norm, a residual addition, depthwise, both poolings, a flattened linear end. */
+static void make_network(fixture *f) {
+    ts_ftensor input = {
+        .name = "x", .rank = 4, .dims = {1, SIDE, SIDE, DEPTH}, .layout = TS_LAYOUT_CHANNELS_LAST};
+    input.producer = TS_NONE;
+    f->graph = ts_fgraph_new(f->arena, "test");
+    ts_tensor_id x = ts_fgraph_add_tensor(f->graph, &input);
+    TS_PUSH(f->arena, &f->graph->inputs, x);
+    x = simple(f, TS_FOP_RELU, batch_norm(f, conv(f, x, 8, 3, 1, 1)));
+    ts_fnode sum = {.op = TS_FOP_ADD, .input_count = 2};
+    sum.inputs[0] = x;
+    sum.inputs[1] = batch_norm(f, conv(f, x, 8, 3, 1, 1));
+    x = simple(f, TS_FOP_RELU, add(f, &sum, NULL));
+    x = pool(f, TS_FOP_MAX_POOL, x, 3, 1, false);
+    x = simple(f, TS_FOP_CLIP, batch_norm(f, conv(f, x, 8, 3, 1, 8)));
+    x = simple(f, TS_FOP_RELU, conv(f, x, 16, 1, 1, 1));
+    x = pool(f, TS_FOP_AVG_POOL, x, 3, 1, false);
+    ts_fnode turn = {.op = TS_FOP_TRANSPOSE, .input_count = 1, .inputs = {x}, .perm = {0, 3, 1, 2}};
+    ts_fnode flat = {.op = TS_FOP_RESHAPE, .input_count = 1, .inputs = {add(f, &turn, NULL)}};
+    const ts_ftensor *map = &f->graph->tensors.data[flat.inputs[0]];
+    ts_ftensor shape = {.rank = 2, .dims = {1, (uint32_t)ts_ftensor_elements(map)}};
+    ts_fnode gemm = {.op = TS_FOP_GEMM, .input_count = 3, .trans_b = true, .alpha = 1.0f, .beta = 1.0f};
+    gemm.inputs[0] = add(f, &flat, &shape);
+    uint32_t classes = CLASSES, matrix[] = {CLASSES, shape.dims[1]};
+    gemm.inputs[1] = constant(f, 2, matrix, 0.3f, 0.0f);
+    gemm.inputs[2] = constant(f, 1, &classes, 0.1f, 0.0f);
+    ts_fnode soft = {.op = TS_FOP_SOFTMAX, .input_count = 1, .inputs = {add(f, &gemm, NULL)}, .axis = 1};
+    TS_PUSH(f->arena, &f->graph->outputs, add(f, &soft, NULL));
+}
+
+static void make_data(fixture *f) {
+    static const double zero[DEPTH] = {0}, one[DEPTH] = {1, 1, 1};
+    float *x = TS_NEW_ARRAY(f->arena, float, SAMPLES *SIDE *SIDE *DEPTH);
+    uint32_t *order = TS_NEW_ARRAY(f->arena, uint32_t, SAMPLES);
+    for (uint32_t i = 0; i < SAMPLES * SIDE * SIDE * DEPTH; i++) {
+        x[i] = noise(f);
+        order[i % SAMPLES] = i % SAMPLES;
+    }
+    f->data =
+        (ts_data){.count = SAMPLES, .h = SIDE, .w = SIDE, .c = DEPTH, .type = TS_DATA_F32, .samples = x};
+    f->data.order = order;
+    f->data.preprocess = (ts_preprocess){.count = DEPTH, .mean = zero, .scale = one};
+}
+
+static int set_up(void **state) {
+    fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    f->arena = ts_arena_new("test", 0);
+    f->diags.arena = f->arena;
+    f->random = ts_random_seed(7);
+    make_network(f);
+    make_data(f);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture *f = *state;
+    ts_arena_free(f->arena);
+    free(f);
+    return 0;
+}
+
+static ts_qnet *read_net(fixture *f) {
+    ts_qnet *net;
+    assert_int_equal(ts_qnet_read(f->arena, f->graph, &net, &f->diags), TS_OK);
+    return net;
+}
+
+/* Output of a graph for sample i, before the softmax where `skip_last`. */
+static const float *run_float(fixture *f, const ts_fgraph *graph, uint32_t i, bool skip_last) {
+    ts_fsession *session = ts_fsession_new(f->arena, graph);
+    const float *x = (const float *)f->data.samples + (size_t)i * SIDE * SIDE * DEPTH;
+    ts_fsession_run(session, (const float *const[]){x});
+    ts_tensor_id out = graph->outputs.data[0];
+    return ts_fsession_value(session, skip_last ? graph->nodes.data[graph->nodes.count - 1].inputs[0] : out);
+}
+
+static void normal_form_computes_the_same(void **state) {
+    fixture *f = *state;
+    ts_fgraph *layers;
+    assert_int_equal(ts_quant_float(f->arena, read_net(f), NULL, TS_STAGE_FP, &layers, &f->diags), TS_OK);
+    for (uint32_t i = 0; i < 4; i++) {
+        const float *a = run_float(f, f->graph, i, true), *b = run_float(f, layers, i, false);
+        for (uint32_t k = 0; k < CLASSES; k++) {
+            assert_true(fabsf(a[k] - b[k]) < 1e-4f * (1.0f + fabsf(a[k])));
+        }
+    }
+}
+
+static void equalising_computes_the_same(void **state) {
+    fixture *f = *state;
+    ts_qnet *net = read_net(f);
+    ts_fgraph *layers;
+    ts_qnet_equalise(net);
+    assert_int_equal(ts_quant_float(f->arena, net, NULL, TS_STAGE_FP, &layers, &f->diags), TS_OK);
+    const float *a = run_float(f, f->graph, 0, true), *b = run_float(f, layers, 0, false);
+    for (uint32_t k = 0; k < CLASSES; k++) {
+        assert_true(fabsf(a[k] - b[k]) < 1e-3f * (1.0f + fabsf(a[k])));
+    }
+}
+
+static ts_quant *quantise(fixture *f, const ts_quant_options *options) {
+    ts_quant *quant;
+    assert_int_equal(ts_quantize(f->arena, read_net(f), &f->data, options, NULL, &quant, &f->diags), TS_OK);
+    return quant;
+}
+
+static const int32_t *run_integer(fixture *f, const ts_graph *graph, uint32_t i) {
+    const ts_tensor *input = &graph->tensors.data[graph->inputs.data[0]];
+    int32_t *x = TS_NEW_ARRAY(f->arena, int32_t, SIDE * SIDE * DEPTH), **values;
+    const float *sample = (const float *)f->data.samples + (size_t)i * SIDE * SIDE * DEPTH;
+    ts_quantize_input(input, input->quantum.scale[0], sample, x);
+    assert_int_equal(ts_integer_run(graph, f->arena, (const int32_t *const[]){x}, &values, &f->diags), TS_OK);
+    return values[graph->outputs.data[0]];
+}
+
+/* Signal-to-noise of the integer network's outputs against the float ones, in dB. */
+static double integer_quality(fixture *f, const ts_quant *quant, const ts_graph *graph) {
+    double signal = 0, error = 0, scale = quant->values[quant->net->layers.count].scale;
+    for (uint32_t i = 0; i < 16; i++) {
+        const float *a = run_float(f, f->graph, i, true);
+        const int32_t *b = run_integer(f, graph, i);
+        for (uint32_t k = 0; k < CLASSES; k++) {
+            double e = (double)a[k] - b[k] * scale;
+            signal += (double)(a[k] * a[k]);
+            error += e * e;
+        }
+    }
+    return 10 * log10(signal / error);
+}
+
+static void bits_give_quality(void **state) {
+    fixture *f = *state;
+    static const struct {
+        uint32_t weights, activations;
+        double least_db;
+    } rows[] = {{8, 8, 26}, {7, 8, 25}, {4, 8, 13}, {4, 4, 6}, {2, 4, 0}};
+    double before = 1e9;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ts_quant_options options = ts_quant_defaults();
+        ts_graph *graph;
+        options.weight_bits = rows[i].weights;
+        options.activation_bits = rows[i].activations;
+        const ts_quant *quant = quantise(f, &options);
+        assert_int_equal(ts_quant_integer(f->arena, quant, &graph, &f->diags), TS_OK);
+        double quality = integer_quality(f, quant, graph);
+        printf("w%ua%u: %.1f dB\n", rows[i].weights, rows[i].activations, quality);
+        assert_true(quality > rows[i].least_db && quality < before);
+        before = quality + 1;
+    }
+}
+
+/* QuantizedDeployable is the integer network in real numbers: each output agrees to a few accumulators. */
+static void deployable_predicts_the_integers(void **state) {
+    fixture *f = *state;
+    ts_quant_options options = ts_quant_defaults();
+    const ts_quant *quant = quantise(f, &options);
+    ts_fgraph *deployable;
+    ts_graph *graph;
+    double scale = quant->values[quant->net->layers.count].scale, largest = 0, difference = 0;
+    assert_int_equal(ts_quant_float(f->arena, quant->net, quant, TS_STAGE_QD, &deployable, &f->diags), TS_OK);
+    assert_int_equal(ts_quant_integer(f->arena, quant, &graph, &f->diags), TS_OK);
+    for (uint32_t i = 0; i < 16; i++) {
+        const float *a = run_float(f, deployable, i, false);
+        const int32_t *b = run_integer(f, graph, i);
+        for (uint32_t k = 0; k < CLASSES; k++) {
+            largest = fmax(largest, fabs((double)a[k]));
+            difference = fmax(difference, fabs((double)a[k] - b[k] * scale));
+        }
+    }
+    printf("largest output %g, largest difference %g\n", largest, difference);
+    assert_true(difference < 0.01 * largest);
+}
+
+/* Weights within their type, requantisation in 32 bits and exact: kappa s_y = s_x s_w D. */
+static void parameters_keep_their_promises(void **state) {
+    fixture *f = *state;
+    ts_quant_options options = ts_quant_defaults();
+    for (uint32_t bits = 2; bits <= 8; bits++) {
+        options.weight_bits = bits;
+        const ts_quant *quant = quantise(f, &options);
+        for (uint32_t i = 0; i < quant->net->layers.count; i++) {
+            const ts_qlayer *l = &quant->net->layers.data[i];
+            const ts_qweights *q = &quant->layers[i];
+            for (uint32_t k = 0; q->values != NULL && k < l->c * l->inner; k++) {
+                assert_in_range(q->values[k] + (1 << (bits - 1)), 0, (1 << bits) - 1);
+            }
+            for (uint32_t c = 0; q->values != NULL && !quant->values[i + 1].raw && c < l->c; c++) {
+                double ratio = quant->values[l->inputs[0]].scale * q->scale[c] / quant->values[i + 1].scale;
+                assert_true(fabs(ratio * (double)q->d - (double)q->kappa[c]) < 1e-6 * (double)q->kappa[c]);
+            }
+            assert_false(q->wide);
+        }
+    }
+}
+
+static void written_model_reads_back_equal(void **state) {
+    fixture *f = *state;
+    ts_quant_options options = ts_quant_defaults();
+    const char *folder, *path;
+    ts_graph *graph, *back;
+    ts_model_options model = {.input_bits = 8, .input_signed = 1};
+    assert_int_equal(ts_quant_integer(f->arena, quantise(f, &options), &graph, &f->diags), TS_OK);
+    assert_int_equal(ts_dir_temporary(f->arena, &folder, &f->diags), TS_OK);
+    path = ts_path_join(f->arena, folder, "int.onnx");
+    assert_int_equal(said(f, ts_model_write_nemo(graph, path, &f->diags)), TS_OK);
+    assert_int_equal(said(f, ts_model_read(f->arena, path, &model, &back, &f->diags)), TS_OK);
+    for (uint32_t i = 0; i < 8; i++) {
+        const float *x = (const float *)f->data.samples + (size_t)i * SIDE * SIDE * DEPTH;
+        int32_t *integers = TS_NEW_ARRAY(f->arena, int32_t, SIDE * SIDE * DEPTH), **values;
+        const int32_t *right = run_integer(f, graph, i);
+        const ts_tensor *input = &graph->tensors.data[graph->inputs.data[0]];
+        ts_quantize_input(input, input->quantum.scale[0], x, integers);
+        assert_int_equal(
+            ts_integer_run(back, f->arena, (const int32_t *const[]){integers}, &values, &f->diags), TS_OK);
+        assert_memory_equal(values[back->outputs.data[0]], right, CLASSES * sizeof *right);
+    }
+    assert_int_equal(ts_dir_remove(folder, &f->diags), TS_OK);
+}
+
+static void same_input_gives_the_same_integers(void **state) {
+    fixture *f = *state;
+    ts_quant_options options = ts_quant_defaults();
+    const ts_quant *a = quantise(f, &options), *b = quantise(f, &options);
+    for (uint32_t i = 0; i < a->net->layers.count; i++) {
+        const ts_qlayer *l = &a->net->layers.data[i];
+        if (a->layers[i].values != NULL) {
+            assert_memory_equal(a->layers[i].values, b->layers[i].values, (size_t)l->c * l->inner);
+            assert_memory_equal(a->layers[i].lambda, b->layers[i].lambda, l->c * sizeof(int64_t));
+        }
+    }
+}
+
+static void operator_without_integers_is_named(void **state) {
+    fixture *f = *state;
+    f->graph->outputs.count = 0;
+    ts_tensor_id x = f->graph->nodes.data[3].output;
+    x = conv(f, simple(f, TS_FOP_SIGMOID, x), 4, 1, 1, 1);
+    TS_PUSH(f->arena, &f->graph->outputs, x);
+    ts_qnet *net;
+    assert_int_equal(ts_qnet_read(f->arena, f->graph, &net, &f->diags), TS_BAD_INPUT);
+    const ts_diag *d = &f->diags.list.data[f->diags.list.count - 1];
+    assert_string_equal(d->op, "sigmoid");
+    assert_non_null(strstr(d->text, "no integer counterpart"));
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {TEST(normal_form_computes_the_same),
+                                       TEST(equalising_computes_the_same),
+                                       TEST(bits_give_quality),
+                                       TEST(deployable_predicts_the_integers),
+                                       TEST(parameters_keep_their_promises),
+                                       TEST(written_model_reads_back_equal),
+                                       TEST(same_input_gives_the_same_integers),
+                                       TEST(operator_without_integers_is_named)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
