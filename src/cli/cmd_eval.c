@@ -144,6 +144,20 @@ static bool read_integer(ts_arena *arena, const request *r, ts_graph **graph) {
     return ts_model_read(arena, r->model, &model, graph, &quiet) == TS_OK;
 }
 
+/* The step of the input as `tessera quantize` notes it in the JSON file beside the model; 0 where it is not.
+ */
+static double noted_scale(ts_arena *arena, const char *model) {
+    char *path = ts_arena_strdup(arena, model), *dot = strrchr(path, '.');
+    if (dot == NULL || strlen(dot) != 5) {
+        return 0;
+    }
+    memcpy(dot, ".json", 5);
+    json_t *json = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    double scale = json_number_value(json_object_get(json, "input_scale"));
+    json_decref(json);
+    return scale;
+}
+
 static ts_status evaluate(ts_arena *arena, const request *r, ts_diags *diags) {
     ts_data data;
     ts_score score;
@@ -152,7 +166,8 @@ static ts_status evaluate(ts_arena *arena, const request *r, ts_diags *diags) {
     const char *kind = "integer";
     TS_TRY(ts_data_read(arena, r->data, &r->subset, &data, diags));
     if (read_integer(arena, r, &integer)) {
-        TS_TRY(ts_evaluate_integer(arena, integer, r->input_scale, &data, &progress, &score, diags));
+        double scale = r->input_scale > 0 ? r->input_scale : noted_scale(arena, r->model);
+        TS_TRY(ts_evaluate_integer(arena, integer, scale, &data, &progress, &score, diags));
     } else {
         ts_fgraph *graph;
         kind = "float";

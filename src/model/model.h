@@ -17,7 +17,8 @@ ts_status ts_model_read(ts_arena *arena, const char *path, const ts_model_option
                         ts_diags *diags);
 
 /* Writes an integer graph as ONNX in the NEMO dialect (as a file that appears whole).
- * The importer reads it back to an equal graph. */
+ * The importer reads it back to an equal graph; where the input is not u8, its bits and sign have to be
+ * said to the importer (the dialects' JSON file beside the model does). */
 ts_status ts_model_write_nemo(const ts_graph *graph, const char *path, ts_diags *diags);
 
 /* Order in which a golden file turned out to be written. */

@@ -575,10 +575,10 @@ static ts_status write_model(writer *w, const char *path) {
 static ts_status write_graph(writer *w, const char *path) {
     for (uint32_t i = 0; i < w->graph->inputs.count; i++) {
         const ts_tensor *input = tensor_of(w, w->graph->inputs.data[i]);
-        if (input->type != TS_U8) {
+        if (ts_type_bits(input->type) > 8) {
             return ts_error(w->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
-                            "input '%s' has type %s; the NEMO dialect has u8 inputs", input->name,
-                            ts_type_name(input->type));
+                            "input '%s' has type %s; the NEMO dialect has inputs of 8 bits and fewer",
+                            input->name, ts_type_name(input->type));
         }
     }
     for (uint32_t i = 0; i < w->graph->nodes.count; i++) {
