@@ -1,0 +1,274 @@
+/* Data readers on files that the tests write themselves. */
+#include <math.h>
+#include <string.h>
+
+#include "harness.h"
+#include "quant/evaluate.h"
+
+typedef struct fixture {
+    ts_arena *arena;
+    ts_diags diags;
+    const char *folder;
+} fixture;
+
+static int set_up(void **state) {
+    fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    f->arena = ts_arena_new("test", 0);
+    f->diags.arena = f->arena;
+    assert_int_equal(ts_dir_temporary(f->arena, &f->folder, &f->diags), TS_OK);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fixture *f = *state;
+    assert_int_equal(ts_dir_remove(f->folder, &f->diags), TS_OK);
+    ts_arena_free(f->arena);
+    free(f);
+    return 0;
+}
+
+static const char *write(fixture *f, const char *name, const void *data, size_t size) {
+    const char *path = ts_path_join(f->arena, f->folder, name);
+    assert_int_equal(ts_file_write(path, data, size, &f->diags), TS_OK);
+    return path;
+}
+
+static ts_status read(fixture *f, const char *path, uint32_t limit, ts_data *data) {
+    ts_data_options options = {.limit = limit, .seed = 3};
+    return ts_data_read(f->arena, path, &options, data, &f->diags);
+}
+
+/* Sample i as channels-last input of the data's own shape. */
+static const float *sample(fixture *f, const ts_data *data, uint32_t i) {
+    ts_ftensor input = {.name = "x", .rank = 4, .dims = {1}, .layout = TS_LAYOUT_CHANNELS_LAST};
+    ts_data_shape(data, &input.dims[1], &input.dims[2], &input.dims[3]);
+    float *x = TS_NEW_ARRAY(f->arena, float, ts_ftensor_elements(&input));
+    assert_int_equal(ts_data_check(data, &input, &f->diags), TS_OK);
+    ts_data_sample(data, i, &input, TS_NEW_ARRAY(f->arena, float, ts_data_scratch(data)), x);
+    return x;
+}
+
+static void raw_planes_become_channels_last(void **state) {
+    fixture *f = *state;
+    static const uint8_t bytes[] = {1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 17, 18};
+    static const char labels[] = "index,label\n0,3\r\n1,9\n";
+    static const char json[] =
+        "{\"x\": \"x.bin\", \"y\": \"y.csv\", \"shape\": [2, 2, 2], \"type\": \"u8\", "
+        "\"layout\": \"chw\", \"mean\": [1, 5], \"scale\": 2}";
+    static const float expected[] = {20, 20, 22, 22, 24, 24, 26, 26};
+    ts_data data;
+    write(f, "x.bin", bytes, sizeof bytes);
+    write(f, "y.csv", labels, sizeof labels - 1);
+    assert_int_equal(read(f, write(f, "set.json", json, sizeof json - 1), 0, &data), TS_OK);
+    assert_int_equal(data.count, 2);
+    assert_int_equal(ts_data_label(&data, 0), 3);
+    assert_int_equal(ts_data_label(&data, 1), 9);
+    assert_memory_equal(sample(f, &data, 1), expected, sizeof expected);
+}
+
+static void idx_files_are_known_by_their_magic(void **state) {
+    fixture *f = *state;
+    static const uint8_t images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3, 10, 20, 30, 40, 50, 60};
+    static const uint8_t labels[] = {0, 0, 8, 1, 0, 0, 0, 2, 7, 8};
+    static const char json[] = "{\"x\": \"images\", \"y\": \"labels\"}";
+    ts_data data;
+    write(f, "images", images, sizeof images);
+    write(f, "labels", labels, sizeof labels);
+    assert_int_equal(read(f, write(f, "set.json", json, sizeof json - 1), 0, &data), TS_OK);
+    assert_int_equal(data.w, 3);
+    assert_int_equal(ts_data_label(&data, 1), 8);
+    assert_true(sample(f, &data, 1)[2] == 60.0f);
+}
+
+static void numpy_arrays_are_read_without_a_description(void **state) {
+    fixture *f = *state;
+    uint8_t file[128 + 16] =
+        "\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }";
+    static const float values[] = {1.5f, -2.0f, 3.0f, 4.25f};
+    ts_data data;
+    memcpy(file + 128, values, sizeof values);
+    assert_int_equal(read(f, write(f, "x.npy", file, sizeof file), 0, &data), TS_OK);
+    assert_int_equal(data.count, 2);
+    assert_int_equal(data.c, 2);
+    assert_memory_equal(sample(f, &data, 1), values + 2, 2 * sizeof *values);
+    assert_int_equal(read(f, write(f, "x.npy", file, sizeof file - 1), 0, &data), TS_BAD_INPUT);
+}
+
+static void cifar_batches_are_planes(void **state) {
+    fixture *f = *state;
+    static const char json[] = "{\"x\": \"batch.bin\", \"format\": \"cifar10\"}";
+    uint8_t *batch = ts_arena_alloc(f->arena, 2 * 3073);
+    batch[3073] = 4;
+    batch[3073 + 1 + 1024 + 5] = 200; /* green of pixel 5 */
+    ts_data data;
+    write(f, "batch.bin", batch, 2 * 3073);
+    assert_int_equal(read(f, write(f, "set.json", json, sizeof json - 1), 0, &data), TS_OK);
+    assert_int_equal(ts_data_label(&data, 1), 4);
+    assert_true(sample(f, &data, 1)[5 * 3 + 1] == 200.0f);
+}
+
+static uint32_t crc32_of(const uint8_t *data, size_t size) {
+    uint32_t crc = UINT32_MAX;
+    for (size_t i = 0; i < size; i++) {
+        crc ^= data[i];
+        for (int bit = 0; bit < 8; bit++) {
+            crc = crc >> 1 ^ ((crc & 1) != 0 ? 0xedb88320u : 0);
+        }
+    }
+    return ~crc;
+}
+
+static void big_endian(uint8_t *to, uint32_t v) {
+    for (int i = 0; i < 4; i++) {
+        to[i] = (uint8_t)(v >> (24 - 8 * i));
+    }
+}
+
+static size_t add_chunk(uint8_t *to, const char *type, const uint8_t *data, uint32_t size) {
+    big_endian(to, size);
+    memcpy(to + 4, type, 4);
+    memcpy(to + 8, data, size);
+    big_endian(to + 8 + size, crc32_of(to + 4, size + 4));
+    return size + 12;
+}
+
+/* One grey pixel: header, one stored block of deflate (filter byte, value), end. Returns the file's size. */
+static size_t make_png(uint8_t *out, uint8_t value) {
+    static const uint8_t head[13] = {0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0};
+    uint8_t data[] = {0x78, 1, 1, 2, 0, 0xfd, 0xff, 0, value, 0, 0, 0, 0};
+    big_endian(data + 9, (uint32_t)(value + 2) << 16 | (uint32_t)(value + 1)); /* Adler-32 of {0, value} */
+    memcpy(out, "\x89PNG\r\n\x1a\n", 8);
+    size_t size = 8;
+    size += add_chunk(out + size, "IHDR", head, sizeof head);
+    size += add_chunk(out + size, "IDAT", data, sizeof data);
+    return size + add_chunk(out + size, "IEND", data, 0);
+}
+
+static void pictures_are_labelled_by_folder_or_table(void **state) {
+    fixture *f = *state;
+    uint8_t png[128];
+    size_t size = make_png(png, 255);
+    static const char table[] = "file,label\nb/2.png,5\na/1.png,6\n";
+    ts_data data;
+    assert_int_equal(ts_dir_create(ts_path_join(f->arena, f->folder, "a"), &f->diags), TS_OK);
+    assert_int_equal(ts_dir_create(ts_path_join(f->arena, f->folder, "b"), &f->diags), TS_OK);
+    write(f, "a/1.png", png, size);
+    write(f, "b/2.png", png, size);
+    ts_status status = read(f, f->folder, 0, &data);
+    if (status != TS_OK && strstr(f->diags.list.data[0].text, "built without") != NULL) {
+        skip();
+    }
+    assert_int_equal(status, TS_OK);
+    assert_int_equal(data.count, 2);
+    assert_int_equal(ts_data_label(&data, 0), 0);
+    assert_int_equal(ts_data_label(&data, 1), 1);
+    assert_true(sample(f, &data, 0)[0] == 255.0f);
+    write(f, "labels.csv", table, sizeof table - 1);
+    assert_int_equal(read(f, f->folder, 0, &data), TS_OK);
+    assert_int_equal(ts_data_label(&data, 0), 5);
+    assert_int_equal(ts_data_label(&data, 1), 6);
+}
+
+static void resizing_interpolates_and_crops_the_middle(void **state) {
+    fixture *f = *state;
+    static const uint8_t bytes[] = {9, 9, 9, 9, 9, 0, 4, 9, 9, 8, 12, 9, 9, 9, 9, 9};
+    static const char json[] =
+        "{\"x\": \"x.bin\", \"shape\": [4, 4, 1], \"type\": \"u8\", \"crop\": [2, 2], "
+        "\"resize\": [4, 4]}";
+    static const float row[] = {0, 1, 3, 4}, second[] = {2, 3, 5, 6};
+    ts_data data;
+    write(f, "x.bin", bytes, sizeof bytes);
+    assert_int_equal(read(f, write(f, "set.json", json, sizeof json - 1), 0, &data), TS_OK);
+    const float *x = sample(f, &data, 0);
+    assert_memory_equal(x, row, sizeof row);
+    assert_memory_equal(x + 4, second, sizeof second);
+}
+
+static void subsets_are_seeded_and_without_repetition(void **state) {
+    fixture *f = *state;
+    static const char json[] = "{\"x\": \"x.bin\", \"shape\": [1, 1, 1], \"type\": \"u8\"}";
+    uint8_t bytes[100];
+    bool seen[100] = {false};
+    ts_data a, b;
+    for (uint8_t i = 0; i < 100; i++) {
+        bytes[i] = i;
+    }
+    write(f, "x.bin", bytes, sizeof bytes);
+    const char *path = write(f, "set.json", json, sizeof json - 1);
+    assert_int_equal(read(f, path, 40, &a), TS_OK);
+    assert_int_equal(read(f, path, 40, &b), TS_OK);
+    assert_int_equal(a.count, 40);
+    for (uint32_t i = 0; i < 40; i++) {
+        uint32_t value = (uint32_t)sample(f, &a, i)[0];
+        assert_false(seen[value]);
+        seen[value] = true;
+        assert_true(sample(f, &b, i)[0] == (float)value);
+    }
+}
+
+static void wrong_descriptions_are_refused(void **state) {
+    fixture *f = *state;
+    static const char *const wrong[] = {
+        "{",
+        "[]",
+        "{}",
+        "{\"x\": \"missing.bin\"}",
+        "{\"x\": \"x.bin\", \"shape\": [2, 2, 2], \"type\": \"u8\"}",
+        "{\"x\": \"x.bin\", \"shape\": [3, 1, 1], \"type\": \"u9\"}",
+        "{\"x\": \"x.bin\", \"shape\": [3, 1, 0], \"type\": \"u8\"}",
+        "{\"x\": \"x.bin\", \"shape\": [3, 1], \"type\": \"u8\"}",
+        "{\"x\": \"x.bin\", \"shape\": [3, 1, 1], \"type\": \"u8\", \"mean\": [1, 2]}",
+        "{\"x\": \"x.bin\", \"shape\": [3, 1, 1], \"type\": \"u8\", \"crop\": [4, 1]}",
+        "{\"x\": \"x.bin\", \"shape\": [3, 1, 1], \"type\": \"u8\", \"y\": \"x.bin\"}"};
+    ts_data data;
+    write(f, "x.bin", "abc", 3);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        const char *path = write(f, "set.json", wrong[i], strlen(wrong[i]));
+        assert_int_not_equal(read(f, path, 0, &data), TS_OK);
+        assert_true(ts_diags_errors(&f->diags) > i);
+    }
+}
+
+/* Float "network" that hands its input on: scores are the samples themselves. */
+static void scores_are_counted(void **state) {
+    fixture *f = *state;
+    static const float x[] = {1, 2, 5, 1, 0, 1, 3, 1};
+    static const char json[] =
+        "{\"x\": \"x.bin\", \"y\": \"y.bin\", \"shape\": [1, 1, 2], \"type\": \"f32\"}";
+    ts_data data;
+    ts_score score;
+    write(f, "x.bin", x, sizeof x);
+    write(f, "y.bin", "\x01\x00\x00\x01", 4);
+    assert_int_equal(read(f, write(f, "set.json", json, sizeof json - 1), 0, &data), TS_OK);
+    ts_fgraph *graph = ts_fgraph_new(f->arena, "pass");
+    ts_ftensor input = {.name = "x", .rank = 2, .dims = {1, 2}, .producer = TS_NONE};
+    ts_tensor_id in = ts_fgraph_add_tensor(graph, &input), out;
+    ts_fnode relu = {.name = "relu", .op = TS_FOP_RELU, .input_count = 1, .inputs = {in}};
+    TS_PUSH(f->arena, &graph->inputs, in);
+    assert_int_equal(ts_fgraph_add_node(graph, &relu, "y", NULL, &out, &f->diags), TS_OK);
+    TS_PUSH(f->arena, &graph->outputs, out);
+    assert_int_equal(ts_evaluate_float(f->arena, graph, &data, NULL, &score, &f->diags), TS_OK);
+    assert_true(score.has_classes && score.has_auc && score.has_error);
+    assert_true(fabs(score.top1 - 0.5) < 1e-9);
+    assert_int_equal(score.confusion[0], 1);
+    assert_int_equal(score.confusion[1], 1);
+    /* Differences 1 (label 1), -4 (0), 1 (0), -2 (1): of four pairs two are right and one is even. */
+    assert_true(fabs(score.auc - 2.5 / 4) < 1e-9);
+    assert_true(score.mean_square < 1e-12);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {TEST(raw_planes_become_channels_last),
+                                       TEST(idx_files_are_known_by_their_magic),
+                                       TEST(numpy_arrays_are_read_without_a_description),
+                                       TEST(cifar_batches_are_planes),
+                                       TEST(pictures_are_labelled_by_folder_or_table),
+                                       TEST(resizing_interpolates_and_crops_the_middle),
+                                       TEST(subsets_are_seeded_and_without_repetition),
+                                       TEST(wrong_descriptions_are_refused),
+                                       TEST(scores_are_counted)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
