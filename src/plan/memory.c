@@ -1,5 +1,7 @@
 /* What lives in L2 and what in L3, which layers are cut at the L3 border, when weights are fetched, and where
  * each buffer lies (DORY paper, sections 4.2.1 and 4.3, with costs instead of a fixed order of stages). */
+#include <string.h>
+
 #include "plan/planner.h"
 
 enum { LAYOUT_TRIES = 1500, LAYOUT_ROUNDS = 24, CHUNK_TRIES = 6, STEP_BYTES = 2048 };
@@ -510,6 +512,22 @@ static void lay_out_l2(ts_planner *p, uint64_t enough_bytes) {
     plan->l2_used_bytes = searched ? plan->l2_search_bytes : plan->l2_stack_bytes;
 }
 
+/* The present layout fits; takes a smaller one where the search finds it. */
+static void lay_out_least(ts_planner *p) {
+    ts_plan *plan = p->plan;
+    uint32_t count = plan->buffers.count;
+    uint64_t used = plan->l2_used_bytes, stack = plan->l2_stack_bytes, search = plan->l2_search_bytes;
+    ts_buffer *kept = TS_NEW_ARRAY(p->arena, ts_buffer, count);
+    memcpy(kept, plan->buffers.data, count * sizeof *kept);
+    lay_out_l2(p, 0);
+    if (plan->l2_used_bytes > used) {
+        memcpy(plan->buffers.data, kept, count * sizeof *kept);
+        plan->l2_used_bytes = used;
+        plan->l2_stack_bytes = stack;
+        plan->l2_search_bytes = search;
+    }
+}
+
 /* The L3 image: weights in the order of the layers, then the activations that live there. */
 static void lay_out_l3(ts_planner *p) {
     ts_plan *plan = p->plan;
@@ -652,7 +670,7 @@ bool ts__memory_plan(ts_planner *p, bool quick, ts_shortage *shortage) {
         fetch_and_lay_out(p, false);
     }
     if (!quick) {
-        lay_out_l2(p, 0);
+        lay_out_least(p);
     }
     lay_out_l3(p);
     measure_live(p->plan);
