@@ -229,7 +229,7 @@ static const char pulp_make[] =
     "ARCH = -march=rv32imc -misa-spec=2.2 -mabi=ilp32\n"
     "ALL_CFLAGS = -std=c99 $(ARCH) -ffreestanding -fno-tree-loop-distribute-patterns -mno-relax "
     "-fstack-usage \\\n"
-    "    $(CFLAGS) -DTS_CORES=$(CORES) -I. -Ihal/pulp\n"
+    "    $(CFLAGS) -DTS_CORES=$(CORES) -DTS_RQ_USED=$(RQ_USED) -I. -Ihal/pulp\n"
     "LINK = $(CC) $(ARCH) -nostdlib -T hal/pulp/link.ld -Wl,--gc-sections -Wl,-z,max-page-size=16 \\\n"
     "    -Wl,--no-warn-rwx-segments $(LINK_SIZES)\n"
     "LIBS = -lgcc\n";
@@ -239,6 +239,9 @@ static const char rules_make[] =
     "\n"
     "$(PROGRAM): $(OBJECTS)\n"
     "\t$(LINK) -o $@ $(OBJECTS) $(LIBS)\n"
+    "\n"
+    "# A layer's own code runs once a tile: small is what counts.\n"
+    "obj/layers/%: CFLAGS += -Os\n"
     "\n"
     "obj/%.o: %\n"
     "\t@mkdir -p $(@D)\n"
@@ -280,6 +283,20 @@ static const char *link_sizes(const program *p) {
                            stacks[cores_of(p) > 1 ? 1 : 0], p->target->fc_stack_bytes);
 }
 
+/* Requantisations that the kernels meet (device/kernels/xpulp/used.h). */
+static uint32_t rq_used(const program *p) {
+    uint32_t used = 0;
+    for (uint32_t n = 0; n < p->count; n++) {
+        const ts_plan *plan = p->networks[n].plan;
+        for (uint32_t i = 0; i < plan->layer_count; i++) {
+            const ts_layer *layer = &plan->layers[i];
+            bool full = layer->y.type == TS_U8 && layer->rq.low == 0 && layer->rq.high == 255;
+            used |= 1u << layer->rq.class_ | (full ? 0u : 0x80u);
+        }
+    }
+    return used;
+}
+
 static void list_sources(const program *p, ts_text *out, const char *between) {
     for (uint32_t i = 0; i < p->sources.count; i++) {
         ts_text_printf(out, "%s%s", between, p->sources.data[i]);
@@ -292,7 +309,8 @@ static void add_makefile(const program *p) {
     ts_text_printf(&out, "# Builds %s: make, or make CC=... CFLAGS=...\n", p->host ? "app" : "app.elf");
     ts_text_printf(&out, "PROGRAM = %s\n", p->host ? "app" : "app.elf");
     if (!p->host) {
-        ts_text_printf(&out, "CORES = %u\nLINK_SIZES = %s\n", cores_of(p), link_sizes(p));
+        ts_text_printf(&out, "CORES = %u\nRQ_USED = 0x%x\nLINK_SIZES = %s\n", cores_of(p), rq_used(p),
+                       link_sizes(p));
     }
     ts_text_add(&out, p->host ? host_make : pulp_make);
     ts_text_add(&out, "SOURCES =");
@@ -329,14 +347,14 @@ static void add_cmake(const program *p) {
         ts_text_printf(
             &out,
             "set(ARCH -march=rv32imc -misa-spec=2.2 -mabi=ilp32)\n"
-            "target_compile_definitions(app.elf PRIVATE TS_CORES=%u)\n"
+            "target_compile_definitions(app.elf PRIVATE TS_CORES=%u TS_RQ_USED=0x%x)\n"
             "target_compile_options(app.elf PRIVATE ${ARCH} -O2 -Wall -Wextra -ffreestanding\n"
             "    -fno-tree-loop-distribute-patterns -mno-relax\n"
             "    $<$<COMPILE_LANGUAGE:C>:-std=c99>)\n"
             "target_link_options(app.elf PRIVATE ${ARCH} -nostdlib -T ${CMAKE_SOURCE_DIR}/hal/pulp/link.ld\n"
             "    -Wl,--gc-sections -Wl,-z,max-page-size=16 -Wl,--no-warn-rwx-segments\n    %s)\n"
             "target_link_libraries(app.elf gcc)\n",
-            cores_of(p), link_sizes(p));
+            cores_of(p), rq_used(p), link_sizes(p));
         ts_text_add(&out, p->self_check ? "set_source_files_properties(data.S PROPERTIES COMPILE_OPTIONS "
                                           "\"-I${CMAKE_SOURCE_DIR}\")\n"
                                         : "");

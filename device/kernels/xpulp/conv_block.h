@@ -44,10 +44,8 @@ struct conv_routines {
     conv_routine *line[CONV_MODES], *window[CONV_MODES];
 };
 
-#define CONV_TABLE(prefix) \
-    { prefix##_u8, prefix##_bound, prefix##_s32c, prefix##_s32d, prefix##_raw }
 #define CONV_ROUTINES(prefix) \
-    { CONV_TABLE(prefix##_line), CONV_TABLE(prefix##_window) }
+    { XPULP_TABLE(prefix##_line), XPULP_TABLE(prefix##_window) }
 #define CONV_DECLARE_SHAPE(prefix) \
     conv_routine prefix##_u8, prefix##_bound, prefix##_s32c, prefix##_s32d, prefix##_raw
 #define CONV_DECLARE(prefix)           \

@@ -61,8 +61,8 @@
     dw_requant \requant, A0, A1, A2, A3
 .endm
 
-.macro routine requant
-    dw_enter dw_k3s1_\requant, DS_SAVED
+.macro routine requant, name
+    dw_enter \name\()_\requant, DS_SAVED
     dw_constants \requant
 .L\requant\()_channel:
     lw WP, DS_W(sp)
@@ -106,9 +106,7 @@
     dw_strip_step
 .L\requant\()_strip_end:
     dw_next \requant, .L\requant
-    dw_leave dw_k3s1_\requant, DS_SAVED
+    dw_leave \name\()_\requant, DS_SAVED
 .endm
 
-.irp requant, u8, bound, s32c, s32d, raw
-routine \requant
-.endr
+dw_routines dw_k3s1

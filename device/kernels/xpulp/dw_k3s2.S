@@ -96,7 +96,7 @@
     .endif
 .endm
 
-.macro routine name, pad, requant
+.macro routine requant, name, pad
     dw_enter \name\()_\requant, DS_SAVED
     dw_constants \requant
     li SEL, 0x00020001
@@ -144,7 +144,5 @@
     dw_leave \name\()_\requant, DS_SAVED
 .endm
 
-.irp requant, u8, bound, s32c, s32d, raw
-routine dw_k3s2, 0, \requant
-routine dw_k3s2p, 1, \requant
-.endr
+dw_routines dw_k3s2, 0
+dw_routines dw_k3s2p, 1

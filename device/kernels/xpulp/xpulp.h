@@ -6,6 +6,14 @@
 
 #include "kernels/kernels.h"
 #include "kernels/ref/ref.h"
+#include "kernels/xpulp/used.h"
+
+/* A table of a family's routines by requantisation, those left out that the program does not use. */
+#define XPULP_TABLE(prefix)                                                                        \
+    {                                                                                              \
+        XPULP_USES_U8 ? prefix##_u8 : 0, XPULP_USES_BOUND ? prefix##_bound : 0,                    \
+            XPULP_USES_S32C ? prefix##_s32c : 0, XPULP_USES_S32D ? prefix##_s32d : 0, prefix##_raw \
+    }
 
 /* As ref_requant(), for parameters packed for these kernels: k - 1 stands for k in S32 and S32C. */
 static inline int32_t xpulp_requant(const struct ts_rq_args *rq, const int32_t *params, int32_t acc) {
