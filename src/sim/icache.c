@@ -88,8 +88,8 @@ static uint32_t missing_line(const ts__core *core, const ts__slot *slot) {
 /* The way that makes room: a linear feedback register of eight bits, taps 8, 4, 3 and 2, walks through 255
  * states; its lowest bit is left out. */
 static uint32_t random_way(uint8_t *state, uint32_t ways) {
-    uint32_t odd = (uint32_t)__builtin_parity(*state & 0x8eu);
-    *state = (uint8_t)(*state << 1 | (odd ^ 1u));
+    uint32_t odd = (uint32_t)__builtin_parity((unsigned)*state & 0x8eu);
+    *state = (uint8_t)((unsigned)*state << 1 | (odd ^ 1u));
     return *state / 2u % ways;
 }
 
