@@ -405,6 +405,16 @@ bool ts__is_elw(const ts__core *core);
 bool ts__interrupt_pending(const ts_sim *sim, const ts__core *core);
 bool ts__csr(ts_sim *sim, ts__core *core, const ts__slot *slot, uint64_t t, uint64_t retired);
 
+/* energy.c: what was done, and what it costs at an operating point of the target. */
+typedef struct ts__activity {
+    double cycles;                         /* elapsed, cluster */
+    double active_cycles, waiting_cycles;  /* of all cores together */
+    double mul, dot, div, memory, control; /* instructions */
+    double l1_bytes, l2_bytes, l3_bytes, dma_bytes;
+    double refills; /* cache lines */
+} ts__activity;
+ts_sim_energy ts__energy(const ts_target *target, uint32_t point, const ts__activity *done);
+
 /* fault.c */
 void ts__fault(ts_sim *sim, ts__core *core, uint32_t address, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
