@@ -166,6 +166,10 @@ static void fit_nemo(ts_arena *arena, const line *lines, uint32_t channels, bool
         kappa[c] = llround(lines[c].slope / unit);
         lambda[c] = llroundf((float)(lines[c].offset * (double)r->d / (double)r->m));
     }
+    if (channels == 1 && lambda[0] == 0 && kappa[0] > 0) {
+        r->m *= kappa[0]; /* a factor alone is m, as the importer reads it */
+        kappa[0] = 1;
+    }
     r->kappa = kappa;
     r->lambda = lambda;
 }
