@@ -43,6 +43,10 @@ static k_layout conv_k(const ts_layer *layer) {
     uint32_t size = element_bytes(layer), row = layer->x.c * size;
     bool odd_rows = w->kernel_h * w->kernel_w > 1 && row % 4 != 0;
     bool strung = w->kernel_h == 1 && w->dilation_w > 1;
+    if (layer->kind == TS_LAYER_LINEAR) {
+        uint32_t linear_words = (uint32_t)div_up((uint64_t)row, 4);
+        return (k_layout){true, 1, layer->x.c, linear_words < 2 ? 2 : linear_words};
+    }
     k_layout k = {.dense = odd_rows || (w->kernel_h > 1 && w->dilation_w > 1)};
     if (k.dense) {
         k.segments = 1;
@@ -237,6 +241,22 @@ static double dw_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cor
     return 350 + 1.04 * best;
 }
 
+static bool serves_linear(const ts_layer *layer, ts_type x_type) {
+    return layer->kind == TS_LAYER_LINEAR && layer->x.type == x_type && is_narrow(layer->weights->type) &&
+           ts_type_bits(layer->y.type) >= 8 && folds_zero(layer);
+}
+
+static bool serves_linear_u8(const ts_layer *layer) { return serves_linear(layer, TS_U8); }
+
+static bool serves_linear_s8(const ts_layer *layer) { return serves_linear(layer, TS_S8); }
+
+static double linear_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double groups = ceil((double)div_up(tile->y_c, CHANNELS) / cores), pairs = floor(groups / 2);
+    double words = conv_k(layer).words, each = layer->rq.class_ == TS_RQC_NONE ? 15 : 40;
+    return 200 +
+           1.05 * (pairs * (17 * words + 60) + (groups - 2 * pairs) * (9 * words + 45) + groups * 4 * each);
+}
+
 const ts_kernel ts__kernels_xpulp[] = {
     {.name = "conv_xpulp_u8s8_4x4_padded",
      .isa = "xpulp",
@@ -266,5 +286,23 @@ const ts_kernel ts__kernels_xpulp[] = {
      .pack = dw_pack,
      .scratch_bytes = dw_scratch_bytes,
      .cycles = dw_cycles},
+    {.name = "linear_xpulp_u8s8",
+     .isa = "xpulp",
+     .sources = "xpulp/linear_xpulp.c xpulp/linear_dot.S",
+     .c_granule = CHANNELS,
+     .serves = serves_linear_u8,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = linear_cycles},
+    {.name = "linear_xpulp_s8s8",
+     .isa = "xpulp",
+     .sources = "xpulp/linear_xpulp.c xpulp/linear_dot.S",
+     .c_granule = CHANNELS,
+     .serves = serves_linear_s8,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = linear_cycles},
 };
 const uint32_t ts__kernels_xpulp_count = sizeof ts__kernels_xpulp / sizeof *ts__kernels_xpulp;

@@ -39,6 +39,8 @@ static const bench benches[] = {
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 64, 32, 1, 32, 5, 2, 2, TS_RQC_S32, 64.0 / 24},
 #define DW(h, w, c, s) \
     { "dwconv_xpulp_u8s8_k3", TS_LAYER_DWCONV, h, w, c, c, 3, s, 1, TS_RQC_S32, 36.0 / (s == 1 ? 35 : 55) }
+    {"linear_xpulp_u8s8", TS_LAYER_LINEAR, 1, 1, 512, 64, 1, 1, 0, TS_RQC_NONE, 32.0 / 17},
+    {"linear_xpulp_u8s8", TS_LAYER_LINEAR, 1, 1, 256, 128, 1, 1, 0, TS_RQC_NONE, 32.0 / 17},
     DW(16, 16, 32, 1),
     DW(8, 8, 128, 1),
     DW(4, 8, 128, 1),
