@@ -5,7 +5,10 @@
 
 #include "sim/machine.h"
 
-enum { L1_BANKS = 2 }; /* by the lowest bit of the line; each has a replacement register of its own */
+enum {
+    BUS_BYTES = 8,
+    L1_BANKS = 2
+}; /* by the lowest bit of the line; each has a replacement register of its own */
 
 static uint32_t region_lines(const ts__region *region) { return region->size / TS__LINE_BYTES + 1u; }
 
@@ -150,8 +153,9 @@ uint32_t ts__icache_miss(ts_sim *sim, ts__core *core, const ts__slot *slot) {
     sim->traffic.icache_refills++;
     uint32_t next = cache->fill_next++ % 16u;
     cache->fill_line[next] = tag;
-    cache->fill_at[next] = sim->now + cache->shape->l1_miss_cycles;
-    return cache->shape->l1_miss_cycles;
+    uint32_t wait = cache == &sim->cluster_cache ? ts__l2_bus(sim, TS__LINE_BYTES / BUS_BYTES) : 0u;
+    cache->fill_at[next] = sim->now + wait + cache->shape->l1_miss_cycles;
+    return wait + cache->shape->l1_miss_cycles;
 }
 
 void ts__icache_filled(ts_sim *sim, ts__core *core, const ts__slot *slot) {

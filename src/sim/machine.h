@@ -288,6 +288,9 @@ struct ts_sim {
     uint8_t bank[TS__UNITS];     /* of the access that a core is parked at, or TS__NO_BANK */
     uint64_t bank_at[TS__BANKS]; /* last cycle in which it granted */
     uint32_t bank_mask;
+    uint32_t l2_ports;   /* accesses a cycle of the cluster's cores and caches, 0: any number */
+    uint64_t l2_free_at; /* cycle in which the bus to L2 takes the next one */
+    uint32_t l2_taken;   /* accesses in that cycle already */
     uint32_t l1_base, l1_size, l2_base, l2_size;
     uint8_t *l1, *l2;
     uint8_t *low_l1; /* what cluster cores see at 0 */
@@ -360,6 +363,8 @@ uint32_t ts__next_round(ts_sim *sim);
  * TS__PARK_ASLEEP where the core has to sleep. A load leaves its word in core->slow_word. */
 uint32_t ts__slow_access(ts_sim *sim, ts__core *core);
 void ts__flush(ts_sim *sim);
+/* Takes the cluster's bus to L2 for `beats` accesses; the cycles that they wait for it. */
+uint32_t ts__l2_bus(ts_sim *sim, uint32_t beats);
 uint8_t *ts__host(const ts_sim *sim, uint32_t address, uint32_t bytes);
 void ts__stored(ts_sim *sim, const uint8_t *host, uint32_t bytes);
 

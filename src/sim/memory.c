@@ -235,6 +235,21 @@ static uint32_t l1_access(ts_sim *sim, ts__core *core, uint32_t offset) {
     return (core->unit == TS__FC ? sim->target->latencies.fc_l1 : 0u) + (crosses ? 1u : 0u);
 }
 
+uint32_t ts__l2_bus(ts_sim *sim, uint32_t beats) {
+    if (sim->l2_ports == 0u) {
+        return 0;
+    }
+    if (sim->l2_free_at < sim->now) {
+        sim->l2_free_at = sim->now;
+        sim->l2_taken = 0;
+    }
+    uint32_t wait = (uint32_t)(sim->l2_free_at - sim->now);
+    sim->l2_taken += beats;
+    sim->l2_free_at += sim->l2_taken / sim->l2_ports;
+    sim->l2_taken %= sim->l2_ports;
+    return wait;
+}
+
 static uint32_t l2_access(ts_sim *sim, ts__core *core, uint32_t offset) {
     if (offset > sim->l2_size - core->size) {
         ts__fault(sim, core, core->address, "access beyond the end of L2");
@@ -243,10 +258,10 @@ static uint32_t l2_access(ts_sim *sim, ts__core *core, uint32_t offset) {
     move(sim, core, sim->l2 + offset);
     uint64_t *bytes = core->store != 0u ? core->write_bytes : core->read_bytes;
     bytes[1] += core->size;
-    uint32_t latency =
-        core->unit == TS__FC ? sim->target->latencies.fc_l2 : sim->target->latencies.cluster_l2;
-    bool crosses = (offset & 3u) + core->size > 4u;
-    return crosses ? 2u * latency + 1u : latency;
+    bool crosses = (offset & 3u) + core->size > 4u, fc = core->unit == TS__FC;
+    uint32_t latency = fc ? sim->target->latencies.fc_l2 : sim->target->latencies.cluster_l2;
+    uint32_t wait = fc ? 0u : ts__l2_bus(sim, crosses ? 2u : 1u);
+    return wait + (crosses ? 2u * latency + 1u : latency);
 }
 
 /* Reads the old word and sets all its bits. */

@@ -95,6 +95,7 @@ static ts_status platform_machine(ts_sim *sim, ts_diags *diags) {
     sim->l1 = fresh_memory(sim, sim->l1_size);
     sim->l2 = fresh_memory(sim, sim->l2_size);
     sim->bank_mask = l1->banks - 1u;
+    sim->l2_ports = l2->ports;
     uint64_t common = greatest_divisor(target->cluster_hz, target->fc_hz);
     sim->clock_num = target->cluster_hz / common;
     sim->clock_den = target->fc_hz / common;

@@ -38,7 +38,7 @@ static const field memory_fields[] = {
     FIELD(ts_memory, base, U64, true, 0, 4294967295.0),
     FIELD(ts_memory, size_bytes, U64, true, 1024, 1073741824.0),
     FIELD(ts_memory, banks, U32, false, 1, 64),
-    FIELD(ts_memory, ports, U32, false, 1, 4),
+    FIELD(ts_memory, ports, U32, false, 0, 4),
     FIELD(ts_memory, bank_width_bytes, U32, false, 4, 16),
     FIELD(ts_memory, chip_select, U32, false, 0, 1),
     FIELD(ts_memory, read_bytes_per_cycle, F64, false, 0.001, 1024),

@@ -24,7 +24,7 @@ typedef struct ts_memory {
     uint64_t base;    /* address of its first byte: for cores, or on the L3 bus */
     uint64_t size_bytes;
     uint32_t banks; /* word-interleaved; 1 where nothing is said */
-    uint32_t ports; /* accesses a cycle and bank */
+    uint32_t ports; /* accesses a cycle: of a bank of L1; of all cluster cores to L2, 0: any number */
     uint32_t bank_width_bytes;
     uint32_t chip_select; /* of a memory on the L3 bus */
     /* Bulk transfers between this memory and the next inner level (the innermost has none: 0).
