@@ -397,7 +397,7 @@ static void choose_loads(ts_planner *p) {
         bus_free = first + (p->start_cycles[at] > bus_free ? p->start_cycles[at] : bus_free);
         double ready = bus_free > now ? bus_free : now;
         bus_free = all > first ? ready + (all - first) : bus_free;
-        double end = ready + lp->modelled_cycles - lp->l3_wait_cycles;
+        double end = ready + lp->work_cycles;
         now = bus_free > end && all > first ? bus_free : end;
     }
 }

@@ -97,7 +97,7 @@ typedef struct ts_layer_plan {
     uint64_t l2_live_bytes;               /* of L2 that is alive while this layer runs */
     double modelled_cycles, bound_cycles; /* bound: max of compute at the ceiling and of each bus's bytes */
     double compute_cycles;                /* of modelled_cycles: kernels */
-    double pass_cycles;                   /* one full pass */
+    double work_cycles;                   /* of modelled_cycles: all but waiting for L3 */
     double l3_wait_cycles;                /* of modelled_cycles: waiting for L3 */
     uint64_t dma_in_bytes, dma_out_bytes, l3_read_bytes, l3_write_bytes;
 } ts_layer_plan;

@@ -98,7 +98,7 @@ static uint32_t rows_of(const ts_layer_plan *lp, uint32_t stripe) {
 static double run_passes(bus *b, passes *s, ts_layer_plan *lp, double now) {
     uint32_t total = lp->l3.chunks * lp->l3.stripes;
     uint32_t inner = lp->l3.chunks_outer ? lp->l3.stripes : lp->l3.chunks;
-    double rows_all = lp->l3.stripe_h, channels_all = lp->l3.chunk_c;
+    double rows_all = lp->layer->y.h, channels_all = lp->layer->y.c;
     for (uint32_t i = 0; i < total; i++) {
         uint32_t stripe = lp->l3.chunks_outer ? i % inner : i / inner;
         uint32_t chunk = lp->l3.chunks_outer ? i / inner : i % inner;
@@ -108,7 +108,7 @@ static double run_passes(bus *b, passes *s, ts_layer_plan *lp, double now) {
         now = lp->l3.y_in_l3 ? later(now, s->y_ready[stripe % 2]) : now;
         uint32_t c = lp->layer->y.c - chunk * lp->l3.chunk_c;
         c = c < lp->l3.chunk_c ? c : lp->l3.chunk_c;
-        double cycles = lp->pass_cycles * (rows_of(lp, stripe) / rows_all) * (c / channels_all);
+        double cycles = lp->work_cycles * (rows_of(lp, stripe) / rows_all) * (c / channels_all);
         now += cycles;
         s->busy_cycles += cycles;
         bool chunk_done = lp->l3.chunks > 1 && (!lp->l3.chunks_outer || stripe + 1 == lp->l3.stripes);

@@ -5,9 +5,9 @@
 enum { AXIS_CLASSES = 4 };
 
 /* Software costs of a tile step, in cycles of core 0, fitted to the simulator (docs/cost-model.md). */
-static const double STEP_CYCLES = 90;     /* loop, arguments, two barriers */
-static const double TRANSFER_CYCLES = 24; /* to start one transfer and wait for it */
-static const double PASS_CYCLES = 200;    /* entering and leaving a layer */
+static const double STEP_CYCLES = 160;    /* loop, arguments, barrier */
+static const double TRANSFER_CYCLES = 30; /* to start one transfer and wait for it */
+static const double PASS_CYCLES = 300;    /* entering and leaving a pass */
 
 /* Tiles along one axis that are alike: `count` of them with y outputs from x inputs inside the tensor. */
 typedef struct axis_class {
