@@ -85,11 +85,16 @@ static inline enum conv_mode conv_mode_of(const struct ts_conv_tile *t) {
                                               : CONV_RAW;
 }
 
+/* n / stride, without a division for the strides that occur. */
+static inline uint32_t conv_over(uint32_t n, uint32_t stride) {
+    return stride == 1 ? n : stride == 2 ? n >> 1 : n / stride;
+}
+
 /* Outputs along one axis whose window lies inside [0, in): [*begin, *end). */
 static inline void conv_inner(uint32_t in, uint32_t out, uint32_t span, uint32_t stride, uint32_t pad,
                               uint32_t *begin, uint32_t *end) {
-    uint32_t first = pad == 0 ? 0 : (pad + stride - 1u) / stride;
-    uint32_t after = in + pad < span ? 0 : (in + pad - span) / stride + 1u;
+    uint32_t first = conv_over(pad + stride - 1u, stride);
+    uint32_t after = in + pad < span ? 0 : conv_over(in + pad - span, stride) + 1u;
     *begin = first < out ? first : out;
     *end = after < *begin ? *begin : after < out ? after : out;
 }
@@ -182,43 +187,111 @@ static inline void conv_gather(const struct conv_run *run, uint8_t *to, uint32_t
     }
 }
 
+/* Rows of a window that lies inside x. Short rows take three words, whatever their length. */
+static inline void conv_copy_rows(uint8_t *to, const uint8_t *x, uint32_t rows, uint32_t bytes,
+                                  uint32_t to_step, uint32_t x_step) {
+    for (; rows > 0; rows--, to += to_step, x += x_step) {
+        if (bytes <= 12u) {
+            uint32_t a = xpulp_load(x), b = xpulp_load(x + 4), c = xpulp_load(x + 8);
+            xpulp_store(to, a);
+            xpulp_store(to + 4, b);
+            xpulp_store(to + 8, c);
+        } else {
+            xpulp_copy(to, x, bytes);
+        }
+    }
+}
+
 /* An output position; inner ones come first, row by row, then the others. */
 struct conv_place {
     uint32_t y, x;
 };
 
 static inline struct conv_place conv_place_inner(const struct conv_run *run, uint32_t index) {
-    uint32_t width = run->right - run->left;
-    return (struct conv_place){run->top + index / width, run->left + index % width};
+    uint32_t width = run->right - run->left, row = index / width;
+    return (struct conv_place){run->top + row, run->left + index - row * width};
 }
 
 static inline struct conv_place conv_place_outer(const struct conv_run *run, uint32_t index) {
     uint32_t width = run->t->y_w, sides = width - (run->right - run->left);
     uint32_t above = run->top * width, beside = sides * (run->bottom - run->top);
-    if (index < above) {
-        return (struct conv_place){index / width, index % width};
-    }
-    index -= above;
-    if (index < beside) {
-        uint32_t column = index % sides;
-        return (struct conv_place){run->top + index / sides,
+    if (index >= above && index < above + beside) {
+        uint32_t row = (index - above) / sides, column = index - above - row * sides;
+        return (struct conv_place){run->top + row,
                                    column < run->left ? column : column + (run->right - run->left)};
     }
-    index -= beside;
-    return (struct conv_place){run->bottom + index / width, index % width};
+    uint32_t first = index < above ? 0 : run->bottom, rest = index < above ? index : index - above - beside;
+    return (struct conv_place){first + rest / width, rest % width};
+}
+
+/* The place behind this one. */
+static inline void conv_step_inner(const struct conv_run *run, struct conv_place *place) {
+    if (++place->x == run->right) {
+        place->x = run->left;
+        place->y++;
+    }
+}
+
+static inline void conv_step_outer(const struct conv_run *run, struct conv_place *place) {
+    bool beside = place->y >= run->top && place->y < run->bottom;
+    if (++place->x == run->left && beside) {
+        place->x = run->right;
+    }
+    if (place->x == run->t->y_w) {
+        place->y++;
+        beside = place->y >= run->top && place->y < run->bottom;
+        place->x = beside && run->left == 0 ? run->right : 0;
+        if (place->x == run->t->y_w) {
+            *place = (struct conv_place){run->bottom, 0};
+        }
+    }
 }
 
 static inline uint8_t *conv_y(const struct conv_run *run, struct conv_place place) {
     return (uint8_t *)run->t->y + place.y * run->t->y_row_bytes + place.x * run->t->y_pixel_bytes;
 }
 
-/* Points the block at pixels [first, first + count), count 1 .. 4, of the inner or the outer places; pixels
- * beyond count repeat pixel 0. */
-static inline void conv_aim(struct conv_run *run, uint32_t first, uint32_t count, bool outer) {
+/* Gathers four windows side by side that lie inside x, and moves `place` behind them; false where they do
+ * not. */
+static inline bool conv_gather_four(struct conv_run *run, struct conv_place *place) {
+    const struct ts_conv_tile *t = run->t;
+    int32_t row = (int32_t)(place->y * t->stride_h) - t->pad_top;
+    int32_t column = (int32_t)(place->x * t->stride_w) - t->pad_left;
+    int32_t reach = column + (int32_t)((CONV_PIXELS - 1u) * t->stride_w) + t->k_w;
+    if (!run->dense || t->dilation_w > 1 || place->x + CONV_PIXELS > t->y_w || row < 0 || column < 0 ||
+        reach > t->x_w || row + (t->k_h - 1) * t->dilation_h >= t->x_h) {
+        return false;
+    }
+    const uint8_t *x =
+        (const uint8_t *)t->x + (uint32_t)row * t->x_row_bytes + (uint32_t)column * run->pixel_bytes;
+    uint32_t k_bytes = run->words * 4u, bytes = t->k_w * run->pixel_bytes, rows = t->k_h;
+    uint32_t x_step = t->dilation_h * t->x_row_bytes, pixel_step = t->stride_w * run->pixel_bytes;
+    for (uint8_t *to = run->patch; to != run->patch + CONV_PIXELS * k_bytes; to += k_bytes, x += pixel_step) {
+        conv_copy_rows(to, x, rows, bytes, bytes, x_step);
+    }
+    struct conv_block *block = &run->block;
+    block->x = run->patch;
+    block->y = conv_y(run, *place);
+    for (uint32_t p = 1; p < CONV_PIXELS; p++) {
+        block->d[p - 1] = (int32_t)(p * k_bytes);
+        block->e[p - 1] = (int32_t)(p * t->y_pixel_bytes);
+    }
+    place->x += CONV_PIXELS;
+    if (place->x == t->y_w) {
+        *place = (struct conv_place){place->y + 1u, 0};
+    }
+    return true;
+}
+
+/* Points the block at `count` pixels, 1 .. 4, from `place` on, of the inner or the outer places, and moves
+ * `place` behind them; pixels beyond count repeat pixel 0. */
+static inline void conv_aim(struct conv_run *run, struct conv_place *place, uint32_t count, bool outer) {
     const struct ts_conv_tile *t = run->t;
     struct conv_block *block = &run->block;
     uint32_t k_bytes = run->words * run->segments * 4u;
-    struct conv_place place = outer ? conv_place_outer(run, first) : conv_place_inner(run, first);
+    if (outer && count == CONV_PIXELS && conv_gather_four(run, place)) {
+        return;
+    }
     for (uint32_t p = 0; p < CONV_PIXELS; p++) {
         const uint8_t *x = run->patch + p * k_bytes;
         if (p >= count) {
@@ -226,17 +299,12 @@ static inline void conv_aim(struct conv_run *run, uint32_t first, uint32_t count
             continue;
         }
         if (outer) {
-            place = conv_place_outer(run, first + p);
-            conv_gather(run, run->patch + p * k_bytes, place.y, place.x);
+            conv_gather(run, run->patch + p * k_bytes, place->y, place->x);
         } else {
-            if (place.x == run->right) {
-                place.x = run->left;
-                place.y++;
-            }
-            x = (const uint8_t *)t->x + (place.y * t->stride_h - t->pad_top) * t->x_row_bytes +
-                (place.x * t->stride_w - t->pad_left) * run->pixel_bytes;
+            x = (const uint8_t *)t->x + (place->y * t->stride_h - t->pad_top) * t->x_row_bytes +
+                (place->x * t->stride_w - t->pad_left) * run->pixel_bytes;
         }
-        uint8_t *y = conv_y(run, place);
+        uint8_t *y = conv_y(run, *place);
         if (p == 0) {
             block->x = x;
             block->y = y;
@@ -244,7 +312,11 @@ static inline void conv_aim(struct conv_run *run, uint32_t first, uint32_t count
             block->d[p - 1] = (int32_t)(x - block->x);
             block->e[p - 1] = (int32_t)(y - block->y);
         }
-        place.x++;
+        if (outer) {
+            conv_step_outer(run, place);
+        } else {
+            conv_step_inner(run, place);
+        }
     }
 }
 
@@ -339,53 +411,89 @@ static inline void conv_groups(struct conv_run *run, conv_routine *routine, uint
 /* Items [begin, end) of the inner (or outer) pixels: item i is group i % groups of block i / groups. */
 static inline void conv_items(struct conv_run *run, uint32_t begin, uint32_t end, uint32_t pixels,
                               bool outer) {
-    uint32_t block = begin / run->groups, group = begin % run->groups;
+    uint32_t block = begin / run->groups, group = begin - block * run->groups;
+    conv_routine *routine = run->segments == 1 ? run->line[run->mode] : run->window[run->mode];
+    struct conv_place place =
+        outer ? conv_place_outer(run, block * CONV_PIXELS) : conv_place_inner(run, block * CONV_PIXELS);
     int32_t step = run->block.segment_step;
-    bool one = run->segments == 1;
-    conv_routine *routine = one ? run->line[run->mode] : run->window[run->mode];
     run->block.segment_step = outer ? 0 : step;
     for (uint32_t left = end - begin; left > 0; block++, group = 0) {
         uint32_t groups = run->groups - group < left ? run->groups - group : left;
         uint32_t count = pixels - block * CONV_PIXELS;
         count = count < CONV_PIXELS ? count : CONV_PIXELS;
-        conv_aim(run, block * CONV_PIXELS, count, outer);
+        conv_aim(run, &place, count, outer);
         conv_groups(run, routine, group, group + groups, count);
         left -= groups;
     }
     run->block.segment_step = step;
 }
 
-/* Pointwise over pixels that follow each other at one distance in x and in y: whole blocks in one call. */
+/* Pixels that follow each other at one distance in x and in y: whole blocks in one call. */
 static inline bool conv_is_line(const struct conv_run *run) {
     const struct ts_conv_tile *t = run->t;
-    return run->mode != CONV_RAW && run->inner == (uint32_t)t->y_h * t->y_w && run->segments == 1 &&
-           t->y_c % CONV_CHANNELS == 0 && t->k_h == 1 &&
+    return run->mode != CONV_RAW && run->segments == 1 && t->y_c % CONV_CHANNELS == 0 && t->k_h == 1 &&
+           run->inner == (uint32_t)t->y_h * t->y_w &&
            (t->y_h == 1 || (t->y_row_bytes == t->y_w * t->y_pixel_bytes && t->stride_h == 1 &&
                             t->x_row_bytes == t->y_w * t->stride_w * run->pixel_bytes));
 }
 
-static inline void conv_line(struct conv_run *run, uint32_t begin, uint32_t end) {
-    uint32_t first = (begin + run->groups - 1u) / run->groups, last = end / run->groups;
-    uint32_t whole = run->inner / CONV_PIXELS;
-    last = last < whole ? last : whole;
-    if (first >= last) {
-        conv_items(run, begin, end, run->inner, false);
-        return;
-    }
-    conv_items(run, begin, first * run->groups, run->inner, false);
-    conv_aim(run, first * CONV_PIXELS, CONV_PIXELS, false);
+/* Groups [group, group + groups) of `blocks` blocks from `index` on. */
+static inline void conv_line_part(struct conv_run *run, uint32_t index, uint32_t blocks, uint32_t group,
+                                  uint32_t groups) {
+    const struct ts_conv_tile *t = run->t;
     struct conv_block *block = &run->block;
-    block->blocks = last - first;
-    block->groups = run->groups;
-    block->w = (const uint8_t *)run->t->w;
-    block->x_step = CONV_PIXELS * block->d[0];
-    block->y_step = CONV_PIXELS * block->e[0];
+    uint32_t pixel = index * CONV_PIXELS, left = run->inner - pixel;
+    uint32_t x_step = t->stride_w * run->pixel_bytes;
+    for (uint32_t p = 1; p < CONV_PIXELS; p++) {
+        block->d[p - 1] = p < left ? (int32_t)(p * x_step) : 0;
+        block->e[p - 1] = p < left ? (int32_t)(p * t->y_pixel_bytes) : 0;
+    }
+    block->x = (const uint8_t *)t->x + pixel * x_step;
+    block->y = (uint8_t *)t->y + pixel * t->y_pixel_bytes + group * CONV_CHANNELS;
+    block->w = (const uint8_t *)t->w + group * run->group_bytes;
+    block->x_step = (int32_t)(CONV_PIXELS * x_step);
+    block->y_step = (int32_t)(CONV_PIXELS * t->y_pixel_bytes);
+    block->groups = groups;
+    block->blocks = blocks;
     run->line[run->mode](block);
-    block->x_step = block->y_step = 0;
-    conv_items(run, last * run->groups, end, run->inner, false);
 }
 
-/* The whole of a tile: this core's share. */
+static inline void conv_line(struct conv_run *run, uint32_t begin, uint32_t end) {
+    uint32_t index = begin / run->groups, group = begin - index * run->groups;
+    uint32_t last = end / run->groups, whole = run->inner / CONV_PIXELS;
+    last = last < whole ? last : whole;
+    if (group != 0) {
+        uint32_t groups = run->groups - group < end - begin ? run->groups - group : end - begin;
+        conv_line_part(run, index++, 1, group, groups);
+        begin += groups;
+    }
+    if (index < last) {
+        conv_line_part(run, index, last - index, 0, run->groups);
+        begin = last * run->groups;
+        index = last;
+    }
+    if (begin < end) {
+        conv_line_part(run, index, 1, 0, end - begin);
+    }
+}
+
+static inline void conv_setup(struct conv_run *run) {
+    const struct ts_rq_args *rq = &run->t->rq;
+    struct conv_block *block = &run->block;
+    block->words = run->words;
+    block->words_first = run->words - 1u;
+    block->segments = run->segments;
+    block->x_step = block->y_step = 0;
+    block->shift = rq->shift;
+    block->low = rq->low;
+    block->high = rq->high;
+    block->acc_low = rq->acc_low;
+    block->acc_high = rq->acc_high;
+    block->split = rq->split;
+}
+
+/* The whole of a tile: this core's share. Gathered windows cost more, so they are shared by themselves, from
+ * the last core on. */
 static inline void conv_blocks(const struct ts_conv_tile *t, uint32_t element_shift,
                                const struct conv_routines *routines) {
     struct conv_run run;
@@ -395,34 +503,26 @@ static inline void conv_blocks(const struct ts_conv_tile *t, uint32_t element_sh
     run.mode = conv_mode_of(t);
     run.element_shift = element_shift;
     conv_geometry(&run);
-    uint32_t k_bytes = run.words * run.segments * 4u;
-    run.patch = (uint8_t *)t->scratch + ts_core() * conv_scratch_core_bytes(k_bytes);
-    run.block.words = run.words;
-    run.block.words_first = run.words - 1u;
-    run.block.segments = run.segments;
-    run.block.x_step = run.block.y_step = 0;
-    run.block.shift = t->rq.shift;
-    run.block.low = t->rq.low;
-    run.block.high = t->rq.high;
-    run.block.acc_low = t->rq.acc_low;
-    run.block.acc_high = t->rq.acc_high;
-    run.block.split = t->rq.split;
+    conv_setup(&run);
     uint32_t outer = (uint32_t)t->y_h * t->y_w - run.inner;
-    uint32_t inner_items = (run.inner + CONV_PIXELS - 1u) / CONV_PIXELS * run.groups;
-    uint32_t outer_items = (outer + CONV_PIXELS - 1u) / CONV_PIXELS * run.groups;
-    struct ref_share share = ref_share(inner_items + outer_items);
     xpulp_stagger();
-    uint32_t middle = share.end < inner_items ? share.end : inner_items;
-    if (share.begin < middle) {
-        if (conv_is_line(&run)) {
-            conv_line(&run, share.begin, middle);
-        } else {
-            conv_items(&run, share.begin, middle, run.inner, false);
+    if (run.inner > 0) {
+        struct ref_share share = ref_share((run.inner + CONV_PIXELS - 1u) / CONV_PIXELS * run.groups);
+        if (share.begin < share.end && conv_is_line(&run)) {
+            conv_line(&run, share.begin, share.end);
+        } else if (share.begin < share.end) {
+            conv_items(&run, share.begin, share.end, run.inner, false);
         }
     }
-    if (share.end > inner_items) {
-        uint32_t begin = share.begin > inner_items ? share.begin - inner_items : 0;
-        conv_items(&run, begin, share.end - inner_items, outer, true);
+    if (outer > 0) {
+        uint32_t k_bytes = run.words * run.segments * 4u,
+                 items = (outer + CONV_PIXELS - 1u) / CONV_PIXELS * run.groups;
+        struct ref_share mirror = ref_share(items), share = {items - mirror.end, items - mirror.begin};
+        run.block.x_step = run.block.y_step = 0;
+        run.patch = (uint8_t *)t->scratch + ts_core() * conv_scratch_core_bytes(k_bytes);
+        if (share.begin < share.end) {
+            conv_items(&run, share.begin, share.end, outer, true);
+        }
     }
 }
 

@@ -36,10 +36,12 @@ static inline void xpulp_stagger(void) {
 static inline uint32_t xpulp_load(const uint8_t *from) { return *(const uint32_t *)(const void *)from; }
 static inline void xpulp_store(uint8_t *to, uint32_t value) { *(uint32_t *)(void *)to = value; }
 
-/* Both write whole words: up to 3 bytes behind the end are spoilt. */
+/* Both write whole words: up to 7 bytes behind the end are spoilt. */
 static inline uint8_t *xpulp_copy(uint8_t *to, const uint8_t *from, uint32_t bytes) {
-    for (uint32_t i = 0; i < bytes; i += 4) {
-        xpulp_store(to + i, xpulp_load(from + i));
+    for (uint32_t i = 0; i < bytes; i += 8) {
+        uint32_t a = xpulp_load(from + i), b = xpulp_load(from + i + 4);
+        xpulp_store(to + i, a);
+        xpulp_store(to + i + 4, b);
     }
     return to + bytes;
 }
