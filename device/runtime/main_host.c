@@ -50,9 +50,13 @@ static void read_file(const char *path, uint8_t *to, uint32_t bytes) {
 
 struct job {
     const struct ts_network *network;
-    uint8_t *l1, *l2;
+    uint8_t *l1, *l2, *l3;
     FILE *out;
 };
+
+static uint8_t *address(const struct job *job, const struct ts_place *place) {
+    return (place->in_l3 ? job->l3 : job->l2) + place->offset;
+}
 
 static void run_network(void *argument) {
     const struct job *job = argument;
@@ -64,7 +68,7 @@ static void run_network(void *argument) {
             if (ts_host_dma_pending() != 0) {
                 fail("left transfers that nobody waits for", layer->name);
             }
-            if (fwrite(job->l2 + layer->output.offset, 1, layer->output.bytes, job->out) !=
+            if (fwrite(address(job, &layer->output), 1, layer->output.bytes, job->out) !=
                 layer->output.bytes) {
                 fail("its output cannot be written", layer->name);
             }
@@ -75,12 +79,11 @@ static void run_network(void *argument) {
 
 static void run_files(const struct ts_network *network, uint32_t cores, char **files) {
     struct job job = {network, new_memory(network->l1_bytes), new_memory(network->l2_bytes),
-                      fopen(files[2], "wb")};
-    uint8_t *l3 = new_memory(network->l3_bytes);
+                      new_memory(network->l3_bytes), fopen(files[2], "wb")};
     if (job.out == NULL) {
         fail("cannot be written", files[2]);
     }
-    read_file(files[0], l3, network->l3_bytes);
+    read_file(files[0], job.l3, network->image_bytes);
     uint32_t input_bytes = 0;
     for (uint32_t i = 0; i < network->input_count; i++) {
         input_bytes += network->inputs[i].bytes;
@@ -88,10 +91,10 @@ static void run_files(const struct ts_network *network, uint32_t cores, char **f
     uint8_t *input = new_memory(input_bytes), *from = input;
     read_file(files[1], input, input_bytes);
     for (uint32_t i = 0; i < network->input_count; i++) {
-        memcpy(job.l2 + network->inputs[i].offset, from, network->inputs[i].bytes);
+        memcpy(address(&job, &network->inputs[i]), from, network->inputs[i].bytes);
         from += network->inputs[i].bytes;
     }
-    ts_host_memory(job.l1, network->l1_bytes, job.l2, network->l2_bytes, l3, network->l3_bytes);
+    ts_host_memory(job.l1, network->l1_bytes, job.l2, network->l2_bytes, job.l3, network->l3_bytes);
     if (ts_host_team(cores, run_network, &job) != 0) {
         fail("cannot start the threads", network->name);
     }
@@ -102,7 +105,7 @@ static void run_files(const struct ts_network *network, uint32_t cores, char **f
         fail("cannot be written", files[2]);
     }
     end_memory(input, input_bytes, network->name);
-    end_memory(l3, network->l3_bytes, network->name);
+    end_memory(job.l3, network->l3_bytes, network->name);
     end_memory(job.l1, network->l1_bytes, network->name);
     end_memory(job.l2, network->l2_bytes, network->name);
 }

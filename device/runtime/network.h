@@ -1,8 +1,8 @@
 /* A network as the program around it sees it: a table of layers and what they need.
  *
  * Every core of the team calls every layer, each with a ts_run of its own that holds the same addresses.
- * A layer returns when its output lies complete in L2; the program may look at it there before it calls
- * the next one. NAME_run() of the emitted network.c does nothing but call them in order. */
+ * A layer returns when its output lies complete in L2 (or L3); the program may look at it there before it
+ * calls the next one. NAME_run() of the emitted network.c does nothing but call them in order. */
 #ifndef TS_RUNTIME_NETWORK_H
 #define TS_RUNTIME_NETWORK_H
 
@@ -19,8 +19,10 @@ struct ts_run {
     ts_ticket loads[TS_RUN_LOADS]; /* core 0 only */
 };
 
-struct ts_place { /* in L2 */
+/* Where an activation lies: at `offset` of the lent L2, or of the network's part of L3. */
+struct ts_place {
     uint32_t offset, bytes;
+    int in_l3;
 };
 
 struct ts_network_layer {
@@ -36,7 +38,8 @@ struct ts_network {
     const struct ts_place *inputs, *outputs;
     uint32_t input_count, output_count;
     uint32_t l1_bytes, l2_bytes; /* least memory that a caller must lend */
-    uint32_t l3_bytes;           /* size of weights.bin */
+    uint32_t l3_bytes;           /* of L3: weights, and activations behind them */
+    uint32_t image_bytes;        /* size of weights.bin */
 };
 
 static inline int ts_min(int a, int b) { return a < b ? a : b; }

@@ -17,6 +17,7 @@ typedef struct ts_emit_options {
      * gets weights and input from outside. */
     const uint8_t *embedded_input;
     const uint32_t *expected_sums; /* one a layer; with embedded_input */
+    bool image_inside;             /* the image lies in the L2 that the target has, else behind it */
 } ts_emit_options;
 
 typedef struct ts_app_file {

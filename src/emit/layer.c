@@ -9,6 +9,9 @@ static const char *parameters(const code *k, const char *prefix) {
                     ts__many_channels(k) ? "c" : "");
 }
 
+/* What place() takes addresses from. */
+static const char *source(const code *k) { return k->passes ? "p" : "run"; }
+
 static bool chunk_border(const code *k) { return k->chunks > 1 && k->chunk_c % k->tile_c != 0; }
 
 /* The geometry of one axis as local constants: rows, first_row, end_row, top, bottom. */
@@ -21,7 +24,8 @@ static void emit_axis(const code *k, const axis *a, char letter) {
         return;
     }
     if (a->border) {
-        ts__line(k->out, 1, "const int %s = ts_min(TILE_%c, Y_%c - %s);", count, letter, letter, var);
+        ts__line(k->out, 1, "const int %s = ts_min(TILE_%c, %s - %s);", count, letter,
+                 rows ? ts__end_h(k) : "Y_W", var);
     } else {
         ts__line(k->out, 1, "const int %s = TILE_%c;", count, letter);
     }
@@ -117,21 +121,33 @@ static void emit_row_bytes(const code *k) {
 /* One of the maps that tiles are cut from. */
 typedef struct map {
     const char *prefix; /* of its constants */
+    const char *name;   /* in struct step and struct pass */
     const ts_map_shape *shape;
     int32_t buffer;
-    bool of_y;
+    bool of_y, in_l3;
 } map;
 
-static map map_x(const code *k) { return (map){"X", &k->layer->x, k->lp->x_buffer, false}; }
-static map map_x2(const code *k) { return (map){"X2", &k->layer->x2, k->lp->x2_buffer, false}; }
-static map map_y(const code *k) { return (map){"Y", &k->layer->y, k->lp->y_buffer, true}; }
+static map map_x(const code *k) {
+    return (map){"X", "x", &k->layer->x, k->lp->x_buffer, false, k->lp->l3.x_in_l3};
+}
 
-/* Address of a tile in L2. */
+static map map_x2(const code *k) {
+    return (map){"X2", "x2", &k->layer->x2, k->lp->x2_buffer, false, k->lp->l3.x2_in_l3};
+}
+
+static map map_y(const code *k) {
+    return (map){"Y", "y", &k->layer->y, k->lp->y_buffer, true, k->lp->l3.y_in_l3};
+}
+
+/* Address of a tile in L2: in the whole map, or in the stripe of the pass. */
 static const char *place_of(const code *k, const map *m) {
-    bool by_output = m->of_y || k->adds;
-    const char *at = ts__text(k, "run->l2 + %s", ts__buffer_name(k->e, m->buffer));
+    bool by_output = m->of_y || k->adds, cut = m->in_l3 && k->stripes > 1;
+    const char *row = by_output ? "h" : "first_row";
+    const char *at = k->passes ? ts__text(k, "p->%s", m->name)
+                               : ts__text(k, "run->l2 + %s", ts__buffer_name(k->e, m->buffer));
     if (k->h.loops) {
-        at = ts__text(k, "%s + %s * %s_ROW", at, by_output ? "h" : "first_row", m->prefix);
+        at = cut ? ts__text(k, "%s + (%s - p->%s) * %s_ROW", at, row, m->of_y ? "h" : "x_row", m->prefix)
+                 : ts__text(k, "%s + %s * %s_ROW", at, row, m->prefix);
     }
     if (k->w.loops) {
         at = ts__text(k, "%s + %s * %s_PIXEL", at, by_output ? "w" : "first_column", m->prefix);
@@ -144,12 +160,15 @@ static const char *place_of(const code *k, const map *m) {
 }
 
 static const char *w_base(const code *k) {
+    if (k->passes) {
+        return "p->w";
+    }
     return ts__text(k, "run->l2 + %s", ts__buffer_name(k->e, k->lp->l3.w_buffer[0]));
 }
 
 /* Where the weights of a tile lie in L2, and how many bytes they have. `from` is the base in L2. */
 static void emit_w_slice(const code *k, int depth, const char *step, const char *from) {
-    const char *at = k->chunks > 1 ? "(c - chunk_begin)" : "c";
+    const char *at = k->chunks > 1 ? "(c - chunk_begin)" : k->pass_chunks > 1 ? "(c - p->c)" : "c";
     const char *channels = !ts__varying_c(k) ? "TILE_C"
                            : k->adds         ? ts__text(k, "%s->tile.channels", step)
                                              : ts__text(k, "%s->tile.y_c", step);
@@ -166,7 +185,9 @@ static void emit_w_slice(const code *k, int depth, const char *step, const char 
             return;
         case W_TABLE:
             ts__line(k->out, depth, "%s->w = %s + w_first[c / TILE_C]%s;", step, from,
-                     k->chunks > 1 ? " - w_first[chunk_begin / TILE_C]" : "");
+                     k->chunks > 1        ? " - w_first[chunk_begin / TILE_C]"
+                     : k->pass_chunks > 1 ? " - w_first[p->c / TILE_C]"
+                                          : "");
             ts__line(k->out, depth, "%s->w_bytes = w_first[c / TILE_C + 1] - w_first[c / TILE_C];", step);
             return;
     }
@@ -176,8 +197,9 @@ static void emit_place(const code *k) {
     ts__line(k->out, 0, "/* Sets up the tile that begins at%s%s%s of the output. */",
              k->h.loops ? " row h" : "", k->w.loops ? (k->h.loops ? ", column w" : " column w") : "",
              ts__many_channels(k) ? (k->h.loops || k->w.loops ? ", channel c" : " channel c") : "");
-    ts__line(k->out, 0, "static void place(struct step *s, const struct ts_run *run%s%s) {",
-             parameters(k, ", int "), chunk_border(k) ? ", int chunk_end" : "");
+    ts__line(k->out, 0, "static void place(struct step *s, %s%s%s) {",
+             k->passes ? "const struct pass *p" : "const struct ts_run *run", parameters(k, ", int "),
+             chunk_border(k) ? ", int chunk_end" : "");
     bool tile_used = !k->adds ? (k->h.loops || k->w.loops || ts__varying_c(k))
                               : (k->h.border || k->w.border || ts__varying_c(k));
     if (tile_used) {
@@ -189,7 +211,7 @@ static void emit_place(const code *k) {
     }
     if (ts__varying_c(k)) {
         ts__line(k->out, 1, "const int channels = ts_min(TILE_C, %s - c);",
-                 chunk_border(k) ? "chunk_end" : "Y_C");
+                 chunk_border(k) ? "chunk_end" : ts__end_c(k));
     }
     emit_axis_fields(k, &k->h, 'H');
     emit_axis_fields(k, &k->w, 'W');
@@ -207,7 +229,7 @@ static void emit_place(const code *k) {
         ts__line(k->out, 1, "s->x2 = %s;", place_of(k, &x2));
     }
     ts__line(k->out, 1, "s->y = %s;", place_of(k, &y));
-    if (k->chunks == 1 && k->w_operand.loads_again) {
+    if (k->chunks == 1 && k->w_sliced) {
         emit_w_slice(k, 1, "s", w_base(k));
     }
     ts__line(k->out, 0, "}\n");
@@ -296,9 +318,8 @@ static void emit_step(const code *k) {
         ts__line(k->out, 1, "int %s%s%s;", k->h.border ? "rows" : "", k->h.border && k->w.border ? ", " : "",
                  k->w.border ? "columns" : "");
     }
-    ts__line(k->out, 1, "const uint8_t *x%s%s;", k->x2.used ? ", *x2" : "",
-             k->w_operand.loads_again ? ", *w" : "");
-    if (k->w_operand.loads_again) {
+    ts__line(k->out, 1, "const uint8_t *x%s%s;", k->x2.used ? ", *x2" : "", k->w_sliced ? ", *w" : "");
+    if (k->w_sliced) {
         ts__line(k->out, 1, "uint32_t w_bytes;");
     }
     ts__line(k->out, 1, "uint8_t *y;");
@@ -343,7 +364,7 @@ static void emit_chunk_functions(const code *k) {
 }
 
 /* Loads from L3 that begin with this layer, and the wait for its own. */
-static void emit_l3(const code *k, int depth) {
+void ts__emit_l3(const code *k, int depth) {
     const ts__emit *e = k->e;
     uint32_t own = UINT32_MAX;
     for (uint32_t i = 0; i < e->loads.count; i++) {
@@ -397,7 +418,7 @@ static void emit_single(const code *k) {
         ts__line(k->out, 1, "tile.scratch = l1->scratch;");
     }
     ts__line(k->out, 1, "if (lead) {");
-    emit_l3(k, 2);
+    ts__emit_l3(k, 2);
     const map x = map_x(k), x2 = map_x2(k), y = map_y(k);
     ts__line(k->out, 2, "const ts_ticket x_in = %s;",
              ts__padded(k) ? padded_transfer(k, "tile", "border", place_of(k, &x))
@@ -426,14 +447,43 @@ static void emit_single(const code *k) {
     ts__line(k->out, 1, "ts_barrier();");
 }
 
+/* Tiles of a pass: its rows, columns and channels, each divided by the tile's and rounded up. */
+static void emit_pass_tiles(const code *k) {
+    const char *rows = ts__text(k, "%u", (k->stripe_h + k->h.tile - 1) / k->h.tile);
+    const char *channels = ts__text(k, "%u", (k->chunk_c + k->tile_c - 1) / k->tile_c);
+    if (k->stripes > 1) {
+        rows = "((p->h_end - p->h + TILE_H - 1) / TILE_H)";
+    }
+    if (k->pass_chunks > 1) {
+        channels = "((p->c_end - p->c + TILE_C - 1) / TILE_C)";
+    }
+    ts__line(k->out, 1, "const int tiles = %s * %u * %s;", rows, (k->w.out + k->w.tile - 1) / k->w.tile,
+             channels);
+}
+
+static void emit_origin(const code *k) {
+    const char *list = "";
+    if (k->h.loops) {
+        list = ts__text(k, "%s, h = %s", list, ts__begin_h(k));
+    }
+    if (k->w.loops) {
+        list = ts__text(k, "%s, w = 0", list);
+    }
+    if (ts__many_channels(k)) {
+        list = ts__text(k, "%s, c = %s", list, ts__begin_c(k));
+    }
+    if (*list != '\0') {
+        ts__line(k->out, 1, "int %s; /* origin of the tile that is loaded */", list + strlen(", "));
+    }
+}
+
 static void emit_locals(const code *k) {
     ts__line(k->out, 1, "struct l1 *const l1 = (struct l1 *)run->l1;");
     ts__line(k->out, 1, "const int lead = ts_core() == 0;");
     const char *border = ts__padded(k) ? ", .border = edge" : "";
     ts__line(k->out, 1, "struct step steps[2] = {{.tile = shape%s}, {.tile = shape%s}};", border, border);
     ts__line(k->out, 1, "struct step *now = &steps[0], *next = &steps[1];");
-    const char *loops = parameters(k, " = 0, ");
-    ts__line(k->out, 1, "int %s = 0; /* origin of the tile that is loaded */", loops + strlen(" = 0, "));
+    emit_origin(k);
     if (k->chunks > 1) {
         ts__line(k->out, 1, "int chunk = 0, chunk_begin = 0, chunk_end = CHUNK_C;");
         ts__line(k->out, 1, "ts_ticket chunk_in = 0;");
@@ -469,20 +519,22 @@ static void emit_prologue(const code *k) {
     if (l1->scratch_bytes > 0) {
         ts__line(k->out, 1, "now->tile.scratch = next->tile.scratch = l1->scratch;");
     }
-    ts__line(k->out, 1, "place(now, run%s%s);", parameters(k, ", "), chunk_border(k) ? ", chunk_end" : "");
+    ts__line(k->out, 1, "place(now, %s%s%s);", source(k), parameters(k, ", "),
+             chunk_border(k) ? ", chunk_end" : "");
     if (k->chunks > 1) {
         emit_w_slice(k, 1, "now", "chunk_place(run, chunk)");
     }
     ts__line(k->out, 1, "if (lead) {");
-    emit_l3(k, 2);
+    if (!k->passes) {
+        ts__emit_l3(k, 2);
+    }
     for (uint32_t i = 0; i < 3; i++) {
         const operand *o = operands[i];
         if (o->used) {
-            ts__line(
-                k->out, 2, "const ts_ticket %s_in = %s;", o->name,
-                o == &k->w_operand && !o->loads_again
-                    ? ts__text(k, "ts_dma_in_1d(%s, %s, W_BYTES)", buffer_a(k, "w", l1->w_count), w_base(k))
-                    : loader_call(k, o, "now"));
+            ts__line(k->out, 2, "const ts_ticket %s_in = %s;", o->name,
+                     o == &k->w_operand && !k->w_sliced ? ts__text(k, "ts_dma_in_1d(%s, %s, W_BYTES)",
+                                                                   buffer_a(k, "w", l1->w_count), w_base(k))
+                                                        : loader_call(k, o, "now"));
         }
     }
     for (uint32_t i = 0; i < 3; i++) {
@@ -530,11 +582,13 @@ static void emit_advance(const code *k, const loop *order, uint32_t count, int d
     if (count == 1 && !chunk_last) {
         return;
     }
-    ts__line(k->out, depth, chunked ? "if (c >= chunk_end) {" : "if (%c >= Y_%c) {", name, letter);
+    const char *begin = order[0] == LOOP_H ? ts__begin_h(k) : order[0] == LOOP_C ? ts__begin_c(k) : "0";
+    const char *end = order[0] == LOOP_H ? ts__end_h(k) : order[0] == LOOP_C ? ts__end_c(k) : "Y_W";
+    ts__line(k->out, depth, "if (%c >= %s) {", name, chunked ? "chunk_end" : end);
     if (chunked && count == 1) {
         emit_next_chunk(k, depth + 1);
     } else {
-        ts__line(k->out, depth + 1, chunked ? "c = chunk_begin;" : "%c = 0;", name);
+        ts__line(k->out, depth + 1, "%c = %s;", name, chunked ? "chunk_begin" : begin);
         if (count == 1) {
             emit_next_chunk(k, depth + 1);
         }
@@ -658,7 +712,8 @@ static void emit_chunk_change(const code *k, int depth) {
 static void emit_look_ahead(const code *k) {
     ts__line(k->out, 2, "if (more) {");
     emit_step_on(k, 3);
-    ts__line(k->out, 3, "place(next, run%s%s);", parameters(k, ", "), chunk_border(k) ? ", chunk_end" : "");
+    ts__line(k->out, 3, "place(next, %s%s%s);", source(k), parameters(k, ", "),
+             chunk_border(k) ? ", chunk_end" : "");
     if (k->chunks > 1) {
         emit_w_slice(k, 3, "next", "chunk_place(run, chunk)");
     }
@@ -705,8 +760,9 @@ static void emit_between(const code *k) {
 
 static void emit_tile_loop(const code *k) {
     bool twins = some_loads(k, true);
-    ts__line(k->out, 1, "for (int i = 0; i < TILES; i++) {");
-    ts__line(k->out, 2, "const int more = i + 1 < TILES;");
+    const char *tiles = k->passes ? "tiles" : "TILES";
+    ts__line(k->out, 1, "for (int i = 0; i < %s; i++) {", tiles);
+    ts__line(k->out, 2, "const int more = i + 1 < %s;", tiles);
     emit_ticket_locals(k, 2);
     emit_look_ahead(k);
     ts__line(k->out, 2, "%s(&now->tile);", k->lp->kernel->name);
@@ -738,22 +794,33 @@ static void emit_tile_loop(const code *k) {
 }
 
 static void emit_function(const code *k) {
-    ts__line(k->out, 0, "void %s(struct ts_run *run) {", k->e->functions[k->layer->index]);
-    if (k->tiles == 1) {
-        emit_single(k);
+    if (k->passes) {
+        ts__line(k->out, 0, "static void compute_pass(struct ts_run *run, const struct pass *p) {");
+        emit_pass_tiles(k);
     } else {
+        ts__line(k->out, 0, "void %s(struct ts_run *run) {", k->e->functions[k->layer->index]);
+    }
+    if (ts__loops(k)) {
         emit_locals(k);
         emit_prologue(k);
         emit_tile_loop(k);
+    } else {
+        emit_single(k);
     }
-    ts__line(k->out, 0, "}");
+    ts__line(k->out, 0, k->passes ? "}\n" : "}");
+    if (k->passes) {
+        ts__emit_pass_driver(k);
+    }
 }
 
 ts_status ts__emit_layer(const ts__emit *e, uint32_t index, ts_text *out) {
     code k;
     TS_TRY(ts__code_init(&k, e, index, out));
     ts__emit_layer_head(&k);
-    if (k.tiles > 1) {
+    if (ts__loops(&k)) {
+        if (k.passes) {
+            ts__emit_pass_struct(&k);
+        }
         emit_step(&k);
         emit_place(&k);
         const map x = map_x(&k), x2 = map_x2(&k);

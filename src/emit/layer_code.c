@@ -6,25 +6,33 @@
 
 const ts_l1_plan *ts__l1_of(const code *k) { return &k->lp->l1; }
 
-static axis make_axis(uint32_t in, uint32_t out, uint32_t tile, uint32_t stride, uint32_t reach,
-                      uint32_t pad) {
+static void add_tile(axis *a, uint32_t at, uint32_t count) {
+    int64_t begin = (int64_t)at * a->stride - a->pad_begin,
+            end = begin + (int64_t)(count - 1) * a->stride + a->reach;
+    int64_t first = begin < 0 ? 0 : begin, last = end > a->in ? a->in : end;
+    int64_t used = last > first ? last - first : 0;
+    a->border |= count != a->tile;
+    a->clips_begin |= begin < 0;
+    a->clips_end |= end > a->in;
+    a->outside |= last <= first;
+    a->most_in = used > a->most_in ? (uint32_t)used : a->most_in;
+    a->pad_end = end > a->in ? (uint32_t)(end - a->in) : 0;
+    if (at == 0) {
+        a->first_in = (uint32_t)used;
+        a->first_pad_begin = (uint32_t)(begin < 0 ? -begin : 0);
+        a->first_pad_end = a->pad_end;
+    }
+}
+
+/* Tiles never reach over the end of a segment (stripe) of the output. */
+static axis make_axis(uint32_t in, uint32_t out, uint32_t segment, uint32_t tile, uint32_t stride,
+                      uint32_t reach, uint32_t pad) {
     axis a = {.in = in, .out = out, .tile = tile, .stride = stride, .reach = reach, .pad_begin = pad};
-    a.loops = tile < out;
-    a.border = out % tile != 0;
-    for (uint32_t at = 0; at < out; at += tile) {
-        uint32_t count = out - at < tile ? out - at : tile;
-        int64_t begin = (int64_t)at * stride - pad, end = begin + (int64_t)(count - 1) * stride + reach;
-        int64_t first = begin < 0 ? 0 : begin, last = end > in ? in : end;
-        a.clips_begin |= begin < 0;
-        a.clips_end |= end > in;
-        a.outside |= last <= first;
-        int64_t used = last > first ? last - first : 0;
-        a.most_in = used > a.most_in ? (uint32_t)used : a.most_in;
-        a.pad_end = end > in ? (uint32_t)(end - in) : 0;
-        if (at == 0) {
-            a.first_in = (uint32_t)used;
-            a.first_pad_begin = (uint32_t)(begin < 0 ? -begin : 0);
-            a.first_pad_end = a.pad_end;
+    a.loops = tile < out || segment < out;
+    for (uint32_t from = 0; from < out; from += segment) {
+        uint32_t end = out - from < segment ? out : from + segment;
+        for (uint32_t at = from; at < end; at += tile) {
+            add_tile(&a, at, end - at < tile ? end - at : tile);
         }
     }
     return a;
@@ -43,10 +51,10 @@ static void set_axes(code *k) {
         .kernel_h = 1, .kernel_w = 1, .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1};
     bool windowless = ts__elementwise(layer) || layer->kind == TS_LAYER_LINEAR;
     const ts_window *v = windowless ? &one : &layer->window;
-    k->h = make_axis(layer->x.h, layer->y.h, tile->y_h, v->stride_h, v->dilation_h * (v->kernel_h - 1) + 1,
-                     v->pad_top);
-    k->w = make_axis(layer->x.w, layer->y.w, tile->y_w, v->stride_w, v->dilation_w * (v->kernel_w - 1) + 1,
-                     v->pad_left);
+    k->h = make_axis(layer->x.h, layer->y.h, k->stripe_h, tile->y_h, v->stride_h,
+                     v->dilation_h * (v->kernel_h - 1) + 1, v->pad_top);
+    k->w = make_axis(layer->x.w, layer->y.w, layer->y.w, tile->y_w, v->stride_w,
+                     v->dilation_w * (v->kernel_w - 1) + 1, v->pad_left);
 }
 
 static uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
@@ -54,23 +62,30 @@ static uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 static void set_channels(code *k) {
     uint32_t c = k->layer->y.c;
     k->tile_c = ts__l1_of(k)->tile.y_c;
-    k->chunks = k->lp->l3.chunks > 1 ? k->lp->l3.chunks : 1;
-    k->chunk_c = k->chunks > 1 ? k->lp->l3.chunk_c : c;
+    uint32_t chunks = k->lp->l3.chunks > 1 ? k->lp->l3.chunks : 1;
+    k->chunk_c = chunks > 1 ? k->lp->l3.chunk_c : c;
     k->loops_c = k->tile_c < k->chunk_c;
-    uint32_t last_chunk = c - (k->chunks - 1) * k->chunk_c;
-    k->border_c = k->chunk_c % k->tile_c != 0 || (k->chunks > 1 && last_chunk % k->tile_c != 0);
+    uint32_t last_chunk = c - (chunks - 1) * k->chunk_c;
+    k->border_c = k->chunk_c % k->tile_c != 0 || (chunks > 1 && last_chunk % k->tile_c != 0);
+    k->chunks = k->passes ? 1 : chunks;
+    k->pass_chunks = k->passes ? chunks : 1;
     k->channels_inner = ts__l1_of(k)->order == TS_LOOP_CHANNELS_INNER && k->loops_c;
     k->x_follows =
         k->layer->kind != TS_LAYER_LINEAR && (k->layer->kind != TS_LAYER_CONV || k->layer->groups > 1);
     k->tiles = 0;
-    for (uint32_t i = 0; i < k->chunks; i++) {
-        k->tiles += ceil_div(i + 1 < k->chunks ? k->chunk_c : last_chunk, k->tile_c);
+    for (uint32_t i = 0; i < chunks; i++) {
+        k->tiles += ceil_div(i + 1 < chunks ? k->chunk_c : last_chunk, k->tile_c);
     }
-    k->tiles *= ceil_div(k->h.out, k->h.tile) * ceil_div(k->w.out, k->w.tile);
+    uint32_t rows = 0;
+    for (uint32_t from = 0; from < k->h.out; from += k->stripe_h) {
+        rows += ceil_div(k->h.out - from < k->stripe_h ? k->h.out - from : k->stripe_h, k->h.tile);
+    }
+    k->tiles *= rows * ceil_div(k->w.out, k->w.tile);
 }
 
-/* Whether any of the loops over channels turns more than once. */
-bool ts__many_channels(const code *k) { return k->loops_c || k->chunks > 1; }
+bool ts__loops(const code *k) { return k->tiles > 1 || k->passes; }
+
+bool ts__many_channels(const code *k) { return k->loops_c || k->chunks > 1 || k->pass_chunks > 1; }
 
 /* When an operand that follows the pixels (and the channels), or the channels alone, changes: always when
  * the innermost loop is one of its own; otherwise when the loops inside its own begin anew. */
@@ -78,19 +93,26 @@ static operand make_operand(const code *k, const char *name, const char *field, 
                             bool channels, uint32_t count) {
     operand o = {.name = name, .field = field, .used = used, .twin = count == 2};
     bool pixel_loops = k->h.loops || k->w.loops;
-    bool turns_p = pixels && pixel_loops, turns_c = channels && ts__many_channels(k);
+    bool turns_p = pixels && pixel_loops, turns_c = channels && (k->loops_c || k->chunks > 1);
     o.loads_again = used && (turns_p || turns_c || (pixels && pixel_loops && k->chunks > 1));
     if (!o.loads_again) {
         return o;
     }
     if (k->channels_inner) {
         bool inner = turns_c && k->loops_c;
-        o.when = inner ? NULL : k->chunks > 1 ? "c == chunk_begin" : "c == 0";
+        o.when = inner ? NULL : k->chunks > 1 ? "c == chunk_begin" : ts__text(k, "c == %s", ts__begin_c(k));
     } else if (!turns_p && pixel_loops) {
-        o.when = k->h.loops && k->w.loops ? "h == 0 && w == 0" : k->h.loops ? "h == 0" : "w == 0";
+        o.when = !k->h.loops  ? "w == 0"
+                 : k->w.loops ? ts__text(k, "h == %s && w == 0", ts__begin_h(k))
+                              : ts__text(k, "h == %s", ts__begin_h(k));
     }
     return o;
 }
+
+const char *ts__begin_h(const code *k) { return k->stripes > 1 ? "p->h" : "0"; }
+const char *ts__end_h(const code *k) { return k->stripes > 1 ? "p->h_end" : "Y_H"; }
+const char *ts__begin_c(const code *k) { return k->pass_chunks > 1 ? "p->c" : "0"; }
+const char *ts__end_c(const code *k) { return k->pass_chunks > 1 ? "p->c_end" : "Y_C"; }
 
 uint64_t ts__w_bytes(const code *k, uint32_t channels) {
     return k->lp->kernel->weight_bytes(k->layer, channels);
@@ -103,6 +125,7 @@ static void set_operands(code *k) {
     k->x2 = make_operand(k, "x2", "b", k->layer->kind == TS_LAYER_ADD, true, true, l1->x2_count);
     bool sliced =
         weights && ts__many_channels(k) && ts__w_bytes(k, k->tile_c) != ts__w_bytes(k, k->layer->y.c);
+    k->w_sliced = sliced;
     k->w_operand = make_operand(k, "w", k->adds ? "rq_params" : "w", weights, false, sliced, l1->w_count);
     k->y_twin = l1->y_count == 2;
 }
@@ -145,7 +168,7 @@ static ts_status check_sizes(const code *k) {
 
 w_slices ts__slices_of(const code *k) {
     uint32_t c = k->layer->y.c, tile = k->tile_c;
-    if (!k->w_operand.loads_again) {
+    if (!k->w_sliced) {
         return W_WHOLE;
     }
     uint64_t step = ts__w_bytes(k, tile);
@@ -155,7 +178,7 @@ w_slices ts__slices_of(const code *k) {
         by_channel &= ts__w_bytes(k, at) == at * (step / tile);
     }
     by_channel &= ts__w_bytes(k, c) == c * (step / tile);
-    bool aligned_chunks = k->chunks == 1 || k->chunk_c % tile == 0;
+    bool aligned_chunks = k->chunk_c == c || k->chunk_c % tile == 0;
     return by_channel ? W_BY_CHANNEL : by_tile && aligned_chunks ? W_BY_TILE : W_TABLE;
 }
 
@@ -229,14 +252,10 @@ const char *ts__number(const code *k, uint64_t value) { return ts__text(k, "%" P
 ts_status ts__code_init(code *k, const ts__emit *e, uint32_t index, ts_text *out) {
     const ts_layer_plan *lp = &e->plan->layer_plans[index];
     *k = (code){.e = e, .lp = lp, .layer = lp->layer, .out = out};
-    if (lp->l3.stripes > 1 || lp->l3.x_in_l3 || lp->l3.x2_in_l3 || lp->l3.y_in_l3) {
-        return ts_error(e->diags, TS_DIAG_NO_FIT, lp->layer->name, ts_layer_kind_name(lp->layer->kind),
-                        "its activations do not fit L2: %" PRIu64 " bytes of input and %" PRIu64
-                        " of output, %" PRIu64 " are there; activations are not cut between L3 and L2",
-                        ts_map_bytes(&lp->layer->x) +
-                            (lp->layer->kind == TS_LAYER_ADD ? ts_map_bytes(&lp->layer->x2) : 0),
-                        ts_map_bytes(&lp->layer->y), e->plan->options.l2_bytes);
-    }
+    k->passes = lp->l3.x_in_l3 || lp->l3.x2_in_l3 || lp->l3.y_in_l3;
+    k->stripes = lp->l3.stripes > 1 ? lp->l3.stripes : 1;
+    k->stripe_h = k->stripes > 1 ? lp->l3.stripe_h : lp->layer->y.h;
+    TS_ASSERT(k->passes || k->stripes == 1, lp->layer->name);
     k->adds = ts__elementwise(lp->layer);
     k->tile_type = k->adds ? "ts_add_tile" : "ts_conv_tile";
     k->l3_busy = ts__l3_busy(e, index);

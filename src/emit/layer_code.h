@@ -34,12 +34,17 @@ typedef struct code {
     uint32_t tile_c, chunk_c; /* chunk_c = all channels where there is one chunk */
     uint32_t chunks;
     bool loops_c, border_c; /* channels within a chunk; the chunks are a loop of their own */
+    /* A layer with activations in L3 is computed in passes: stripes of rows times chunks of channels, each
+     * with a tile loop of its own. Its chunks are counted here and `chunks` is 1. */
+    bool passes;
+    uint32_t stripes, stripe_h, pass_chunks;
     bool channels_inner;
     bool x_follows; /* the channels of x are those of y */
     bool adds;      /* ts_add_tile, else ts_conv_tile */
     bool l3_busy;
     uint32_t tiles;
     operand x, x2, w_operand;
+    bool w_sliced; /* tiles or passes have different weights */
     bool y_twin;
     const char *tile_type;
 } code;
@@ -60,12 +65,28 @@ bool ts__elementwise(const ts_layer *layer);
 /* The tile of x holds its padding. */
 bool ts__padded(const code *k);
 
+/* Whether there is a tile loop: more than one tile, or passes. */
+bool ts__loops(const code *k);
+
+/* The loads from L3 that this layer starts, and the wait for its own weights. */
+void ts__emit_l3(const code *k, int depth);
+
+/* Layers in passes: struct pass, and the function that goes through the passes and calls compute_pass(). */
+void ts__emit_pass_struct(const code *k);
+void ts__emit_pass_driver(const code *k);
+
 /* Whether any of the loops over channels turns more than once; whether a tile's channels vary in number;
  * whether x is cut with y's channels, and channels of x under `c` channels of y. */
 bool ts__many_channels(const code *k);
 bool ts__varying_c(const code *k);
 bool ts__x_cut(const code *k);
 uint32_t ts__x_channels_of(const code *k, uint32_t c);
+
+/* Where the loops over rows and channels begin and end: the whole output, or those of the pass `p`. */
+const char *ts__begin_h(const code *k);
+const char *ts__end_h(const code *k);
+const char *ts__begin_c(const code *k);
+const char *ts__end_c(const code *k);
 
 /* Packed bytes of the first `channels` channels of the weights; bytes of `count` elements. */
 uint64_t ts__w_bytes(const code *k, uint32_t channels);

@@ -30,9 +30,9 @@ static void emit_head(const code *k) {
         k->tiles == 1 ? "One tile"
                       : ts__text(k, "%u tiles of up to %ux%ux%u outputs, %s", k->tiles, k->h.tile, k->w.tile,
                                  k->tile_c, k->channels_inner ? "channels innermost" : "pixels innermost");
-    const char *chunks = k->chunks > 1 ? ts__text(k, "; weights come from L3 in %u chunks of %u channels",
-                                                  k->chunks, k->chunk_c)
-                                       : "";
+    uint32_t count = k->chunks > 1 ? k->chunks : k->pass_chunks;
+    const char *chunks =
+        count > 1 ? ts__text(k, "; weights come from L3 in %u chunks of %u channels", count, k->chunk_c) : "";
     ts__head(
         k->e, k->out,
         ts__text(k, "Layer %u, %s (%s): %s%s -> %s%s.\n%s; kernel %s%s.\n%.0f cycles modelled, %.0f at best.",
@@ -125,7 +125,13 @@ static void emit_constants(const code *k) {
     }
     emit_map_constants(k, &l->y, "Y");
     emit_w_constants(k);
-    if (k->tiles > 1) {
+    if (k->stripes > 1) {
+        ts__line(k->out, 1, "STRIPES = %u, STRIPE_H = %u,", k->stripes, k->stripe_h);
+    }
+    if (k->pass_chunks > 1) {
+        ts__line(k->out, 1, "CHUNKS = %u, CHUNK_C = %u,", k->pass_chunks, k->chunk_c);
+    }
+    if (k->tiles > 1 && !k->passes) {
         ts__line(k->out, 1, "TILES = %u", k->tiles);
     }
     ts__line(k->out, 0, "};\n");
@@ -293,7 +299,7 @@ static void emit_conv_shape(const code *k) {
 
 static void emit_shape(const code *k) {
     ts__line(k->out, 0, "/* What every call of the kernel is told%s. */",
-             k->tiles > 1 ? "; place() sets the rest" : "");
+             ts__loops(k) ? "; place() sets the rest" : "");
     ts__line(k->out, 0, "static const struct %s shape = {", k->tile_type);
     if (k->adds) {
         emit_add_shape(k);

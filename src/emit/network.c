@@ -48,6 +48,29 @@ static uint32_t producer_layer(const ts_plan *plan, ts_tensor_id tensor) {
     return UINT32_MAX;
 }
 
+static const char *stripe_name(const ts__emit *e, const ts_buffer *buffer, int32_t index) {
+    const ts_l3_plan *l3 = &e->plan->layer_plans[buffer->layer].l3;
+    const struct {
+        bool used;
+        const char *name;
+        const int32_t *pair;
+    } rows[] = {{l3->x_in_l3, "X", l3->x_stripe},
+                {l3->x2_in_l3, "X2", l3->x2_stripe},
+                {l3->y_in_l3, "Y", l3->y_stripe}};
+    for (uint32_t i = 0; i < 3; i++) {
+        for (uint32_t half = 0; rows[i].used && half < (l3->stripes > 1 ? 2u : 1u); half++) {
+            if (rows[i].pair[half] == index) {
+                return ts_arena_printf(e->arena, "%s_L2_%s_%02u%s", e->macro, rows[i].name, buffer->layer,
+                                       l3->stripes <= 1 ? ""
+                                       : half == 0      ? "_A"
+                                                        : "_B");
+            }
+        }
+    }
+    TS_ASSERT(false, "emit: a stripe buffer that no layer uses");
+    return "";
+}
+
 const char *ts__buffer_name(const ts__emit *e, int32_t index) {
     TS_ASSERT(index >= 0 && (uint32_t)index < e->plan->buffers.count, "emit: buffer index");
     const ts_buffer *buffer = &e->plan->buffers.data[index];
@@ -56,9 +79,13 @@ const char *ts__buffer_name(const ts__emit *e, int32_t index) {
         const char *half = l3->chunks <= 1 ? "" : l3->w_buffer[0] == index ? "_A" : "_B";
         return ts_arena_printf(e->arena, "%s_L2_W_%02u%s", e->macro, buffer->layer, half);
     }
+    if (buffer->role == TS_BUFFER_STRIPE) {
+        return stripe_name(e, buffer, index);
+    }
+    const char *level = buffer->level == TS_IN_L3 ? "L3" : "L2";
     int input = input_number(graph_of(e), buffer->tensor);
-    return input >= 0 ? ts_arena_printf(e->arena, "%s_L2_IN_%d", e->macro, input)
-                      : ts_arena_printf(e->arena, "%s_L2_OUT_%02u", e->macro,
+    return input >= 0 ? ts_arena_printf(e->arena, "%s_%s_IN_%d", e->macro, level, input)
+                      : ts_arena_printf(e->arena, "%s_%s_OUT_%02u", e->macro, level,
                                         producer_layer(e->plan, buffer->tensor));
 }
 
@@ -149,6 +176,9 @@ static const char *buffer_meaning(const ts__emit *e, const ts_buffer *buffer) {
     if (buffer->role == TS_BUFFER_WEIGHTS) {
         return ts_arena_printf(e->arena, "weights of layer %u", buffer->layer);
     }
+    if (buffer->role == TS_BUFFER_STRIPE) {
+        return ts_arena_printf(e->arena, "a stripe of layer %u", buffer->layer);
+    }
     const ts_tensor *t = &graph_of(e)->tensors.data[buffer->tensor];
     int input = input_number(graph_of(e), buffer->tensor);
     return ts_arena_printf(
@@ -156,6 +186,22 @@ static const char *buffer_meaning(const ts__emit *e, const ts_buffer *buffer) {
         input >= 0 ? "input"
                    : ts_arena_printf(e->arena, "output of layer %u", producer_layer(e->plan, buffer->tensor)),
         ts_type_name(t->type), ts_h(t), ts_w(t), ts_c(t));
+}
+
+static void emit_buffers(const ts__emit *e, ts_text *out, ts_level level) {
+    for (uint32_t i = 0; i < e->plan->buffers.count; i++) {
+        const ts_buffer *b = &e->plan->buffers.data[i];
+        if (b->level == level) {
+            ts__line(out, 1, "%s = %" PRIu64 ", /* %" PRIu64 " bytes, layers %u to %u: %s */",
+                     ts__buffer_name(e, (int32_t)i), b->offset, b->bytes, b->first_layer, b->last_layer,
+                     buffer_meaning(e, b));
+        }
+    }
+}
+
+/* L3 that the network needs: the weights, and activations. */
+static uint64_t l3_bytes(const ts_plan *plan) {
+    return plan->l3_used_bytes > plan->l3_weights_bytes ? plan->l3_used_bytes : plan->l3_weights_bytes;
 }
 
 static void emit_memory_h(const ts__emit *e, ts_text *out) {
@@ -169,14 +215,10 @@ static void emit_memory_h(const ts__emit *e, ts_text *out) {
                  plan->l2_used_bytes, plan->options.l2_bytes));
     ts__line(out, 0, "#ifndef %s_MEMORY_H\n#define %s_MEMORY_H\n", e->macro, e->macro);
     ts__line(out, 0, "enum {");
-    for (uint32_t i = 0; i < plan->buffers.count; i++) {
-        const ts_buffer *b = &plan->buffers.data[i];
-        if (b->level == TS_IN_L2) {
-            ts__line(out, 1, "%s = %" PRIu64 ", /* %" PRIu64 " bytes, layers %u to %u: %s */",
-                     ts__buffer_name(e, (int32_t)i), b->offset, b->bytes, b->first_layer, b->last_layer,
-                     buffer_meaning(e, b));
-        }
-    }
+    emit_buffers(e, out, TS_IN_L2);
+    emit_buffers(e, out, TS_IN_L3);
+    ts__line(out, 1, "%s_L3_BYTES = %" PRIu64 ", /* activations in L3 lie behind the weights */", e->macro,
+             l3_bytes(plan));
     ts__line(out, 1, "%s_L2_BYTES = %" PRIu64, e->macro, plan->l2_used_bytes);
     ts__line(out, 0, "};\n\n#endif");
 }
@@ -220,13 +262,18 @@ static int32_t buffer_of(const ts_plan *plan, ts_tensor_id tensor) {
     return TS_NO_BUFFER;
 }
 
+static int in_l3(const ts__emit *e, int32_t buffer) {
+    return e->plan->buffers.data[buffer].level == TS_IN_L3;
+}
+
 static void emit_places(const ts__emit *e, ts_text *out, const char *name, const ts_tensor_id *tensors,
                         uint32_t count) {
     ts__line(out, 0, "static const struct ts_place %s[] = {", name);
     for (uint32_t i = 0; i < count; i++) {
         const ts_tensor *t = &graph_of(e)->tensors.data[tensors[i]];
-        ts__line(out, 1, "{%s, %" PRIu64 "},", ts__buffer_name(e, buffer_of(e->plan, tensors[i])),
-                 ts_emit_map_bytes(t));
+        int32_t buffer = buffer_of(e->plan, tensors[i]);
+        ts__line(out, 1, "{%s, %" PRIu64 ", %d},", ts__buffer_name(e, buffer), ts_emit_map_bytes(t),
+                 in_l3(e, buffer));
     }
     ts__line(out, 0, "};\n");
 }
@@ -252,9 +299,10 @@ static void emit_network_c(const ts__emit *e, ts_text *out) {
     ts__line(out, 0, "static const struct ts_network_layer layers[] = {");
     for (uint32_t i = 0; i < e->plan->layer_count; i++) {
         const ts_layer *layer = &e->plan->layers[i];
-        ts__line(out, 1, "{%s, %s, {%s, %" PRIu64 "}},", c_string(e, layer->name), e->functions[i],
+        ts__line(out, 1, "{%s, %s, {%s, %" PRIu64 ", %d}},", c_string(e, layer->name), e->functions[i],
                  ts__buffer_name(e, e->plan->layer_plans[i].y_buffer),
-                 ts_emit_map_bytes(&graph->tensors.data[layer->y.tensor]));
+                 ts_emit_map_bytes(&graph->tensors.data[layer->y.tensor]),
+                 in_l3(e, e->plan->layer_plans[i].y_buffer));
     }
     ts__line(out, 0, "};\n");
     emit_places(e, out, "inputs", graph->inputs.data, graph->inputs.count);
@@ -264,8 +312,8 @@ static void emit_network_c(const ts__emit *e, ts_text *out) {
     ts__line(out, 1, ".layers = layers, .layer_count = %s_LAYERS,", e->macro);
     ts__line(out, 1, ".inputs = inputs, .input_count = %u,", graph->inputs.count);
     ts__line(out, 1, ".outputs = outputs, .output_count = %u,", graph->outputs.count);
-    ts__line(out, 1, ".l1_bytes = %s_L1_BYTES, .l2_bytes = %s_L2_BYTES, .l3_bytes = %s_W_BYTES,", e->macro,
-             e->macro, e->macro);
+    ts__line(out, 1, ".l1_bytes = %s_L1_BYTES, .l2_bytes = %s_L2_BYTES,", e->macro, e->macro);
+    ts__line(out, 1, ".l3_bytes = %s_L3_BYTES, .image_bytes = %s_W_BYTES,", e->macro, e->macro);
     ts__line(out, 0, "};\n");
     ts__line(out, 0, "int %s_run(void *l1, uint32_t l1_bytes, void *l2, uint32_t l2_bytes, uint32_t l3) {",
              e->prefix);

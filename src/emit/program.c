@@ -240,12 +240,10 @@ static const char rules_make[] =
     "$(PROGRAM): $(OBJECTS)\n"
     "\t$(LINK) -o $@ $(OBJECTS) $(LIBS)\n"
     "\n"
-    "# A layer's own code runs once a tile: small is what counts.\n"
-    "obj/layers/%: CFLAGS += -Os\n"
-    "\n"
+    "# Layers are control code, executed once a tile: small rather than fast.\n"
     "obj/%.o: %\n"
     "\t@mkdir -p $(@D)\n"
-    "\t$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<\n"
+    "\t$(CC) $(ALL_CFLAGS) $(if $(findstring layers/,$<),-Os) -MMD -c -o $@ $<\n"
     "\n"
     "clean:\n"
     "\trm -rf obj $(PROGRAM)\n"
@@ -258,16 +256,10 @@ static uint64_t level_bytes(const program *p, uint32_t level) {
     return memory == NULL ? 0 : memory->size_bytes;
 }
 
-/* L2 that the program may use. An embedded image lies behind it: inside the chip's L2 where there is room
- * beside code and network, otherwise where only chips with more L2 can load it. */
+/* L2 that the program may use; an embedded image lies behind it. */
 static uint64_t l2_bytes(const program *p) {
     uint64_t all = level_bytes(p, 2), image = (p->networks[0].image_size + 15) / 16 * 16;
-    const ts_graph *graph = p->networks[0].plan->graph;
-    uint64_t needed = p->target->code_reserve_bytes + p->networks[0].l2_bytes;
-    for (uint32_t i = 0; i < graph->inputs.count; i++) {
-        needed += ts_emit_map_bytes(&graph->tensors.data[graph->inputs.data[i]]);
-    }
-    return p->self_check && all >= needed + image ? (all - image) / 16 * 16 : all;
+    return p->self_check && p->options->image_inside ? (all - image) / 16 * 16 : all;
 }
 
 /* Cores that the plans were made for: the same for all. */

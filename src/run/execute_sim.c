@@ -27,7 +27,7 @@ typedef struct session {
     double begin_energy;
 } session;
 
-enum { PRINTED_LIMIT = 1 << 20, STACK_PAINT = 0x5A };
+enum { PRINTED_LIMIT = 1 << 20, STACK_PAINT = 0x5A, APP_NO_ROOM = 3 /* of runtime/main_board.c */ };
 
 static void keep_char(void *user, unsigned core, char c) {
     session *s = user;
@@ -129,8 +129,13 @@ static void put_network(session *s, ts_sim *sim, const ts_execution *execution) 
         size_t bytes = (size_t)ts_emit_map_bytes(&plan->graph->tensors.data[tensor]);
         for (uint32_t b = 0; b < plan->buffers.count; b++) {
             const ts_buffer *buffer = &plan->buffers.data[b];
-            if (buffer->role == TS_BUFFER_ACTIVATION && buffer->tensor == tensor &&
-                !ts_sim_write(sim, s->l2_begin + (uint32_t)buffer->offset, from, bytes)) {
+            if (buffer->role != TS_BUFFER_ACTIVATION || buffer->tensor != tensor) {
+                continue;
+            }
+            bool written = buffer->level == TS_IN_L3
+                               ? ts_sim_l3_write(sim, buffer->offset, from, bytes, s->diags) == TS_OK
+                               : ts_sim_write(sim, s->l2_begin + (uint32_t)buffer->offset, from, bytes);
+            if (!written) {
                 fault(s, "the input's place is not memory", NULL);
             }
         }
@@ -143,7 +148,11 @@ static void take_output(session *s, ts_sim *sim, ts_execution *execution, uint32
     const ts_buffer *buffer = &plan->buffers.data[plan->layer_plans[layer].y_buffer];
     size_t bytes = (size_t)ts_emit_map_bytes(&plan->graph->tensors.data[plan->layers[layer].y.tensor]);
     execution->outputs[layer] = ts_arena_alloc(s->arena, bytes);
-    if (!ts_sim_read(sim, s->l2_begin + (uint32_t)buffer->offset, execution->outputs[layer], bytes)) {
+    uint8_t *to = execution->outputs[layer];
+    bool taken = buffer->level == TS_IN_L3
+                     ? ts_sim_l3_read(sim, buffer->offset, to, bytes, s->diags) == TS_OK
+                     : ts_sim_read(sim, s->l2_begin + (uint32_t)buffer->offset, to, bytes);
+    if (!taken) {
         fault(s, "the output's place is not memory", plan->layers[layer].name);
     }
 }
@@ -247,6 +256,15 @@ static void measure_stacks(session *s, ts_sim *sim, ts_stack_use *out) {
     }
 }
 
+static ts_status no_room(session *s, ts_sim *sim) {
+    uint32_t end = 0;
+    (void)ts_sim_symbol(sim, "pulp_l2_end", &end);
+    return ts_error(
+        s->diags, TS_DIAG_NO_FIT, NULL, NULL,
+        "code, constants and stacks leave %u bytes of L2; the plan uses more: give --l2 %u or less",
+        end - s->l2_begin, (end - s->l2_begin) / 16 * 16);
+}
+
 static ts_status run_session(session *s, ts_sim *sim, ts_bytes elf, const ts_sim_run_options *options,
                              ts_stack_use *stacks, int *status) {
     TS_TRY(ts_sim_load_elf(sim, elf, s->diags));
@@ -263,6 +281,9 @@ static ts_status run_session(session *s, ts_sim *sim, ts_bytes elf, const ts_sim
     int code = ts_sim_exit_code(sim);
     if (status != NULL) {
         *status = code;
+    }
+    if (code == APP_NO_ROOM && s->done != s->count) {
+        return no_room(s, sim);
     }
     if (code != 0 && (!options->self_check || s->done != s->count)) {
         return ts_error(s->diags, TS_DIAG_SIM, NULL, NULL, "the program ended with status %d%s%s", code,

@@ -170,10 +170,27 @@ static uint32_t *reference_sums(const runner *r, const sample *s) {
     return sums;
 }
 
+/* L2 that the program takes: code of the layers (1 to 1.4 KiB each), of the kernels in use (at most 10 KiB),
+ * of start-up, HAL and libgcc, and the stack of the fabric controller. */
+static uint64_t program_bytes(const runner *r) {
+    enum { LAYER = 1400, KERNEL = 10240, REF_KERNEL = 2560, REST = 8192 };
+    uint64_t bytes = REST + r->options->target->fc_stack_bytes + (uint64_t)r->plan->layer_count * LAYER;
+    for (uint32_t i = 0; i < r->plan->layer_count; i++) {
+        const ts_kernel *kernel = r->plan->layer_plans[i].kernel;
+        bool seen = false;
+        for (uint32_t j = 0; j < i; j++) {
+            seen |= r->plan->layer_plans[j].kernel == kernel;
+        }
+        bytes += seen ? 0 : strcmp(kernel->isa, "ref") == 0 ? REF_KERNEL : KERNEL;
+    }
+    return bytes;
+}
+
 /* L2 that an embedded input and image leave to the network; image_bytes 0: the image lies elsewhere. */
 static uint64_t l2_left(const runner *r, uint64_t image_bytes) {
     const ts_memory *l2 = ts_target_level(r->options->target, 2);
-    uint64_t taken = r->options->target->code_reserve_bytes + image_bytes;
+    uint64_t program = program_bytes(r), reserve = r->options->target->code_reserve_bytes;
+    uint64_t taken = (program > reserve ? program : reserve) + image_bytes;
     for (uint32_t i = 0; i < r->graph->inputs.count; i++) {
         taken += ts_emit_map_bytes(tensor_of(r, r->graph->inputs.data[i]));
     }
@@ -185,24 +202,44 @@ static bool image_fits(const runner *r, const ts_plan *plan) {
     return plan->l2_used_bytes <= l2_left(r, plan->l3_weights_bytes);
 }
 
-/* Plans; with an embedded image once more for what it leaves of L2, where that helps. */
-static ts_status make_plan(runner *r) {
-    const ts_target *target = r->options->target;
-    ts_plan_options options = r->options->plan;
-    uint64_t left = r->options->self_check ? l2_left(r, 0) : 0;
-    if (left > 0 && (options.l2_bytes == 0 || options.l2_bytes > left)) {
-        options.l2_bytes = left;
+/* Plans once more where the program needs more of L2 than the target's reserve and the plan leaves. */
+static ts_status leave_room(runner *r) {
+    const ts_memory *l2 = ts_target_level(r->options->target, 2);
+    uint64_t needed = program_bytes(r);
+    if (r->host || r->options->plan.l2_bytes != 0 || l2 == NULL || needed >= l2->size_bytes ||
+        r->plan->l2_used_bytes + needed <= l2->size_bytes) {
+        return TS_OK;
     }
-    TS_TRY(ts_plan_build(r->arena, r->graph, target, &options, &r->plan, r->diags));
-    if (r->options->self_check && !image_fits(r, r->plan)) {
-        ts_diags tried = {.arena = r->arena};
-        ts_plan *plan = NULL;
-        options.l2_bytes = l2_left(r, r->plan->l3_weights_bytes + 4096);
-        if (options.l2_bytes > 0 &&
-            ts_plan_build(r->arena, r->graph, target, &options, &plan, &tried) == TS_OK &&
-            image_fits(r, plan)) {
-            r->plan = plan;
-        }
+    ts_plan_options options = r->options->plan;
+    options.l2_bytes = (l2->size_bytes - needed) / 16 * 16;
+    return ts_plan_build(r->arena, r->graph, r->options->target, &options, &r->plan, r->diags);
+}
+
+/* Plans again with less L2; the plan that there is stays where that fits nowhere. */
+static void plan_again(runner *r, uint64_t l2_bytes) {
+    ts_plan_options options = r->options->plan;
+    ts_diags tried = {.arena = r->arena};
+    ts_plan *plan = NULL;
+    options.l2_bytes = l2_bytes;
+    if (l2_bytes > 0 &&
+        ts_plan_build(r->arena, r->graph, r->options->target, &options, &plan, &tried) == TS_OK) {
+        r->plan = plan;
+    }
+}
+
+/* With an embedded input less L2 is left, and an embedded image lies in it too where that is possible. */
+static ts_status make_plan(runner *r) {
+    TS_TRY(ts_plan_build(r->arena, r->graph, r->options->target, &r->options->plan, &r->plan, r->diags));
+    if (!r->options->self_check) {
+        return leave_room(r);
+    }
+    if (r->plan->l2_used_bytes > l2_left(r, 0)) {
+        plan_again(r, l2_left(r, 0));
+    }
+    if (!image_fits(r, r->plan)) {
+        ts_plan *without = r->plan;
+        plan_again(r, l2_left(r, r->plan->l3_weights_bytes + 4096));
+        r->plan = image_fits(r, r->plan) ? r->plan : without;
     }
     return TS_OK;
 }
@@ -218,6 +255,7 @@ static ts_status emit(runner *r, const char *folder) {
         size_t size;
         options.embedded_input = packed_inputs(r, &r->samples[0], &size);
         options.expected_sums = reference_sums(r, &r->samples[0]);
+        options.image_inside = image_fits(r, r->plan);
     }
     ts_app *app = ts_app_new(r->arena);
     TS_TRY(ts_emit_network(app, r->plan, &options, &r->emitted, r->diags));

@@ -27,18 +27,6 @@ static const char *const networks[] = {
 };
 enum { NETWORKS = sizeof networks / sizeof networks[0] };
 
-/* Networks whose activations do not fit the L2 of GAP8 beside each other. */
-static const char *const too_big[] = {"proxylessnas_pulp_dronet"};
-
-static bool is_too_big(const char *name) {
-    for (uint32_t i = 0; i < sizeof too_big / sizeof too_big[0]; i++) {
-        if (strcmp(name, too_big[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void show(const ts_diags *diags) {
     for (uint32_t i = 0; i < diags->list.count; i++) {
         if (diags->list.data[i].severity == TS_ERROR) {
@@ -80,11 +68,6 @@ static void run_network(const char *shared, const char *name, ts_text *table) {
     ts_run_result host = {0}, chip = {0};
     ts_status on_host = run(arena, folder, "host", true, &host);
     ts_status on_chip = run(arena, folder, "gap8", getenv("TESSERA_ALL_SAMPLES") != NULL, &chip);
-    if (is_too_big(name) && on_chip == TS_NO_FIT) {
-        ts_text_printf(table, "| %s | | | | does not fit L2 | | |\n", name);
-        ts_arena_free(arena);
-        return;
-    }
     printf("%s: host %d, gap8 %d\n", name, on_host, on_chip);
     assert_int_equal(on_host, TS_OK);
     assert_int_equal(on_chip, TS_OK);

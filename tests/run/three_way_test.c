@@ -32,12 +32,15 @@ static void print_diags(const ts_diags *diags) {
     }
 }
 
-/* Memories so small that tiles are cut in every dimension come up often. */
+/* Memories so small that tiles are cut in every dimension, weights come in chunks and activations in stripes.
+ */
 static ts_plan_options memories(uint64_t seed) {
-    static const uint64_t l1[] = {2048, 4096, 8192, 16384, 32768};
+    static const uint64_t l1[] = {512, 1024, 2048, 4096, 8192, 32768},
+                          l2[] = {1500, 3000, 6000, 12000, 200000, 200000};
     ts_random random = ts_random_seed(seed ^ 0x5eedu);
-    ts_plan_options options = {.l2_bytes = 200000, .cores = 8};
-    options.l1_bytes = l1[ts_random_range(&random, 0, 4)];
+    ts_plan_options options = {.cores = 8};
+    options.l1_bytes = l1[ts_random_range(&random, 0, 5)];
+    options.l2_bytes = l2[ts_random_range(&random, 0, 5)];
     options.objective = ts_random_range(&random, 0, 3) == 0 ? TS_OBJECTIVE_DORY : TS_OBJECTIVE_LATENCY;
     return options;
 }
@@ -59,7 +62,9 @@ static void make_network(ts_arena *arena, uint64_t seed, bool tflite, network *n
 static void plan_network(ts_arena *arena, const ts_target *target, network *n) {
     ts_plan_options options = memories(n->seed);
     ts_status status = TS_NO_FIT;
-    for (; status == TS_NO_FIT && options.l1_bytes <= 32768; options.l1_bytes *= 2) {
+    for (; status == TS_NO_FIT && options.l1_bytes <= 32768;
+         options.l1_bytes *= 2,
+         options.l2_bytes = options.l2_bytes < 200000 ? options.l2_bytes * 2 : 200000) {
         ts_diags tried = {.arena = arena};
         status = ts_plan_build(arena, n->graph, target, &options, &n->plan, &tried);
     }
