@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "flat_maker.h"
 #include "ir/text_form.h"
 #include "model/model.h"
 #include "num/generate.h"
@@ -72,14 +73,17 @@ static ts_status texts(const char *text, const char *json, ts_diags *diags) {
 }
 
 static ts_status make(const char *root, ts_diags *diags) {
-    static const char *const names[] = {"onnx", "graph_text", "npy", "text", "json"};
-    const char *folders[5];
-    for (uint32_t i = 0; i < 5; i++) {
+    static const char *const names[] = {"onnx", "graph_text", "npy", "text", "json", "tflite"};
+    const char *folders[6];
+    for (uint32_t i = 0; i < 6; i++) {
         folders[i] = ts_path_join(diags->arena, root, names[i]);
         TS_TRY(ts_dir_create(folders[i], diags));
     }
     TS_TRY(networks(folders[0], folders[1], diags));
     TS_TRY(arrays(folders[2], diags));
+    static flat_maker maker;
+    ts_bytes tflite = tfm_sample(&maker);
+    TS_TRY(write_seed(folders[5], "sample", tflite.data, tflite.size, diags));
     return texts(folders[3], folders[4], diags);
 }
 

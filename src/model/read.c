@@ -6,6 +6,7 @@
 
 #include "ir/text_form.h"
 #include "model/onnx.h"
+#include "model/tflite.h"
 #include "model/values.h"
 
 enum { MODEL_LIMIT_BYTES = 256 << 20, JSON_LIMIT_BYTES = 1 << 20, MAX_FOLDER_FILES = 100000 };
@@ -204,6 +205,9 @@ static ts_status read_file(ts_arena *arena, ts_arena *scratch, const char *path,
     TS_TRY(ts_file_read(scratch, path, MODEL_LIMIT_BYTES, &file, diags));
     if (has_suffix(path, ".tsg")) {
         return ts_graph_parse(arena, file, out, diags);
+    }
+    if (file.size >= 8 && memcmp(file.data + 4, "TFL3", 4) == 0) {
+        return ts__tflite_import(arena, file, stem(arena, path), out, diags);
     }
     return ts__onnx_import(arena, file, stem(arena, path), options, out, diags);
 }

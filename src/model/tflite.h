@@ -1,0 +1,16 @@
+/* Reading TensorFlow Lite files: int8 networks to integer graphs, with the arithmetic of the reference
+ * kernels (the two-rounding fixed-point multiplier). docs/tflite.md says what is served. */
+#ifndef TS_MODEL_TFLITE_H
+#define TS_MODEL_TFLITE_H
+
+#include "base/file.h"
+#include "model/model.h"
+
+/* `file` may hold anything; the graph is verified. */
+ts_status ts__tflite_import(ts_arena *arena, ts_bytes file, const char *name, ts_graph **out,
+                            ts_diags *diags);
+
+/* Significand (31 bits) and exponent of a positive real, as the reference kernels' QuantizeMultiplier. */
+void ts__tflite_multiplier(double real, int32_t *multiplier, int32_t *shift);
+
+#endif

@@ -1,0 +1,226 @@
+/* A small writer of FlatBuffers, front to back, and of TensorFlow Lite models with it: for tests and seeds of
+ * fuzz targets. Fields have 4 bytes each; offsets are patched when what they lead to is written. */
+#ifndef TS_TESTS_FLAT_MAKER_H
+#define TS_TESTS_FLAT_MAKER_H
+
+#include <string.h>
+
+#include "base/file.h"
+
+enum { FM_ROOM = 1 << 16, FM_MOST = 32 };
+
+typedef struct flat_maker {
+    uint8_t data[FM_ROOM];
+    uint32_t size;
+} flat_maker;
+
+static inline void fm_put(flat_maker *f, uint32_t at, uint32_t value) {
+    for (int i = 0; i < 4; i++) {
+        f->data[at + (uint32_t)i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static inline uint32_t fm_append(flat_maker *f, uint32_t value) {
+    fm_put(f, f->size, value);
+    f->size += 4;
+    return f->size - 4;
+}
+
+/* The offset at `from` leads to the end of what is written so far. */
+static inline void fm_link(flat_maker *f, uint32_t from) { fm_put(f, from, f->size - from); }
+
+/* A table of `fields` fields, all present, linked from `from`; returns the place of field 0. */
+static inline uint32_t fm_table(flat_maker *f, uint32_t from, uint32_t fields) {
+    uint32_t vtable = f->size, words = (fields + 3) / 2; /* 2 sizes and the fields, 2 bytes each */
+    for (uint32_t i = 0; i < words; i++) {
+        fm_append(f, 0);
+    }
+    uint32_t entries[2 + FM_MOST] = {4 + 2 * fields, 4 + 4 * fields};
+    for (uint32_t i = 0; i < fields; i++) {
+        entries[2 + i] = 4 + 4 * i;
+    }
+    for (uint32_t i = 0; i < 2 + fields; i++) {
+        f->data[vtable + 2 * i] = (uint8_t)entries[i];
+        f->data[vtable + 2 * i + 1] = (uint8_t)(entries[i] >> 8);
+    }
+    fm_link(f, from);
+    uint32_t table = fm_append(f, f->size - vtable);
+    for (uint32_t i = 0; i < fields; i++) {
+        fm_append(f, 0);
+    }
+    return table + 4;
+}
+
+static inline void fm_ints(flat_maker *f, uint32_t from, uint32_t count, const int32_t *values) {
+    fm_link(f, from);
+    fm_append(f, count);
+    for (uint32_t i = 0; i < count; i++) {
+        fm_append(f, (uint32_t)values[i]);
+    }
+}
+
+static inline void fm_bytes(flat_maker *f, uint32_t from, uint32_t count, const void *bytes) {
+    fm_link(f, from);
+    fm_append(f, count);
+    if (count > 0) {
+        memcpy(f->data + f->size, bytes, count);
+    }
+    f->size += (count + 4) & ~3u; /* a NUL, and aligned */
+}
+
+/* A vector of `count` tables; returns the place of its first offset. */
+static inline uint32_t fm_tables(flat_maker *f, uint32_t from, uint32_t count) {
+    fm_link(f, from);
+    fm_append(f, count);
+    uint32_t first = f->size;
+    for (uint32_t i = 0; i < count; i++) {
+        fm_append(f, 0);
+    }
+    return first;
+}
+
+/* ---- models ---- */
+
+typedef struct tfm_tensor {
+    const char *name;
+    uint32_t rank;
+    int32_t dims[4];
+    int32_t type; /* 9: int8, 2: int32, 0: float */
+    const void *data;
+    uint32_t bytes;
+    uint32_t scale_count;
+    float scales[8];
+    int32_t zero;
+    int32_t dimension;
+} tfm_tensor;
+
+typedef struct tfm_operator {
+    int32_t code;
+    uint32_t input_count;
+    int32_t inputs[3], output;
+    uint32_t option_count;
+    int32_t options[8];
+} tfm_operator;
+
+static inline void tfm_quantization(flat_maker *f, uint32_t from, const tfm_tensor *t) {
+    uint32_t fields = fm_table(f, from, 7);
+    int32_t scales[8], zeros[16] = {0};
+    memcpy(scales, t->scales, sizeof scales);
+    for (uint32_t i = 0; i < t->scale_count; i++) {
+        zeros[2 * i] = t->zero;
+        zeros[2 * i + 1] = t->zero < 0 ? -1 : 0; /* 64 bits each */
+    }
+    fm_put(f, fields + 24, (uint32_t)t->dimension);
+    fm_put(f, fields, 0);
+    for (uint32_t i = 0; i < 2; i++) { /* min, max: empty */
+        fm_ints(f, fields + 4 * i, 0, NULL);
+    }
+    fm_ints(f, fields + 8, t->scale_count, scales);
+    fm_link(f, fields + 12);
+    fm_append(f, t->scale_count);
+    for (uint32_t i = 0; i < 2 * t->scale_count; i++) {
+        fm_append(f, (uint32_t)zeros[i]);
+    }
+    fm_bytes(f, fields + 20, 0, "");
+}
+
+static inline void tfm_one_tensor(flat_maker *f, uint32_t from, const tfm_tensor *t, uint32_t buffer) {
+    uint32_t fields = fm_table(f, from, 5);
+    fm_put(f, fields + 4, (uint32_t)t->type);
+    fm_put(f, fields + 8, t->data == NULL ? 0 : buffer);
+    fm_ints(f, fields, t->rank, t->dims);
+    fm_bytes(f, fields + 12, (uint32_t)strlen(t->name), t->name);
+    tfm_quantization(f, fields + 16, t);
+}
+
+static inline void tfm_one_operator(flat_maker *f, uint32_t from, const tfm_operator *o, uint32_t index) {
+    uint32_t fields = fm_table(f, from, 5);
+    fm_put(f, fields, index);
+    fm_ints(f, fields + 4, o->input_count, o->inputs);
+    fm_ints(f, fields + 8, 1, &o->output);
+    uint32_t options = fm_table(f, fields + 16, o->option_count);
+    for (uint32_t i = 0; i < o->option_count; i++) {
+        fm_put(f, options + 4 * i, (uint32_t)o->options[i]);
+    }
+}
+
+/* The whole model: tensor 0 is its input, the last operator's output its output. */
+static inline ts_bytes tfm_pack(flat_maker *f, const tfm_tensor *tensors, uint32_t tensor_count,
+                                const tfm_operator *ops, uint32_t op_count) {
+    *f = (flat_maker){.size = 8};
+    memcpy(f->data + 4, "TFL3", 4);
+    uint32_t model = fm_table(f, 0, 5);
+    fm_put(f, model, 3);
+    uint32_t codes = fm_tables(f, model + 4, op_count);
+    for (uint32_t i = 0; i < op_count; i++) {
+        uint32_t fields = fm_table(f, codes + 4 * i, 4);
+        fm_put(f, fields, (uint32_t)(ops[i].code < 127 ? ops[i].code : 127));
+        fm_bytes(f, fields + 4, 0, "");
+        fm_put(f, fields + 12, (uint32_t)ops[i].code);
+    }
+    fm_bytes(f, model + 12, 0, "");
+    uint32_t buffers = fm_tables(f, model + 16, tensor_count + 1);
+    for (uint32_t i = 0; i <= tensor_count; i++) {
+        uint32_t fields = fm_table(f, buffers + 4 * i, 1);
+        fm_bytes(f, fields, i == 0 || tensors[i - 1].data == NULL ? 0 : tensors[i - 1].bytes,
+                 i == 0 ? "" : tensors[i - 1].data);
+    }
+    uint32_t subgraphs = fm_tables(f, model + 8, 1), graph = fm_table(f, subgraphs, 4);
+    uint32_t list = fm_tables(f, graph, tensor_count);
+    for (uint32_t i = 0; i < tensor_count; i++) {
+        tfm_one_tensor(f, list + 4 * i, &tensors[i], i + 1);
+    }
+    const int32_t input = 0;
+    fm_ints(f, graph + 4, 1, &input);
+    fm_ints(f, graph + 8, 1, &ops[op_count - 1].output);
+    uint32_t nodes = fm_tables(f, graph + 12, op_count);
+    for (uint32_t i = 0; i < op_count; i++) {
+        tfm_one_operator(f, nodes + 4 * i, &ops[i], i);
+    }
+    return (ts_bytes){f->data, f->size};
+}
+
+/* Every operator once: CONV_2D, DEPTHWISE_CONV_2D (multiplier 2), ADD, MAX_POOL_2D, AVERAGE_POOL_2D, RESHAPE,
+ * FULLY_CONNECTED, SOFTMAX, on an input of 6 x 6 x 2. */
+enum { TFM_SAMPLE_TENSORS = 15, TFM_SAMPLE_OPS = 8 };
+static inline ts_bytes tfm_sample(flat_maker *f) {
+    static int8_t conv[2 * 9 * 2], depthwise[9 * 4], dense[3 * 4];
+    static const int32_t conv_bias[2] = {100, -200}, depthwise_bias[4] = {1, -2, 300, -400},
+                         dense_bias[3] = {5, 6, 7}, shape[2] = {1, 4};
+    for (int i = 0; i < 36; i++) {
+        conv[i] = (int8_t)(i * 37 % 255 - 127);
+        depthwise[i] = (int8_t)(i * 91 % 255 - 127);
+    }
+    for (int i = 0; i < 12; i++) {
+        dense[i] = (int8_t)(i * 53 % 255 - 127);
+    }
+    const tfm_tensor tensors[TFM_SAMPLE_TENSORS] = {
+        {"input", 4, {1, 6, 6, 2}, 9, NULL, 0, 1, {0.0531f}, -3, 0},
+        {"conv.w", 4, {2, 3, 3, 2}, 9, conv, 36, 2, {0.01f, 0.02f}, 0, 0},
+        {"conv.b", 1, {2}, 2, conv_bias, 8, 2, {0.0005f, 0.001f}, 0, 0},
+        {"conv", 4, {1, 6, 6, 2}, 9, NULL, 0, 1, {0.0707f}, 4, 0},
+        {"sum", 4, {1, 6, 6, 2}, 9, NULL, 0, 1, {0.1013f}, -10, 0},
+        {"max", 4, {1, 5, 5, 2}, 9, NULL, 0, 1, {0.1013f}, -10, 0},
+        {"depthwise.w", 4, {1, 3, 3, 4}, 9, depthwise, 36, 4, {0.01f, 0.005f, 0.02f, 0.003f}, 0, 3},
+        {"depthwise.b", 1, {4}, 2, depthwise_bias, 16, 1, {0.001f}, 0, 0},
+        {"depthwise", 4, {1, 2, 2, 4}, 9, NULL, 0, 1, {0.08f}, -128, 0},
+        {"mean", 4, {1, 1, 1, 4}, 9, NULL, 0, 1, {0.08f}, -128, 0},
+        {"shape", 1, {2}, 2, shape, 8, 0, {0}, 0, 0},
+        {"flat", 2, {1, 4}, 9, NULL, 0, 1, {0.08f}, -128, 0},
+        {"dense.w", 2, {3, 4}, 9, dense, 12, 1, {0.02f}, 0, 0},
+        {"dense.b", 1, {3}, 2, dense_bias, 12, 1, {0.0016f}, 0, 0},
+        {"dense", 2, {1, 3}, 9, NULL, 0, 1, {0.09f}, 12, 0},
+    };
+    const tfm_operator ops[TFM_SAMPLE_OPS - 1] = {
+        {3, 3, {0, 1, 2}, 3, 6, {0, 1, 1, 0, 1, 1}}, /* SAME */
+        {0, 2, {0, 3, 0}, 4, 1, {0}},
+        {17, 1, {4, 0, 0}, 5, 6, {1, 1, 1, 2, 2, 0}},   /* VALID, 2 x 2, stride 1 */
+        {4, 3, {5, 6, 7}, 8, 7, {1, 2, 2, 2, 1, 1, 1}}, /* VALID, stride 2, multiplier 2, RELU */
+        {1, 1, {8, 0, 0}, 9, 6, {1, 1, 1, 2, 2, 0}},
+        {22, 2, {9, 10, 0}, 11, 1, {0}},
+        {9, 3, {11, 12, 13}, 14, 1, {0}},
+    };
+    return tfm_pack(f, tensors, TFM_SAMPLE_TENSORS, ops, TFM_SAMPLE_OPS - 1);
+}
+
+#endif
