@@ -424,8 +424,7 @@ loaded : {
     uint32_t stall = next->stall_mask >> e->load_rd & 1u;
     c->read_bytes[0] += c->size;
     c->by_class[TS_SIM_CLASS_LOAD]++;
-    c->load_reg = e->load_rd;
-    c->load_ready = t + 3u;
+    c->load_ready[e->load_rd] = t + 3u;
     if (stall != 0u) {
         c->by_cause[TS_SIM_LOAD_USE]++;
         if (c->ex_until != t + 1u) {
@@ -494,7 +493,7 @@ L_jal:
 L_jalr : {
     uint32_t address = (A + (uint32_t)e->imm) & ~1u;
     uint32_t link = ts__slot_address(c->region, SLOT_AFTER(e));
-    uint64_t usable = c->load_reg == e->rs1 && e->rs1 != 0u ? c->load_ready : 0u;
+    uint64_t usable = e->rs1 != 0u ? c->load_ready[e->rs1] : 0u;
     if (e->fed != 0u && c->arrived != t && usable < t + 1u) {
         usable = t + 1u;
     }

@@ -122,14 +122,13 @@ typedef struct ts__core {
     uint8_t *own_lines[2];
     uint8_t *line_buffer; /* the one line that is there while the cache is off */
     /* timing */
-    uint64_t load_ready;         /* a jalr may use what the last load loaded */
+    uint64_t load_ready[32];     /* a jalr may use what the last load of that register loaded */
     uint64_t ex_until, ex_enter; /* an instruction occupied EX until; its successor entered ID at */
     uint64_t arrived;            /* t at which a jump or taken branch arrived at its target */
     uint64_t fetch_at;           /* of the fix-up slot */
     uint64_t loop_set_at;        /* last lp.* instruction */
     uint64_t div_until;
     uint32_t div_cycles;
-    uint8_t load_reg;
     ts__loop loop[2];
     ts__slot *loop_end[2], *loop_start[2];
     ts__slot fixup; /* stands for a hardware loop's start when arriving there costs something */

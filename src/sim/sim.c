@@ -19,7 +19,6 @@ static void new_core(ts_sim *sim, uint32_t unit, uint32_t hartid) {
     core->number = fc ? (uint32_t)TS_SIM_FC : unit;
     core->hartid = hartid;
     core->park = TS__PARK_OFF;
-    core->load_reg = 32;
     core->ex_until = core->arrived = core->div_until = UINT64_MAX;
     for (uint32_t i = 1; i < 32u; i++) {
         core->r[i] = 0x57575757u;
