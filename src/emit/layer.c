@@ -376,13 +376,21 @@ void ts__emit_l3(const code *k, int depth) {
                      "run->loads[%u] = ts_l3_read(run->l2 + %s, run->l3 + %s_W_%02u, %s_W_%02u_%s);",
                      load->slot, ts__buffer_name(e, lp->l3.w_buffer[0]), e->macro, load->layer, e->macro,
                      load->layer, lp->l3.chunks > 1 ? "CHUNK" : "BYTES");
+            if (lp->l3.chunks > 1) {
+                const char *w = ts__text(k, "%s_W_%02u", e->macro, load->layer);
+                ts__line(k->out, depth,
+                         "run->seconds[%u] = ts_l3_read(run->l2 + %s, run->l3 + %s + %s_CHUNK,", load->slot,
+                         ts__buffer_name(e, lp->l3.w_buffer[1]), w, w);
+                ts__line(k->out, depth, lp->l3.chunks > 2 ? "    %s_CHUNK);" : "    %s_BYTES - %s_CHUNK);", w,
+                         w);
+            }
         }
     }
     if (own != UINT32_MAX) {
         ts__line(k->out, depth, "ts_l3_wait(run->loads[%u]);", own);
     }
     if (k->chunks > 1) {
-        ts__line(k->out, depth, "chunk_in = load_chunk(run, 1);");
+        ts__line(k->out, depth, "chunk_in = run->seconds[%u];", own);
     }
 }
 

@@ -185,12 +185,16 @@ static void emit_chunk_begin(const code *k, int depth) {
         return;
     }
     const char *n = chunk_loads(k) > k->pass_chunks ? "n" : "chunk";
+    uint32_t slot = 0;
+    for (uint32_t i = 0; i < k->e->loads.count; i++) {
+        slot = k->e->loads.data[i].layer == k->layer->index ? k->e->loads.data[i].slot : slot;
+    }
     ts__line(k->out, depth, "if (lead) {");
     ts__line(k->out, depth + 1, "if (%s > 0) {", n);
     ts__line(k->out, depth + 2, "ts_l3_wait(w_in);");
     ts__line(k->out, depth + 1, "}");
     ts__line(k->out, depth + 1, "if (%s + 1 < %u) {", n, chunk_loads(k));
-    ts__line(k->out, depth + 2, "w_in = load_chunk(run, %s + 1);", n);
+    ts__line(k->out, depth + 2, "w_in = %s == 0 ? run->seconds[%u] : load_chunk(run, %s + 1);", n, slot, n);
     ts__line(k->out, depth + 1, "}");
     ts__line(k->out, depth, "}");
     ts__line(k->out, depth, "pass.c = chunk * CHUNK_C;");

@@ -20,18 +20,22 @@ ts_pass ts__pass_of(const ts_planner *p, const ts_layer_plan *lp, uint32_t h, ui
                      .c = c};
 }
 
-static void add_pass(const ts_planner *p, ts_layer_plan *lp, uint32_t h, uint32_t c, uint32_t times) {
+/* Adds `times` passes of one size; returns the cycles that the first load and the last store of one take. */
+static double add_pass(const ts_planner *p, ts_layer_plan *lp, uint32_t h, uint32_t c, uint32_t times) {
     if (times == 0) {
-        return;
+        return 0;
     }
     ts_pass pass = ts__pass_of(p, lp, h, c);
     ts_pass_cost cost = ts__l1_cost(&pass, &lp->l1);
-    lp->work_cycles += times * cost.cycles;
+    lp->work_cycles += times * (lp->l3.stripes > 1 ? cost.cycles : cost.cycles - cost.end_cycles);
     lp->compute_cycles += times * cost.compute_cycles;
     lp->dma_in_bytes += times * cost.in_bytes;
     lp->dma_out_bytes += times * cost.out_bytes;
+    return cost.end_cycles;
 }
 
+/* Stripes are passes of their own. Chunks alone follow each other without a gap: the first tile of the next
+ * one is loaded beside the last of this one. */
 static void cost_passes(ts_planner *p, ts_layer_plan *lp) {
     const ts_l3_plan *l3 = &lp->l3;
     uint32_t last_h = lp->layer->y.h - (l3->stripes - 1) * l3->stripe_h;
@@ -42,7 +46,8 @@ static void cost_passes(ts_planner *p, ts_layer_plan *lp) {
     add_pass(p, lp, l3->stripe_h, l3->chunk_c, (l3->stripes - 1) * (l3->chunks - 1));
     add_pass(p, lp, last_h, l3->chunk_c, l3->chunks - 1);
     add_pass(p, lp, l3->stripe_h, last_c, l3->stripes - 1);
-    add_pass(p, lp, last_h, last_c, 1);
+    double ends = add_pass(p, lp, last_h, last_c, 1);
+    lp->work_cycles += l3->stripes > 1 ? 0 : ends;
     lp->modelled_cycles = lp->work_cycles;
 }
 

@@ -361,8 +361,9 @@ static void add_ends(const ts_pass *p, const flow *f, const work_table *t, ts_pa
     const work *first = &t->classes[0][0][t->tiles_c == 1];
     const work *last = &t->classes[t->rows->class_count - 1][t->columns->class_count - 1][1];
     transfer load = sum(first->x, first->w);
-    total->cycles += start_cycles(p->target, load) + (f->y_beside ? start_cycles(p->target, last->y) : 0);
-    total->cycles += PASS_CYCLES + TRANSFER_CYCLES * (load.commands + last->y.commands);
+    total->end_cycles = start_cycles(p->target, load) + (f->y_beside ? start_cycles(p->target, last->y) : 0);
+    total->end_cycles += PASS_CYCLES + TRANSFER_CYCLES * (load.commands + last->y.commands);
+    total->cycles += total->end_cycles;
     total->in_bytes +=
         (f->x_each || f->x_outer ? 0 : first->x.bytes) + (f->w_each || f->w_outer ? 0 : first->w.bytes);
 }

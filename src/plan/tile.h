@@ -19,6 +19,7 @@ typedef struct ts_pass {
 /* What a pass costs in the model. */
 typedef struct ts_pass_cost {
     double cycles;
+    double end_cycles;            /* of which the first load, the last store, entering and leaving */
     double compute_cycles;        /* of which kernels */
     uint64_t in_bytes, out_bytes; /* moved by the DMA */
     uint64_t tiles;
