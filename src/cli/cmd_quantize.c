@@ -29,6 +29,7 @@ enum {
     OPTION_EQUALISE,
     OPTION_KEEP_BIAS,
     OPTION_NEAREST,
+    OPTION_FLOOR_POOLS,
     OPTION_REPORT,
     OPTION_JSON
 };
@@ -43,12 +44,13 @@ static const struct argp_option options[] = {
     {"seed", OPTION_SEED, "N", 0, "Another subset (1)", 0},
     {"bits", OPTION_BITS, "BITS", 0, "8, or w4a8: bits of weights and activations, 2 to 8 (8)", 1},
     {"stage", OPTION_STAGE, "STAGE", 0, "Stop at fp, fq, qd or id (id); -o then writes that stage", 1},
-    {"ranges", OPTION_RANGES, "METHOD", 0, "Ranges of activations: mse, max or a percentile like 99.9 (mse)",
-     1},
+    {"ranges", OPTION_RANGES, "METHOD", 0,
+     "Ranges of activations: mse, best, max or a percentile like 99.9 (mse; best below 8 bits)", 1},
     {"weights", OPTION_WEIGHTS, "GRAIN", 0, "per-channel or per-layer quanta (per-channel)", 1},
     {"equalise", OPTION_EQUALISE, NULL, 0, "Match weight ranges across layers first", 1},
     {"keep-bias", OPTION_KEEP_BIAS, NULL, 0, "No bias correction", 1},
     {"nearest", OPTION_NEAREST, NULL, 0, "Round weights to the nearest, without error feedback", 1},
+    {"floor-pools", OPTION_FLOOR_POOLS, NULL, 0, "Average pools round down, as NEMO writes them", 1},
     {"report", OPTION_REPORT, NULL, 0, "Print what quantisation costs layer by layer", 0},
     {"json", OPTION_JSON, "FILE", 0, "Write the figures for programs", 0},
     {0},
@@ -86,6 +88,10 @@ static bool parse_bits(const char *text, ts_quant_options *o) {
 
 static bool parse_ranges(const char *text, ts_quant_options *o) {
     char *end;
+    if (strcmp(text, "best") == 0) {
+        o->ranges = TS_RANGE_BEST;
+        return true;
+    }
     if (strcmp(text, "mse") == 0 || strcmp(text, "max") == 0) {
         o->ranges = text[1] == 's' ? TS_RANGE_MSE : TS_RANGE_MAX;
         return true;
@@ -141,6 +147,8 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
             return r->quant.keep_bias = true;
         case OPTION_NEAREST:
             return r->quant.nearest = true;
+        case OPTION_FLOOR_POOLS:
+            return r->quant.floor_pools = true;
         case OPTION_REPORT:
             return r->report = true;
         case OPTION_JSON:

@@ -453,6 +453,12 @@ void ts_fsession_run(ts_fsession *session, const float *const *inputs) {
     }
 }
 
+void ts_fsession_rerun(ts_fsession *session, ts_node_id first) {
+    for (uint32_t i = first; i < session->graph->nodes.count; i++) {
+        run_index(session, i);
+    }
+}
+
 void ts_fgraph_fold(ts_fgraph *graph) {
     ts_arena *scratch = ts_arena_new("fold", 0);
     ts_fsession *session = ts_fsession_new(scratch, graph);

@@ -17,6 +17,10 @@ ts_fsession *ts_fsession_new(ts_arena *arena, const ts_fgraph *graph);
  * (channels last where its layout says so). */
 void ts_fsession_run(ts_fsession *session, const float *const *inputs);
 
+/* Computes the nodes from `first` on again, with the inputs and results that stand before them. Attributes of
+ * FAKE_QUANT nodes may have been changed in between. */
+void ts_fsession_rerun(ts_fsession *session, ts_node_id first);
+
 /* The elements of a tensor after ts_fsession_run(), valid until the next. */
 const float *ts_fsession_value(const ts_fsession *session, ts_tensor_id tensor);
 

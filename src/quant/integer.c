@@ -104,7 +104,7 @@ static void make_layer(const maker *m, uint32_t i, ts_node *n) {
             break;
         case TS_QUANT_AVG_POOL:
             n->op = TS_OP_AVG_POOL;
-            n->requant = requant_of(m, i, 1, &one, &zero, q->m[0], q->d);
+            n->requant = requant_of(m, i, 1, &one, &q->term, q->m[0], q->d);
             break;
         case TS_QUANT_AFFINE:
             n->op = TS_OP_REQUANT;

@@ -17,8 +17,7 @@ enum {
 };
 
 ts_quant_options ts_quant_defaults(void) {
-    return (ts_quant_options){
-        .weight_bits = 8, .activation_bits = 8, .ranges = TS_RANGE_MSE, .percentile = 0.9999};
+    return (ts_quant_options){.weight_bits = 8, .activation_bits = 8, .percentile = 0.9999};
 }
 
 /* A value on all calibration samples, float and quantised; freed after its last reader. */
@@ -294,6 +293,7 @@ static void quantise_pointless(const walk *w, uint32_t i) {
         double ratio = values[l->inputs[0]].scale / (sy * size);
         int bits = 30 - 8 - (int)ceil(log2((double)size));
         choose_factors(q, &ratio, 1, bits < FACTOR_BITS ? (bits < 4 ? 4 : bits) : FACTOR_BITS);
+        q->term = w->quant->options.floor_pools ? 0 : (q->d + q->m[0]) / (2 * q->m[0]);
     }
 }
 
@@ -410,7 +410,8 @@ static ts_status start_walk(const walk *w) {
     const ts_quant *quant = w->quant;
     ts_status status = TS_OK;
     take_inputs(w, scratch);
-    if (!quant->values[0].exact && quant->options.ranges == TS_RANGE_MSE) {
+    if (!quant->values[0].exact &&
+        (quant->options.ranges == TS_RANGE_MSE || quant->options.ranges == TS_RANGE_BEST)) {
         status = refine_input(w, scratch);
     }
     ts_arena_free(scratch);
@@ -508,6 +509,9 @@ ts_status ts_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration,
     }
     ts_quant *quant = TS_NEW(arena, ts_quant);
     *quant = (ts_quant){.net = net, .options = *options};
+    if (options->ranges == TS_RANGE_AUTO) {
+        quant->options.ranges = options->activation_bits < 8 ? TS_RANGE_BEST : TS_RANGE_MSE;
+    }
     quant->values = TS_NEW_ARRAY(arena, ts_qvalue, net->layers.count + 1);
     quant->layers = TS_NEW_ARRAY(arena, ts_qweights, net->layers.count);
     if (options->equalise) {
@@ -515,6 +519,9 @@ ts_status ts_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration,
     }
     new_layers(arena, quant);
     TS_TRY(ts__choose_grids(quant, calibration, progress, diags));
+    if (quant->options.ranges == TS_RANGE_BEST) {
+        TS_TRY(ts__search_grids(quant, calibration, progress, diags));
+    }
     place_halves(quant);
     walk w = {.quant = quant, .data = calibration, .diags = diags};
     w.values = TS_NEW_ARRAY(arena, held, net->layers.count + 1);

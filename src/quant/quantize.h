@@ -10,7 +10,15 @@
 #include "quant/evaluate.h"
 #include "quant/net.h"
 
-typedef enum ts_range_method { TS_RANGE_MAX, TS_RANGE_PERCENTILE, TS_RANGE_MSE } ts_range_method;
+/* BEST starts from MSE and moves each range to where the network's outputs change least; AUTO is MSE at 8
+ * bits and BEST below. */
+typedef enum ts_range_method {
+    TS_RANGE_AUTO,
+    TS_RANGE_MAX,
+    TS_RANGE_PERCENTILE,
+    TS_RANGE_MSE,
+    TS_RANGE_BEST
+} ts_range_method;
 
 typedef struct ts_quant_options {
     uint32_t weight_bits, activation_bits; /* 2 to 8 */
@@ -19,7 +27,8 @@ typedef struct ts_quant_options {
     double percentile;                     /* share of activations within the range, TS_RANGE_PERCENTILE */
     bool equalise;                         /* match weight ranges across layers first */
     bool keep_bias;                        /* no bias correction */
-    bool nearest; /* round each weight to the nearest, not for the smallest error of the layer */
+    bool floor_pools; /* average pools round down, as NEMO writes them, not to the nearest */
+    bool nearest;     /* round each weight to the nearest, not for the smallest error of the layer */
 } ts_quant_options;
 
 /* Eight bits, a quantum a channel, MSE ranges, bias correction, error-feedback rounding. */
@@ -31,6 +40,7 @@ typedef struct ts_qvalue {
     bool raw;   /* 32-bit accumulators: no grid of its own; `scale` is the accumulator's quantum */
     ts_type type;
     double scale;
+    int32_t bottom, top;        /* ends of the grid */
     int32_t low, high;          /* clip */
     double seen_low, seen_high; /* on the calibration set */
     double clipped;             /* share of calibration values beyond the grid */
@@ -46,6 +56,7 @@ typedef struct ts_qweights {
     int64_t *kappa, *lambda; /* AFFINE, CONV, LINEAR but the raw ones: y = floor((kappa acc + lambda) / d) */
     int32_t *integer_bias;   /* raw ones */
     int64_t m[2];            /* ADD: factors; AVG_POOL: m[0] */
+    int64_t term;            /* AVG_POOL: y = floor((sum + term) m / d); 0 for the others */
     int64_t d;
     double half; /* real; added to the bias so that the addition behind it rounds to nearest */
     bool wide;   /* kappa acc + lambda may pass 32 bits */
@@ -56,6 +67,7 @@ typedef struct ts_quant {
     ts_quant_options options;
     ts_qvalue *values;   /* layers + 1 */
     ts_qweights *layers; /* layers */
+    bool exact_weights;  /* while ranges are searched: stage FQ has float weights and biases */
 } ts_quant;
 
 /* Calibrates on all samples of `calibration` and quantises. The net's weights may be changed (equalised). */

@@ -84,11 +84,12 @@ static double quantile(seen *s, double share) {
 
 static double choose_scale(const ts_quant_options *o, seen *s, double low, double high) {
     double top = fmax(s->high, -s->low), best = top / high, least = INFINITY;
+    bool searches = o->ranges == TS_RANGE_MSE || o->ranges == TS_RANGE_BEST;
     if (o->ranges == TS_RANGE_PERCENTILE) {
         double inner = quantile(s, o->percentile);
         best = inner > 0 ? inner / high : best;
     }
-    for (uint32_t i = 0; i < RANGE_STEPS && o->ranges == TS_RANGE_MSE; i++) {
+    for (uint32_t i = 0; i < RANGE_STEPS && searches; i++) {
         double scale = top / high * (1.0 - 0.9 * i / RANGE_STEPS), error = grid_error(s, scale, low, high);
         if (error < least) {
             least = error;
@@ -118,9 +119,22 @@ static double clipped_share(const seen *s, const ts_qvalue *v) {
     uint32_t beyond = 0;
     for (uint32_t i = 0; i < s->count; i++) {
         double x = fabs((double)s->kept[i]) / v->scale;
-        beyond += x > v->high + 0.5;
+        beyond += x > v->top + 0.5;
     }
     return s->count == 0 ? 0 : (double)beyond / s->count;
+}
+
+void ts__settle_clip(const ts_quant *quant, uint32_t value) {
+    const ts_qlayer *l = value == 0 ? NULL : &quant->net->layers.data[value - 1];
+    ts_qvalue *v = &quant->values[value];
+    v->low = v->bottom;
+    v->high = v->top;
+    if (l != NULL && (double)l->high / v->scale < v->top) {
+        v->high = (int32_t)floor((double)l->high / v->scale + 0.5);
+    }
+    if (l != NULL && (double)l->low / v->scale > v->bottom) {
+        v->low = (int32_t)floor((double)l->low / v->scale + 0.5);
+    }
 }
 
 static void set_grid(const ts_quant *quant, uint32_t value, seen *s, double given_scale) {
@@ -129,17 +143,15 @@ static void set_grid(const ts_quant *quant, uint32_t value, seen *s, double give
     uint32_t bits = value == 0 ? 8 : quant->options.activation_bits;
     bool is_signed = value == 0 ? s->low < 0 : l->low < 0 && s->low < 0;
     int32_t high = is_signed ? (1 << (bits - 1)) - 1 : (1 << bits) - 1, low = is_signed ? -high - 1 : 0;
-    *v = (ts_qvalue){
-        .type = type_of(bits, is_signed), .low = low, .high = high, .seen_low = s->low, .seen_high = s->high};
+    *v = (ts_qvalue){.type = type_of(bits, is_signed),
+                     .bottom = low,
+                     .top = high,
+                     .seen_low = s->low,
+                     .seen_high = s->high};
     v->scale = given_scale > 0 ? given_scale : choose_scale(&quant->options, s, low, high);
     v->exact = given_scale > 0;
     v->clipped = clipped_share(s, v);
-    if (l != NULL && (double)l->high / v->scale < high) {
-        v->high = (int32_t)floor((double)l->high / v->scale + 0.5);
-    }
-    if (l != NULL && (double)l->low / v->scale > low) {
-        v->low = (int32_t)floor((double)l->low / v->scale + 0.5);
-    }
+    ts__settle_clip(quant, value);
 }
 
 /* The accumulators of a last linear layer that nobody else reads stay as they are. */

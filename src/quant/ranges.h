@@ -8,4 +8,11 @@
 ts_status ts__choose_grids(ts_quant *quant, const ts_data *data, const ts_progress *progress,
                            ts_diags *diags);
 
+/* Moves the steps of ts__choose_grids() to where the network's outputs change least. */
+ts_status ts__search_grids(ts_quant *quant, const ts_data *data, const ts_progress *progress,
+                           ts_diags *diags);
+
+/* Sets the clip of a value from its layer's bounds and its step. */
+void ts__settle_clip(const ts_quant *quant, uint32_t value);
+
 #endif

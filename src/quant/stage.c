@@ -37,7 +37,7 @@ static ts_tensor_id constant(const maker *m, const char *part, uint32_t rank, co
 const float *ts__stage_weights(ts_arena *arena, const ts_qnet *net, const ts_quant *quant, uint32_t i,
                                ts_quant_stage stage) {
     const ts_qlayer *l = &net->layers.data[i];
-    if (stage == TS_STAGE_FP || quant == NULL || l->kind == TS_QUANT_AFFINE) {
+    if (stage == TS_STAGE_FP || quant == NULL || quant->exact_weights || l->kind == TS_QUANT_AFFINE) {
         return l->weights;
     }
     const ts_qweights *q = &quant->layers[i];
@@ -54,7 +54,7 @@ const float *ts__stage_weights(ts_arena *arena, const ts_qnet *net, const ts_qua
 /* Biases: the net's; corrected; or what the integers mean. */
 static const float *bias_of(const maker *m) {
     const ts_qlayer *l = m->layer;
-    if (m->stage == TS_STAGE_FP) {
+    if (m->stage == TS_STAGE_FP || m->quant->exact_weights) {
         return l->bias;
     }
     const ts_qweights *q = &m->quant->layers[m->index];
@@ -178,8 +178,12 @@ static ts_status make_end(const maker *m, ts_tensor_id sum, ts_tensor_id *out) {
     if (y->raw || l->kind == TS_QUANT_MAX_POOL) {
         return TS_OK;
     }
-    bool floors = m->stage == TS_STAGE_QD && (l->kind == TS_QUANT_ADD || l->kind == TS_QUANT_AVG_POOL);
-    return ts__stage_grid(m->graph, y, l->name, floors ? FLOOR_GUARD : 0.5, sum, out, m->diags);
+    const ts_qweights *q = &m->quant->layers[m->index];
+    double offset = 0.5;
+    if (m->stage == TS_STAGE_QD && (l->kind == TS_QUANT_ADD || l->kind == TS_QUANT_AVG_POOL)) {
+        offset = (double)q->term * (double)q->m[0] / (double)q->d + FLOOR_GUARD;
+    }
+    return ts__stage_grid(m->graph, y, l->name, offset, sum, out, m->diags);
 }
 
 ts_status ts__stage_layer(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, uint32_t i,
