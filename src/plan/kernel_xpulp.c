@@ -213,7 +213,7 @@ static uint64_t dw_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uin
     uint64_t rows = (uint64_t)(tile->y_h - 1) * layer->window.stride_h + 3;
     uint64_t bytes = 4 * (4 + rows * (div_up(tile->x_w, 4) * 4 + 4)) + 16;
     bytes += dw_is_raw(layer, tile) ? div_up(tile->y_w, 4) * 16 * tile->y_h : 0;
-    return bytes * cores;
+    return (div_up(bytes, 64) * 64 + 8) * cores;
 }
 
 /* Cycles of one 4-channel group's rows [0, rows). */

@@ -58,8 +58,11 @@ struct dw_run {
     uint32_t stride;
     uint32_t part_rows, parts; /* rows of outputs of an item, items a channel group */
     uint32_t pitch, plane_bytes, plane_rows;
-    uint8_t *scratch; /* this core's planes */
-    int32_t *raw;     /* this core's accumulators of one plane; NULL where a routine requantises */
+    uint8_t *scratch;       /* this core's planes */
+    const uint8_t *windows; /* first window of plane 0 */
+    const uint8_t *x;       /* first row of x that the rows of outputs need */
+    uint32_t first, rows;   /* outputs that the planes are for */
+    int32_t *raw;           /* this core's accumulators of one plane; NULL where a routine requantises */
     uint32_t zeros;
     struct dw_planes planes;
     struct dw_strips strips;
@@ -125,10 +128,12 @@ static inline void dw_fill_row(const struct dw_run *run, uint32_t row) {
     }
 }
 
-/* Planes of channel group `group` that outputs [first, first + rows) need. */
-static inline void dw_fill_planes(struct dw_run *run, uint32_t group, uint32_t first, uint32_t rows) {
+/* Turns to outputs of rows [first, first + rows): what depends on them alone, rows of padding included, which
+ * the transposition of the channel groups then leaves alone. */
+static inline void dw_aim(struct dw_run *run, uint32_t first, uint32_t rows) {
     const struct ts_conv_tile *t = run->t;
-    uint32_t needed = dw_plane_rows(rows, run->stride);
+    struct dw_strips *s = &run->strips;
+    uint32_t needed = dw_plane_rows(rows, run->stride), steps = run->stride == 1 ? 3u : 2u;
     int32_t top = (int32_t)(first * run->stride) - t->pad_top; /* x row of plane row 0 */
     uint32_t above = top < 0 ? (uint32_t)-top : 0, start = top < 0 ? 0 : (uint32_t)top;
     uint32_t inside = needed - above < t->x_h - start ? needed - above : t->x_h - start;
@@ -138,10 +143,16 @@ static inline void dw_fill_planes(struct dw_run *run, uint32_t group, uint32_t f
     for (uint32_t row = above + inside; row < needed; row++) {
         dw_fill_row(run, row);
     }
-    run->planes.x = (const uint8_t *)t->x + start * t->x_row_bytes + group * DW_CHANNELS;
+    run->first = first;
+    run->rows = rows;
+    run->x = (const uint8_t *)t->x + start * t->x_row_bytes;
     run->planes.rows = inside;
     run->planes.planes = run->scratch + 4u + above * run->pitch;
-    dw_transpose(&run->planes);
+    s->passes = steps == 3u ? (rows + 2u) / 3u : (rows + 1u) / 2u;
+    s->entry = s->passes * steps - rows;
+    s->x_strip = (int32_t)(DW_STRIP * run->stride) - (int32_t)(needed * run->pitch);
+    s->y_strip =
+        run->raw != 0 ? 0 : (int32_t)(DW_STRIP * t->y_pixel_bytes) - (int32_t)(rows * t->y_row_bytes);
 }
 
 /* What the routines left in run->raw becomes outputs of channel `channel`. */
@@ -163,30 +174,27 @@ static inline void dw_finish_raw(const struct dw_run *run, uint32_t channel, uin
     }
 }
 
-static inline void dw_convolve(struct dw_run *run, uint32_t group, uint32_t first, uint32_t rows) {
+/* The outputs that run is aimed at, of one channel group. */
+static inline void dw_group(struct dw_run *run, uint32_t group) {
     const struct ts_conv_tile *t = run->t;
     struct dw_strips *s = &run->strips;
-    uint32_t steps = run->stride == 1 ? 3u : 2u, channel = group * DW_CHANNELS;
-    uint32_t channels = t->y_c - channel < DW_CHANNELS ? t->y_c - channel : DW_CHANNELS;
-    uint8_t *y = (uint8_t *)t->y + first * t->y_row_bytes + channel;
-    s->passes = (rows + steps - 1u) / steps;
-    s->entry = s->passes * steps - rows;
-    s->x = run->scratch + 4u - (run->stride == 2 ? t->pad_left * 4u : t->pad_left);
+    uint32_t channel = group * DW_CHANNELS, left = t->y_c - channel;
+    uint32_t channels = left < DW_CHANNELS ? left : DW_CHANNELS;
+    run->planes.x = run->x + channel;
+    dw_transpose(&run->planes);
+    s->x = run->windows;
     s->w = (const uint8_t *)t->w + channel * s->record_bytes;
-    s->x_strip = (int32_t)(DW_STRIP * run->stride) - (int32_t)(dw_plane_rows(rows, run->stride) * run->pitch);
     if (run->raw == 0) {
-        s->y = y;
-        s->y_strip = (int32_t)(DW_STRIP * t->y_pixel_bytes) - (int32_t)(rows * t->y_row_bytes);
+        s->y = (uint8_t *)t->y + run->first * t->y_row_bytes + channel;
         s->channels = channels;
         run->routine(s);
         return;
     }
-    s->y_strip = s->y_rest = 0;
     for (uint32_t c = 0; c < channels; c++) {
         s->y = (uint8_t *)run->raw;
         s->channels = 1; /* the routine moves x and w on to the next */
         run->routine(s);
-        dw_finish_raw(run, channel + c, first, rows);
+        dw_finish_raw(run, channel + c, run->first, run->rows);
     }
 }
 
@@ -215,7 +223,7 @@ static inline void dw_geometry(struct dw_run *run) {
     s->rest = t->y_w < DW_STRIP ? 0 : rest;
     s->rest_left = s->rest;
     s->x_rest = -(int32_t)((DW_STRIP - rest) * run->stride);
-    s->y_rest = -(int32_t)((DW_STRIP - rest) * t->y_pixel_bytes);
+    s->y_rest = run->raw != 0 ? 0 : -(int32_t)((DW_STRIP - rest) * t->y_pixel_bytes);
     s->shift = t->rq.shift;
     s->low = t->rq.low;
     s->high = t->rq.high;
@@ -226,33 +234,42 @@ static inline void dw_geometry(struct dw_run *run) {
     s->record_bytes = DW_WEIGHT_BYTES + ref_params_bytes(t->rq.kind);
 }
 
-/* Bytes of one core's scratch for a tile. */
-static inline uint32_t dw_scratch_core_bytes(const struct ts_conv_tile *t) {
-    uint32_t planes = DW_CHANNELS * (4u + dw_plane_rows(t->y_h, t->stride_h) * dw_pitch(t->x_w)) + DW_SLACK;
-    bool raw = dw_mode_of(t) == DW_RAW;
-    return planes + (raw ? (t->y_w + 3u) / 4u * DW_STRIP * 4u * t->y_h : 0);
+/* Bytes of one core's scratch for a tile. Two words more than whole rounds of the banks: cores in step then
+ * meet different banks. */
+static inline uint32_t dw_scratch_core_bytes(const struct ts_conv_tile *t, bool raw) {
+    uint32_t bytes = DW_CHANNELS * (4u + dw_plane_rows(t->y_h, t->stride_h) * dw_pitch(t->x_w)) + DW_SLACK;
+    bytes += raw ? (t->y_w + 3u) / 4u * DW_STRIP * 4u * t->y_h : 0;
+    return (bytes + 63u) / 64u * 64u + 8u;
 }
 
 static inline void dw_run(const struct ts_conv_tile *t, dw_routine *const *routines) {
     struct dw_run run;
     enum dw_mode mode = dw_mode_of(t);
+    bool raw = mode == DW_RAW;
     run.t = t;
     run.routine = routines[mode];
+    run.scratch = (uint8_t *)t->scratch + ts_core() * dw_scratch_core_bytes(t, raw);
+    run.raw = raw ? (int32_t *)(void *)run.scratch : 0;
+    run.scratch += raw ? (t->y_w + 3u) / 4u * DW_STRIP * 4u * t->y_h : 0;
     dw_geometry(&run);
-    run.scratch = (uint8_t *)t->scratch + ts_core() * dw_scratch_core_bytes(t);
-    run.raw =
-        mode == DW_RAW ? (int32_t *)(void *)(run.scratch + DW_CHANNELS * run.plane_bytes + DW_SLACK) : 0;
+    run.windows = run.scratch + 4u - (run.stride == 2 ? t->pad_left * 4u : t->pad_left);
     if (t->pad_left != 0) {
         dw_fill_sides(&run);
     }
-    struct ref_share share = ref_share((t->y_c + DW_CHANNELS - 1u) / DW_CHANNELS * run.parts);
-    for (uint32_t item = share.begin; item < share.end; item++) {
-        uint32_t group = item / run.parts, first = item % run.parts * run.part_rows;
-        if (first < t->y_h) {
-            uint32_t rows = t->y_h - first < run.part_rows ? t->y_h - first : run.part_rows;
-            dw_fill_planes(&run, group, first, rows);
-            dw_convolve(&run, group, first, rows);
+    /* Neighbouring groups go to neighbouring cores: their words lie in different banks. */
+    uint32_t groups = (t->y_c + DW_CHANNELS - 1u) / DW_CHANNELS, first = 0, aimed = UINT32_MAX;
+    for (uint32_t group = ts_core();; group += ts_cores()) {
+        for (; group >= groups; group -= groups) {
+            first += run.part_rows;
         }
+        if (first >= t->y_h) {
+            break;
+        }
+        if (first != aimed) {
+            dw_aim(&run, first, t->y_h - first < run.part_rows ? t->y_h - first : run.part_rows);
+            aimed = first;
+        }
+        dw_group(&run, group);
     }
 }
 
