@@ -34,6 +34,7 @@ static ts_status compile(ts_arena *arena, const ts_cli_run *r, const char *comma
     const ts_plan *plan = NULL;
     TS_TRY(ts_cli_prepare(arena, r, &graph, &run, diags));
     run.command = command;
+    run.application = NULL;
     TS_TRY(ts_compile(arena, graph, &run, r->output, &plan, diags));
     ts_text text = {.arena = arena};
     ts_plan_print(&text, plan);

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "cli/cmd.h"
+#include "cli/progress.h"
 #include "cli/run_options.h"
 
 enum {
@@ -91,12 +92,18 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     }
 }
 
+static void show_progress(void *user, const char *stage, uint32_t done, uint32_t of) {
+    (void)user;
+    ts_cli_progress((void *)(uintptr_t)stage, done, of);
+}
+
 static ts_status run(ts_arena *arena, const ts_cli_run *r, const char *command, ts_diags *diags) {
     ts_graph *graph = NULL;
     ts_run_options request;
     ts_run_result result = {0};
     TS_TRY(ts_cli_prepare(arena, r, &graph, &request, diags));
     request.command = command;
+    request.progress = show_progress;
     ts_status status = ts_run(arena, graph, &request, &result, diags);
     if (status != TS_OK && status != TS_MISMATCH) {
         return status;
@@ -113,14 +120,14 @@ static ts_status run(ts_arena *arena, const ts_cli_run *r, const char *command, 
 
 int ts_cmd_run(int argc, char **argv) {
     static const struct argp_child children[] = {{&ts_cli_run_argp, 0, NULL, 0}, {0}};
-    static const struct argp argp = {
-        .options = options,
-        .parser = parse,
-        .args_doc = "MODEL",
-        .doc =
-            "Compile a network, build its program, execute it and compare every layer with the "
-            "integer reference, and with the golden where one is given.",
-        .children = children};
+    static const struct argp argp = {.options = options,
+                                     .parser = parse,
+                                     .args_doc = "MODEL|DIR",
+                                     .doc =
+                                         "Compile a network (or take what compile wrote into DIR), build its "
+                                         "program, execute it and compare every layer with the "
+                                         "integer reference, and with the golden where one is given.",
+                                     .children = children};
     ts_cli_run request = ts_cli_run_defaults();
     argp_err_exit_status = TS_BAD_INPUT;
     if (argp_parse(&argp, argc, argv, 0, NULL, &request) != 0) {

@@ -116,7 +116,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 const struct argp ts_cli_run_argp = {.options = common_options, .parser = parse};
 
 ts_cli_run ts_cli_run_defaults(void) {
-    return (ts_cli_run){.target = "gap8", .seed = 1, .model_options = {.input_signed = -1}};
+    return (ts_cli_run){.seed = 1, .model_options = {.input_signed = -1}};
 }
 
 const char *ts_cli_command_text(ts_arena *arena, const char *verb, int argc, char **argv) {
@@ -132,6 +132,11 @@ const char *ts_cli_command_text(ts_arena *arena, const char *verb, int argc, cha
     return out.data;
 }
 
+static bool is_application(ts_arena *arena, const char *path) {
+    return ts_file_exists(ts_path_join(arena, path, "app.h")) &&
+           ts_file_exists(ts_path_join(arena, path, "plan.json"));
+}
+
 ts_status ts_cli_prepare(ts_arena *arena, const ts_cli_run *request, ts_graph **graph,
                          ts_run_options *options, ts_diags *diags) {
     *options = (ts_run_options){.plan = request->plan,
@@ -145,7 +150,10 @@ ts_status ts_cli_prepare(ts_arena *arena, const ts_cli_run *request, ts_graph **
                                 .jobs = 2,
                                 .host = request->host,
                                 .sim = request->sim};
-    TS_TRY(ts_run_target(arena, request->target, &options->target, diags));
+    if (is_application(arena, request->model)) {
+        return ts_run_application(arena, request->model, request->target, graph, options, diags);
+    }
+    TS_TRY(ts_run_target(arena, request->target != NULL ? request->target : "gap8", &options->target, diags));
     TS_TRY(ts_model_read(arena, request->model, &request->model_options, graph, diags));
     if (request->model_options.saturate_add) {
         ts_model_options exact = request->model_options;

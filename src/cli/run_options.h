@@ -29,7 +29,8 @@ ts_cli_run ts_cli_run_defaults(void);
  * emitted files do not depend on where they are made. */
 const char *ts_cli_command_text(ts_arena *arena, const char *verb, int argc, char **argv);
 
-/* Reads the model and fills the options for the run room; `*graph`, and `exact` with --saturate-add. */
+/* Reads the model, or the application that compile wrote, and fills the options for the run room; `*graph`,
+ * and `exact` with --saturate-add. */
 ts_status ts_cli_prepare(ts_arena *arena, const ts_cli_run *request, ts_graph **graph,
                          ts_run_options *options, ts_diags *diags);
 

@@ -47,6 +47,8 @@ ts_status ts_execute_host(ts_arena *arena, const char *folder, const char *progr
 typedef struct ts_sim_run_options {
     ts_sim_options sim; /* stdout_char NULL: what the program prints is kept in *printed */
     bool self_check;    /* the program brings its own weights and input, and prints between the layers */
+    void (*progress)(void *user, uint32_t done, uint32_t of); /* layers; NULL: nobody asks */
+    void *user;
 } ts_sim_run_options;
 
 /* Executes an ELF on the simulator: weights and inputs are put into its memories, outputs taken from them

@@ -16,6 +16,7 @@ typedef struct session {
     ts_execution *list;
     uint32_t count;
     bool self_check;
+    const ts_sim_run_options *options;
     uint32_t l2_begin;
     ts_status status; /* of what a callback could not do */
     ts_text printed;
@@ -165,6 +166,9 @@ static void layer_begins(void *user, ts_sim *sim, unsigned core, uint64_t cycle)
     }
     ts_execution *execution = &s->list[m->network];
     uint32_t layers = execution->network->plan->layer_count;
+    if (s->options->progress != NULL) {
+        s->options->progress(s->options->user, m->layer, layers);
+    }
     if (m->layer > 0) {
         end_counting(s, sim, cycle, &execution->counts[m->layer - 1]);
         ts_sim_timeline_span(sim, "layers", execution->network->plan->layers[m->layer - 1].name,
@@ -302,6 +306,7 @@ ts_status ts_execute_sim(ts_arena *arena, ts_bytes elf, const ts_target *target,
                          uint32_t count, const ts_sim_run_options *options, const char **printed,
                          ts_stack_use *stacks, int *status, ts_diags *diags) {
     session s = {.self_check = options->self_check,
+                 .options = options,
                  .arena = arena,
                  .diags = diags,
                  .target = target,

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/file.h"
+#include "ir/text_form.h"
 #include "model/model.h"
 #include "num/generate.h"
 #include "num/integer.h"
@@ -26,7 +27,8 @@ typedef struct runner {
     const ts_run_options *options;
     ts_plan *plan;
     ts_emitted emitted;
-    const char *folder;
+    const char *folder;  /* of the application */
+    const char *scratch; /* of files that the run needs, removed in the end */
     bool host;
     sample *samples;
     uint32_t sample_count;
@@ -135,7 +137,7 @@ static ts_status make_samples(runner *r) {
         r->sample_count = r->options->sample_limit;
     }
     for (uint32_t i = 0; i < r->sample_count; i++) {
-        progress(r, "reference", i, r->sample_count);
+        progress(r, "reference", i, r->sample_count + 1);
         TS_TRY(ts_integer_run(r->graph, r->arena, (const int32_t *const *)r->samples[i].inputs,
                               &r->samples[i].reference, r->diags));
     }
@@ -244,6 +246,24 @@ static ts_status make_plan(runner *r) {
     return TS_OK;
 }
 
+/* An application that lies there is of use only if it was made by the plan that is made now. */
+static ts_status same_plan(const runner *r, const ts_app *app) {
+    const char *path = ts_path_join(r->arena, r->options->application, "plan.json");
+    ts_bytes theirs;
+    TS_TRY(ts_file_read(r->arena, path, ELF_LIMIT, &theirs, r->diags));
+    for (uint32_t i = 0; i < app->files.count; i++) {
+        const ts_app_file *ours = &app->files.data[i];
+        if (strcmp(ours->path, "plan.json") == 0 &&
+            (ours->size != theirs.size || memcmp(ours->data, theirs.data, theirs.size) != 0)) {
+            return ts_error(
+                r->diags, TS_DIAG_VALUE, NULL, NULL,
+                "'%s' is not the plan that this tessera makes of network.tsg; compile the network again",
+                path);
+        }
+    }
+    return TS_OK;
+}
+
 static ts_status emit(runner *r, const char *folder) {
     double begin = now_seconds();
     ts_emit_options options = {.command = r->options->command};
@@ -259,7 +279,13 @@ static ts_status emit(runner *r, const char *folder) {
     }
     ts_app *app = ts_app_new(r->arena);
     TS_TRY(ts_emit_network(app, r->plan, &options, &r->emitted, r->diags));
+    if (r->options->application != NULL) {
+        return same_plan(r, app);
+    }
     TS_TRY(ts_emit_program(app, &r->emitted, 1, r->options->target, &options, r->diags));
+    ts_text graph = {.arena = r->arena};
+    ts_graph_print(&graph, r->graph);
+    ts_app_add(app, "network.tsg", graph.data, graph.size);
     TS_TRY(ts_app_write(app, folder, r->diags));
     if (r->out != NULL) {
         r->out->emit_seconds = now_seconds() - begin;
@@ -404,8 +430,11 @@ static ts_status machine_for(const runner *r, const ts_target **machine) {
     return TS_OK;
 }
 
+static void layer_progress(void *user, uint32_t done, uint32_t of) { progress(user, "executing", done, of); }
+
 static ts_status simulate(runner *r, ts_bytes elf, const ts_target *machine, ts_execution *execution) {
-    ts_sim_run_options sim = {.sim = r->options->sim, .self_check = r->options->self_check};
+    ts_sim_run_options sim = {
+        .sim = r->options->sim, .self_check = r->options->self_check, .progress = layer_progress, .user = r};
     int status = 0;
     TS_TRY(ts_execute_sim(r->arena, elf, machine, execution, 1, &sim, &r->out->printed, &r->out->stacks,
                           &status, r->diags));
@@ -424,11 +453,11 @@ static ts_status execute(runner *r, const char *program) {
     }
     uint32_t count = r->options->self_check ? 1 : r->sample_count;
     for (uint32_t i = 0; i < count; i++) {
-        progress(r, "execute", i, count);
         ts_execution execution = {.network = &r->emitted};
         execution.input = packed_inputs(r, &r->samples[i], &execution.input_size);
         if (r->host) {
-            TS_TRY(ts_execute_host(r->arena, r->folder, program, &execution, 1, &r->options->host, r->diags));
+            TS_TRY(
+                ts_execute_host(r->arena, r->scratch, program, &execution, 1, &r->options->host, r->diags));
         } else {
             TS_TRY(simulate(r, elf, machine, &execution));
         }
@@ -493,9 +522,9 @@ static ts_status verdict(const runner *r) {
 
 static ts_status run_in(runner *r) {
     double begin = now_seconds();
-    progress(r, "emit", 0, 1);
+    progress(r, "emitting", 0, 1);
     TS_TRY(emit(r, r->folder));
-    progress(r, "build", 0, 1);
+    progress(r, "building", 0, 1);
     const char *program = NULL;
     begin = now_seconds();
     TS_TRY(ts_build(r->arena, r->folder, r->host, r->options->jobs > 0 ? r->options->jobs : 2, NULL, &program,
@@ -524,17 +553,13 @@ ts_status ts_run(ts_arena *arena, const ts_graph *graph, const ts_run_options *o
     out->layers = TS_NEW_ARRAY(arena, ts_layer_result, r.plan->layer_count);
     TS_TRY(make_samples(&r));
     out->samples = r.sample_count;
-    const char *temporary = NULL;
-    if (options->keep != NULL) {
-        r.folder = options->keep;
-    } else {
-        TS_TRY(ts_dir_temporary(arena, &temporary, diags));
-        r.folder = ts_path_join(arena, temporary, "app");
-    }
+    TS_TRY(ts_dir_temporary(arena, &r.scratch, diags));
+    r.folder = options->application != NULL ? options->application
+               : options->keep != NULL      ? options->keep
+                                            : ts_path_join(arena, r.scratch, "app");
     ts_status status = run_in(&r);
-    if (temporary != NULL) {
-        ts_status removed = ts_dir_remove(temporary, diags);
-        status = status == TS_OK ? removed : status;
-    }
+    progress(&r, "executing", 1, 1);
+    ts_status removed = ts_dir_remove(r.scratch, diags);
+    status = status == TS_OK ? removed : status;
     return status;
 }

@@ -12,13 +12,15 @@ typedef struct ts_run_options {
     const char *golden;    /* folder in the dialects' format: its inputs are run, its outputs compared */
     uint32_t sample_limit; /* of the golden's or files' samples, the first ones; 0: all */
     uint64_t seed;
-    const ts_graph *exact; /* with --saturate-add: the same network without saturation */
-    const char *keep;      /* folder of the application; NULL: a temporary one */
-    const char *command;   /* for the heads of the emitted files */
-    bool self_check;       /* the ELF carries weights, input and checksums, and judges itself */
-    uint32_t jobs;         /* compilers at once */
-    ts_host_options host;  /* platform "host" */
-    ts_sim_options sim;    /* the others */
+    const ts_graph *exact;   /* with --saturate-add: the same network without saturation */
+    const char *application; /* folder that ts_compile() wrote: it is built and executed as it lies there */
+    const char *keep;        /* folder of the application; NULL: a temporary one */
+    const char *command;     /* for the heads of the emitted files */
+    bool self_check;         /* the ELF carries weights, input and checksums, and judges itself */
+    uint32_t jobs;           /* compilers at once */
+    ts_host_options host;    /* platform "host" */
+    ts_sim_options sim;      /* the others */
+    /* Called as the run goes on; the last call has done == of. NULL: nobody asks. */
     void (*progress)(void *user, const char *stage, uint32_t done, uint32_t of);
     void *user;
 } ts_run_options;
@@ -61,6 +63,12 @@ typedef struct ts_run_result {
 /* Plans and emits into `folder` without building. TS_NO_FIT: nothing is written. */
 ts_status ts_compile(ts_arena *arena, const ts_graph *graph, const ts_run_options *options,
                      const char *folder, const ts_plan **plan, ts_diags *diags);
+
+/* Reads back what `folder`, written by ts_compile(), was made from: the graph, and in `options` the target,
+ * the budgets and `application`. `target` overrides the name in plan.json (a chip that is not built in);
+ * NULL: none. */
+ts_status ts_run_application(ts_arena *arena, const char *folder, const char *target, ts_graph **graph,
+                             ts_run_options *options, ts_diags *diags);
 
 /* Runs a network. TS_MISMATCH with a full result where outputs differ from the reference or the golden. */
 ts_status ts_run(ts_arena *arena, const ts_graph *graph, const ts_run_options *options, ts_run_result *out,
