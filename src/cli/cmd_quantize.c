@@ -272,6 +272,43 @@ static ts_status write_sidecar(ts_arena *arena, const request *r, const ts_quant
     return status;
 }
 
+typedef struct blame {
+    uint32_t value;
+    double points; /* of top-1 lost */
+} blame;
+
+static int by_points(const void *a, const void *b) {
+    double x = ((const blame *)a)->points, y = ((const blame *)b)->points;
+    return (x < y) - (x > y);
+}
+
+/* Accuracy lost where one layer alone is quantised, the worst first. */
+static ts_status print_blame(ts_arena *arena, stages *s, ts_diags *diags) {
+    uint32_t count = s->net->layers.count + 1;
+    blame *list = TS_NEW_ARRAY(arena, blame, count);
+    for (uint32_t v = 0; v < count; v++) {
+        ts_arena *scratch = ts_arena_new("blame", 0);
+        ts_progress progress = {ts_cli_progress, (void *)(uintptr_t) "blame"};
+        ts_fgraph *graph;
+        ts_score score = {0};
+        ts_status status = ts_quant_blame(scratch, s->quant, v, &graph, diags);
+        if (status == TS_OK) {
+            status = ts_evaluate_float(scratch, graph, s->data, &progress, &score, diags);
+        }
+        list[v] = (blame){v, 100 * (s->scores[TS_STAGE_FP].top1 - score.top1)};
+        ts_arena_free(scratch);
+        TS_TRY(status);
+    }
+    qsort(list, count, sizeof *list, by_points);
+    printf("points lost if one layer alone is quantised:\n");
+    for (uint32_t k = 0; k < count && k < 10; k++) {
+        uint32_t v = list[k].value;
+        printf("  %6.2f  %s\n", list[k].points,
+               v == 0 ? s->net->input_name : s->net->layers.data[v - 1].name);
+    }
+    return TS_OK;
+}
+
 static ts_status write_stage(ts_arena *arena, const request *r, const ts_qnet *net, const ts_quant *q,
                              ts_diags *diags) {
     ts_text text = {.arena = arena};
@@ -346,6 +383,9 @@ static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
         for (ts_quant_stage k = TS_STAGE_FP; k <= r->stage; k++) {
             TS_TRY(evaluate_stage(arena, &s, k, diags));
         }
+    }
+    if (r->report && s.data != NULL && s.scores[TS_STAGE_FP].has_classes) {
+        TS_TRY(print_blame(arena, &s, diags));
     }
     if (r->output != NULL) {
         TS_TRY(write_stage(arena, r, s.net, quant, diags));

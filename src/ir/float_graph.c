@@ -14,7 +14,7 @@ static const struct {
 _Static_assert(sizeof ops / sizeof ops[0] == TS_FOP_COUNT, "one row an operator");
 
 /* No tensor of a network for a microcontroller comes near this; it keeps products far from overflow. */
-enum { MAX_ELEMENTS = 1 << 28 };
+enum { MAX_ELEMENTS = 1 << 26, MAX_RESULTS = 1 << 28 };
 
 const char *ts_fop_name(ts_fop op) { return ops[op].name; }
 
@@ -315,6 +315,11 @@ ts_status ts_fgraph_add_node(ts_fgraph *graph, const ts_fnode *node, const char 
     if (!size_is_sane(&out)) {
         return ts_error(diags, TS_DIAG_LIMIT, node->name, ops[node->op].name,
                         "the result has no element or more than %d", MAX_ELEMENTS);
+    }
+    graph->results += ts_ftensor_elements(&out);
+    if (graph->results > MAX_RESULTS) {
+        return ts_error(diags, TS_DIAG_LIMIT, node->name, ops[node->op].name,
+                        "the results of all nodes together have more than %d elements", MAX_RESULTS);
     }
     out.producer = graph->nodes.count;
     *output = ts_fgraph_add_tensor(graph, &out);

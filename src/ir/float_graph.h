@@ -94,6 +94,7 @@ typedef struct ts_fgraph {
     TS_VEC(ts_ftensor) tensors;
     TS_VEC(ts_fnode) nodes; /* in a topological order */
     TS_VEC(ts_tensor_id) inputs, outputs;
+    uint64_t results; /* elements of all nodes' results together */
 } ts_fgraph;
 
 ts_fgraph *ts_fgraph_new(ts_arena *arena, const char *name);

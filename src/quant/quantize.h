@@ -83,6 +83,11 @@ const char *ts_quant_stage_name(ts_quant_stage stage);
 ts_status ts_quant_float(ts_arena *arena, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
                          ts_fgraph **out, ts_diags *diags);
 
+/* The float network with one value alone on its grid (0: the input; i + 1: weights and output of layer i):
+ * what this one costs. */
+ts_status ts_quant_blame(ts_arena *arena, const ts_quant *quant, uint32_t value, ts_fgraph **out,
+                         ts_diags *diags);
+
 /* The network at stage ID, verified. */
 ts_status ts_quant_integer(ts_arena *arena, const ts_quant *quant, ts_graph **out, ts_diags *diags);
 

@@ -211,20 +211,23 @@ ts_status ts__stage_layer(ts_fgraph *graph, const ts_qnet *net, const ts_quant *
     return make_end(&m, *sum, out);
 }
 
-ts_status ts__stage_network(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
-                            ts_tensor_id *values, ts_tensor_id *sums, ts_diags *diags) {
+/* Value `only` alone is at the stage, the others at FP; TS_NONE: all of them. */
+static ts_status stage_values(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant,
+                              ts_quant_stage stage, uint32_t only, ts_tensor_id *values, ts_tensor_id *sums,
+                              ts_diags *diags) {
     ts_ftensor input = {.name = net->input_name, .rank = 4, .dims = {1, net->h, net->w, net->c}};
     input.layout = TS_LAYOUT_CHANNELS_LAST;
     input.producer = TS_NONE;
     values[0] = ts_fgraph_add_tensor(graph, &input);
     TS_PUSH(graph->arena, &graph->inputs, values[0]);
-    if (stage != TS_STAGE_FP) {
+    if (stage != TS_STAGE_FP && (only == TS_NONE || only == 0)) {
         TS_TRY(ts__stage_grid(graph, &quant->values[0], net->input_name, 0.5, values[0], &values[0], diags));
     }
     for (uint32_t i = 0; i < net->layers.count; i++) {
         const ts_qlayer *l = &net->layers.data[i];
         ts_tensor_id in[2] = {values[l->inputs[0]], values[l->inputs[1]]};
-        TS_TRY(ts__stage_layer(graph, net, quant, i, stage, in, &sums[i], &values[i + 1], diags));
+        ts_quant_stage own = only == TS_NONE || only == i + 1 ? stage : TS_STAGE_FP;
+        TS_TRY(ts__stage_layer(graph, net, quant, i, own, in, &sums[i], &values[i + 1], diags));
     }
     for (uint32_t i = 0; i < net->outputs.count; i++) {
         TS_PUSH(graph->arena, &graph->outputs, values[net->outputs.data[i]]);
@@ -232,11 +235,27 @@ ts_status ts__stage_network(ts_fgraph *graph, const ts_qnet *net, const ts_quant
     return TS_OK;
 }
 
-ts_status ts_quant_float(ts_arena *arena, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
-                         ts_fgraph **out, ts_diags *diags) {
-    TS_ASSERT(stage == TS_STAGE_FP || (quant != NULL && stage != TS_STAGE_ID), "a float stage");
+ts_status ts__stage_network(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
+                            ts_tensor_id *values, ts_tensor_id *sums, ts_diags *diags) {
+    return stage_values(graph, net, quant, stage, TS_NONE, values, sums, diags);
+}
+
+static ts_status make_float(ts_arena *arena, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
+                            uint32_t only, ts_fgraph **out, ts_diags *diags) {
     *out = ts_fgraph_new(arena, net->name);
     ts_tensor_id *values = TS_NEW_ARRAY(arena, ts_tensor_id, net->layers.count + 1);
     ts_tensor_id *sums = TS_NEW_ARRAY(arena, ts_tensor_id, net->layers.count);
-    return ts__stage_network(*out, net, quant, stage, values, sums, diags);
+    return stage_values(*out, net, quant, stage, only, values, sums, diags);
+}
+
+ts_status ts_quant_float(ts_arena *arena, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
+                         ts_fgraph **out, ts_diags *diags) {
+    TS_ASSERT(stage == TS_STAGE_FP || (quant != NULL && stage != TS_STAGE_ID), "a float stage");
+    return make_float(arena, net, quant, stage, TS_NONE, out, diags);
+}
+
+ts_status ts_quant_blame(ts_arena *arena, const ts_quant *quant, uint32_t value, ts_fgraph **out,
+                         ts_diags *diags) {
+    TS_ASSERT(value <= quant->net->layers.count, "a value of the network");
+    return make_float(arena, quant->net, quant, TS_STAGE_FQ, value, out, diags);
 }
