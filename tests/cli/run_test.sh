@@ -43,6 +43,12 @@ expect 0 'uint32_t' cat "$work/app/network.h"
 expect 0 '1 of 1 layers verified' "$tessera" run "$work/app"
 echo >>"$work/app/plan.json"
 expect 2 'is not the plan' "$tessera" run "$work/app"
+mkdir "$work/golden"
+yes 0, | head -256 >"$work/golden/input.txt"
+yes 999, | head -512 >"$work/golden/out_layer0.txt"
+expect 1 '512 elements differ from the golden, the first at row 0, column 0, channel 0: [0-9]*, expected 999' \
+    "$tessera" run "$net" --golden "$work/golden"
+expect 1 'NOT EQUAL' "$tessera" run "$net" --golden "$work/golden" --target host
 mkdir "$work/mine" && echo x >"$work/mine/file"
 expect 2 "is not an application that tessera wrote" "$tessera" compile "$net" -o "$work/mine"
 expect 0 '^x$' cat "$work/mine/file"
