@@ -7,6 +7,7 @@
 #include "ir/text_form.h"
 #include "model/model.h"
 #include "num/generate.h"
+#include "random_program.h"
 
 static ts_status write_seed(const char *folder, const char *name, const void *data, size_t size,
                             ts_diags *diags) {
@@ -72,10 +73,24 @@ static ts_status texts(const char *text, const char *json, ts_diags *diags) {
     return TS_OK;
 }
 
+/* Executables and lines of assembler. */
+static ts_status programs(const char *elf, const char *insn, ts_diags *diags) {
+    static const char *const lines[] = {"pv.sdotusp.b a0, a1, a2", "p.lw t0, -4(a1!)", "fence iorw, rw",
+                                        "lp.setupi 1, 100, 0x80000010", "c.addi16sp sp, -64"};
+    for (uint32_t i = 0; i < 5; i++) {
+        char *name = ts_arena_printf(diags->arena, "seed%u", (unsigned)i);
+        size_t size;
+        void *file = random_image_elf(random_image_new(diags->arena, i, 2), END_STORE, &size);
+        TS_TRY(write_seed(elf, name, file, size, diags));
+        TS_TRY(write_seed(insn, name, lines[i], strlen(lines[i]), diags));
+    }
+    return TS_OK;
+}
+
 static ts_status make(const char *root, ts_diags *diags) {
-    static const char *const names[] = {"onnx", "graph_text", "npy", "text", "json", "tflite"};
-    const char *folders[6];
-    for (uint32_t i = 0; i < 6; i++) {
+    static const char *const names[] = {"onnx", "graph_text", "npy", "text", "json", "tflite", "elf", "insn"};
+    const char *folders[8];
+    for (uint32_t i = 0; i < 8; i++) {
         folders[i] = ts_path_join(diags->arena, root, names[i]);
         TS_TRY(ts_dir_create(folders[i], diags));
     }
@@ -84,7 +99,8 @@ static ts_status make(const char *root, ts_diags *diags) {
     static flat_maker maker;
     ts_bytes tflite = tfm_sample(&maker);
     TS_TRY(write_seed(folders[5], "sample", tflite.data, tflite.size, diags));
-    return texts(folders[3], folders[4], diags);
+    TS_TRY(texts(folders[3], folders[4], diags));
+    return programs(folders[6], folders[7], diags);
 }
 
 int main(int argc, char **argv) {

@@ -171,7 +171,7 @@ static void put_row(const ts_isa_row *row) {
 /* One of the SIMD operations with six forms: its first row is ID_h and the fourth ID_b. */
 static bool is_six_forms(uint32_t index) {
     size_t length = strlen(ts_isa_rows[index].id);
-    return index + 5 < TS_OP_COUNT && strcmp(ts_isa_rows[index].id + length - 2, "_h") == 0 &&
+    return index + 5 < TS_ISA_OP_COUNT && strcmp(ts_isa_rows[index].id + length - 2, "_h") == 0 &&
            strncmp(ts_isa_rows[index].id, ts_isa_rows[index + 1].id, length - 2) == 0 &&
            strncmp(ts_isa_rows[index + 1].id + length - 2, "_sc_h", 5) == 0;
 }
@@ -210,8 +210,8 @@ static bool is_scalar(uint32_t row) { return is_xpulp(row) && (ts_isa_rows[row].
 static bool is_fixed_simd(uint32_t row) {
     return is_xpulp(row) && (ts_isa_rows[row].match & 0x7fu) == 0x57u && !in_six_forms(row);
 }
-static bool is_base(uint32_t row) { return row < TS_OP_COUNT && !is_xpulp(row); }
-static bool is_compressed(uint32_t row) { return row >= TS_OP_COUNT; }
+static bool is_base(uint32_t row) { return row < TS_ISA_OP_COUNT && !is_xpulp(row); }
+static bool is_compressed(uint32_t row) { return row >= TS_ISA_OP_COUNT; }
 
 static void put_six_forms(void) {
     fputs(
@@ -222,7 +222,7 @@ static void put_six_forms(void) {
         "funct3: 0, 1, 4, 5, 6, 7 in that order; mask `0xfe00707f`, for the immediate forms `0xfc00707f`.\n\n"
         "| operation | match of `.h` | immediate | result |\n| --- | --- | --- | --- |\n",
         out);
-    for (uint32_t i = 0; i < TS_OP_COUNT; i++) {
+    for (uint32_t i = 0; i < TS_ISA_OP_COUNT; i++) {
         const ts_isa_row *row = &ts_isa_rows[i];
         if (!is_six_forms(i)) {
             continue;

@@ -278,7 +278,7 @@ static void put_header(void) {
         "typedef uint16_t __attribute__((may_alias, aligned(1))) ts_xp_u16;\n"
         "typedef int16_t __attribute__((may_alias, aligned(1))) ts_xp_s16;\n\n",
         out);
-    for (int i = 0; i < TS_OP_COUNT; i++) {
+    for (int i = 0; i < TS_ISA_OP_COUNT; i++) {
         const ts_isa_row *row = &ts_isa_rows[i];
         if (row->extension != TS_EXT_XPULP || row->class == TS_CLASS_ELW || shape_of(row) == SHAPE_WORD) {
             continue;
@@ -408,7 +408,7 @@ static void put_include(void) {
         ".set xp_fp, 8\n.macro xp_branch funct3, rs1, number, target\n"
         "  .insn sb 0x63, \\funct3, \\rs1, x\\number, \\target\n.endm\n",
         out);
-    for (int i = 0; i < TS_OP_COUNT; i++) {
+    for (int i = 0; i < TS_ISA_OP_COUNT; i++) {
         if (ts_isa_rows[i].extension == TS_EXT_XPULP) {
             put_macro(&ts_isa_rows[i], "");
         }

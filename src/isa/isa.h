@@ -24,13 +24,13 @@ typedef enum ts_isa_revision {
 const char *ts_isa_revision_name(ts_isa_revision revision);
 bool ts_isa_revision_parse(const char *name, ts_isa_revision *out);
 
-/* Rows of 32-bit instructions first (TS_OP_COUNT of them: the operations an interpreter knows),
+/* Rows of 32-bit instructions first (TS_ISA_OP_COUNT of them: the operations an interpreter knows),
  * then the compressed rows, named TS_ROW_ID, up to TS_ROW_COUNT. */
-enum ts_op {
+enum ts_isa_op {
 #define ROW(id, mnemonic, format, match, mask, extension, class, flags) TS_OP_##id,
 #include "isa/rows.def"
-    TS_OP_COUNT,
-    TS_ROW_BEFORE_COMPRESSED = TS_OP_COUNT - 1,
+    TS_ISA_OP_COUNT,
+    TS_ROW_BEFORE_COMPRESSED = TS_ISA_OP_COUNT - 1,
 #define ROW(id, mnemonic, format, match, mask, extension, class, flags)
 #define COMPRESSED(id, mnemonic, format, match, mask, base, constraints) TS_ROW_##id,
 #include "isa/rows.def"
@@ -108,7 +108,7 @@ enum ts_isa_constraint {
 
 /* What one instruction says, compressed forms already expanded. Fields that the format lacks are 0. */
 typedef struct ts_insn {
-    uint16_t op;  /* ts_op below TS_OP_COUNT */
+    uint16_t op;  /* ts_isa_op below TS_ISA_OP_COUNT */
     uint16_t row; /* row that matched: equal to op, or the compressed row */
     uint8_t rd;   /* destination; offset register of p.s*_pr and p.s*_rr; loop number of lp.* */
     uint8_t rs1;

@@ -5,7 +5,7 @@
 #include "sim/machine.h"
 
 enum {
-    TS__OP_DECODE = TS_OP_COUNT, /* not looked at yet */
+    TS__OP_DECODE = TS_ISA_OP_COUNT, /* not looked at yet */
     TS__OP_ILLEGAL,
     TS__OP_OUTSIDE, /* no memory here, or a target outside it */
     TS__OP_LINE,    /* a new cache line begins: look whether it is there */

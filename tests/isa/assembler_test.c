@@ -27,7 +27,7 @@ static bool draw(ts_random *random, uint32_t row, ts_insn *insn, uint32_t *word)
     for (int i = 0; i < 50; i++) {
         const ts_isa_row *r = &ts_isa_rows[row];
         uint32_t noise = (uint32_t)ts_random_next(random);
-        noise = row < TS_OP_COUNT ? noise : noise & 0xffffu;
+        noise = row < TS_ISA_OP_COUNT ? noise : noise & 0xffffu;
         if (ts_isa_decode(r->match | (noise & ~r->mask), TS_ISA_RI5CY_2019_11, insn) && insn->row == row &&
             ts_isa_encode(insn, word)) {
             return true;
@@ -116,7 +116,7 @@ static void base_rows_agree(void **state) {
         if (ts_isa_rows[row].extension == TS_EXT_XPULP) {
             continue;
         }
-        ts_text_add(&list->source, row < TS_OP_COUNT ? ".option norvc\n" : ".option rvc\n");
+        ts_text_add(&list->source, row < TS_ISA_OP_COUNT ? ".option norvc\n" : ".option rvc\n");
         for (int i = 0; i < TRIALS && draw(&random, row, &insn, &word); i++) {
             char line[64];
             base_line(&insn, line, sizeof line);
@@ -154,7 +154,7 @@ static void xpulp_rows_agree(const macro_file *file) {
     list->source.arena = arena;
     ts_text_printf(&list->source, "#include \"%s\"\n.option norvc\n", file->name);
     ts_random random = ts_random_seed(4);
-    for (uint32_t row = 0; row < TS_OP_COUNT; row++) {
+    for (uint32_t row = 0; row < TS_ISA_OP_COUNT; row++) {
         ts_insn insn;
         uint32_t word;
         if (ts_isa_rows[row].extension != TS_EXT_XPULP) {

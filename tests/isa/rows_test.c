@@ -18,9 +18,9 @@ static void masks_cover_their_match(void **state) {
     for (uint32_t i = 0; i < TS_ROW_COUNT; i++) {
         const ts_isa_row *row = &ts_isa_rows[i];
         assert_int_equal(row->match & ~row->mask, 0);
-        assert_int_equal(ts_isa_size(row->match), i < TS_OP_COUNT ? 4 : 2);
+        assert_int_equal(ts_isa_size(row->match), i < TS_ISA_OP_COUNT ? 4 : 2);
         uint32_t operands = ts__isa_operand_bits(&ts__isa_formats[row->format]);
-        bool compressed_register = i >= TS_OP_COUNT;
+        bool compressed_register = i >= TS_ISA_OP_COUNT;
         if (!compressed_register && (operands & row->mask) != 0u) {
             fail_msg("%s: operand bits %08x are fixed by the mask", row->mnemonic, operands & row->mask);
         }
@@ -29,8 +29,8 @@ static void masks_cover_their_match(void **state) {
 
 static void wide_rows_do_not_overlap(void **state) {
     (void)state;
-    for (uint32_t i = 0; i < TS_OP_COUNT; i++) {
-        for (uint32_t j = i + 1; j < TS_OP_COUNT; j++) {
+    for (uint32_t i = 0; i < TS_ISA_OP_COUNT; i++) {
+        for (uint32_t j = i + 1; j < TS_ISA_OP_COUNT; j++) {
             const ts_isa_row *a = &ts_isa_rows[i], *b = &ts_isa_rows[j];
             if (((a->match ^ b->match) & a->mask & b->mask) == 0u) {
                 fail_msg("%s and %s share words", a->id, b->id);
@@ -47,7 +47,7 @@ static void compressed_rows_do_not_overlap(void **state) {
             continue;
         }
         uint32_t found = TS_ROW_COUNT;
-        for (uint32_t row = TS_OP_COUNT; row < TS_ROW_COUNT; row++) {
+        for (uint32_t row = TS_ISA_OP_COUNT; row < TS_ROW_COUNT; row++) {
             ts_insn insn = {.row = (uint16_t)row};
             const ts__isa_format_row *format = &ts__isa_formats[ts_isa_rows[row].format];
             for (int i = 0; i < TS__ISA_OPERANDS && format->operands[i] != 0; i++) {
@@ -86,7 +86,7 @@ static void round_trip(uint32_t row, uint32_t word, ts_isa_revision revision) {
         return;
     }
     assert_int_equal(insn.op, ts_isa_rows[row].base);
-    assert_true(insn.op < TS_OP_COUNT);
+    assert_true(insn.op < TS_ISA_OP_COUNT);
     uint32_t encoded;
     char text[64];
     const uint32_t pc = 0x1c008000;
@@ -113,7 +113,7 @@ static void every_row_survives_the_round_trip(void **state) {
     for (uint32_t row = 0; row < TS_ROW_COUNT; row++) {
         for (int i = 0; i < TRIALS; i++) {
             uint32_t noise = i == 0 ? 0u : i == 1 ? 0xffffffffu : (uint32_t)ts_random_next(&random);
-            uint32_t size_mask = row < TS_OP_COUNT ? 0xffffffffu : 0xffffu;
+            uint32_t size_mask = row < TS_ISA_OP_COUNT ? 0xffffffffu : 0xffffu;
             uint32_t word = (ts_isa_rows[row].match | (noise & ~ts_isa_rows[row].mask)) & size_mask;
             for (int revision = 0; revision < TS_ISA_REVISION_COUNT; revision++) {
                 round_trip(row, word, (ts_isa_revision)revision);
@@ -128,7 +128,7 @@ static void decoder_agrees_with_the_masks(void **state) {
     ts_random random = ts_random_seed(2);
     for (int i = 0; i < 300000; i++) {
         uint32_t word = (uint32_t)ts_random_next(&random) | 3u, found = TS_ROW_COUNT;
-        for (uint32_t row = 0; row < TS_OP_COUNT; row++) {
+        for (uint32_t row = 0; row < TS_ISA_OP_COUNT; row++) {
             found = matches(row, word) ? row : found;
         }
         ts_insn insn;

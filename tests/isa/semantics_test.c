@@ -415,7 +415,7 @@ static bool defined(const ts_isa_row *row, operands *o) {
 static void pure_instructions_compute_what_the_table_says(void **state) {
     (void)state;
     ts_random random = ts_random_seed(5);
-    for (uint32_t op = 0; op < TS_OP_COUNT; op++) {
+    for (uint32_t op = 0; op < TS_ISA_OP_COUNT; op++) {
         const ts_isa_row *row = &ts_isa_rows[op];
         for (int trial = 0; trial < 3000 && (row->flags & TS_F_PURE) != 0u; trial++) {
             ts_insn insn;

@@ -83,7 +83,7 @@ static void draw(random_image *image, uint32_t row, ts_insn *insn) {
     for (;;) {
         const ts_isa_row *r = &ts_isa_rows[row];
         uint32_t noise = (uint32_t)ts_random_next(&image->random) & ~r->mask;
-        noise = row < TS_OP_COUNT ? noise : noise & 0xffffu;
+        noise = row < TS_ISA_OP_COUNT ? noise : noise & 0xffffu;
         uint32_t word;
         bool legal = ts_isa_decode(r->match | noise, TS_ISA_RI5CY_2019_11, insn) && insn->row == row &&
                      ts_isa_encode(insn, &word);
@@ -105,7 +105,7 @@ static void emit_arithmetic(random_image *image) {
 static void emit_access(random_image *image) {
     ts_insn insn;
     uint32_t row = PICK(image, accesses);
-    if (row >= TS_OP_COUNT) {
+    if (row >= TS_ISA_OP_COUNT) {
         for (bool inside = false; !inside;) {
             draw(image, row, &insn);
             insn.rs1 = row == TS_ROW_c_lw || row == TS_ROW_c_sw ? MIDDLE : SP;
