@@ -72,8 +72,9 @@ void ts__timeline_free(ts_sim *sim) {
     }
     for (uint32_t i = 0; i < TS__CORE_SLOTS; i++) {
         const ts__core *core = &sim->core[i];
-        if (core->region != NULL && core->park != TS__PARK_ASLEEP && core->t > timeline->awake_since[i]) {
-            span(timeline, i, "runs", timeline->awake_since[i], core->t);
+        uint64_t until = ts__to_machine(sim, core, core->t);
+        if (core->region != NULL && core->park != TS__PARK_ASLEEP && until > timeline->awake_since[i]) {
+            span(timeline, i, "runs", timeline->awake_since[i], until);
         }
     }
     fputs("\n]}\n", timeline->out);
@@ -91,8 +92,10 @@ void ts__note_wait(ts_sim *sim, const ts__core *core, uint64_t begin, uint64_t e
     if (timeline == NULL) {
         return;
     }
-    uint64_t *awake = &timeline->awake_since[core->unit];
-    *awake = *awake < core->started ? core->started : *awake;
+    begin = ts__to_machine(sim, core, begin);
+    end = ts__to_machine(sim, core, end);
+    uint64_t *awake = &timeline->awake_since[core->unit], started = ts__to_machine(sim, core, core->started);
+    *awake = *awake < started ? started : *awake;
     if (begin > *awake) {
         span(timeline, core->unit, "runs", *awake, begin);
     }
