@@ -128,16 +128,20 @@ void ts__pre_set(ts_sim *sim, ts__slot *slot, uint32_t bit) {
     set_handler(sim, slot);
 }
 
-/* Whether an instruction is fetched a cycle late when it is jumped to: it is not in one word, or with a wide
- * port not in one line, or next to the end of a line with another long one behind it. */
-static bool late_target(const ts_sim *sim, const ts__region *region, const ts_insn *insn, uint32_t offset) {
+/* What a jump to an instruction costs beyond the usual: 1, a cycle, since it is not in one word, or with the
+ * wide port not in one line; 2, it is the last in its line but for the first half of a long one, which comes
+ * late. */
+static uint8_t late_target(const ts_sim *sim, const ts__region *region, const ts_insn *insn,
+                           uint32_t offset) {
     if (insn->size != 4u || (offset & 2u) == 0u || sim->fetch_bits == 0u) {
-        return false;
+        return 0;
     }
     ts_insn next;
     uint32_t in_line = offset % TS__LINE_BYTES;
-    return sim->fetch_bits == 32u || in_line == 14u ||
-           (in_line == 10u && decode_at(sim, region, offset + 4u, &next) && next.size == 4u);
+    if (sim->fetch_bits == 32u || in_line == 14u) {
+        return 1;
+    }
+    return in_line == 10u && decode_at(sim, region, offset + 4u, &next) && next.size == 4u ? 2 : 0;
 }
 
 static void fill(ts_sim *sim, const ts__region *region, ts__slot *slot, const ts_insn *insn) {
@@ -153,7 +157,7 @@ static void fill(ts_sim *sim, const ts__region *region, ts__slot *slot, const ts
     slot->rd = (flags & TS_F_STORE) != 0u ? insn->rd : insn->rd == 0u ? 32u : insn->rd;
     slot->base_wr = insn->rs1 == 0u ? 32u : insn->rs1;
     slot->step = (uint8_t)(insn->size / 2u * SLOT_BYTES);
-    slot->half = late_target(sim, region, insn, offset);
+    slot->late = late_target(sim, region, insn, offset);
     if ((flags & TS_F_BRANCH) != 0u || insn->op == TS_OP_jal) {
         int64_t target = (int64_t)offset + insn->imm;
         if (target < 0 || target >= region->size) {

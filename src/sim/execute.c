@@ -145,6 +145,20 @@ static inline uint64_t horizon_of(const ts_sim *sim) {
     return first;
 }
 
+/* The target of a jump comes a cycle late. */
+#define LATE(target) ((target)->late == 1u)
+
+/* Jumped to at cycle t, this instruction's successor is fetched no earlier than for cycle t + 2. */
+#define LATE_SUCCESSOR()                            \
+    do {                                            \
+        if (e->late == 2u) {                        \
+            c->fixup.stall_mask = next->stall_mask; \
+            c->fixup_target = next;                 \
+            c->fetch_at = t + 2u;                   \
+            next = &c->fixup;                       \
+        }                                           \
+    } while (0)
+
 #define SLOT_AFTER(e)   ((ts__slot *)((char *)(e) + (e)->step))
 #define LINE_OF(slot)   (((size_t)((char *)(slot) - (char *)slots)) >> 8)
 #define LAST_LINE_OF(e) (((size_t)((char *)(e) - (char *)slots) + (e)->step - 1u) >> 8)
@@ -451,7 +465,7 @@ taken:
         ts__decode(sim, c->region, target);
     }
     {
-        uint64_t cost = 2u + target->half + late_loop_end(sim, c, target) +
+        uint64_t cost = 2u + LATE(target) + late_loop_end(sim, c, target) +
                         (e->shadow != 0u ? shadow_cycles(sim, c, e) : 0u);
         c->by_cause[TS_SIM_BRANCH] += cost;
         t += cost + 1u;
@@ -465,6 +479,7 @@ arrive:
     e = target;
     next = SLOT_AFTER(e);
     c->arrived = t;
+    LATE_SUCCESSOR();
     if (lines[LINE_OF(e)] == 0u) {
         PARK(TS__PARK_FETCH);
     }
@@ -483,7 +498,7 @@ L_jal:
     c->event_jumps++;
     {
         uint64_t entered = c->ex_until == t ? c->ex_enter : t;
-        uint64_t at = entered + 2u + target->half;
+        uint64_t at = entered + 2u + LATE(target);
         at = at < t + 1u ? t + 1u : at;
         c->by_cause[TS_SIM_BRANCH] += at - t - 1u;
         t = at;
@@ -514,7 +529,7 @@ L_jalr : {
     ts__decode(sim, region, target);
     c->by_class[TS_SIM_CLASS_CONTROL]++;
     c->event_jumps++;
-    uint64_t at = (entered > usable ? entered : usable) + 2u + target->half;
+    uint64_t at = (entered > usable ? entered : usable) + 2u + LATE(target);
     at = at < left + 1u ? left + 1u : at;
     c->by_cause[TS_SIM_BRANCH] += at - t - 1u;
     t = at;
@@ -716,10 +731,10 @@ L_pre:
             next = target;
             /* CV32E40P: a body of two is not fetched in time for its second pass. */
             bool early = sim->revision == TS_ISA_CV32E40P_1_0_0 && t == c->loop_set_at + 2u;
-            if (t >= limit || early || target->half != 0u || lines[LINE_OF(target)] == 0u) {
+            if (t >= limit || early || target->late != 0u || lines[LINE_OF(target)] == 0u) {
                 c->fixup.stall_mask = target->stall_mask;
                 c->fixup_target = target;
-                c->fetch_at = t + 1u + target->half + early;
+                c->fetch_at = t + 1u + LATE(target) + early;
                 next = &c->fixup;
             }
         }
@@ -733,6 +748,7 @@ L_fixup:
     }
     e = c->fixup_target;
     next = SLOT_AFTER(e);
+    LATE_SUCCESSOR();
     if (lines[LINE_OF(e)] == 0u) {
         PARK(TS__PARK_FETCH);
     }

@@ -57,7 +57,7 @@ typedef struct ts__slot {
     uint8_t pre;     /* TS__PRE_* */
     uint8_t fed;     /* the instruction in front writes this jalr's base through the ALU port */
     uint8_t shadow;  /* of a branch: the next instruction is a division (1) or mulh (2) */
-    uint8_t half;    /* a 32-bit instruction at a half-word address */
+    uint8_t late;    /* jumped to: 1 it comes a cycle late, 2 the one behind it does */
     uint8_t base_wr; /* of post-increment forms: base register written, 32 instead of x0 */
 } ts__slot;
 

@@ -12,32 +12,13 @@
 
 static const char *folder;
 
-/* Results that follow no rule of docs/simulator.md; see there. */
-static const struct exception {
-    const char *core, *program;
-    long long cycles;
-} exceptions[] = {
-    {"ri5cy-2019-11-f128", "rnd_rvc_1", 78},
-    {"ri5cy-2018-01-f128", "rnd_rvc_1", 78},
-    {"ri5cy-2017-12-f128", "rnd_rvc_1", 78},
-};
-
-static long long expected_cycles(const char *core, const char *program, long long measured) {
-    for (size_t i = 0; i < sizeof exceptions / sizeof exceptions[0]; i++) {
-        if (strcmp(exceptions[i].core, core) == 0 && strcmp(exceptions[i].program, program) == 0) {
-            return exceptions[i].cycles;
-        }
-    }
-    return measured;
-}
-
 static void check(ts_sim *sim, const char *core, const json_t *program) {
     const char *name = json_string_value(json_object_get(program, "name"));
     ts_sim_suite_result result = ts_sim_suite(sim);
     long long cycles = json_integer_value(json_object_get(json_object_get(program, "cycles_by_core"), core));
     const json_t *signature = json_object_get(program, "signature");
     assert_int_equal(ts_sim_exit_code(sim), 0);
-    if ((long long)result.cycles != expected_cycles(core, name, cycles) ||
+    if ((long long)result.cycles != cycles ||
         (long long)result.retired != json_integer_value(json_object_get(program, "retired")) ||
         result.signature_count != json_array_size(signature)) {
         fail_msg("%s on %s: %llu cycles, want %lld; %llu retired", name, core,
