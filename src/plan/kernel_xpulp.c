@@ -108,7 +108,8 @@ static uint64_t conv_scratch_bytes(const ts_layer *layer, const ts_tile *tile, u
     if (!k.dense && w->pad_top + w->pad_left + w->pad_bottom + w->pad_right == 0) {
         return 0; /* every window lies inside x */
     }
-    return ((uint64_t)PIXELS * k.words * k.segments * 4 + 16) * cores;
+    uint64_t window = (uint64_t)k.words * k.segments * 4, pixels = window <= 32 ? 16 : PIXELS;
+    return (pixels * window + 16) * cores;
 }
 
 /* Outputs along one axis whose window leaves x: what the tile's x lacks of what its outputs span. */

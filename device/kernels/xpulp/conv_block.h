@@ -14,6 +14,8 @@
 
 #include "kernels/xpulp/xpulp.h"
 
+/* Windows of up to CONV_RUN_BYTES are gathered 16 at a time. */
+enum { CONV_RUN_PIXELS = 16, CONV_RUN_BYTES = 32 };
 enum { CONV_PIXELS = 4, CONV_CHANNELS = 4, CONV_RAW_GROUPS = 4, CONV_SCRATCH_SLACK = 16 };
 
 /* Read and written by the routines of conv_block.inc: order and sizes are theirs. */
@@ -100,7 +102,7 @@ static inline void conv_inner(uint32_t in, uint32_t out, uint32_t span, uint32_t
 }
 
 static inline uint32_t conv_scratch_core_bytes(uint32_t k_bytes) {
-    return CONV_PIXELS * k_bytes + CONV_SCRATCH_SLACK;
+    return (k_bytes <= CONV_RUN_BYTES ? CONV_RUN_PIXELS : CONV_PIXELS) * k_bytes + CONV_SCRATCH_SLACK;
 }
 
 static inline void conv_geometry(struct conv_run *run) {
@@ -137,6 +139,23 @@ static inline void conv_geometry(struct conv_run *run) {
     }
 }
 
+/* Rows of a window that lies inside x. Short rows take three words, whatever their length. */
+static inline void conv_copy_rows(uint8_t *to, const uint8_t *x, uint32_t rows, uint32_t bytes,
+                                  uint32_t to_step, uint32_t x_step) {
+    if (bytes > 12u) {
+        for (; rows > 0; rows--, to += to_step, x += x_step) {
+            xpulp_copy(to, x, bytes);
+        }
+        return;
+    }
+    for (; rows > 0; rows--, to += to_step, x += x_step) {
+        uint32_t a = xpulp_load(x), b = xpulp_load(x + 4), c = xpulp_load(x + 8);
+        xpulp_store(to, a);
+        xpulp_store(to + 4, b);
+        xpulp_store(to + 8, c);
+    }
+}
+
 /* One kernel row of a window, its taps side by side in x; `column` is its leftmost. */
 static inline void conv_gather_row(const struct conv_run *run, uint8_t *to, const uint8_t *row,
                                    int32_t column, uint32_t zeros) {
@@ -165,40 +184,45 @@ static inline void conv_gather_taps(const struct conv_run *run, uint8_t *to, con
     }
 }
 
-/* Gathers the window of output (oy, ox) in the order of the packed weights. */
-static inline void conv_gather(const struct conv_run *run, uint8_t *to, uint32_t oy, uint32_t ox) {
+/* Kernel rows [0, rows) of a window: rows of x from `row` on, columns from `column` on. */
+static inline void conv_gather_rows(const struct conv_run *run, uint8_t *to, int32_t row, int32_t column,
+                                    uint32_t rows, uint32_t row_bytes) {
     const struct ts_conv_tile *t = run->t;
-    uint32_t zeros = (uint32_t)(uint8_t)t->x_zero * 0x01010101u;
+    uint32_t zeros = (uint32_t)(uint8_t)t->x_zero * 0x01010101u, x_step = t->dilation_h * t->x_row_bytes;
     uint32_t tap_bytes = run->dense ? run->pixel_bytes : run->words * 4u;
-    uint32_t row_bytes = run->dense ? t->k_w * run->pixel_bytes : run->words * 4u;
-    int32_t row = (int32_t)(oy * t->stride_h) - t->pad_top,
-            column = (int32_t)(ox * t->stride_w) - t->pad_left;
-    for (uint32_t ky = 0; ky < t->k_h; ky++, row += t->dilation_h, to += row_bytes) {
-        const uint8_t *x = (const uint8_t *)t->x + row * (int32_t)t->x_row_bytes;
-        if (t->dilation_w > 1 && row >= 0 && row < t->x_h) {
+    const uint8_t *x = (const uint8_t *)t->x + (uint32_t)row * t->x_row_bytes;
+    if (t->dilation_w == 1 && column >= 0 && column + t->k_w <= t->x_w) {
+        conv_copy_rows(to, x + (uint32_t)column * run->pixel_bytes, rows, t->k_w * run->pixel_bytes,
+                       row_bytes, x_step);
+        return;
+    }
+    for (; rows > 0; rows--, to += row_bytes, x += x_step) {
+        if (t->dilation_w > 1) {
             conv_gather_taps(run, to, x, column, tap_bytes, zeros);
-        } else if (row >= 0 && row < t->x_h) {
-            conv_gather_row(run, to, x, column, zeros);
-        } else if (t->dilation_w > 1) {
-            conv_gather_taps(run, to, x, t->x_w, tap_bytes, zeros);
         } else {
-            xpulp_fill(to, zeros, row_bytes);
+            conv_gather_row(run, to, x, column, zeros);
         }
     }
 }
 
-/* Rows of a window that lies inside x. Short rows take three words, whatever their length. */
-static inline void conv_copy_rows(uint8_t *to, const uint8_t *x, uint32_t rows, uint32_t bytes,
-                                  uint32_t to_step, uint32_t x_step) {
-    for (; rows > 0; rows--, to += to_step, x += x_step) {
-        if (bytes <= 12u) {
-            uint32_t a = xpulp_load(x), b = xpulp_load(x + 4), c = xpulp_load(x + 8);
-            xpulp_store(to, a);
-            xpulp_store(to + 4, b);
-            xpulp_store(to + 8, c);
-        } else {
-            xpulp_copy(to, x, bytes);
-        }
+/* Gathers the window of output (oy, ox) in the order of the packed weights. */
+static inline void conv_gather(const struct conv_run *run, uint8_t *to, uint32_t oy, uint32_t ox) {
+    const struct ts_conv_tile *t = run->t;
+    uint32_t row_bytes = run->dense ? t->k_w * run->pixel_bytes : run->words * 4u;
+    uint32_t fill_bytes = run->dense || t->dilation_w == 1 ? row_bytes : t->k_w * row_bytes;
+    uint32_t zeros = (uint32_t)(uint8_t)t->x_zero * 0x01010101u, ky = 0, end;
+    int32_t row = (int32_t)(oy * t->stride_h) - t->pad_top,
+            column = (int32_t)(ox * t->stride_w) - t->pad_left;
+    for (; ky < t->k_h && row < 0; ky++, row += t->dilation_h, to += row_bytes) {
+        xpulp_fill(to, zeros, fill_bytes);
+    }
+    int32_t first = row;
+    for (end = ky; end < t->k_h && row < t->x_h; row += t->dilation_h) {
+        end++;
+    }
+    conv_gather_rows(run, to, first, column, end - ky, row_bytes);
+    for (to += (end - ky) * row_bytes; end < t->k_h; end++, to += row_bytes) {
+        xpulp_fill(to, zeros, fill_bytes);
     }
 }
 
@@ -251,14 +275,14 @@ static inline uint8_t *conv_y(const struct conv_run *run, struct conv_place plac
     return (uint8_t *)run->t->y + place.y * run->t->y_row_bytes + place.x * run->t->y_pixel_bytes;
 }
 
-/* Gathers four windows side by side that lie inside x, and moves `place` behind them; false where they do
- * not. */
-static inline bool conv_gather_four(struct conv_run *run, struct conv_place *place) {
+/* Gathers `count` windows side by side that lie inside x, aims the block at the first four of them, and moves
+ * `place` behind all; false where they do not lie inside x or not in one row. */
+static inline bool conv_gather_run(struct conv_run *run, struct conv_place *place, uint32_t count) {
     const struct ts_conv_tile *t = run->t;
     int32_t row = (int32_t)(place->y * t->stride_h) - t->pad_top;
     int32_t column = (int32_t)(place->x * t->stride_w) - t->pad_left;
-    int32_t reach = column + (int32_t)((CONV_PIXELS - 1u) * t->stride_w) + t->k_w;
-    if (!run->dense || t->dilation_w > 1 || place->x + CONV_PIXELS > t->y_w || row < 0 || column < 0 ||
+    int32_t reach = column + (int32_t)((count - 1u) * t->stride_w) + t->k_w;
+    if (!run->dense || t->dilation_w > 1 || place->x + count > t->y_w || row < 0 || column < 0 ||
         reach > t->x_w || row + (t->k_h - 1) * t->dilation_h >= t->x_h) {
         return false;
     }
@@ -266,7 +290,7 @@ static inline bool conv_gather_four(struct conv_run *run, struct conv_place *pla
         (const uint8_t *)t->x + (uint32_t)row * t->x_row_bytes + (uint32_t)column * run->pixel_bytes;
     uint32_t k_bytes = run->words * 4u, bytes = t->k_w * run->pixel_bytes, rows = t->k_h;
     uint32_t x_step = t->dilation_h * t->x_row_bytes, pixel_step = t->stride_w * run->pixel_bytes;
-    for (uint8_t *to = run->patch; to != run->patch + CONV_PIXELS * k_bytes; to += k_bytes, x += pixel_step) {
+    for (uint8_t *to = run->patch; to != run->patch + count * k_bytes; to += k_bytes, x += pixel_step) {
         conv_copy_rows(to, x, rows, bytes, bytes, x_step);
     }
     struct conv_block *block = &run->block;
@@ -276,7 +300,7 @@ static inline bool conv_gather_four(struct conv_run *run, struct conv_place *pla
         block->d[p - 1] = (int32_t)(p * k_bytes);
         block->e[p - 1] = (int32_t)(p * t->y_pixel_bytes);
     }
-    place->x += CONV_PIXELS;
+    place->x += count;
     if (place->x == t->y_w) {
         *place = (struct conv_place){place->y + 1u, 0};
     }
@@ -289,7 +313,7 @@ static inline void conv_aim(struct conv_run *run, struct conv_place *place, uint
     const struct ts_conv_tile *t = run->t;
     struct conv_block *block = &run->block;
     uint32_t k_bytes = run->words * run->segments * 4u;
-    if (outer && count == CONV_PIXELS && conv_gather_four(run, place)) {
+    if (outer && count == CONV_PIXELS && conv_gather_run(run, place, CONV_PIXELS)) {
         return;
     }
     for (uint32_t p = 0; p < CONV_PIXELS; p++) {
@@ -408,6 +432,30 @@ static inline void conv_groups(struct conv_run *run, conv_routine *routine, uint
     }
 }
 
+/* All groups of up to 16 pixels, gathered together, in one call, as far as `items` reach. Returns the items
+ * done: 0 where the pixels cannot be gathered so. */
+static inline uint32_t conv_run_of_blocks(struct conv_run *run, struct conv_place *place, uint32_t items,
+                                          conv_routine *routine) {
+    struct conv_block *block = &run->block;
+    uint32_t blocks = (run->t->y_w - place->x) / CONV_PIXELS, most = CONV_RUN_PIXELS / CONV_PIXELS;
+    blocks = blocks < most ? blocks : most;
+    while (blocks * run->groups > items) {
+        blocks--;
+    }
+    if (blocks < 2u || run->mode == CONV_RAW || run->t->y_c % CONV_CHANNELS != 0 ||
+        run->words * 4u > CONV_RUN_BYTES || !conv_gather_run(run, place, blocks * CONV_PIXELS)) {
+        return 0;
+    }
+    block->groups = run->groups;
+    block->w = (const uint8_t *)run->t->w;
+    block->blocks = blocks;
+    block->x_step = (int32_t)(CONV_PIXELS * run->words * 4u);
+    block->y_step = (int32_t)(CONV_PIXELS * run->t->y_pixel_bytes);
+    routine(block);
+    block->x_step = block->y_step = 0;
+    return blocks * run->groups;
+}
+
 /* Items [begin, end) of the inner (or outer) pixels: item i is group i % groups of block i / groups. */
 static inline void conv_items(struct conv_run *run, uint32_t begin, uint32_t end, uint32_t pixels,
                               bool outer) {
@@ -415,15 +463,24 @@ static inline void conv_items(struct conv_run *run, uint32_t begin, uint32_t end
     conv_routine *routine = run->segments == 1 ? run->line[run->mode] : run->window[run->mode];
     struct conv_place place =
         outer ? conv_place_outer(run, block * CONV_PIXELS) : conv_place_inner(run, block * CONV_PIXELS);
+    uint32_t left = end - begin;
     int32_t step = run->block.segment_step;
     run->block.segment_step = outer ? 0 : step;
-    for (uint32_t left = end - begin; left > 0; block++, group = 0) {
+    while (left > 0) {
+        uint32_t done = outer && group == 0 ? conv_run_of_blocks(run, &place, left, routine) : 0;
+        if (done > 0) {
+            left -= done;
+            block = (end - left) / run->groups;
+            continue;
+        }
         uint32_t groups = run->groups - group < left ? run->groups - group : left;
         uint32_t count = pixels - block * CONV_PIXELS;
         count = count < CONV_PIXELS ? count : CONV_PIXELS;
         conv_aim(run, &place, count, outer);
         conv_groups(run, routine, group, group + groups, count);
         left -= groups;
+        block++;
+        group = 0;
     }
     run->block.segment_step = step;
 }
@@ -505,7 +562,7 @@ static inline void conv_blocks(const struct ts_conv_tile *t, uint32_t element_sh
     conv_geometry(&run);
     conv_setup(&run);
     uint32_t outer = (uint32_t)t->y_h * t->y_w - run.inner;
-    xpulp_stagger();
+    xpulp_stagger(run.words < 8u ? 3u : 7u);
     if (run.inner > 0) {
         struct ref_share share = ref_share((run.inner + CONV_PIXELS - 1u) / CONV_PIXELS * run.groups);
         if (share.begin < share.end && conv_is_line(&run)) {

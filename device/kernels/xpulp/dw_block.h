@@ -105,27 +105,26 @@ static inline uint32_t dw_parts(const struct ts_conv_tile *t) {
     return best;
 }
 
-static inline void dw_words(uint8_t *to, uint32_t words, uint32_t value) {
-    for (uint32_t i = 0; i < words; i++) {
-        xpulp_store(to + i * 4u, value);
+/* Stores `count` words of padding, `step` bytes apart, into each of the four planes. */
+static inline void dw_fill(const struct dw_run *run, uint32_t offset, uint32_t count, uint32_t step) {
+    uint8_t *a = run->scratch + offset, *b = a + run->plane_bytes, *c = b + run->plane_bytes,
+            *d = c + run->plane_bytes;
+    for (; count > 0; count--, a += step, b += step, c += step, d += step) {
+        xpulp_store(a, run->zeros);
+        xpulp_store(b, run->zeros);
+        xpulp_store(c, run->zeros);
+        xpulp_store(d, run->zeros);
     }
 }
 
 /* The words before and between the rows of all planes, which the transposition leaves alone but for the byte
  * of the right padding. */
 static inline void dw_fill_sides(const struct dw_run *run) {
-    for (uint32_t c = 0; c < DW_CHANNELS; c++) {
-        uint8_t *gap = run->scratch + c * run->plane_bytes;
-        for (uint32_t row = 0; row <= run->plane_rows; row++, gap += run->pitch) {
-            xpulp_store(gap, run->zeros);
-        }
-    }
+    dw_fill(run, 0, run->plane_rows + 1u, run->pitch);
 }
 
 static inline void dw_fill_row(const struct dw_run *run, uint32_t row) {
-    for (uint32_t c = 0; c < DW_CHANNELS; c++) {
-        dw_words(run->scratch + c * run->plane_bytes + 4u + row * run->pitch, run->pitch / 4u, run->zeros);
-    }
+    dw_fill(run, 4u + row * run->pitch, run->pitch / 4u, 4u);
 }
 
 /* Turns to outputs of rows [first, first + rows): what depends on them alone, rows of padding included, which

@@ -24,10 +24,11 @@ static inline int32_t xpulp_requant(const struct ts_rq_args *rq, const int32_t *
     return ref_requant(rq, pair, acc);
 }
 
-/* Lets core n start about one step of the 4x4 loop behind core n - 1: cores in step would read the same bank
- * at once, since pixels often lie a multiple of the banks' round apart. */
-static inline void xpulp_stagger(void) {
-    for (uint32_t passes = 7u * ts_core(); passes > 0; passes--) {
+/* Lets core n start n times `passes` passes of four or five cycles behind core 0: cores in step would read
+ * the same bank at once, since pixels often lie a multiple of the banks' round apart. 7 is about one step of
+ * the 4x4 loop. */
+static inline void xpulp_stagger(uint32_t passes) {
+    for (uint32_t left = passes * ts_core(); left > 0; left--) {
         __asm__ volatile("nop");
     }
 }
