@@ -117,7 +117,7 @@ static bool touches_new_line(uint32_t offset, uint32_t size) {
 }
 
 static void set_handler(ts_sim *sim, ts__slot *slot) {
-    slot->handler = slot->op >= TS_ISA_OP_COUNT     ? sim->labels[slot->op]
+    slot->handler = slot->op >= TS_ISA_OP_COUNT ? sim->labels[slot->op]
                     : slot->pre == TS__PRE_LINE ? sim->labels[TS__OP_LINE]
                     : slot->pre != 0u           ? sim->labels[TS__OP_PRE]
                                                 : sim->labels[slot->op];

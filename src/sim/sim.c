@@ -386,7 +386,7 @@ void ts_sim_traffic_of(ts_sim *sim, ts_sim_traffic *out) { *out = sim->traffic; 
 ts_sim_suite_result ts_sim_suite(const ts_sim *sim) {
     return (ts_sim_suite_result){
         .cycles = sim->suite_stop - sim->suite_start,
-        .retired = sim->suite_stop_retired - sim->suite_start_retired - 1u,
+        .retired = sim->suite_has_stop ? sim->suite_stop_retired - sim->suite_start_retired - 1u : 0u,
         .signature = sim->signature.data,
         .signature_count = sim->signature.count,
     };
