@@ -17,25 +17,23 @@ ts_pass ts__pass_of(const ts_planner *p, const ts_layer_plan *lp, uint32_t h, ui
                      .cores = p->plan->options.cores,
                      .l1_bytes = p->plan->options.l1_bytes,
                      .h = h,
-                     .c = c};
+                     .c = c,
+                     .repeats = h == lp->layer->y.h ? (double)lp->layer->y.c / c : 1};
 }
 
-/* Adds `times` passes of one size; returns the cycles that the first load and the last store of one take. */
-static double add_pass(const ts_planner *p, ts_layer_plan *lp, uint32_t h, uint32_t c, uint32_t times) {
+static void add_pass(const ts_planner *p, ts_layer_plan *lp, uint32_t h, uint32_t c, uint32_t times) {
     if (times == 0) {
-        return 0;
+        return;
     }
     ts_pass pass = ts__pass_of(p, lp, h, c);
     ts_pass_cost cost = ts__l1_cost(&pass, &lp->l1);
-    lp->work_cycles += times * (lp->l3.stripes > 1 ? cost.cycles : cost.cycles - cost.end_cycles);
+    lp->work_cycles += times * cost.cycles;
     lp->compute_cycles += times * cost.compute_cycles;
     lp->dma_in_bytes += times * cost.in_bytes;
     lp->dma_out_bytes += times * cost.out_bytes;
-    return cost.end_cycles;
 }
 
-/* Stripes are passes of their own. Chunks alone follow each other without a gap: the first tile of the next
- * one is loaded beside the last of this one. */
+/* Stripes are passes of their own, chunks alone one pass with repeats. */
 static void cost_passes(ts_planner *p, ts_layer_plan *lp) {
     const ts_l3_plan *l3 = &lp->l3;
     uint32_t last_h = lp->layer->y.h - (l3->stripes - 1) * l3->stripe_h;
@@ -43,11 +41,14 @@ static void cost_passes(ts_planner *p, ts_layer_plan *lp) {
     lp->work_cycles = LAYER_CYCLES;
     lp->compute_cycles = lp->l3_wait_cycles = 0;
     lp->dma_in_bytes = lp->dma_out_bytes = 0;
-    add_pass(p, lp, l3->stripe_h, l3->chunk_c, (l3->stripes - 1) * (l3->chunks - 1));
-    add_pass(p, lp, last_h, l3->chunk_c, l3->chunks - 1);
-    add_pass(p, lp, l3->stripe_h, last_c, l3->stripes - 1);
-    double ends = add_pass(p, lp, last_h, last_c, 1);
-    lp->work_cycles += l3->stripes > 1 ? 0 : ends;
+    if (l3->stripes == 1) {
+        add_pass(p, lp, l3->stripe_h, l3->chunk_c, 1);
+    } else {
+        add_pass(p, lp, l3->stripe_h, l3->chunk_c, (l3->stripes - 1) * (l3->chunks - 1));
+        add_pass(p, lp, last_h, l3->chunk_c, l3->chunks - 1);
+        add_pass(p, lp, l3->stripe_h, last_c, l3->stripes - 1);
+        add_pass(p, lp, last_h, last_c, 1);
+    }
     lp->modelled_cycles = lp->work_cycles;
 }
 

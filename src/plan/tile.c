@@ -271,7 +271,8 @@ typedef struct flow {
 } flow;
 
 static flow flow_of(const ts_pass *p, const ts_l1_plan *l1, uint64_t pixel_tiles, uint32_t channel_tiles) {
-    bool inner_channels = l1->order == TS_LOOP_CHANNELS_INNER;
+    bool inner_channels = l1->order == TS_LOOP_CHANNELS_INNER && channel_tiles > 1;
+    bool more_channels = channel_tiles > 1 || p->repeats > 1;
     bool joint = ts__cuts_x(p->layer);
     flow f = {.x_beside = l1->x_count > 1, .w_beside = l1->w_count > 1, .y_beside = l1->y_count > 1};
     if (inner_channels) {
@@ -280,8 +281,8 @@ static flow flow_of(const ts_pass *p, const ts_l1_plan *l1, uint64_t pixel_tiles
         f.x_outer = !f.x_each && pixel_tiles > 1;
     } else {
         f.x_each = pixel_tiles > 1;
-        f.w_outer = channel_tiles > 1;
-        f.x_outer = !f.x_each && joint && channel_tiles > 1;
+        f.w_outer = more_channels;
+        f.x_outer = !f.x_each && joint && more_channels;
     }
     return f;
 }
@@ -322,7 +323,8 @@ static void fill_table(const ts_pass *p, uint32_t y_c, const axis *rows, const a
             t->classes[i][j][1] = work_of(p, r, c, t->last_c);
             t->classes[i][j][0] = t->last_c == y_c ? t->classes[i][j][1] : work_of(p, r, c, y_c);
             t->compute_cycles +=
-                count * ((t->tiles_c - 1) * t->classes[i][j][0].compute + t->classes[i][j][1].compute);
+                p->repeats * count *
+                ((t->tiles_c - 1) * t->classes[i][j][0].compute + t->classes[i][j][1].compute);
         }
     }
 }
@@ -361,9 +363,8 @@ static void add_ends(const ts_pass *p, const flow *f, const work_table *t, ts_pa
     const work *first = &t->classes[0][0][t->tiles_c == 1];
     const work *last = &t->classes[t->rows->class_count - 1][t->columns->class_count - 1][1];
     transfer load = sum(first->x, first->w);
-    total->end_cycles = start_cycles(p->target, load) + (f->y_beside ? start_cycles(p->target, last->y) : 0);
-    total->end_cycles += PASS_CYCLES + TRANSFER_CYCLES * (load.commands + last->y.commands);
-    total->cycles += total->end_cycles;
+    total->cycles += start_cycles(p->target, load) + (f->y_beside ? start_cycles(p->target, last->y) : 0);
+    total->cycles += PASS_CYCLES + TRANSFER_CYCLES * (load.commands + last->y.commands);
     total->in_bytes +=
         (f->x_each || f->x_outer ? 0 : first->x.bytes) + (f->w_each || f->w_outer ? 0 : first->w.bytes);
 }
@@ -373,16 +374,16 @@ static ts_pass_cost cost_of(const ts_pass *p, const ts_l1_plan *l1, const work_t
     flow f = flow_of(p, l1, pixels, t->tiles_c);
     bool inner_channels = l1->order == TS_LOOP_CHANNELS_INNER;
     ts_pass_cost total = {.compute_cycles = t->compute_cycles, .tiles = pixels * t->tiles_c};
+    double last = p->repeats, full = last * (t->tiles_c - 1);
     for (uint32_t i = 0; i < t->rows->class_count; i++) {
         for (uint32_t j = 0; j < t->columns->class_count; j++) {
             double count = (double)t->rows->classes[i].count * t->columns->classes[j].count;
-            double full = t->tiles_c - 1;
             /* Channels inside: the outer loop advances at each last channel tile. Pixels inside: at the last
              * pixel tile of each channel tile. */
             double outer_full = inner_channels ? 0 : full * count / (double)pixels;
-            double outer_last = inner_channels ? count : count / (double)pixels;
+            double outer_last = last * (inner_channels ? count : count / (double)pixels);
             add_steps(p, &f, &t->classes[i][j][0], full * count - outer_full, outer_full, &total);
-            add_steps(p, &f, &t->classes[i][j][1], count - outer_last, outer_last, &total);
+            add_steps(p, &f, &t->classes[i][j][1], last * count - outer_last, outer_last, &total);
         }
     }
     add_ends(p, &f, t, &total);
@@ -409,7 +410,7 @@ double ts__l1_bound(const ts_pass *p) {
     double rate = p->target->dma.bytes_per_cycle > 0 ? p->target->dma.bytes_per_cycle : 4;
     double bound = whole_compute(p);
     bound = fmax(bound, (double)in.bytes / rate);
-    return fmax(bound, (double)out.bytes / rate);
+    return p->repeats * fmax(bound, (double)out.bytes / rate);
 }
 
 double ts__l1_dory_score(const ts_pass *p, const ts_l1_plan *l1) {
@@ -442,7 +443,7 @@ static void try_counts(search *s, ts_l1_plan *l1, const work_table *table) {
     uint64_t pixels = (uint64_t)table->rows->tiles * table->columns->tiles;
     flow f = flow_of(s->pass, l1, pixels, tiles_c);
     uint32_t x_most = f.x_each || f.x_outer ? 2 : 1, w_most = f.w_each || f.w_outer ? 2 : 1;
-    uint32_t y_most = pixels * tiles_c > 1 ? 2 : 1;
+    uint32_t y_most = pixels * tiles_c > 1 || s->pass->repeats > 1 ? 2 : 1;
     uint32_t fitted[8], fitted_count = 0;
     for (uint32_t single = 0; single < 8; single++) {
         l1->x_count = single & 1 ? 1 : x_most;
@@ -477,6 +478,7 @@ static double added_cycles(const search *s, const ts_tile *tile, const axis *row
     uint32_t tiles_c = tiles_of(p->c, tile->y_c), last = p->c - (tiles_c - 1) * tile->y_c;
     double pixels = (double)rows->tiles * columns->tiles, steps = pixels * tiles_c;
     double loads = ts__cuts_x(p->layer) ? steps : fmax(pixels, tiles_c);
+    steps *= p->repeats;
     double x = (double)rows->classes[0].x * columns->classes[0].x *
                (double)element_bytes(p->layer->x.type, tile->x_c);
     double w = (double)p->kernel->weight_bytes(p->layer, tile->y_c);
@@ -520,7 +522,7 @@ static bool hopeless(const search *s, uint32_t h, uint32_t w, uint32_t c) {
     double steps =
         (double)tiles_of(s->pass->h, h) * tiles_of(s->pass->layer->y.w, w) * tiles_of(s->pass->c, c);
     return s->objective == TS_OBJECTIVE_LATENCY && s->found &&
-           s->floor_cycles + steps * STEP_CYCLES >= s->best;
+           s->floor_cycles + s->pass->repeats * steps * STEP_CYCLES >= s->best;
 }
 
 static void search_channels(search *s, uint32_t c) {

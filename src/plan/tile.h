@@ -14,12 +14,12 @@ typedef struct ts_pass {
     uint32_t cores;
     uint64_t l1_bytes;
     uint32_t h, c;
+    double repeats; /* chunks of c channels that follow each other without a gap: 1, or y.c / c */
 } ts_pass;
 
 /* What a pass costs in the model. */
 typedef struct ts_pass_cost {
     double cycles;
-    double end_cycles;            /* of which the first load, the last store, entering and leaving */
     double compute_cycles;        /* of which kernels */
     uint64_t in_bytes, out_bytes; /* moved by the DMA */
     uint64_t tiles;

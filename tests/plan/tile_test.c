@@ -97,7 +97,8 @@ static void search_equals_brute_force(void **state) {
                         .cores = 8,
                         .l1_bytes = (uint64_t)ts_random_range(&random, 100, 6000),
                         .h = (uint32_t)ts_random_range(&random, 1, layer->y.h),
-                        .c = layer->y.c};
+                        .c = layer->y.c,
+                        .repeats = seed % 3 == 0 ? 3 : 1};
         ts_l1_plan l1;
         brute b = try_everything(&pass, TS_OBJECTIVE_LATENCY);
         bool found = ts__l1_search(&pass, TS_OBJECTIVE_LATENCY, &l1);
@@ -131,8 +132,13 @@ static void dory_prefers_full_parities(void **state) {
     layer->rq.channels = 32;
     const ts_kernel *kernels[8];
     uint32_t count = ts_kernels_for(layer, w.target, kernels, 8);
-    ts_pass pass = {
-        .layer = layer, .kernel = kernels[count - 1], .target = w.target, .cores = 8, .h = 32, .c = 32};
+    ts_pass pass = {.layer = layer,
+                    .kernel = kernels[count - 1],
+                    .target = w.target,
+                    .cores = 8,
+                    .h = 32,
+                    .c = 32,
+                    .repeats = 1};
     pass.l1_bytes = 30000;
     ts_l1_plan l1;
     assert_true(ts__l1_search(&pass, TS_OBJECTIVE_DORY, &l1));
