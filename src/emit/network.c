@@ -358,7 +358,8 @@ ts_status ts_emit_network(ts_app *app, const ts_plan *plan, const ts_emit_option
                           ts_diags *diags) {
     ts__emit e = {.arena = app->arena, .diags = diags, .plan = plan, .options = options};
     const char *name = options->prefix != NULL ? options->prefix : plan->graph->name;
-    e.prefix = lower_identifier(e.arena, name == NULL || *name == '\0' ? "network" : name);
+    const char *prefix = lower_identifier(e.arena, name == NULL || *name == '\0' ? "network" : name);
+    e.prefix = *prefix == '_' ? ts_arena_printf(e.arena, "net%s", prefix) : prefix;
     e.macro = upper(e.arena, e.prefix);
     name_layers(&e);
     ts__plan_loads(&e);
