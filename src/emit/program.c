@@ -328,6 +328,10 @@ static void add_cmake(const program *p) {
     list_sources(p, &out, "\n    ");
     ts_text_add(&out, ")\n");
     const char *name = p->host ? "app" : "app.elf";
+    ts_text_printf(&out,
+                   "get_target_property(layers %s SOURCES)\nlist(FILTER layers INCLUDE REGEX layers/)\n"
+                   "set_source_files_properties(${layers} PROPERTIES COMPILE_OPTIONS -Os)\n",
+                   name);
     ts_text_printf(&out, "target_include_directories(%s PRIVATE . hal/%s)\n", name, p->platform);
     if (p->host) {
         ts_text_add(&out,
