@@ -103,6 +103,25 @@ static ts_status read_tensor(tfl *t, ts_flat_table table, ts_flat_vector buffers
     return f->bad ? damaged(t, "an offset leads out of it") : TS_OK;
 }
 
+/* Converters join the names of all that they fused with semicolons: the first one is enough where no other
+ * activation has it. */
+static void shorten_names(tfl *t) {
+    enum { MOST = 2048 };
+    for (uint32_t i = 0; i < t->tensor_count && t->tensor_count <= MOST; i++) {
+        const char *name = t->tensors[i].name;
+        size_t length = strcspn(name, ";");
+        bool alone = length > 0 && name[length] == ';' && t->tensors[i].data.count == 0;
+        for (uint32_t k = 0; alone && k < t->tensor_count; k++) {
+            const char *other = t->tensors[k].name;
+            alone = k == i || t->tensors[k].data.count > 0 || strncmp(other, name, length) != 0 ||
+                    (other[length] != ';' && other[length] != '\0');
+        }
+        if (alone) {
+            t->tensors[i].name = ts_arena_copy(t->arena, name, length);
+        }
+    }
+}
+
 static ts_status read_tensors(tfl *t, ts_flat_table model, ts_flat_table subgraph) {
     ts_flat *f = &t->flat;
     ts_flat_vector buffers = ts__flat_vector(f, model, MODEL_BUFFERS, 4);
@@ -115,6 +134,7 @@ static ts_status read_tensors(tfl *t, ts_flat_table model, ts_flat_table subgrap
     for (uint32_t i = 0; i < tensors.count; i++) {
         TS_TRY(read_tensor(t, ts__flat_table_at(f, tensors, i), buffers, &t->tensors[i]));
     }
+    shorten_names(t);
     return TS_OK;
 }
 
