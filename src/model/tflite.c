@@ -984,6 +984,7 @@ ts_status ts__tflite_import(ts_arena *arena, ts_bytes file, const char *name, ts
              .work_left = 8 * (uint64_t)file.size + ((uint64_t)64 << 20)};
     ts_status status = import_into(&t);
     if (status == TS_OK) {
+        ts__lift_to_unsigned(t.graph, scratch);
         status = ts_graph_verify(t.graph, diags);
     }
     ts_guard_undefer(scratch);

@@ -10,6 +10,10 @@
 ts_status ts__tflite_import(ts_arena *arena, ts_bytes file, const char *name, ts_graph **out,
                             ts_diags *diags);
 
+/* Turns the graph's inner int8 activations into unsigned ones of the same meaning (lift.c); inputs and
+ * outputs stay. The import ends with it. */
+void ts__lift_to_unsigned(ts_graph *graph, ts_arena *scratch);
+
 /* Significand (31 bits) and exponent of a positive real, as the reference kernels' QuantizeMultiplier. */
 void ts__tflite_multiplier(double real, int32_t *multiplier, int32_t *shift);
 
