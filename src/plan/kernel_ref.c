@@ -58,8 +58,7 @@ uint64_t ts__params_weight_bytes(const ts_layer *layer, uint32_t channels) {
 
 void ts__params_pack(const ts_layer *layer, uint8_t *out) {
     for (uint32_t c = 0; has_params(layer) && c < layer->y.c; c++) {
-        int64_t offset = layer->kind == TS_LAYER_REQUANT ? -(int64_t)layer->x.zero : 0;
-        ts__pack_params(&layer->rq, c, offset, out + (uint64_t)c * ts__params_bytes(&layer->rq));
+        ts__pack_params(&layer->rq, c, 0, out + (uint64_t)c * ts__params_bytes(&layer->rq));
     }
 }
 
