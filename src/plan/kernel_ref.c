@@ -69,8 +69,11 @@ static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t 
 
 enum { CALL_CYCLES = 120 };
 
+/* Of the busiest core: outputs are dealt in fours of channels (device/kernels/ref/ref.h). */
 static double outputs_per_core(const ts_tile *tile, uint32_t cores) {
-    return (double)tile->y_h * tile->y_w * tile->y_c / cores;
+    uint64_t blocks = (uint64_t)tile->y_h * tile->y_w * ((tile->y_c + 3u) / 4u);
+    uint64_t most = (blocks + cores - 1u) / cores;
+    return (double)most * (tile->y_c < 4u ? tile->y_c : 4u);
 }
 
 static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {

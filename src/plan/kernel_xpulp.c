@@ -66,6 +66,10 @@ static bool serves_conv(const ts_layer *layer, ts_type x_type) {
 }
 
 static bool serves_conv_u8(const ts_layer *layer) { return serves_conv(layer, TS_U8); }
+static bool serves_conv_s8(const ts_layer *layer) { return serves_conv(layer, TS_S8); }
+static bool serves_conv_s16(const ts_layer *layer) {
+    return serves_conv(layer, TS_S16) && layer->x.zero == 0;
+}
 
 static uint64_t conv_group_bytes(const ts_layer *layer) {
     k_layout k = conv_k(layer);
@@ -165,9 +169,14 @@ static bool has_pads(const ts_layer *layer) {
 }
 
 /* Worth its border where windows that leave x would have to be gathered. */
-static bool serves_conv_u8_padded(const ts_layer *layer) {
-    return serves_conv_u8(layer) && has_pads(layer) && !conv_k(layer).dense;
+static bool serves_padded(const ts_layer *layer, ts_type x_type) {
+    return serves_conv(layer, x_type) && (x_type != TS_S16 || layer->x.zero == 0) && has_pads(layer) &&
+           !conv_k(layer).dense;
 }
+
+static bool serves_conv_u8_padded(const ts_layer *layer) { return serves_padded(layer, TS_U8); }
+static bool serves_conv_s8_padded(const ts_layer *layer) { return serves_padded(layer, TS_S8); }
+static bool serves_conv_s16_padded(const ts_layer *layer) { return serves_padded(layer, TS_S16); }
 
 static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     (void)layer, (void)tile, (void)cores;
@@ -274,6 +283,44 @@ const ts_kernel ts__kernels_xpulp[] = {
      .sources = "xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_u8s8_4x4.S",
      .c_granule = CHANNELS,
      .serves = serves_conv_u8,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = conv_scratch_bytes,
+     .cycles = conv_cycles},
+    {.name = "conv_xpulp_s8s8_4x4_padded",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_s8s8_4x4.c xpulp/conv_s8s8_4x4.S",
+     .c_granule = CHANNELS,
+     .padded_x = true,
+     .serves = serves_conv_s8_padded,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = conv_cycles},
+    {.name = "conv_xpulp_s8s8_4x4",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_s8s8_4x4.c xpulp/conv_s8s8_4x4.S",
+     .c_granule = CHANNELS,
+     .serves = serves_conv_s8,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = conv_scratch_bytes,
+     .cycles = conv_cycles},
+    {.name = "conv_xpulp_s16s8_4x4_padded",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_s16s8_4x4.S",
+     .c_granule = CHANNELS,
+     .padded_x = true,
+     .serves = serves_conv_s16_padded,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = conv_cycles},
+    {.name = "conv_xpulp_s16s8_4x4",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_s16s8_4x4.S",
+     .c_granule = CHANNELS,
+     .serves = serves_conv_s16,
      .weight_bytes = conv_weight_bytes,
      .pack = conv_pack,
      .scratch_bytes = conv_scratch_bytes,

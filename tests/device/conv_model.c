@@ -81,3 +81,5 @@ static void model(struct conv_block *b, bool window, enum conv_mode mode, enum m
     MODEL(prefix, types, raw, CONV_RAW)
 
 MODELS(conv_u8s8_4x4, MODEL_U8)
+MODELS(conv_s8s8_4x4, MODEL_S8)
+MODELS(conv_s16s8_4x4, MODEL_S16)

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "rig.h"
 
@@ -39,6 +40,7 @@ static const bench benches[] = {
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 64, 32, 1, 32, 5, 2, 2, TS_RQC_S32, 64.0 / 24},
 #define DW(h, w, c, s) \
     { "dwconv_xpulp_u8s8_k3", TS_LAYER_DWCONV, h, w, c, c, 3, s, 1, TS_RQC_S32, 36.0 / (s == 1 ? 35 : 55) }
+    {"conv_xpulp_s16s8_4x4", TS_LAYER_CONV, 10, 10, 32, 32, 3, 1, 0, TS_RQC_S32D, 32.0 / 24},
     {"linear_xpulp_u8s8", TS_LAYER_LINEAR, 1, 1, 512, 64, 1, 1, 0, TS_RQC_NONE, 32.0 / 17},
     {"linear_xpulp_u8s8", TS_LAYER_LINEAR, 1, 1, 256, 128, 1, 1, 0, TS_RQC_NONE, 32.0 / 17},
     DW(16, 16, 32, 1),
@@ -56,7 +58,7 @@ enum { BENCHES = sizeof benches / sizeof *benches };
 static void make_case(ts_arena *arena, const bench *b, ts_case *c) {
     ts_random random = ts_random_seed(7);
     ts_case_limits limits = {.kind = b->kind,
-                             .x_type = TS_U8,
+                             .x_type = strstr(b->kernel, "s16s8") != NULL ? TS_S16 : TS_U8,
                              .w_type = TS_S8,
                              .y_type = TS_U8,
                              .rq_class = (int)b->class_,

@@ -1,0 +1,11 @@
+/* Dense convolution of signed 8-bit activations: 4 pixels x 4 channels at a time (conv_block.h). */
+#include "kernels/xpulp/conv_block.h"
+
+CONV_DECLARE(conv_s8s8_4x4);
+
+static const struct conv_routines routines = CONV_ROUTINES(conv_s8s8_4x4);
+
+void conv_xpulp_s8s8_4x4(const struct ts_conv_tile *tile) { conv_blocks(tile, 0, &routines); }
+
+/* The same where tiles hold their padding: no window leaves x. */
+void conv_xpulp_s8s8_4x4_padded(const struct ts_conv_tile *tile) { conv_blocks(tile, 0, &routines); }
