@@ -11,7 +11,7 @@
 #include "hal/dma.h"
 
 /* Loads of weights from L3 that may be under way from one layer to the next. */
-enum { TS_RUN_LOADS = 4 };
+enum { TS_RUN_LOADS = 16 };
 
 struct ts_run {
     uint8_t *l1, *l2;              /* the memory that the caller lends, aligned to 4 bytes */

@@ -5,7 +5,7 @@
 #include "emit/internal.h"
 
 /* Longest part of a node's name in the name of its function and file. */
-enum { NAME_LENGTH = 40, RUN_LOADS = 4 };
+enum { NAME_LENGTH = 40, RUN_LOADS = 16 };
 
 static const ts_graph *graph_of(const ts__emit *e) { return e->plan->graph; }
 
