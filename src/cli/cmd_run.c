@@ -104,6 +104,7 @@ static ts_status run(ts_arena *arena, const ts_cli_run *r, const char *command, 
     TS_TRY(ts_cli_prepare(arena, r, &graph, &request, diags));
     request.command = command;
     request.progress = show_progress;
+    request.timeline = r->sim.timeline_path != NULL;
     ts_status status = ts_run(arena, graph, &request, &result, diags);
     if (status != TS_OK && status != TS_MISMATCH) {
         return status;

@@ -12,7 +12,9 @@ typedef struct ts_layer_counts {
     uint64_t cycles;
     ts_sim_counters cores; /* sum over the team */
     ts_sim_traffic traffic;
-    double energy_uj; /* at the target's first operating point */
+    ts_sim_counters *by_core;                   /* one a core of the target; NULL where not counted */
+    ts_sim_energy energy[TS_TARGET_MAX_POINTS]; /* at each operating point, for the same cycles */
+    double energy_uj;                           /* at the target's first operating point */
 } ts_layer_counts;
 
 typedef struct ts_execution {
@@ -49,6 +51,7 @@ typedef struct ts_sim_run_options {
     bool self_check;    /* the program brings its own weights and input, and prints between the layers */
     void (*progress)(void *user, uint32_t done, uint32_t of); /* layers; NULL: nobody asks */
     void *user;
+    struct ts_timeline *timeline; /* filled: what cores, DMA and L3 did when; NULL: not wanted */
 } ts_sim_run_options;
 
 /* Executes an ELF on the simulator: weights and inputs are put into its memories, outputs taken from them

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "run/execute.h"
+#include "run/timeline.h"
 
 /* What a mark needs to know: which layer of which network begins. */
 typedef struct mark {
@@ -23,9 +24,13 @@ typedef struct session {
     uint32_t done; /* networks */
     /* Counters at the start of the layer that runs. */
     uint64_t begin_cycle;
-    ts_sim_counters begin_cores;
+    ts_sim_counters begin_cores[TS_TARGET_MAX_CORES];
     ts_sim_traffic begin_traffic;
-    double begin_energy;
+    ts_sim_energy begin_energy[TS_TARGET_MAX_POINTS];
+    /* The tile that runs: from a call of its kernel to the next, or to the end of the layer. */
+    bool layer_runs;
+    uint32_t layer, tile;
+    uint64_t tile_cycle;
 } session;
 
 enum { PRINTED_LIMIT = 1 << 20, STACK_PAINT = 0x5A, APP_NO_ROOM = 3 /* of runtime/main_board.c */ };
@@ -51,16 +56,6 @@ static void add_counters(ts_sim_counters *sum, const ts_sim_counters *more) {
     sum->l1_write_bytes += more->l1_write_bytes;
     sum->l2_read_bytes += more->l2_read_bytes;
     sum->l2_write_bytes += more->l2_write_bytes;
-}
-
-static ts_sim_counters team_counters(const session *s, ts_sim *sim) {
-    ts_sim_counters sum = {0};
-    for (uint32_t core = 0; core < s->target->cores; core++) {
-        ts_sim_counters one;
-        ts_sim_counters_of(sim, core, &one);
-        add_counters(&sum, &one);
-    }
-    return sum;
 }
 
 static ts_sim_counters counters_since(const ts_sim_counters *now, const ts_sim_counters *then) {
@@ -91,24 +86,67 @@ static ts_sim_traffic traffic_since(const ts_sim_traffic *now, const ts_sim_traf
     d.l3_write_bytes -= then->l3_write_bytes;
     d.l3_busy_cycles -= then->l3_busy_cycles;
     d.l3_transfers -= then->l3_transfers;
+    d.icache_refills -= then->icache_refills;
     return d;
+}
+
+static ts_sim_energy energy_since(const ts_sim_energy *now, const ts_sim_energy *then) {
+    return (ts_sim_energy){.cores_uj = now->cores_uj - then->cores_uj,
+                           .idle_uj = now->idle_uj - then->idle_uj,
+                           .l1_uj = now->l1_uj - then->l1_uj,
+                           .l2_uj = now->l2_uj - then->l2_uj,
+                           .l3_uj = now->l3_uj - then->l3_uj,
+                           .dma_uj = now->dma_uj - then->dma_uj,
+                           .static_uj = now->static_uj - then->static_uj,
+                           .total_uj = now->total_uj - then->total_uj};
 }
 
 static void begin_counting(session *s, ts_sim *sim, uint64_t cycle) {
     s->begin_cycle = cycle;
-    s->begin_cores = team_counters(s, sim);
+    for (uint32_t core = 0; core < s->target->cores; core++) {
+        ts_sim_counters_of(sim, core, &s->begin_cores[core]);
+    }
     ts_sim_traffic_of(sim, &s->begin_traffic);
-    s->begin_energy = ts_sim_energy_of(sim, 0).total_uj;
+    for (uint32_t i = 0; i < s->target->point_count; i++) {
+        s->begin_energy[i] = ts_sim_energy_of(sim, i);
+    }
 }
 
 static void end_counting(session *s, ts_sim *sim, uint64_t cycle, ts_layer_counts *out) {
-    ts_sim_counters cores = team_counters(s, sim);
     ts_sim_traffic traffic;
     ts_sim_traffic_of(sim, &traffic);
     out->cycles = cycle - s->begin_cycle;
-    out->cores = counters_since(&cores, &s->begin_cores);
     out->traffic = traffic_since(&traffic, &s->begin_traffic);
-    out->energy_uj = ts_sim_energy_of(sim, 0).total_uj - s->begin_energy;
+    out->by_core = TS_NEW_ARRAY(s->arena, ts_sim_counters, s->target->cores);
+    for (uint32_t core = 0; core < s->target->cores; core++) {
+        ts_sim_counters now;
+        ts_sim_counters_of(sim, core, &now);
+        out->by_core[core] = counters_since(&now, &s->begin_cores[core]);
+        add_counters(&out->cores, &out->by_core[core]);
+    }
+    for (uint32_t i = 0; i < s->target->point_count; i++) {
+        ts_sim_energy now = ts_sim_energy_of(sim, i);
+        out->energy[i] = energy_since(&now, &s->begin_energy[i]);
+    }
+    out->energy_uj = out->energy[0].total_uj;
+}
+
+static void end_tile(session *s, ts_sim *sim, uint64_t cycle) {
+    if (s->tile > 0) {
+        char name[64];
+        snprintf(name, sizeof name, "layer %u, tile %u", s->layer, s->tile - 1);
+        ts_sim_timeline_span(sim, "tiles", name, s->tile_cycle, cycle);
+    }
+}
+
+/* Core 0 enters a kernel: a tile begins. */
+static void kernel_begins(void *user, ts_sim *sim, unsigned core, uint64_t cycle) {
+    session *s = user;
+    if (core == 0 && s->layer_runs) {
+        end_tile(s, sim, cycle);
+        s->tile++;
+        s->tile_cycle = cycle;
+    }
 }
 
 static void fault(session *s, const char *what, const char *node) {
@@ -170,6 +208,7 @@ static void layer_begins(void *user, ts_sim *sim, unsigned core, uint64_t cycle)
         s->options->progress(s->options->user, m->layer, layers);
     }
     if (m->layer > 0) {
+        end_tile(s, sim, cycle);
         end_counting(s, sim, cycle, &execution->counts[m->layer - 1]);
         ts_sim_timeline_span(sim, "layers", execution->network->plan->layers[m->layer - 1].name,
                              s->begin_cycle, cycle);
@@ -177,7 +216,10 @@ static void layer_begins(void *user, ts_sim *sim, unsigned core, uint64_t cycle)
     } else if (!s->self_check) {
         put_network(s, sim, execution);
     }
-    if (m->layer < layers) {
+    s->layer_runs = m->layer < layers;
+    s->layer = m->layer;
+    s->tile = 0;
+    if (s->layer_runs) {
         begin_counting(s, sim, cycle);
     }
 }
@@ -190,6 +232,27 @@ static void network_done(void *user, ts_sim *sim, unsigned core, uint64_t cycle)
         layer_begins(&m, sim, core, cycle);
         s->done++;
     }
+}
+
+/* Tiles are seen where core 0 enters their kernels, once for each kernel; it costs the program nothing. */
+static ts_status set_kernel_marks(session *s, ts_sim *sim) {
+    uint32_t address;
+    TS_VEC(const ts_kernel *) seen = {0};
+    for (uint32_t n = 0; n < s->count; n++) {
+        const ts_plan *plan = s->list[n].network->plan;
+        for (uint32_t i = 0; i < plan->layer_count; i++) {
+            const ts_kernel *kernel = plan->layer_plans[i].kernel;
+            uint32_t k = 0;
+            while (k < seen.count && seen.data[k] != kernel) {
+                k++;
+            }
+            if (k == seen.count && ts_sim_symbol(sim, kernel->name, &address)) {
+                TS_PUSH(s->arena, &seen, kernel);
+                TS_TRY(ts_sim_mark(sim, address, kernel_begins, s));
+            }
+        }
+    }
+    return TS_OK;
 }
 
 static ts_status set_marks(session *s, ts_sim *sim) {
@@ -276,6 +339,9 @@ static ts_status run_session(session *s, ts_sim *sim, ts_bytes elf, const ts_sim
         return ts_error(s->diags, TS_DIAG_SIM, NULL, NULL, "the program has no symbol 'pulp_l2_begin'");
     }
     TS_TRY(set_marks(s, sim));
+    if (options->timeline != NULL || options->sim.timeline_path != NULL) {
+        TS_TRY(set_kernel_marks(s, sim));
+    }
     paint_stacks(s, sim);
     TS_TRY(ts_sim_run(sim, s->diags));
     TS_TRY(s->status);
@@ -317,6 +383,10 @@ ts_status ts_execute_sim(ts_arena *arena, ts_bytes elf, const ts_target *target,
     if (sim_options.stdout_char == NULL) {
         sim_options.stdout_char = keep_char;
         sim_options.user = &s;
+    }
+    if (options->timeline != NULL) {
+        sim_options.timeline_span = ts__timeline_add;
+        sim_options.timeline_user = options->timeline;
     }
     ts_sim *sim = NULL;
     TS_TRY(ts_sim_new(arena, target, &sim_options, &sim, diags));

@@ -435,6 +435,11 @@ static void layer_progress(void *user, uint32_t done, uint32_t of) { progress(us
 static ts_status simulate(runner *r, ts_bytes elf, const ts_target *machine, ts_execution *execution) {
     ts_sim_run_options sim = {
         .sim = r->options->sim, .self_check = r->options->self_check, .progress = layer_progress, .user = r};
+    if (r->options->timeline && r->out->timeline == NULL) {
+        sim.timeline = TS_NEW(r->arena, ts_timeline);
+        sim.timeline->arena = r->arena;
+        r->out->timeline = sim.timeline;
+    }
     int status = 0;
     TS_TRY(ts_execute_sim(r->arena, elf, machine, execution, 1, &sim, &r->out->printed, &r->out->stacks,
                           &status, r->diags));
@@ -548,7 +553,8 @@ ts_status ts_run(ts_arena *arena, const ts_graph *graph, const ts_run_options *o
                 .host = strcmp(options->target->platform, "host") == 0};
     double begin = now_seconds();
     TS_TRY(make_plan(&r));
-    *out = (ts_run_result){.model = graph->name, .target = options->target->name, .plan = r.plan};
+    *out = (ts_run_result){
+        .model = graph->name, .target = options->target->name, .plan = r.plan, .command = options->command};
     out->plan_seconds = now_seconds() - begin;
     out->layers = TS_NEW_ARRAY(arena, ts_layer_result, r.plan->layer_count);
     TS_TRY(make_samples(&r));

@@ -3,6 +3,7 @@
 #define TS_RUN_RUN_H
 
 #include "run/execute.h"
+#include "run/timeline.h"
 
 typedef struct ts_run_options {
     const ts_target *target;
@@ -20,6 +21,7 @@ typedef struct ts_run_options {
     uint32_t jobs;           /* compilers at once */
     ts_host_options host;    /* platform "host" */
     ts_sim_options sim;      /* the others */
+    bool timeline;           /* collect the timeline of the first sample; simulator only */
     /* Called as the run goes on; the last call has done == of. NULL: nobody asks. */
     void (*progress)(void *user, const char *stage, uint32_t done, uint32_t of);
     void *user;
@@ -57,7 +59,9 @@ typedef struct ts_run_result {
     bool judged;                                                       /* the program checked itself: */
     int judgement;                                                     /* its exit status */
     double plan_seconds, emit_seconds, build_seconds, execute_seconds; /* on this host */
-    size_t code_bytes; /* of the ELF's loaded segments; 0 on the host */
+    size_t code_bytes;           /* of the ELF's loaded segments; 0 on the host */
+    const char *command;         /* of the options */
+    const ts_timeline *timeline; /* NULL: not asked for */
 } ts_run_result;
 
 /* Plans and emits into `folder` without building. TS_NO_FIT: nothing is written. */

@@ -1,6 +1,4 @@
 #include <inttypes.h>
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "run/run.h"
@@ -140,90 +138,4 @@ void ts_run_print(ts_text *out, const ts_run_result *r) {
     if (r->printed != NULL && *r->printed != '\0') {
         ts_text_printf(out, "\nthe program printed:\n%s", r->printed);
     }
-}
-
-static json_t *integer(uint64_t value) { return json_integer((json_int_t)value); }
-
-static json_t *causes_json(const ts_sim_counters *counters) {
-    static const char *const names[] = {
-#define NAME(id, name, text) name,
-        TS_SIM_CAUSES(NAME)
-#undef NAME
-    };
-    json_t *root = json_object();
-    for (uint32_t i = 0; i < TS_SIM_CAUSE_COUNT; i++) {
-        json_object_set_new(root, names[i], integer(counters->by_cause[i]));
-    }
-    return root;
-}
-
-static void set_counts(json_t *root, const ts_run_result *r, const ts_layer_result *layer, uint64_t macs) {
-    if (!r->simulated) {
-        json_object_set_new(root, "cycles", json_null());
-        json_object_set_new(root, "mac_per_cycle", json_null());
-        return;
-    }
-    const ts_layer_counts *c = &layer->counts;
-    json_object_set_new(root, "cycles", integer(c->cycles));
-    json_object_set_new(root, "mac_per_cycle", json_real(per_cycle(macs, c->cycles)));
-    json_object_set_new(root, "instructions", integer(c->cores.instructions));
-    json_object_set_new(root, "core_cycles", causes_json(&c->cores));
-    json_object_set_new(root, "dma_in_bytes", integer(c->traffic.dma_in_bytes));
-    json_object_set_new(root, "dma_out_bytes", integer(c->traffic.dma_out_bytes));
-    json_object_set_new(root, "l3_read_bytes", integer(c->traffic.l3_read_bytes));
-    json_object_set_new(root, "l3_write_bytes", integer(c->traffic.l3_write_bytes));
-    json_object_set_new(root, "energy_uj", json_real(c->energy_uj));
-}
-
-static json_t *layer_json(const ts_run_result *r, uint32_t index) {
-    static const char *const golden[] = {"absent", "equal", "differs"};
-    const ts_layer_plan *lp = &r->plan->layer_plans[index];
-    const ts_layer_result *layer = &r->layers[index];
-    json_t *root = json_object();
-    json_object_set_new(root, "index", integer(index));
-    json_object_set_new(root, "name", json_string(lp->layer->name));
-    json_object_set_new(root, "op", json_string(ts_layer_kind_name(lp->layer->kind)));
-    json_object_set_new(root, "kernel", json_string(lp->kernel->name));
-    json_object_set_new(root, "macs", integer(lp->layer->macs));
-    set_counts(root, r, layer, lp->layer->macs);
-    json_object_set_new(root, "modelled_cycles", json_real(lp->modelled_cycles));
-    json_object_set_new(root, "l1_bytes", integer(lp->l1.used_bytes));
-    json_object_set_new(root, "l2_bytes", integer(lp->l2_live_bytes));
-    json_object_set_new(root, "verified", json_boolean(layer->verified));
-    json_object_set_new(root, "golden", json_string(golden[layer->golden_state]));
-    json_object_set_new(root, "differing", integer(layer->reference.differing + layer->golden.differing));
-    return root;
-}
-
-void ts_run_print_json(ts_text *out, const ts_run_result *r) {
-    json_t *root = json_object(), *layers = json_array(), *stacks = json_array();
-    json_object_set_new(root, "model", json_string(r->model));
-    json_object_set_new(root, "target", json_string(r->target));
-    json_object_set_new(root, "samples", integer(r->samples));
-    json_object_set_new(root, "cycles", r->simulated ? integer(r->cycles) : json_null());
-    json_object_set_new(root, "macs", integer(r->macs));
-    json_object_set_new(root, "mac_per_cycle",
-                        r->simulated ? json_real(per_cycle(r->macs, r->cycles)) : json_null());
-    json_object_set_new(root, "modelled_cycles", json_real(r->plan->modelled_cycles));
-    json_object_set_new(root, "energy_uj", r->simulated ? json_real(r->energy_uj) : json_null());
-    json_object_set_new(root, "seconds", r->simulated ? json_real(r->seconds) : json_null());
-    json_object_set_new(root, "l1_bytes", integer(r->plan->l1_used_bytes));
-    json_object_set_new(root, "l2_bytes", integer(r->plan->l2_used_bytes));
-    json_object_set_new(root, "l3_bytes", integer(r->plan->l3_weights_bytes));
-    json_object_set_new(root, "verified", json_boolean(r->verified));
-    for (uint32_t i = 0; i < r->stacks.cores; i++) {
-        json_array_append_new(stacks, integer(r->stacks.used_bytes[i]));
-    }
-    json_object_set_new(root, "stack_bytes", stacks);
-    for (uint32_t i = 0; i < r->plan->layer_count; i++) {
-        json_array_append_new(layers, layer_json(r, i));
-    }
-    json_object_set_new(root, "layers", layers);
-    char *text = json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-    if (text != NULL) {
-        ts_text_add(out, text);
-        ts_text_add(out, "\n");
-    }
-    free(text);
-    json_decref(root);
 }

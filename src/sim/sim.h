@@ -32,8 +32,13 @@ typedef struct ts_sim_options {
     const char *trace_path;    /* one line an instruction; NULL: none */
     const char *profile_path;  /* folded stacks; NULL: none */
     const char *timeline_path; /* Chrome trace events; NULL: none */
-    uint16_t gdb_port;         /* serve a debugger on this port of loopback; 0: none */
-    unsigned gdb_core;         /* the core that it sees: TS_SIM_FC or a cluster core */
+    /* The spans of the timeline as they end, whether or not a file is written; NULL: none. `row` stays valid
+     * while the simulator lives, `name` during the call. */
+    void (*timeline_span)(void *user, const char *row, const char *name, uint64_t begin_cycle,
+                          uint64_t end_cycle);
+    void *timeline_user;
+    uint16_t gdb_port; /* serve a debugger on this port of loopback; 0: none */
+    unsigned gdb_core; /* the core that it sees: TS_SIM_FC or a cluster core */
 } ts_sim_options;
 
 /* Why a core spent a cycle. Every elapsed cycle of a core has exactly one cause. */

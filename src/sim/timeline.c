@@ -7,7 +7,9 @@
 enum { ROW_DMA_IN = 20, ROW_DMA_OUT, ROW_L3, ROW_FIRST_NAMED, MAX_NAMED = 16 };
 
 typedef struct ts__timeline {
-    FILE *out;
+    FILE *out; /* NULL: no file */
+    const ts_sim_options *options;
+    const char *rows[ROW_FIRST_NAMED + MAX_NAMED];
     bool some;
     double us_per_cycle;
     uint64_t awake_since[TS__CORE_SLOTS];
@@ -30,6 +32,10 @@ static void separate(ts__timeline *timeline) {
 }
 
 static void name_row(ts__timeline *timeline, uint32_t row, const char *name) {
+    timeline->rows[row] = name;
+    if (timeline->out == NULL) {
+        return;
+    }
     separate(timeline);
     fprintf(timeline->out,
             "{\"ph\":\"M\",\"name\":\"thread_name\",\"pid\":1,\"tid\":%u,\"args\":{\"name\":\"", row);
@@ -38,6 +44,13 @@ static void name_row(ts__timeline *timeline, uint32_t row, const char *name) {
 }
 
 static void span(ts__timeline *timeline, uint32_t row, const char *name, uint64_t begin, uint64_t end) {
+    if (timeline->options->timeline_span != NULL && timeline->rows[row] != NULL) {
+        timeline->options->timeline_span(timeline->options->timeline_user, timeline->rows[row], name, begin,
+                                         end);
+    }
+    if (timeline->out == NULL) {
+        return;
+    }
     separate(timeline);
     fputs("{\"ph\":\"X\",\"name\":\"", timeline->out);
     write_text(timeline->out, name);
@@ -48,13 +61,16 @@ static void span(ts__timeline *timeline, uint32_t row, const char *name, uint64_
 }
 
 ts_status ts__timeline_new(ts_sim *sim, ts_diags *diags) {
-    if (sim->options.timeline_path == NULL) {
+    if (sim->options.timeline_path == NULL && sim->options.timeline_span == NULL) {
         return TS_OK;
     }
     ts__timeline *timeline = sim->timeline = TS_NEW(sim->arena, ts__timeline);
-    TS_TRY(ts__watch_open(sim->options.timeline_path, &timeline->out, diags));
+    timeline->options = &sim->options;
     timeline->us_per_cycle = sim->target == NULL ? 1.0 : 1e6 / (double)sim->target->cluster_hz;
-    fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[", timeline->out);
+    if (sim->options.timeline_path != NULL) {
+        TS_TRY(ts__watch_open(sim->options.timeline_path, &timeline->out, diags));
+        fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[", timeline->out);
+    }
     for (uint32_t i = 0; sim->target != NULL && i < sim->target->cores; i++) {
         name_row(timeline, i, ts_arena_printf(sim->arena, "core %u", i));
     }
@@ -65,9 +81,9 @@ ts_status ts__timeline_new(ts_sim *sim, ts_diags *diags) {
     return TS_OK;
 }
 
-void ts__timeline_free(ts_sim *sim) {
+void ts__timeline_end(ts_sim *sim) {
     ts__timeline *timeline = sim->timeline;
-    if (timeline == NULL || timeline->out == NULL) {
+    if (timeline == NULL) {
         return;
     }
     for (uint32_t i = 0; i < TS__CORE_SLOTS; i++) {
@@ -75,11 +91,18 @@ void ts__timeline_free(ts_sim *sim) {
         uint64_t until = ts__to_machine(sim, core, core->t);
         if (core->region != NULL && core->park != TS__PARK_ASLEEP && until > timeline->awake_since[i]) {
             span(timeline, i, "runs", timeline->awake_since[i], until);
+            timeline->awake_since[i] = until;
         }
     }
-    fputs("\n]}\n", timeline->out);
-    fclose(timeline->out);
-    timeline->out = NULL;
+}
+
+void ts__timeline_free(ts_sim *sim) {
+    ts__timeline *timeline = sim->timeline;
+    if (timeline != NULL && timeline->out != NULL) {
+        fputs("\n]}\n", timeline->out);
+        fclose(timeline->out);
+        timeline->out = NULL;
+    }
 }
 
 void ts__note_wait(ts_sim *sim, const ts__core *core, uint64_t begin, uint64_t end) {
@@ -128,7 +151,7 @@ void ts__note_l3(ts_sim *sim) {
 void ts_sim_timeline_span(ts_sim *sim, const char *row, const char *name, uint64_t begin_cycle,
                           uint64_t end_cycle) {
     ts__timeline *timeline = sim->timeline;
-    if (timeline == NULL || timeline->out == NULL || end_cycle < begin_cycle) {
+    if (timeline == NULL || end_cycle < begin_cycle) {
         return;
     }
     uint32_t i = 0;

@@ -202,6 +202,7 @@ void ts__watch_end(ts_sim *sim) {
         sim->profile->nodes.data[sim->profile->at[i]].cycles += sim->core[i].t - sim->profile->since[i];
         sim->profile->since[i] = sim->core[i].t;
     }
+    ts__timeline_end(sim);
 }
 
 static void close_file(FILE **file) {

@@ -11,6 +11,7 @@ ts_status ts__watch_open(const char *path, FILE **out, ts_diags *diags);
 
 /* timeline.c */
 ts_status ts__timeline_new(ts_sim *sim, ts_diags *diags);
+void ts__timeline_end(ts_sim *sim); /* the spans of cores that still run */
 void ts__timeline_free(ts_sim *sim);
 
 /* check.c */
