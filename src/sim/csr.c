@@ -157,7 +157,7 @@ static bool read_csr(const ts_sim *sim, ts__core *core, uint32_t csr, uint64_t t
 static bool write_loop(ts_sim *sim, ts__core *core, int loop, uint32_t value) {
     ts__loop *set = &core->loop[loop / 4];
     ts__region *region;
-    ts__slot *slot = loop % 4 == 2 ? NULL : ts__slot_at(sim, core, value, &region);
+    ts__slot *slot = loop % 4 == 2 ? NULL : ts__slot_at(sim, value, &region);
     if (loop % 4 == 2) {
         set->count = value;
     } else if (loop % 4 == 0) {

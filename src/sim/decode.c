@@ -5,9 +5,7 @@
 
 enum { SLOT_BYTES = sizeof(ts__slot) };
 
-ts_status ts__region_new(ts_sim *sim, uint32_t index, uint32_t base, uint32_t size, uint8_t *host,
-                         ts_diags *diags) {
-    (void)diags;
+void ts__region_new(ts_sim *sim, uint32_t index, uint32_t base, uint32_t size, uint8_t *host) {
     ts__region *region = &sim->region[index];
     *region = (ts__region){.base = base, .size = size, .host = host, .low = size, .index = index};
     uint32_t count = size / 2u + 2u;
@@ -18,13 +16,11 @@ ts_status ts__region_new(ts_sim *sim, uint32_t index, uint32_t base, uint32_t si
         region->slots[i].step = SLOT_BYTES;
     }
     region->slots[count - 2u].handler = region->slots[count - 1u].handler = sim->labels[TS__OP_OUTSIDE];
-    return TS_OK;
 }
 
-ts__slot *ts__slot_at(const ts_sim *sim, const ts__core *core, uint32_t address, ts__region **region) {
-    (void)core;
+ts__slot *ts__slot_at(ts_sim *sim, uint32_t address, ts__region **region) {
     for (uint32_t i = 0; i < sim->region_count; i++) {
-        ts__region *candidate = (ts__region *)(uintptr_t)&sim->region[i];
+        ts__region *candidate = &sim->region[i];
         uint32_t offset = address - candidate->base;
         if (offset < candidate->size && (address & 1u) == 0u) {
             *region = candidate;

@@ -134,11 +134,6 @@ void ts__dma_finish(ts_sim *sim) {
     }
 }
 
-uint32_t ts__dma_banks(const ts_sim *sim, const ts__dma_stream *stream) {
-    (void)sim;
-    return stream->pending;
-}
-
 void ts__dma_step(ts_sim *sim, ts__dma_stream *stream, uint32_t granted) {
     stream->pending &= ~granted;
     if (stream->pending != 0u) {

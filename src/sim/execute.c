@@ -521,7 +521,7 @@ L_jalr : {
     if (offset < region->size) {
         target = region->slots + offset / 2u;
     } else {
-        target = ts__slot_at(sim, c, address, &region);
+        target = ts__slot_at(sim, address, &region);
         if (target == NULL) {
             FAULT(address, "jump to 0x%08x, where there is no code memory", address);
         }

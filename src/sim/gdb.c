@@ -199,7 +199,7 @@ static bool set_pc(ts__gdb *gdb, ts_sim *sim, uint32_t address) {
     if (address == pc_of(gdb)) {
         return true;
     }
-    ts__slot *slot = core->region == NULL ? NULL : ts__slot_at(sim, core, address, &region);
+    ts__slot *slot = core->region == NULL ? NULL : ts__slot_at(sim, address, &region);
     if (slot == NULL || region != core->region) {
         return false;
     }

@@ -144,7 +144,7 @@ typedef struct ts__core {
     uint64_t asleep_cycles;
     uint64_t imiss;
     uint64_t base_perf[32];
-    uint64_t event_loads, event_stores, event_jumps, event_branches, event_taken, event_compressed;
+    uint64_t event_jumps, event_taken;
     /* control and status registers */
     uint32_t pcer, pcmr, mstatus, mtvec, mepc, mcause, mscratch;
     uint32_t hartid;
@@ -292,7 +292,6 @@ struct ts_sim {
     uint32_t l2_taken;   /* accesses in that cycle already */
     uint32_t l1_base, l1_size, l2_base, l2_size;
     uint8_t *l1, *l2;
-    uint8_t *low_l1; /* what cluster cores see at 0 */
     ts__region region[2];
     uint32_t region_count;
     uint8_t *all_lines; /* all ones: no instruction cache */
@@ -334,12 +333,11 @@ struct ts_sim {
 };
 
 /* decode.c */
-ts__slot *ts__slot_at(const ts_sim *sim, const ts__core *core, uint32_t address, ts__region **region);
+ts__slot *ts__slot_at(ts_sim *sim, uint32_t address, ts__region **region);
 void ts__decode(ts_sim *sim, ts__region *region, ts__slot *slot);
 void ts__pre_set(ts_sim *sim, ts__slot *slot, uint32_t bit);
 void ts__forget(ts_sim *sim, ts__region *region, uint32_t offset, uint32_t bytes);
-ts_status ts__region_new(ts_sim *sim, uint32_t index, uint32_t base, uint32_t size, uint8_t *host,
-                         ts_diags *diags);
+void ts__region_new(ts_sim *sim, uint32_t index, uint32_t base, uint32_t size, uint8_t *host);
 static inline uint32_t ts__slot_address(const ts__region *region, const ts__slot *slot) {
     return region->base + (uint32_t)(slot - region->slots) * 2u;
 }
@@ -387,7 +385,6 @@ const char *ts__waits_for(const ts_sim *sim, const ts__core *core);
 /* dma.c */
 uint32_t ts__dma_read(ts_sim *sim, ts__core *core, uint32_t offset, uint32_t *value);
 uint32_t ts__dma_write(ts_sim *sim, ts__core *core, uint32_t offset, uint32_t value);
-uint32_t ts__dma_banks(const ts_sim *sim, const ts__dma_stream *stream);
 void ts__dma_step(ts_sim *sim, ts__dma_stream *stream, uint32_t granted);
 void ts__dma_finish(ts_sim *sim);
 

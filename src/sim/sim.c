@@ -40,7 +40,7 @@ static uint8_t *fresh_memory(ts_sim *sim, uint32_t bytes) {
     return memory;
 }
 
-static void suite_machine(ts_sim *sim, ts_diags *diags) {
+static void suite_machine(ts_sim *sim) {
     bool flat = strcmp(sim->options.machine, "flat") == 0;
     uint32_t bytes = flat ? FLAT_BYTES : SUITE_BYTES;
     sim->core_count = 1;
@@ -50,7 +50,7 @@ static void suite_machine(ts_sim *sim, ts_diags *diags) {
     sim->all_lines = TS_NEW_ARRAY(sim->arena, uint8_t, bytes / TS__LINE_BYTES + 1u);
     memset(sim->all_lines, 1, bytes / TS__LINE_BYTES + 1u);
     sim->region_count = 1;
-    ts__region_new(sim, 0, sim->l1_base, bytes, sim->l1, diags);
+    ts__region_new(sim, 0, sim->l1_base, bytes, sim->l1);
     new_core(sim, 0, 0);
 }
 
@@ -100,8 +100,8 @@ static ts_status platform_machine(ts_sim *sim, ts_diags *diags) {
     sim->clock_den = target->fc_hz / common;
     sim->single_loops = target->single_instruction_loops;
     sim->region_count = 2;
-    TS_TRY(ts__region_new(sim, 0, sim->l2_base, sim->l2_size, sim->l2, diags));
-    TS_TRY(ts__region_new(sim, 1, sim->l1_base, sim->l1_size, sim->l1, diags));
+    ts__region_new(sim, 0, sim->l2_base, sim->l2_size, sim->l2);
+    ts__region_new(sim, 1, sim->l1_base, sim->l1_size, sim->l1);
     for (uint32_t i = 0; i < sim->core_count; i++) {
         new_core(sim, i, i);
     }
@@ -147,7 +147,7 @@ ts_status ts_sim_new(ts_arena *arena, const ts_target *target, const ts_sim_opti
     TS_TRY(ts__watch_new(sim, diags));
     sim->watched = sim->watched || options->gdb_port != 0u;
     if (sim->suite) {
-        suite_machine(sim, diags);
+        suite_machine(sim);
     } else {
         TS_TRY(platform_machine(sim, diags));
     }
@@ -178,7 +178,7 @@ ts_status ts_sim_load_elf(ts_sim *sim, ts_bytes file, ts_diags *diags) {
         ts__watch_loaded(sim, segment->physical, segment->memory_bytes);
     }
     ts__region *region;
-    if (ts__slot_at(sim, NULL, sim->elf.entry, &region) == NULL) {
+    if (ts__slot_at(sim, sim->elf.entry, &region) == NULL) {
         return ts_error(diags, TS_DIAG_VALUE, NULL, NULL,
                         "the entry 0x%08x lies outside the memories of this machine", sim->elf.entry);
     }
@@ -187,7 +187,7 @@ ts_status ts_sim_load_elf(ts_sim *sim, ts_bytes file, ts_diags *diags) {
 
 ts_status ts_sim_start(ts_sim *sim, uint32_t address, ts_diags *diags) {
     ts__region *region;
-    if (ts__slot_at(sim, NULL, address, &region) == NULL) {
+    if (ts__slot_at(sim, address, &region) == NULL) {
         return ts_error(diags, TS_DIAG_VALUE, NULL, NULL, "0x%08x lies outside the memories of this machine",
                         address);
     }
@@ -239,7 +239,7 @@ bool ts_sim_symbol(ts_sim *sim, const char *name, uint32_t *address) {
 
 ts_status ts_sim_mark(ts_sim *sim, uint32_t address, ts_sim_mark_callback *callback, void *user) {
     ts__region *region;
-    ts__slot *slot = ts__slot_at(sim, NULL, address, &region);
+    ts__slot *slot = ts__slot_at(sim, address, &region);
     if (slot == NULL) {
         return TS_BAD_INPUT;
     }
@@ -260,7 +260,7 @@ void ts__call_marks(ts_sim *sim, ts__core *core) {
 }
 
 void ts__core_start(ts_sim *sim, ts__core *core, uint32_t address, uint64_t at) {
-    ts__slot *slot = ts__slot_at(sim, core, address, &core->region);
+    ts__slot *slot = ts__slot_at(sim, address, &core->region);
     if (slot == NULL) {
         ts__fault(sim, core, address, "start at an address where there is no code memory");
         return;
