@@ -88,13 +88,15 @@ static ts_status programs(const char *elf, const char *insn, ts_diags *diags) {
 }
 
 static ts_status make(const char *root, ts_diags *diags) {
-    static const char *const names[] = {"onnx", "graph_text", "npy", "text", "json", "tflite", "elf", "insn"};
-    const char *folders[8];
-    for (uint32_t i = 0; i < 8; i++) {
+    static const char *const names[] = {"onnx",   "graph_text", "npy",  "text", "json",
+                                        "tflite", "elf",        "insn", "float"};
+    const char *folders[9];
+    for (uint32_t i = 0; i < 9; i++) {
         folders[i] = ts_path_join(diags->arena, root, names[i]);
         TS_TRY(ts_dir_create(folders[i], diags));
     }
     TS_TRY(networks(folders[0], folders[1], diags));
+    TS_TRY(networks(folders[8], folders[1], diags)); /* a float importer reads integers as well */
     TS_TRY(arrays(folders[2], diags));
     static flat_maker maker;
     ts_bytes tflite = tfm_sample(&maker);

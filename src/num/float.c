@@ -459,8 +459,11 @@ void ts_fsession_rerun(ts_fsession *session, ts_node_id first) {
     }
 }
 
+static void release_arena(void *arena) { ts_arena_free(arena); }
+
 void ts_fgraph_fold(ts_fgraph *graph) {
     ts_arena *scratch = ts_arena_new("fold", 0);
+    ts_guard_defer(release_arena, scratch);
     ts_fsession *session = ts_fsession_new(scratch, graph);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < graph->nodes.count; i++) {
@@ -483,5 +486,6 @@ void ts_fgraph_fold(ts_fgraph *graph) {
         }
     }
     graph->nodes.count = kept;
+    ts_guard_undefer(scratch);
     ts_arena_free(scratch);
 }
