@@ -261,6 +261,16 @@ static ts_status write_sidecar(ts_arena *arena, const request *r, const ts_quant
     const ts_qvalue *x = &q->values[0];
     char *path = ts_arena_strdup(arena, r->output);
     memcpy(path + strlen(path) - 5, ".json", 5);
+    json_t *old = json_load_file(path, 0, NULL);
+    const char *names = json_string_value(json_object_get(old, "onnx_file"));
+    bool foreign = ts_file_exists(path) && (names == NULL || strcmp(names, ts_path_base(r->output)) != 0);
+    json_decref(old);
+    if (foreign) {
+        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
+                        "%s, which belongs beside the model, is there already and describes something else; "
+                        "choose another name for the output",
+                        path);
+    }
     json_t *o = json_pack("{s:i, s:s, s:i, s:i, s:i, s:b, s:f}", "BNRelu_bits", 32, "onnx_file",
                           ts_path_base(r->output), "code reserved space", 0, "n_inputs", 1, "input_bits",
                           (int)ts_type_bits(x->type), "input_signed", (int)ts_type_is_signed(x->type),
@@ -328,8 +338,8 @@ static ts_status write_stage(ts_arena *arena, const request *r, const ts_qnet *n
         return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "'%s' ends neither in .onnx nor in .tsg",
                         r->output);
     }
-    TS_TRY(ts_model_write_nemo(integer, r->output, diags));
-    return write_sidecar(arena, r, q, diags);
+    TS_TRY(write_sidecar(arena, r, q, diags));
+    return ts_model_write_nemo(integer, r->output, diags);
 }
 
 static ts_status write_json(const request *r, const stages *s, ts_diags *diags) {

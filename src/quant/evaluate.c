@@ -151,12 +151,14 @@ typedef struct integer_run {
     const ts_graph *graph;
     const ts_data *data;
     double scale;
+    bool has_error; /* as many outputs as inputs, and their quantum is known */
     const ts_tensor *input, *output;
     ts_ftensor order; /* the input as the data readers know it */
     float *scores;
 } integer_run;
 
-static ts_status run_integer_sample(const integer_run *r, uint32_t i, ts_diags *diags) {
+/* `error` gains the square distance of outputs to inputs, where both have as many elements and a quantum. */
+static ts_status run_integer_sample(const integer_run *r, uint32_t i, double *error, ts_diags *diags) {
     ts_arena *scratch = ts_arena_new("evaluate", 0);
     ts_guard_defer((void (*)(void *))ts_arena_free, scratch);
     uint64_t inputs = ts_tensor_elements(r->input), outputs = ts_tensor_elements(r->output);
@@ -167,7 +169,12 @@ static ts_status run_integer_sample(const integer_run *r, uint32_t i, ts_diags *
     ts_quantize_input(r->input, r->scale, x, integers);
     ts_status status = ts_integer_run(r->graph, scratch, (const int32_t *const[]){integers}, &values, diags);
     for (uint64_t k = 0; status == TS_OK && k < outputs; k++) {
-        r->scores[i * outputs + k] = (float)values[r->graph->outputs.data[0]][k];
+        int32_t y = values[r->graph->outputs.data[0]][k];
+        r->scores[i * outputs + k] = (float)y;
+        if (r->has_error) {
+            double e = y * r->output->quantum.scale[0] - (double)x[k];
+            *error += e * e;
+        }
     }
     ts_guard_undefer(scratch);
     ts_arena_free(scratch);
@@ -197,10 +204,13 @@ ts_status ts_evaluate_integer(ts_arena *arena, const ts_graph *graph, double inp
     uint64_t outputs = ts_tensor_elements(r.output);
     *out = (ts_score){.count = data->count, .outputs = (uint32_t)outputs};
     r.scores = TS_NEW_ARRAY(arena, float, outputs * data->count);
+    r.has_error = outputs == ts_tensor_elements(r.input) && r.output->quantum.channels == 1;
     for (uint32_t i = 0; i < data->count; i++) {
-        TS_TRY(run_integer_sample(&r, i, diags));
+        TS_TRY(run_integer_sample(&r, i, &out->mean_square, diags));
         report(progress, i + 1, data->count);
     }
+    out->has_error = r.has_error;
+    out->mean_square /= (double)outputs * (data->count == 0 ? 1 : data->count);
     out->scores = r.scores;
     return judge(arena, data, out, diags);
 }

@@ -206,12 +206,13 @@ static bool inverse_factor(const ts_qlayer *l, const ts__inputs *x, uint32_t cha
         gather(l, x, channel, sample, oy, ox, row);
         accumulate(h, row, n);
     }
-    double mean = 0;
+    /* Few rows say little about how inputs go together: trust them less. */
+    double mean = 0, damping = 0.01 + 0.5 * n / (double)rows;
     for (uint32_t i = 0; i < n; i++) {
         mean += h[(size_t)i * n + i] / n;
     }
     for (uint32_t i = 0; i < n; i++) {
-        h[(size_t)i * n + i] += 0.01 * mean + 1e-9;
+        h[(size_t)i * n + i] += damping * mean + 1e-9;
     }
     if (!cholesky(h, n)) {
         return false;
