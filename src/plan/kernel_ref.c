@@ -78,7 +78,7 @@ static double outputs_per_core(const ts_tile *tile, uint32_t cores) {
 
 static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     bool fast = layer->x.type == TS_U8 && layer->weights->type == TS_S8;
-    double each = (double)weights_per_channel(layer) * (fast ? 6 : 40) + 120;
+    double each = (double)weights_per_channel(layer) * (fast ? 12 : 60) + 120;
     return CALL_CYCLES + outputs_per_core(tile, cores) * each;
 }
 
