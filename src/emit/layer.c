@@ -404,17 +404,15 @@ static const char *buffer_a(const code *k, const char *name, uint32_t count) {
     return ts__text(k, "l1->%s%s", name, count == 2 ? "_a" : "");
 }
 
-/* A layer of one tile: load, compute, store. */
-static void emit_single(const code *k) {
+/* `tile`: copied out of slow memory, which takes about as long as a transfer needs to begin. */
+static void emit_single_tile(const code *k) {
     const ts_l1_plan *l1 = ts__l1_of(k);
-    ts__line(k->out, 1, "struct l1 *const l1 = (struct l1 *)run->l1;");
-    ts__line(k->out, 1, "const int lead = ts_core() == 0;");
+    const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
+    const uint32_t counts[] = {l1->x_count, l1->x2_count, l1->w_count};
     ts__line(k->out, 1, "struct %s tile = shape;", k->tile_type);
     if (ts__padded(k)) {
         ts__line(k->out, 1, "const struct ts_border border = edge;");
     }
-    const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
-    const uint32_t counts[] = {l1->x_count, l1->x2_count, l1->w_count};
     for (uint32_t i = 0; i < 3; i++) {
         if (operands[i]->used) {
             ts__line(k->out, 1, "tile.%s = %s;", operands[i]->field,
@@ -425,32 +423,56 @@ static void emit_single(const code *k) {
     if (l1->scratch_bytes > 0) {
         ts__line(k->out, 1, "tile.scratch = l1->scratch;");
     }
+}
+
+static void emit_single_loads(const code *k) {
+    const ts_l1_plan *l1 = ts__l1_of(k);
+    const map x = map_x(k), x2 = map_x2(k);
+    ts__line(k->out, 1, "ts_ticket x_in = 0%s%s;", k->x2.used ? ", x2_in = 0" : "",
+             k->w_operand.used ? ", w_in = 0" : "");
     ts__line(k->out, 1, "if (lead) {");
     ts__emit_l3(k, 2);
-    const map x = map_x(k), x2 = map_x2(k), y = map_y(k);
-    ts__line(k->out, 2, "const ts_ticket x_in = %s;",
+    ts__line(k->out, 2, "x_in = %s;",
              ts__padded(k) ? padded_transfer(k, "tile", "border", place_of(k, &x))
                            : transfer(k, &x, buffer_a(k, "x", l1->x_count), place_of(k, &x)));
     if (k->x2.used) {
-        ts__line(k->out, 2, "const ts_ticket x2_in = %s;",
+        ts__line(k->out, 2, "x2_in = %s;",
                  transfer(k, &x2, buffer_a(k, "x2", l1->x2_count), place_of(k, &x2)));
     }
     if (k->w_operand.used) {
-        ts__line(k->out, 2, "const ts_ticket w_in = ts_dma_in_1d(%s, %s, W_BYTES);",
-                 buffer_a(k, "w", l1->w_count), w_base(k));
+        ts__line(k->out, 2, "w_in = ts_dma_in_1d(%s, %s, W_BYTES);", buffer_a(k, "w", l1->w_count),
+                 w_base(k));
     }
+    ts__line(k->out, 1, "}");
+}
+
+/* A layer of one tile: load, compute, store. */
+static void emit_single(const code *k) {
+    const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
+    const map y = map_y(k);
+    ts__line(k->out, 1, "struct l1 *const l1 = (struct l1 *)run->l1;");
+    ts__line(k->out, 1, "const int lead = ts_core() == 0;");
+    if (ts__padded(k)) {
+        emit_single_tile(k);
+        emit_single_loads(k);
+    } else {
+        emit_single_loads(k);
+        emit_single_tile(k);
+    }
+    emit_fill(k, 1, "");
+    ts__line(k->out, 1, "if (lead) {");
     for (uint32_t i = 0; i < 3; i++) {
         if (operands[i]->used) {
             ts__line(k->out, 2, "ts_dma_wait(%s_in);", operands[i]->name);
         }
     }
     ts__line(k->out, 1, "}");
-    emit_fill(k, 1, "");
     ts__line(k->out, 1, "ts_barrier();");
     ts__line(k->out, 1, "%s(&tile);", k->lp->kernel->name);
     ts__line(k->out, 1, "ts_barrier();");
     ts__line(k->out, 1, "if (lead) {");
-    ts__line(k->out, 2, "ts_dma_wait(%s);", transfer(k, &y, place_of(k, &y), buffer_a(k, "y", l1->y_count)));
+    ts__line(k->out, 2, "ts_dma_wait(%s);",
+             transfer(k, &y, place_of(k, &y), buffer_a(k, "y", ts__l1_of(k)->y_count)));
     ts__line(k->out, 1, "}");
     ts__line(k->out, 1, "ts_barrier();");
 }
