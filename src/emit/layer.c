@@ -38,6 +38,9 @@ static void emit_axis(const code *k, const axis *a, char letter) {
              letter);
     ts__line(k->out, 1, a->clips_begin ? "const int %s = ts_max(%s, 0);" : "const int %s = %s;", first,
              begin);
+    if (ts__padded(k) && !a->clips_end) {
+        return;
+    }
     if (a->outside) {
         ts__line(k->out, 1, "const int %s = ts_max(ts_min(%s, X_%c), %s);", last, end, letter, first);
     } else {
