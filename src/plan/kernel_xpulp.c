@@ -41,13 +41,16 @@ static uint32_t element_bytes(const ts_layer *layer) { return layer->x.type == T
 static k_layout conv_k(const ts_layer *layer) {
     const ts_window *w = &layer->window;
     uint32_t size = element_bytes(layer), row = layer->x.c * size;
-    bool odd_rows = w->kernel_h * w->kernel_w > 1 && row % 4 != 0;
     bool strung = w->kernel_h == 1 && w->dilation_w > 1;
     if (layer->kind == TS_LAYER_LINEAR) {
         uint32_t linear_words = (uint32_t)div_up((uint64_t)row, 4);
         return (k_layout){true, 1, layer->x.c, linear_words < 2 ? 2 : linear_words};
     }
-    k_layout k = {.dense = odd_rows || (w->kernel_h > 1 && w->dilation_w > 1)};
+    uint64_t segments = strung ? w->kernel_w : w->kernel_h,
+             bytes = (uint64_t)row * (strung ? 1 : w->kernel_w);
+    bool odd_rows = div_up(bytes, 4) * segments * 8 > div_up(segments * bytes, 4) * 9;
+    bool several = w->kernel_h * w->kernel_w > 1;
+    k_layout k = {.dense = several && (odd_rows || (w->kernel_h > 1 && w->dilation_w > 1))};
     if (k.dense) {
         k.segments = 1;
         k.segment_elements = w->kernel_h * w->kernel_w * layer->x.c;
@@ -134,7 +137,7 @@ static double conv_requant_cycles(const ts_layer *layer) {
         case TS_RQC_NONE:
             return 160;
         case TS_RQC_S64:
-            return layer->rq.div > 0 && (layer->rq.div & (layer->rq.div - 1)) == 0 ? 1900 : 5000;
+            return layer->rq.div > 0 && (layer->rq.div & (layer->rq.div - 1)) == 0 ? 1000 : 1400;
         default:
             return 1200;
     }

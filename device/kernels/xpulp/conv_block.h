@@ -70,10 +70,20 @@ struct conv_run {
     struct conv_block block;
 };
 
-/* Is a whole K gathered into consecutive words? src/plan/kernel_xpulp.c packs by the same rule. */
+/* Is a whole K gathered into consecutive words? Where its rows do not end on words, unless that costs an
+ * eighth of the words at most; and where its taps do not follow each other at one distance.
+ * src/plan/kernel_xpulp.c packs by the same rule. */
 static inline bool conv_is_dense(const struct ts_conv_tile *t, uint32_t element_shift) {
-    bool odd_rows = t->k_h * t->k_w > 1 && ((t->x_c << element_shift) & 3u) != 0;
-    return odd_rows || (t->k_h > 1 && t->dilation_w > 1);
+    uint32_t pixel = (uint32_t)t->x_c << element_shift;
+    if (t->k_h * t->k_w == 1) {
+        return false;
+    }
+    if (t->k_h > 1 && t->dilation_w > 1) {
+        return true;
+    }
+    bool strung = t->k_h == 1 && t->dilation_w > 1;
+    uint32_t segments = strung ? t->k_w : t->k_h, bytes = strung ? pixel : t->k_w * pixel;
+    return (bytes + 3u) / 4u * segments * 8u > (segments * bytes + 3u) / 4u * 9u;
 }
 
 static inline enum conv_mode conv_mode_of(const struct ts_conv_tile *t) {
@@ -139,12 +149,20 @@ static inline void conv_geometry(struct conv_run *run) {
     }
 }
 
-/* Rows of a window that lies inside x. Short rows take three words, whatever their length. */
+/* Rows of a window that lies inside x. Short rows take two or three words, whatever their length. */
 static inline void conv_copy_rows(uint8_t *to, const uint8_t *x, uint32_t rows, uint32_t bytes,
                                   uint32_t to_step, uint32_t x_step) {
     if (bytes > 12u) {
         for (; rows > 0; rows--, to += to_step, x += x_step) {
             xpulp_copy(to, x, bytes);
+        }
+        return;
+    }
+    if (bytes <= 8u) {
+        for (; rows > 0; rows--, to += to_step, x += x_step) {
+            uint32_t a = xpulp_load(x), b = xpulp_load(x + 4);
+            xpulp_store(to, a);
+            xpulp_store(to + 4, b);
         }
         return;
     }
@@ -354,15 +372,20 @@ static inline void conv_call(struct conv_block *block, conv_routine *routine) {
 static inline void conv_finish_raw(const struct conv_run *run, const int32_t *acc, uint32_t group,
                                    uint32_t groups, uint32_t count, uint8_t *const *y) {
     const struct ts_conv_tile *t = run->t;
-    uint32_t params_bytes = ref_params_bytes(t->rq.kind);
+    const struct xpulp_requant requant = xpulp_requant_of(&t->rq);
+    uint32_t params_bytes = ref_params_bytes(t->rq.kind), channel = group * CONV_CHANNELS;
+    bool byte = ref_bits(t->y_type) == 8u;
     for (uint32_t g = group; g < group + groups; g++, acc += CONV_PIXELS * CONV_CHANNELS) {
         const uint8_t *params = (const uint8_t *)t->w + g * run->group_bytes + run->weight_bytes;
-        for (uint32_t c = 0; c < CONV_CHANNELS && g * CONV_CHANNELS + c < t->y_c;
-             c++, params += params_bytes) {
+        for (uint32_t c = 0; c < CONV_CHANNELS && channel < t->y_c; c++, channel++, params += params_bytes) {
+            const int32_t *words = (const int32_t *)(const void *)params;
             for (uint32_t p = 0; p < count; p++) {
-                const int32_t *words = (const int32_t *)(const void *)params;
-                int32_t value = xpulp_requant(&t->rq, words, acc[p * CONV_CHANNELS + c]);
-                ref_put(y[p], g * CONV_CHANNELS + c, t->y_type, value);
+                int32_t value = xpulp_requant(&requant, words, acc[p * CONV_CHANNELS + c]);
+                if (byte) {
+                    y[p][channel] = (uint8_t)value;
+                } else {
+                    ref_put(y[p], channel, t->y_type, value);
+                }
             }
         }
     }

@@ -161,13 +161,14 @@ static inline void dw_finish_raw(const struct dw_run *run, uint32_t channel, uin
         (const int32_t *)(const void *)((const uint8_t *)t->w + channel * run->strips.record_bytes +
                                         DW_WEIGHT_BYTES);
     const int32_t *acc = run->raw;
+    const struct xpulp_requant requant = xpulp_requant_of(&t->rq);
     for (uint32_t column = 0; column < t->y_w; column += DW_STRIP) {
         bool overlaps = t->y_w >= DW_STRIP && column + DW_STRIP > t->y_w;
         uint32_t left = overlaps ? (uint32_t)t->y_w - DW_STRIP : column;
         for (uint32_t row = 0; row < rows; row++, acc += DW_STRIP) {
             uint8_t *y = (uint8_t *)t->y + (first + row) * t->y_row_bytes + left * t->y_pixel_bytes;
             for (uint32_t i = 0; i < DW_STRIP && left + i < t->y_w; i++, y += t->y_pixel_bytes) {
-                ref_put(y, channel, t->y_type, xpulp_requant(&t->rq, params, acc[i]));
+                ref_put(y, channel, t->y_type, xpulp_requant(&requant, params, acc[i]));
             }
         }
     }

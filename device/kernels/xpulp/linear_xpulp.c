@@ -11,13 +11,14 @@ linear_dots linear_pair_u8, linear_one_u8, linear_pair_s8, linear_one_s8;
 /* Requantises and stores the channels of one group. */
 static void finish(const struct ts_conv_tile *t, uint32_t group, const uint8_t *params, const int32_t *acc) {
     uint32_t params_bytes = ref_params_bytes(t->rq.kind), channel = group * LINEAR_CHANNELS;
+    const struct xpulp_requant requant = xpulp_requant_of(&t->rq);
     uint32_t left = (uint32_t)t->y_c - channel, count = left < LINEAR_CHANNELS ? left : LINEAR_CHANNELS;
     for (uint32_t c = 0; c < count; c++, params += params_bytes) {
         const int32_t *words = (const int32_t *)(const void *)params;
         if (t->rq.kind == TS_RQ_NONE) {
             ((int32_t *)t->y)[channel + c] = acc[c] + words[0];
         } else {
-            ref_put(t->y, channel + c, t->y_type, xpulp_requant(&t->rq, words, acc[c]));
+            ref_put(t->y, channel + c, t->y_type, xpulp_requant(&requant, words, acc[c]));
         }
     }
 }

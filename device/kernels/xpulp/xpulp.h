@@ -15,13 +15,52 @@
             XPULP_USES_S32C ? prefix##_s32c : 0, XPULP_USES_S32D ? prefix##_s32d : 0, prefix##_raw \
     }
 
-/* As ref_requant(), for parameters packed for these kernels: k - 1 stands for k in S32 and S32C. */
-static inline int32_t xpulp_requant(const struct ts_rq_args *rq, const int32_t *params, int32_t acc) {
-    if (rq->kind != TS_RQ_S32 && rq->kind != TS_RQ_S32C) {
-        return ref_requant(rq, params, acc);
+/* A requantisation made ready for many accumulators: S64 with div = 2^n or 2^n - 1 takes nothing but
+ * multiplications and shifts. */
+struct xpulp_requant {
+    const struct ts_rq_args *rq;
+    uint32_t n;  /* 0: as ref_requant() */
+    bool exact;  /* div = 2^n */
+    bool packed; /* k - 1 stands for k: S32 and S32C */
+    int32_t low, high;
+};
+
+static inline struct xpulp_requant xpulp_requant_of(const struct ts_rq_args *rq) {
+    struct xpulp_requant r = {
+        rq, 0, rq->div_is_pow2 != 0, rq->kind == TS_RQ_S32 || rq->kind == TS_RQ_S32C, rq->low, rq->high};
+    if (rq->kind == TS_RQ_S64) {
+        uint32_t n = r.exact ? rq->shift : 64u - (uint32_t)__builtin_clzll((uint64_t)rq->div);
+        bool near = n > 16 && rq->div == ((int64_t)1 << n) - 1 && rq->low >= 0 && rq->high < 65536;
+        r.n = n > 0 && n < 32u && (r.exact || near) ? n : 0;
+    }
+    return r;
+}
+
+/* floor(t / (2^n - 1)) = (t + (t >> n) + 1) >> n for 0 <= t < 2^2n - 1; larger t pass `high`, which is below
+ * 2^16, anyway. */
+static inline int32_t xpulp_requant64(const struct xpulp_requant *r, const int32_t *params, int32_t acc) {
+    int64_t t = (int64_t)params[0] * acc + ref_word_pair(params + 2);
+    int32_t top = (int32_t)(t >> 32), sign = top >> (r->n - 1u);
+    if (sign != 0 && sign != -1) { /* t >> n leaves 32 bits */
+        return top < 0 ? r->low : r->high;
+    }
+    int32_t quotient = (int32_t)((uint32_t)top << (32u - r->n) | (uint32_t)t >> r->n);
+    if (!r->exact && quotient >= 0 && quotient < r->high) {
+        t += quotient + 1;
+        quotient = (int32_t)((uint32_t)(t >> 32) << (32u - r->n) | (uint32_t)t >> r->n);
+    }
+    return ref_clip(quotient, r->low, r->high);
+}
+
+static inline int32_t xpulp_requant(const struct xpulp_requant *r, const int32_t *params, int32_t acc) {
+    if (r->n != 0 && params[1] == params[0] >> 31) {
+        return xpulp_requant64(r, params, acc);
+    }
+    if (!r->packed) {
+        return ref_requant(r->rq, params, acc);
     }
     const int32_t pair[2] = {(int32_t)((uint32_t)params[0] + 1u), params[1]};
-    return ref_requant(rq, pair, acc);
+    return ref_requant(r->rq, pair, acc);
 }
 
 /* Lets core n start n times `passes` passes of four or five cycles behind core 0: cores in step would read
