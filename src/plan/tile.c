@@ -2,7 +2,9 @@
 
 #include <math.h>
 
-enum { AXIS_CLASSES = 4 };
+enum { AXIS_CLASSES = 6, EXHAUSTIVE_TILINGS = 2500 };
+
+static const double FLOOR_SHARE = 0.98;
 
 /* Software costs of a tile step, in cycles of core 0, fitted to the simulator (docs/cost-model.md). */
 static const double STEP_CYCLES = 160;    /* loop, arguments, barrier */
@@ -36,10 +38,13 @@ uint32_t ts__rows_needed(uint32_t first, uint32_t count, uint32_t stride, uint32
 
 bool ts__cuts_x(const ts_layer *layer) { return ts_layer_is_channelwise(layer) || layer->groups > 1; }
 
+/* Only the last tile may have another y than the others: the last class is kept for it, and border tiles of
+ * more kinds than there is room for count as the largest of them. */
 static void add_class(axis *a, axis_class c) {
     axis_class *last = a->class_count > 0 ? &a->classes[a->class_count - 1] : NULL;
-    bool alike = last != NULL && last->y == c.y && last->x == c.x && last->border == c.border;
-    if (alike || a->class_count == AXIS_CLASSES) {
+    bool same_y = last != NULL && last->y == c.y;
+    bool alike = same_y && last->x == c.x && last->border == c.border;
+    if (alike || (same_y && a->class_count == AXIS_CLASSES - 1)) {
         last->count += c.count;
         last->x = last->x > c.x ? last->x : c.x;
         last->border = last->border || c.border;
@@ -547,11 +552,20 @@ static void search_all(search *s) {
 
 static void free_arena(void *arena) { ts_arena_free(arena); }
 
+/* What no tiling undercuts: the kernel on the whole pass at once and each byte moved once. Cores share work
+ * in whole items, so a cut may by chance divide it better; large passes have too many items for that to
+ * matter by more than FLOOR_SHARE, small ones are searched without a floor. */
+static double floor_of(const ts_pass *pass) {
+    uint64_t granules = pass->c / ts__tile_granule(pass->layer, pass->kernel) + 1;
+    uint64_t tilings = (uint64_t)pass->h * pass->layer->y.w * granules;
+    return tilings <= EXHAUSTIVE_TILINGS ? 0 : FLOOR_SHARE * ts__l1_bound(pass);
+}
+
 bool ts__l1_search(const ts_pass *pass, ts_objective objective, ts_l1_plan *out) {
     ts_arena *scratch = ts_arena_new("tile search", 0);
     ts_guard_defer(free_arena, scratch);
     search s = {.pass = pass, .objective = objective, .out = out};
-    s.floor_cycles = ts__l1_bound(pass);
+    s.floor_cycles = floor_of(pass);
     s.rows = TS_NEW_ARRAY(scratch, axis, pass->h + 1);
     s.columns = TS_NEW_ARRAY(scratch, axis, pass->layer->y.w + 1);
     for (uint32_t h = 1; h <= pass->h; h++) {

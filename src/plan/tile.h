@@ -38,7 +38,9 @@ void ts__l1_layout(const ts_pass *pass, ts_l1_plan *l1);
 /* Modelled cost of a pass with these tiles. */
 ts_pass_cost ts__l1_cost(const ts_pass *pass, const ts_l1_plan *l1);
 
-/* Lower bound of any tiling: the kernel on the whole pass at once, and each byte moved once. */
+/* What a pass would cost with room for everything: the kernel on the whole pass at once, or each byte moved
+ * once, whichever is more. A cut that happens to divide the work among the cores better may undercut it a
+ * little. */
 double ts__l1_bound(const ts_pass *pass);
 
 /* The best tiling for the objective: fewest modelled cycles, or the DORY paper's score. False where even
