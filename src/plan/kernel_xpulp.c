@@ -48,7 +48,8 @@ static k_layout conv_k(const ts_layer *layer) {
     }
     uint64_t segments = strung ? w->kernel_w : w->kernel_h,
              bytes = (uint64_t)row * (strung ? 1 : w->kernel_w);
-    bool odd_rows = div_up(bytes, 4) * segments * 8 > div_up(segments * bytes, 4) * 9;
+    uint64_t row_words = div_up(bytes, 4) < 2 ? 2 : div_up(bytes, 4);
+    bool odd_rows = row_words * segments * 8 > div_up(segments * bytes, 4) * 9;
     bool several = w->kernel_h * w->kernel_w > 1;
     k_layout k = {.dense = several && (odd_rows || (w->kernel_h > 1 && w->dilation_w > 1))};
     if (k.dense) {

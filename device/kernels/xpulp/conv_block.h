@@ -83,7 +83,8 @@ static inline bool conv_is_dense(const struct ts_conv_tile *t, uint32_t element_
     }
     bool strung = t->k_h == 1 && t->dilation_w > 1;
     uint32_t segments = strung ? t->k_w : t->k_h, bytes = strung ? pixel : t->k_w * pixel;
-    return (bytes + 3u) / 4u * segments * 8u > (segments * bytes + 3u) / 4u * 9u;
+    uint32_t words = (bytes + 3u) / 4u;
+    return (words < 2u ? 2u : words) * segments * 8u > (segments * bytes + 3u) / 4u * 9u;
 }
 
 static inline enum conv_mode conv_mode_of(const struct ts_conv_tile *t) {

@@ -118,41 +118,57 @@ void max_pool_xpulp(const struct ts_conv_tile *t) {
     }
 }
 
-/* Adds one word's four channels to their sums. */
-static inline void sum_word(int32_t sums[4], uint32_t word, bool is_signed) {
-    for (uint32_t lane = 0; lane < 4; lane++) {
-        uint32_t one = 1u << (8u * lane);
-        sums[lane] = is_signed ? (int32_t)pv_sdotsp_b(sums[lane], word, one)
-                               : (int32_t)pv_sdotup_b((uint32_t)sums[lane], word, one);
-    }
-}
-
-static inline void average_word(const struct ts_conv_tile *t, const struct window *w, uint32_t c, uint8_t *y,
-                                bool is_signed) {
-    int32_t sums[4] = {0, 0, 0, 0};
+/* Sums of four channels over the window; a one-hot lane picks a channel. */
+static inline void sum_window(const struct window *w, uint32_t c, bool is_signed, int32_t sums[4]) {
     const uint8_t *row = w->first + c;
-    for (uint32_t ky = 0; ky < w->rows; ky++, row += w->row_step) {
+    uint32_t a = 0, b = 0, d = 0, e = 0;
+    for (uint32_t rows = w->rows; rows > 0; rows--, row += w->row_step) {
         const uint8_t *x = row;
-        for (uint32_t kx = 0; kx < w->columns; kx++, x += w->column_step) {
-            sum_word(sums, xpulp_load(x), is_signed);
+        for (uint32_t columns = w->columns; columns > 0; columns--, x += w->column_step) {
+            uint32_t word = xpulp_load(x);
+            if (is_signed) {
+                a = (uint32_t)pv_sdotsp_b(a, word, 1u);
+                b = (uint32_t)pv_sdotsp_b(b, word, 1u << 8);
+                d = (uint32_t)pv_sdotsp_b(d, word, 1u << 16);
+                e = (uint32_t)pv_sdotsp_b(e, word, 1u << 24);
+            } else {
+                a = pv_sdotup_b(a, word, 1u);
+                b = pv_sdotup_b(b, word, 1u << 8);
+                d = pv_sdotup_b(d, word, 1u << 16);
+                e = pv_sdotup_b(e, word, 1u << 24);
+            }
         }
     }
-    uint32_t bytes = ref_params_bytes(t->rq.kind), left = t->y_c - c < 4u ? t->y_c - c : 4u;
-    for (uint32_t lane = 0; lane < left; lane++) {
-        const uint8_t *record = (const uint8_t *)t->w + (c + lane) * bytes;
-        ref_put(y, c + lane, t->y_type,
-                ref_requant(&t->rq, (const int32_t *)(const void *)record, sums[lane]));
-    }
+    sums[0] = (int32_t)a;
+    sums[1] = (int32_t)b;
+    sums[2] = (int32_t)d;
+    sums[3] = (int32_t)e;
 }
 
-void avg_pool_xpulp(const struct ts_conv_tile *t) {
+static inline void average(const struct ts_conv_tile *t, bool is_signed) {
     struct part part = part_of(t);
+    uint32_t bytes = ref_params_bytes(t->rq.kind);
     for (uint32_t pixel = part.pixels.begin; pixel < part.pixels.end; pixel++) {
         uint32_t oy = pixel / t->y_w, ox = pixel % t->y_w;
         uint8_t *y = (uint8_t *)t->y + oy * t->y_row_bytes + ox * t->y_pixel_bytes;
         struct window w = window_of(t, oy, ox);
         for (uint32_t word = part.words.begin; word < part.words.end; word++) {
-            average_word(t, &w, word * 4u, y, t->x_type == TS_ELEM_S8);
+            int32_t sums[4];
+            uint32_t c = word * 4u, end = c + 4u < t->y_c ? c + 4u : t->y_c;
+            sum_window(&w, c, is_signed, sums);
+            const uint8_t *record = (const uint8_t *)t->w + c * bytes;
+            for (const int32_t *sum = sums; c < end; c++, record += bytes) {
+                int32_t value = ref_requant(&t->rq, (const int32_t *)(const void *)record, *sum++);
+                ref_put(y, c, t->y_type, value);
+            }
         }
+    }
+}
+
+void avg_pool_xpulp(const struct ts_conv_tile *tile) {
+    if (tile->x_type == TS_ELEM_S8) {
+        average(tile, true);
+    } else {
+        average(tile, false);
     }
 }
