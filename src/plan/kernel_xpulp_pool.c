@@ -85,7 +85,7 @@ static double add_dot_cycles(const ts_layer *layer, const ts_tile *tile, uint32_
 
 static double add_step_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     bool requantises = layer->rq.class_ != TS_RQC_NONE;
-    return 400 + elements_per_core(tile, cores) * (requantises ? 68 : 49);
+    return 400 + elements_per_core(tile, cores) * (requantises ? 53 : 40);
 }
 
 static double max_pool_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
@@ -96,7 +96,7 @@ static double max_pool_cycles(const ts_layer *layer, const ts_tile *tile, uint32
 
 static double avg_pool_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     double window = (double)layer->window.kernel_h * layer->window.kernel_w;
-    return 250 + elements_per_core(tile, cores) / 4 * (250 + 69 * window);
+    return 250 + elements_per_core(tile, cores) / 4 * (220 + 15 * window);
 }
 
 const ts_kernel ts__kernels_xpulp_pool[] = {

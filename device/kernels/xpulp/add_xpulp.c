@@ -56,16 +56,20 @@ static inline void put(void *base, uint32_t i, uint8_t type, int32_t value) {
 static inline void add_range(const struct ts_add_tile *t, uint32_t begin, uint32_t end, uint8_t a_type,
                              uint8_t b_type, uint8_t y_type) {
     const struct step in1 = narrow(&t->in1), in2 = narrow(&t->in2), sum = narrow(&t->sum);
+    /* Copies: a store of bytes might change what a pointer reaches, as far as the compiler knows. */
+    const struct ts_rq_args rq = t->rq;
+    const void *a = t->a, *b = t->b;
+    void *y = t->y;
     const int32_t *params = (const int32_t *)t->rq_params;
-    uint32_t each = t->rq_channels == 1 ? 0 : 2, channel = begin % t->channels;
+    uint32_t channels = t->channels, each = t->rq_channels == 1 ? 0 : 2, channel = begin % channels;
     for (uint32_t i = begin; i < end; i++) {
-        int32_t s = apply(&in1, get(t->a, i, a_type)) + apply(&in2, get(t->b, i, b_type));
+        int32_t s = apply(&in1, get(a, i, a_type)) + apply(&in2, get(b, i, b_type));
         s = apply(&sum, s);
-        if (t->rq.kind != TS_RQ_NONE) {
-            s = requantise(&t->rq, params[channel * each], params[channel * each + 1], s);
+        if (rq.kind != TS_RQ_NONE) {
+            s = requantise(&rq, params[channel * each], params[channel * each + 1], s);
         }
-        put(t->y, i, y_type, s);
-        channel = channel + 1 == t->channels ? 0 : channel + 1;
+        put(y, i, y_type, s);
+        channel = channel + 1 == channels ? 0 : channel + 1;
     }
 }
 
@@ -115,9 +119,10 @@ static inline void words(const struct ts_add_tile *t, struct ref_share share, co
         int32_t s[4];
         uint32_t first = p_lw_pi(a, 4), second = p_lw_pi(b, 4);
         four_sums(first, second, k, k_high, s);
-        for (uint32_t j = 0; j < 4; j++) {
-            s[j] = finish_one(f, s[j]);
-        }
+        s[0] = finish_one(f, s[0]);
+        s[1] = finish_one(f, s[1]);
+        s[2] = finish_one(f, s[2]);
+        s[3] = finish_one(f, s[3]);
         if (wide) {
             p_sw_pi(pv_pack_h((uint32_t)s[1], (uint32_t)s[0]), y, 4);
             p_sw_pi(pv_pack_h((uint32_t)s[3], (uint32_t)s[2]), y, 4);
