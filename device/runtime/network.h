@@ -14,8 +14,8 @@
 enum { TS_RUN_LOADS = 16 };
 
 struct ts_run {
-    uint8_t *l1, *l2;              /* the memory that the caller lends, aligned to 4 bytes */
-    uint32_t l3;                   /* where the image of the weights begins in L3 */
+    uint8_t *l1, *l2;                /* the memory that the caller lends, aligned to 4 bytes */
+    uint32_t l3;                     /* where the image of the weights begins in L3 */
     ts_ticket loads[TS_RUN_LOADS];   /* core 0 only */
     ts_ticket seconds[TS_RUN_LOADS]; /* second chunks of weights that come in chunks; core 0 only */
 };

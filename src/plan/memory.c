@@ -4,7 +4,7 @@
 
 #include "plan/planner.h"
 
-enum { LAYOUT_TRIES = 1500, LAYOUT_ROUNDS = 24, CHUNK_TRIES = 6, STEP_BYTES = 2048 };
+enum { LAYOUT_TRIES = 1500, LAYOUT_ROUNDS = 24, CHUNK_TRIES = 6, TUNE_ROUNDS = 4, STEP_BYTES = 2048 };
 
 /* Waits that are worth a search, and gains that are worth a change, in cycles. */
 static const double WAIT_CYCLES = 2000, GAIN_CYCLES = 500;
@@ -607,9 +607,11 @@ static void try_chunk_count(ts_planner *p, ts_layer_plan *lp, uint32_t chunks, d
 
 /* More or fewer chunks for each layer that has some or waits for L3: smaller ones begin earlier, larger ones
  * can be fetched further ahead. */
-static void tune_chunks(ts_planner *p, double *best) {
+static void tune_chunks(ts_planner *p, bool late_first, double *best) {
     static const uint32_t times[] = {2, 3, 4, 6, 8, 12};
-    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+    uint32_t count = p->plan->layer_count;
+    for (uint32_t n = 0; n < count; n++) {
+        uint32_t i = late_first ? count - 1 - n : n;
         ts_layer_plan *lp = &p->plan->layer_plans[i];
         bool waits = lp->l3_wait_cycles > WAIT_CYCLES;
         if (is_striped(lp) || (lp->l3.chunks == 1 && !waits)) {
@@ -644,9 +646,10 @@ static void tune_holds(ts_planner *p, double *best) {
 }
 
 static void tune(ts_planner *p) {
-    double best = ts__schedule(p);
-    for (uint32_t round = 0; round < 2; round++) {
-        tune_chunks(p, &best);
+    double best = ts__schedule(p), before = best + 1;
+    for (uint32_t round = 0; round < TUNE_ROUNDS && best < before; round++) {
+        before = best;
+        tune_chunks(p, round % 2 == 0, &best);
         tune_holds(p, &best);
     }
 }
