@@ -7,7 +7,7 @@
 enum { LAYOUT_TRIES = 1500, LAYOUT_ROUNDS = 24, CHUNK_TRIES = 6, TUNE_ROUNDS = 4, STEP_BYTES = 2048 };
 
 /* Waits that are worth a search, and gains that are worth a change, in cycles. */
-static const double WAIT_CYCLES = 2000, GAIN_CYCLES = 500;
+static const double WAIT_CYCLES = 2000, GAIN_CYCLES = 100;
 
 static uint64_t word_up(uint64_t bytes) { return (bytes + 3) / 4 * 4; }
 
@@ -608,7 +608,7 @@ static void try_chunk_count(ts_planner *p, ts_layer_plan *lp, uint32_t chunks, d
 /* More or fewer chunks for each layer that has some or waits for L3: smaller ones begin earlier, larger ones
  * can be fetched further ahead. */
 static void tune_chunks(ts_planner *p, bool late_first, double *best) {
-    static const uint32_t times[] = {2, 3, 4, 6, 8, 12};
+    static const uint32_t times[] = {2, 3, 4, 5, 6, 8, 10, 12, 16};
     uint32_t count = p->plan->layer_count;
     for (uint32_t n = 0; n < count; n++) {
         uint32_t i = late_first ? count - 1 - n : n;
@@ -618,7 +618,7 @@ static void tune_chunks(ts_planner *p, bool late_first, double *best) {
             continue;
         }
         uint32_t fewest = fewest_chunks(lp, p->l2_bytes - resident_bytes(p, i));
-        for (uint32_t extra = 0; extra < 4; extra++) {
+        for (uint32_t extra = 0; extra < 6; extra++) {
             try_chunk_count(p, lp, fewest + extra, best);
         }
         for (uint32_t t = 0; t < sizeof times / sizeof times[0]; t++) {
@@ -645,13 +645,56 @@ static void tune_holds(ts_planner *p, double *best) {
     }
 }
 
-static void tune(ts_planner *p) {
-    double best = ts__schedule(p), before = best + 1;
+/* Improves the present cuts until nothing is gained; returns the network's cycles. */
+static double tune_from_here(ts_planner *p, bool late_first) {
+    double best = try_schedule(p), before = best + 1;
     for (uint32_t round = 0; round < TUNE_ROUNDS && best < before; round++) {
         before = best;
-        tune_chunks(p, round % 2 == 0, &best);
+        tune_chunks(p, (round % 2 == 0) == late_first, &best);
         tune_holds(p, &best);
     }
+    return best;
+}
+
+/* Cuts all chunked layers into `times` as many chunks as they need at least. */
+static void begin_with_chunks(ts_planner *p, uint32_t times) {
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        ts_layer_plan *lp = &p->plan->layer_plans[i];
+        if (is_striped(lp) || lp->l3.chunks == 1) {
+            continue;
+        }
+        ts_layer_plan kept = *lp;
+        set_geometry(lp, lp->layer->y.h, chunk_for(lp, lp->l3.chunks * times), true);
+        *lp = ts__plan_passes(p, lp) ? *lp : kept;
+    }
+}
+
+/* The best of several beginnings: each change depends on those before it, so one alone may end beside the
+ * best. */
+static void tune(ts_planner *p) {
+    static const struct {
+        uint32_t times;
+        bool late_first;
+    } starts[] = {{1, true}, {1, false}, {3, true}, {4, false}};
+    uint32_t count = p->plan->layer_count;
+    ts_layer_plan *first = TS_NEW_ARRAY(p->arena, ts_layer_plan, count);
+    ts_layer_plan *best = TS_NEW_ARRAY(p->arena, ts_layer_plan, count);
+    bool *holds = TS_NEW_ARRAY(p->arena, bool, count);
+    memcpy(first, p->plan->layer_plans, count * sizeof *first);
+    double best_cycles = 0;
+    for (uint32_t s = 0; s < sizeof starts / sizeof starts[0]; s++) {
+        memcpy(p->plan->layer_plans, first, count * sizeof *first);
+        memset(p->holds, 0, count * sizeof *p->holds);
+        begin_with_chunks(p, starts[s].times);
+        double cycles = tune_from_here(p, starts[s].late_first);
+        if (s == 0 || cycles < best_cycles) {
+            best_cycles = cycles;
+            memcpy(best, p->plan->layer_plans, count * sizeof *best);
+            memcpy(holds, p->holds, count * sizeof *holds);
+        }
+    }
+    memcpy(p->plan->layer_plans, best, count * sizeof *best);
+    memcpy(p->holds, holds, count * sizeof *holds);
 }
 
 bool ts__memory_plan(ts_planner *p, bool quick, ts_shortage *shortage) {

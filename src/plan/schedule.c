@@ -16,7 +16,7 @@ typedef struct passes {
 
 /* What the L3 bus loses between the parts of long transfers and to the fabric controller that starts them;
  * fitted to the simulator (docs/cost-model.md). */
-static const double BUS_SHARE = 0.967, START_CYCLES = 150;
+static const double BUS_SHARE = 0.985, START_CYCLES = 150;
 
 static bus bus_of(const ts_target *target) {
     const ts_memory *l3 = ts_target_level(target, 3);
