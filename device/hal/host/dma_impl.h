@@ -4,7 +4,7 @@
 #ifndef TS_HAL_HOST_DMA_H
 #define TS_HAL_HOST_DMA_H
 
-enum { TS_L3_QUEUE = 16 };
+enum { TS_L3_QUEUE = 48 };
 
 ts_ticket ts_dma_in_1d(void *l1, const void *l2, uint32_t bytes);
 ts_ticket ts_dma_out_1d(void *l2, const void *l1, uint32_t bytes);
