@@ -52,12 +52,32 @@ static void cost_passes(ts_planner *p, ts_layer_plan *lp) {
     lp->modelled_cycles = lp->work_cycles;
 }
 
+/* Kernels are chosen before anything is cut: a cut pass has the layer's final requantisation. */
+static bool recall_tiles(const ts_planner *p, ts_layer_plan *lp, uint32_t h, uint32_t c) {
+    if (h == lp->layer->y.h && c == lp->layer->y.c) {
+        return false;
+    }
+    for (uint32_t i = 0; i < p->tiled.count; i++) {
+        const ts_tiled_pass *t = &p->tiled.data[i];
+        if (t->layer == lp->layer->index && t->kernel == lp->kernel && t->l1.pass_h == h &&
+            t->l1.pass_c == c) {
+            lp->l1 = t->l1;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool ts__plan_passes(ts_planner *p, ts_layer_plan *lp) {
     uint32_t h = lp->l3.stripe_h, c = lp->l3.chunk_c;
     ts_pass pass = ts__pass_of(p, lp, h, c);
-    bool known = lp->l1.pass_h == h && lp->l1.pass_c == c;
+    bool known = (lp->l1.pass_h == h && lp->l1.pass_c == c) || recall_tiles(p, lp, h, c);
     if (!known && !ts__l1_search(&pass, p->plan->options.objective, &lp->l1)) {
         return false;
+    }
+    if (!known) {
+        ts_tiled_pass tiled = {lp->layer->index, lp->kernel, lp->l1};
+        TS_PUSH(p->arena, &p->tiled, tiled);
     }
     cost_passes(p, lp);
     return true;

@@ -17,14 +17,22 @@ typedef struct ts_life {
     int32_t buffer;
 } ts_life;
 
+/* Tiles that were chosen for a pass of a layer: passes are tried more than once. */
+typedef struct ts_tiled_pass {
+    uint32_t layer;
+    const ts_kernel *kernel;
+    ts_l1_plan l1;
+} ts_tiled_pass;
+
 typedef struct ts_planner {
     ts_arena *arena;
     const ts_graph *graph;
     const ts_target *target;
     ts_plan *plan;
     ts_diags *diags;
-    ts_life *lives;       /* one a tensor of the graph */
-    uint64_t l2_bytes;    /* the budget that is being tried */
+    ts_life *lives;    /* one a tensor of the graph */
+    uint64_t l2_bytes; /* the budget that is being tried */
+    TS_VEC(ts_tiled_pass) tiled;
     double *start_cycles; /* modelled beginning of each layer, filled by ts__schedule() */
     uint64_t fetch_bytes; /* L2 that prefetched weights may fill */
     uint64_t *used_bytes; /* L2 that is alive in each layer */
