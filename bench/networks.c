@@ -28,6 +28,7 @@ static void die(const char *what, const char *detail) {
 
 /* Runs a program with its standard output discarded; returns its exit status. */
 static int run_quietly(const char **arguments) {
+    fflush(stdout); /* the child must not print what is buffered once more */
     pid_t child = fork();
     if (child < 0) {
         die("cannot start", arguments[0]);
