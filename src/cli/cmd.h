@@ -16,6 +16,7 @@
     X(generate, "generate", "KIND [OPTION...] -o FILE", "make a network with seeded weights")       \
     X(inspect, "inspect", "MODEL [--text] [--json FILE]", "print what is in a network")             \
     X(quantize, "quantize", "MODEL --calib DATA -o FILE", "from a float network to an integer one") \
+    X(report, "report", "RUN.json|DIR [OTHER] -o FILE", "write a page about a run, or two")         \
     X(run, "run", "MODEL|DIR [--target T]", "compile, build, execute and verify a network")         \
     X(sim, "sim", "ELF [--target T] [--json FILE]", "run a program on the simulator")               \
     X(plan, "plan", "MODEL [OPTION...]", "print where bytes live and how layers are cut")           \

@@ -6,6 +6,7 @@
 #include "cli/cmd.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
+#include "report/report.h"
 
 enum {
     OPTION_GOLDEN = 256,
@@ -19,12 +20,14 @@ enum {
     OPTION_PROFILE,
     OPTION_TIMELINE,
     OPTION_CHECK,
+    OPTION_REPORT,
 };
 
 static const struct argp_option options[] = {
     {"golden", OPTION_GOLDEN, "DIR", 0, "Inputs and expected layer outputs in the dialects' text files", 0},
     {"samples", OPTION_SAMPLES, "N", 0, "Run the first N samples only", 0},
     {"json", OPTION_JSON, "FILE", 0, "Write the figures of the table as JSON", 0},
+    {"report", OPTION_REPORT, "FILE", 0, "Write a page about the run (HTML)", 0},
     {"keep", OPTION_KEEP, "DIR", 0, "Keep the application and the program in DIR", 0},
     {"host-cores", OPTION_HOST_CORES, "N", 0, "Threads of the team on target host (1)", 1},
     {"host-early", OPTION_EARLY, NULL, 0, "Transfers of target host happen when started, not when waited for",
@@ -57,6 +60,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
             return 0;
         case OPTION_JSON:
             r->json = text;
+            return 0;
+        case OPTION_REPORT:
+            r->report = text;
             return 0;
         case OPTION_KEEP:
             r->keep = text;
@@ -97,6 +103,31 @@ static void show_progress(void *user, const char *stage, uint32_t done, uint32_t
     ts_cli_progress((void *)(uintptr_t)stage, done, of);
 }
 
+/* The JSON to where it was asked for and beside a kept application, and the page. */
+static ts_status write_files(ts_arena *arena, const ts_cli_run *r, const ts_run_result *result,
+                             ts_diags *diags) {
+    ts_text json = {.arena = arena}, page = {.arena = arena};
+    const char *kept = r->keep == NULL ? NULL : ts_path_join(arena, r->keep, "run.json");
+    if (r->json == NULL && r->report == NULL && kept == NULL) {
+        return TS_OK;
+    }
+    ts_run_print_json(&json, result);
+    if (r->json != NULL) {
+        TS_TRY(ts_file_write(r->json, json.data, json.size, diags));
+    }
+    if (kept != NULL) {
+        TS_TRY(ts_file_write(kept, json.data, json.size, diags));
+    }
+    if (r->report == NULL) {
+        return TS_OK;
+    }
+    const ts_report_run *run = NULL;
+    ts_bytes bytes = {(const uint8_t *)json.data, json.size};
+    TS_TRY(ts_report_read(arena, bytes, result->model, &run, diags));
+    ts_report_html(&page, run, NULL);
+    return ts_file_write(r->report, page.data, page.size, diags);
+}
+
 static ts_status run(ts_arena *arena, const ts_cli_run *r, const char *command, ts_diags *diags) {
     ts_graph *graph = NULL;
     ts_run_options request;
@@ -104,18 +135,15 @@ static ts_status run(ts_arena *arena, const ts_cli_run *r, const char *command, 
     TS_TRY(ts_cli_prepare(arena, r, &graph, &request, diags));
     request.command = command;
     request.progress = show_progress;
-    request.timeline = r->sim.timeline_path != NULL;
+    request.timeline = r->sim.timeline_path != NULL || r->report != NULL;
     ts_status status = ts_run(arena, graph, &request, &result, diags);
     if (status != TS_OK && status != TS_MISMATCH) {
         return status;
     }
-    ts_text table = {.arena = arena}, json = {.arena = arena};
+    ts_text table = {.arena = arena};
     ts_run_print(&table, &result);
     fputs(table.data, stdout);
-    if (r->json != NULL) {
-        ts_run_print_json(&json, &result);
-        TS_TRY(ts_file_write(r->json, json.data, json.size, diags));
-    }
+    TS_TRY(write_files(arena, r, &result, diags));
     return status;
 }
 

@@ -123,7 +123,8 @@ const char *ts_cli_command_text(ts_arena *arena, const char *verb, int argc, cha
     ts_text out = {.arena = arena};
     ts_text_add(&out, verb);
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "-o") == 0 || strcmp(argv[i], "--keep") == 0 || strcmp(argv[i], "--json") == 0) {
+        if (strcmp(argv[i], "-o") == 0 || strcmp(argv[i], "--keep") == 0 || strcmp(argv[i], "--json") == 0 ||
+            strcmp(argv[i], "--report") == 0) {
             i++;
             continue;
         }

@@ -8,7 +8,7 @@
 #include "run/run.h"
 
 typedef struct ts_cli_run {
-    const char *model, *target, *output, *json, *golden, *keep;
+    const char *model, *target, *output, *json, *golden, *keep, *report;
     const char *inputs[256];
     uint32_t input_count, sample_limit;
     ts_model_options model_options;
