@@ -271,6 +271,7 @@ static void fill_rq(ts_case_call *call, const ts_rq_plan *rq) {
     call->rq_high = rq->high;
     call->rq_acc_low = rq->acc_low;
     call->rq_acc_high = rq->acc_high;
+    call->rq_zero = rq->zero;
     split(call->rq_div, rq->div);
 }
 
@@ -286,7 +287,7 @@ static void fill_call(const ts_layer *layer, ts_case_call *call) {
     call->pad_bottom = w->pad_bottom, call->pad_right = w->pad_right;
     call->groups = layer->groups;
     call->x_type = elem(layer->x.type);
-    call->x2_type = call->x_type;
+    call->x2_type = layer->kind == TS_LAYER_ADD ? elem(layer->x2.type) : call->x_type;
     call->w_type = layer->weights != NULL ? elem(layer->weights->type) : 1;
     call->y_type = elem(layer->y.type);
     call->x_zero = layer->x.zero;
@@ -322,6 +323,7 @@ uint32_t case_lay_out(ts_arena *arena, const ts_case *c, const ts_kernel *kernel
     fill_call(layer, call);
     bool roomy = c->roomy && !call->is_add;
     call->x_row_bytes = layer->x.w * layer->x.pixel_bytes + (roomy ? 8u : 0u);
+    uint32_t x2_row_bytes = layer->x2.w * layer->x2.pixel_bytes;
     call->y_pixel_bytes = layer->y.pixel_bytes + (roomy ? 12u : 0u);
     call->y_row_bytes = layer->y.w * call->y_pixel_bytes + (roomy ? 4u : 0u);
     uint32_t bytes = 16, inside = 0;
@@ -330,7 +332,7 @@ uint32_t case_lay_out(ts_arena *arena, const ts_case *c, const ts_kernel *kernel
         inside = layer->window.pad_top * call->x_row_bytes + layer->window.pad_left * layer->x.pixel_bytes;
     }
     call->x_at = claim(&bytes, (uint64_t)call->x_h * call->x_row_bytes);
-    call->x2_at = c->x2 != NULL ? claim(&bytes, (uint64_t)layer->x2.h * call->x_row_bytes) : 0;
+    call->x2_at = c->x2 != NULL ? claim(&bytes, (uint64_t)layer->x2.h * x2_row_bytes) : 0;
     call->w_at = claim(&bytes, kernel->weight_bytes(layer, layer->y.c));
     call->y_at = claim(&bytes, case_y_bytes(call));
     call->scratch_at = claim(&bytes, kernel->scratch_bytes(layer, &tile, cores));
@@ -341,7 +343,7 @@ uint32_t case_lay_out(ts_arena *arena, const ts_case *c, const ts_kernel *kernel
     }
     pack_map(&layer->x, c->x, call->x_row_bytes, *area + call->x_at + inside);
     if (c->x2 != NULL) {
-        pack_map(&layer->x2, c->x2, call->x_row_bytes, *area + call->x2_at);
+        pack_map(&layer->x2, c->x2, x2_row_bytes, *area + call->x2_at);
     }
     kernel->pack(layer, *area + call->w_at);
     return bytes;
