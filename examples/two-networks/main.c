@@ -1,5 +1,5 @@
-/* Two networks in one program, on the host: they share L1 and L2, one after the other, and each has its weights
- * in its own part of L3. */
+/* Two networks in one program, on the host: they share L1 and L2, one after the other, and each has its
+ * weights in its own part of L3. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,8 @@ static void infer(const struct ts_network *network, run_function *run, uint32_t 
     for (uint32_t i = 0; i < out->bytes; i++) {
         sum += l2[out->offset + i];
     }
-    printf("%s: %u layers, %u bytes of output, checksum %u\n", network->name, network->layer_count, out->bytes, sum);
+    printf("%s: %u layers, %u bytes of output, checksum %u\n", network->name, network->layer_count,
+           out->bytes, sum);
 }
 
 int main(int argc, char **argv) {
