@@ -294,6 +294,29 @@ static inline uint8_t *conv_y(const struct conv_run *run, struct conv_place plac
     return (uint8_t *)run->t->y + place.y * run->t->y_row_bytes + place.x * run->t->y_pixel_bytes;
 }
 
+/* Windows of three rows of 9 to 12 bytes, `pixel_step` apart in x and k_bytes apart in the patch: the first
+ * layers of most networks. */
+static inline void conv_gather_3x3(uint8_t *to, const uint8_t *x, uint32_t count, uint32_t bytes,
+                                   uint32_t k_bytes, uint32_t x_step, uint32_t pixel_step) {
+    const uint8_t *x1 = x + x_step, *x2 = x1 + x_step;
+    for (; count > 0; count--, x += pixel_step, x1 += pixel_step, x2 += pixel_step, to += k_bytes) {
+        uint32_t a = xpulp_load(x), b = xpulp_load(x + 4), c = xpulp_load(x + 8);
+        uint8_t *row = to + bytes;
+        xpulp_store(to, a);
+        xpulp_store(to + 4, b);
+        xpulp_store(to + 8, c);
+        a = xpulp_load(x1), b = xpulp_load(x1 + 4), c = xpulp_load(x1 + 8);
+        xpulp_store(row, a);
+        xpulp_store(row + 4, b);
+        xpulp_store(row + 8, c);
+        a = xpulp_load(x2), b = xpulp_load(x2 + 4), c = xpulp_load(x2 + 8);
+        row += bytes;
+        xpulp_store(row, a);
+        xpulp_store(row + 4, b);
+        xpulp_store(row + 8, c);
+    }
+}
+
 /* Gathers `count` windows side by side that lie inside x, aims the block at the first four of them, and moves
  * `place` behind all; false where they do not lie inside x or not in one row. */
 static inline bool conv_gather_run(struct conv_run *run, struct conv_place *place, uint32_t count) {
@@ -309,8 +332,12 @@ static inline bool conv_gather_run(struct conv_run *run, struct conv_place *plac
         (const uint8_t *)t->x + (uint32_t)row * t->x_row_bytes + (uint32_t)column * run->pixel_bytes;
     uint32_t k_bytes = run->words * 4u, bytes = t->k_w * run->pixel_bytes, rows = t->k_h;
     uint32_t x_step = t->dilation_h * t->x_row_bytes, pixel_step = t->stride_w * run->pixel_bytes;
-    for (uint8_t *to = run->patch; to != run->patch + count * k_bytes; to += k_bytes, x += pixel_step) {
-        conv_copy_rows(to, x, rows, bytes, bytes, x_step);
+    if (rows == 3u && bytes > 8u && bytes <= 12u) {
+        conv_gather_3x3(run->patch, x, count, bytes, k_bytes, x_step, pixel_step);
+    } else {
+        for (uint8_t *to = run->patch; to != run->patch + count * k_bytes; to += k_bytes, x += pixel_step) {
+            conv_copy_rows(to, x, rows, bytes, bytes, x_step);
+        }
     }
     struct conv_block *block = &run->block;
     block->x = run->patch;
