@@ -8,6 +8,7 @@
 #include "model/model.h"
 #include "num/generate.h"
 #include "random_program.h"
+#include "target/target.h"
 
 static ts_status write_seed(const char *folder, const char *name, const void *data, size_t size,
                             ts_diags *diags) {
@@ -88,10 +89,10 @@ static ts_status programs(const char *elf, const char *insn, ts_diags *diags) {
 }
 
 static ts_status make(const char *root, ts_diags *diags) {
-    static const char *const names[] = {"onnx",   "graph_text", "npy",  "text", "json",
-                                        "tflite", "elf",        "insn", "float"};
-    const char *folders[9];
-    for (uint32_t i = 0; i < 9; i++) {
+    static const char *const names[] = {"onnx",   "graph_text", "npy",  "text",  "json",
+                                        "tflite", "elf",        "insn", "float", "target"};
+    const char *folders[10];
+    for (uint32_t i = 0; i < 10; i++) {
         folders[i] = ts_path_join(diags->arena, root, names[i]);
         TS_TRY(ts_dir_create(folders[i], diags));
     }
@@ -102,6 +103,9 @@ static ts_status make(const char *root, ts_diags *diags) {
     ts_bytes tflite = tfm_sample(&maker);
     TS_TRY(write_seed(folders[5], "sample", tflite.data, tflite.size, diags));
     TS_TRY(texts(folders[3], folders[4], diags));
+    for (const ts_embedded *file = ts__embedded_targets; file->name != NULL; file++) {
+        TS_TRY(write_seed(folders[9], file->name, file->data, file->size, diags));
+    }
     return programs(folders[6], folders[7], diags);
 }
 

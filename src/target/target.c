@@ -360,28 +360,30 @@ static ts_status find_text(ts_arena *arena, const char *name, ts_bytes *text, ts
     return TS_OK;
 }
 
+ts_status ts_target_parse(ts_arena *arena, ts_bytes text, const ts_target **out, ts_diags *diags) {
+    uint32_t errors = ts_diags_errors(diags);
+    json_error_t error;
+    json_t *root = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &error);
+    ts_target *target = TS_NEW(arena, ts_target);
+    *out = target;
+    if (root == NULL) {
+        return ts_error(diags, TS_DIAG_SYNTAX, NULL, NULL, "line %d: %s", error.line, error.text);
+    }
+    ts_guard_defer((void (*)(void *))json_decref, root);
+    reader r = {arena, diags};
+    read_target(&r, root, target);
+    ts_guard_undefer(root);
+    json_decref(root);
+    return ts_diags_errors(diags) > errors ? TS_BAD_INPUT : TS_OK;
+}
+
 ts_status ts_target_load(ts_arena *arena, const char *name_or_path, const ts_target **out, ts_diags *diags) {
     ts_bytes text;
     TS_TRY(find_text(arena, name_or_path, &text, diags));
     const char *outer = diags->file;
     diags->file = name_or_path;
-    uint32_t errors = ts_diags_errors(diags);
-    json_error_t error;
-    json_t *root = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &error);
-    ts_target *target = TS_NEW(arena, ts_target);
-    ts_status status = TS_OK;
-    if (root == NULL) {
-        status = ts_error(diags, TS_DIAG_SYNTAX, NULL, NULL, "line %d: %s", error.line, error.text);
-    } else {
-        ts_guard_defer((void (*)(void *))json_decref, root);
-        reader r = {arena, diags};
-        read_target(&r, root, target);
-        ts_guard_undefer(root);
-        json_decref(root);
-        status = ts_diags_errors(diags) > errors ? TS_BAD_INPUT : TS_OK;
-    }
+    ts_status status = ts_target_parse(arena, text, out, diags);
     diags->file = outer;
-    *out = target;
     return status;
 }
 

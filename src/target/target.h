@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "base/embed.h"
+#include "base/file.h"
 
 enum { TS_TARGET_MAX_MEMORIES = 4, TS_TARGET_MAX_CORES = 16, TS_TARGET_MAX_POINTS = 8 };
 
@@ -116,6 +117,9 @@ typedef struct ts_target {
  * ends in ".json"). `out` points into the arena. Unknown keys, missing keys, wrong types and values out of
  * range are errors that name the key (TS_BAD_INPUT); more than one may be reported. */
 ts_status ts_target_load(ts_arena *arena, const char *name_or_path, const ts_target **out, ts_diags *diags);
+
+/* As ts_target_load(), from the text of a description. */
+ts_status ts_target_parse(ts_arena *arena, ts_bytes text, const ts_target **out, ts_diags *diags);
 
 /* The memory of that name, or the innermost writable one of that level; NULL where there is none. */
 const ts_memory *ts_target_memory(const ts_target *target, const char *name);
