@@ -78,7 +78,8 @@ static double outputs_per_core(const ts_tile *tile, uint32_t cores) {
 
 static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     bool fast = layer->x.type == TS_U8 && layer->weights->type == TS_S8;
-    double each = (double)weights_per_channel(layer) * (fast ? 12 : 60) + 120;
+    bool divides = layer->rq.class_ == TS_RQC_S64 && (layer->rq.div & (layer->rq.div - 1)) != 0;
+    double each = (double)weights_per_channel(layer) * (fast ? 16 : 60) + (divides ? 500 : 120);
     return CALL_CYCLES + outputs_per_core(tile, cores) * each;
 }
 

@@ -21,6 +21,25 @@ static int32_t dot(const struct ts_conv_tile *t, const uint8_t *x, uint32_t x_fi
     return acc;
 }
 
+/* The window of one input channel of bytes: what a depthwise convolution is made of, without a call a tap. */
+static int32_t plane(const struct ts_conv_tile *t, uint32_t oy, uint32_t ox, uint32_t channel,
+                     const int8_t *w) {
+    int32_t acc = 0, row = (int32_t)(oy * t->stride_h) - t->pad_top, pixel_bytes = t->x_c;
+    for (uint32_t ky = 0; ky < t->k_h; ky++, row += t->dilation_h, w += t->k_w) {
+        if (row < 0 || row >= t->x_h) {
+            continue;
+        }
+        const uint8_t *x = (const uint8_t *)t->x + (uint32_t)row * t->x_row_bytes + channel;
+        int32_t column = (int32_t)(ox * t->stride_w) - t->pad_left;
+        for (uint32_t kx = 0; kx < t->k_w; kx++, column += t->dilation_w) {
+            if (column >= 0 && column < t->x_w) {
+                acc += w[kx] * (x[column * pixel_bytes] - t->x_zero);
+            }
+        }
+    }
+    return acc;
+}
+
 static int32_t conv_channel(const struct ts_conv_tile *t, uint32_t oy, uint32_t ox, uint32_t oc) {
     uint32_t in = t->x_c / t->groups, first = oc / (t->y_c / t->groups) * in;
     uint32_t params_bytes = ref_params_bytes(t->rq.kind);
@@ -28,6 +47,10 @@ static int32_t conv_channel(const struct ts_conv_tile *t, uint32_t oy, uint32_t 
     const uint8_t *record = (const uint8_t *)t->w + oc * (params_bytes + ((weights_bytes + 3u) & ~3u));
     const void *weights = record + params_bytes;
     int32_t acc = 0;
+    if (in == 1 && t->x_type == TS_ELEM_U8 && t->w_type == TS_ELEM_S8) {
+        acc = plane(t, oy, ox, first, (const int8_t *)weights);
+        return ref_requant(&t->rq, (const int32_t *)(const void *)record, acc);
+    }
     for (uint32_t ky = 0; ky < t->k_h; ky++) {
         for (uint32_t kx = 0; kx < t->k_w; kx++) {
             const uint8_t *x = ref_pixel(t, oy, ox, ky, kx);
