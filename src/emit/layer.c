@@ -513,9 +513,7 @@ static void emit_origin(const code *k) {
 static void emit_locals(const code *k) {
     ts__line(k->out, 1, "struct l1 *const l1 = (struct l1 *)run->l1;");
     ts__line(k->out, 1, "const int lead = ts_core() == 0;");
-    const char *border = ts__padded(k) ? ", .border = edge" : "";
-    ts__line(k->out, 1, "struct step steps[2] = {{.tile = shape%s}, {.tile = shape%s}};", border, border);
-    ts__line(k->out, 1, "struct step *now = &steps[0], *next = &steps[1];");
+    ts__line(k->out, 1, "struct step steps[2], *now = &steps[0], *next = &steps[1];");
     emit_origin(k);
     if (k->chunks > 1) {
         ts__line(k->out, 1, "int chunk = 0, chunk_begin = 0, chunk_end = CHUNK_C;");
@@ -528,6 +526,11 @@ static void emit_locals(const code *k) {
         }
     }
     ts__line(k->out, 1, "ts_ticket y_out = 0;\n");
+    ts__line(k->out, 1, "now->tile = shape;");
+    ts__line(k->out, 1, "next->tile = now->tile; /* from L1: shape lies in L2 */");
+    if (ts__padded(k)) {
+        ts__line(k->out, 1, "now->border = next->border = edge;");
+    }
 }
 
 static const char *loader_call(const code *k, const operand *o, const char *step) {

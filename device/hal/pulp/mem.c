@@ -24,6 +24,11 @@ void *memcpy(void *restrict to, const void *restrict from, size_t bytes) {
 
 void *memset(void *to, int value, size_t bytes) {
     uint8_t *out = (uint8_t *)to;
+    if (((uintptr_t)to & 3u) == 0) {
+        for (; bytes >= 4; bytes -= 4, out += 4) {
+            *(uint32_t *)(void *)out = (uint8_t)value * 0x01010101u;
+        }
+    }
     for (size_t i = 0; i < bytes; i++) {
         out[i] = (uint8_t)value;
     }
