@@ -19,7 +19,7 @@ static void write_bar(const ts__page *page, uint32_t index, double y, double sca
     double x = NAME_W, sum = (double)sum_of(run, l);
     ts_text_printf(
         page->out,
-        "<svg y=\"%.0f\" width=\"%d\" height=\"%d\"><text class=\"label\" x=\"0\" y=\"12\">%u %s</text>"
+        "<svg y=\"%.0f\" width=\"%d\" height=\"%d\"><text class=\"label\" x=\"10\" y=\"12\">%u %s</text>"
         "</svg>",
         y, NAME_W - 8, BAR_H + 2, index, l->name);
     for (uint32_t c = 0; c < run->cause_count; c++) {

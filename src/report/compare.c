@@ -221,7 +221,7 @@ static void write_chart(const comparison *c) {
         double d = difference(c, i), w = (HALF - 70) * fabs(d) / most, y = 4 + i * (double)PITCH;
         ts_text_printf(
             out,
-            "<svg y=\"%.0f\" width=\"%d\" height=\"%d\"><text class=\"label\" x=\"0\" y=\"12\">%u "
+            "<svg y=\"%.0f\" width=\"%d\" height=\"%d\"><text class=\"label\" x=\"10\" y=\"12\">%u "
             "%s</text></svg><rect class=\"%s\" x=\"%.1f\" y=\"%.0f\" width=\"%.1f\" height=\"%d\"><title>%u "
             "%s: %+.0f cycles</title></rect><text class=\"tick\" x=\"%.1f\" y=\"%.0f\" "
             "text-anchor=\"%s\">%+.0f</text>\n",

@@ -40,7 +40,8 @@ typedef struct ts__layer {
     uint64_t instructions;
     uint64_t by_cause[TS__MAX_CAUSES]; /* sum over the cores */
     uint64_t *by_core;                 /* cores x causes; NULL where not known */
-    uint64_t dma_in_bytes, dma_out_bytes, l3_read_bytes, l3_write_bytes;
+    uint64_t dma_in_bytes, dma_out_bytes, l3_read_bytes, l3_write_bytes; /* while the layer ran */
+    uint64_t own_l3_bytes; /* that the layer needs, whenever they are moved */
     double energy_uj, energy_parts_uj[TS__ENERGY_PARTS];
     uint64_t l1_bytes, l2_bytes;
     bool judged, verified;

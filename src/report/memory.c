@@ -45,6 +45,20 @@ static map open_map(const ts__page *page, const char *name, const char *title, u
     return m;
 }
 
+/* What the map shows: all that the memory offers, or a little more than what is used where that is less than
+ * half. */
+static uint64_t height_of(uint64_t used, uint64_t budget) {
+    return used > budget ? used : used > 0 && used < budget / 2 ? used + used / 8 : budget;
+}
+
+static void write_offer(const ts__page *page, uint64_t used, uint64_t budget) {
+    if (height_of(used, budget) < budget) {
+        ts_text_printf(page->out,
+                       "<p class=\"note\">The map shows the used part: %s of %s that are offered.</p>\n",
+                       ts__bytes_text(page->run->arena, used), ts__bytes_text(page->run->arena, budget));
+    }
+}
+
 static void write_limit(const map *m, uint64_t bytes, const char *text) {
     if (bytes > 0 && (double)bytes <= m->bytes) {
         ts_text_printf(m->page->out,
@@ -135,7 +149,7 @@ static const struct {
 
 static void write_l1(const ts__page *page) {
     const ts_report_run *run = page->run;
-    uint64_t all = run->l1_budget > run->l1_used ? run->l1_budget : run->l1_used;
+    uint64_t all = height_of(run->l1_used, run->l1_budget);
     ts_text_add(page->out, "<h3>L1: tiles</h3>\n");
     map m = open_map(page, "l1", "Map of L1", all);
     for (uint32_t i = 0; i < run->layer_count; i++) {
@@ -152,6 +166,7 @@ static void write_l1(const ts__page *page) {
     }
     write_limit(&m, run->l1_budget, "L1 for tiles");
     ts__chart_end(page);
+    write_offer(page, run->l1_used, run->l1_budget);
     ts_text_add(page->out, "<ul class=\"legend\">");
     for (uint32_t k = 0; k < 5; k++) {
         ts_text_printf(page->out, "<li><span class=\"key b-%s\"></span>%s</li>", l1_parts[k].class_,
@@ -186,13 +201,14 @@ static void write_live(const map *m) {
 static void write_l2(const ts__page *page) {
     const ts_report_run *run = page->run;
     ts_arena *a = run->arena;
-    uint64_t all = run->l2_budget > run->l2_used ? run->l2_budget : run->l2_used;
+    uint64_t all = height_of(run->l2_used, run->l2_budget);
     ts_text_add(page->out, "<h3>L2: activations and weights</h3>\n");
     map m = open_map(page, "l2", "Map of L2", all);
     write_buffers(&m, false);
     write_live(&m);
     write_limit(&m, run->l2_budget, "L2 for buffers");
     ts__chart_end(page);
+    write_offer(page, run->l2_used, run->l2_budget);
     ts_text_printf(
         page->out,
         "<ul class=\"legend\"><li><span class=\"key b-activation\"></span>activations</li><li><span "

@@ -47,9 +47,8 @@ static void write_edge(const ts__page *page, int64_t from, int64_t to, const ts_
         path = ts_arena_printf(arena, "M%.0f %.0fC%.0f %.0f %.0f %.0f %.0f %.0f", a.x + BOX_W * 0.75, a.y,
                                a.x + BOX_W, top, b.x, top, b.x + BOX_W * 0.25, b.y - 2);
     } else {
-        path = ts_arena_printf(arena, "M%.0f %.0fC%.0f %.0f %.0f %.0f %.0f %.0f", a.x + BOX_W * 0.5,
-                               a.y + BOX_H, a.x + BOX_W * 0.5, a.y + BOX_H + GAP_Y, b.x + BOX_W * 0.3,
-                               b.y - GAP_Y, b.x + BOX_W * 0.3, b.y - 2);
+        path = ts_arena_printf(arena, "M%.0f %.0fv%dH%.0fV%.0f", a.x + BOX_W * 0.5, a.y + BOX_H, GAP_Y / 4,
+                               b.x + BOX_W * 0.4, b.y - 2);
     }
     ts_text_printf(page->out,
                    "<path class=\"%s\" d=\"%s\" marker-end=\"url(#%sarrow)\"><title>%s</title></path>\n",

@@ -167,6 +167,7 @@ static void read_planned_layer(reader *r, const json_t *layer, ts__layer *out) {
     out->dma_out_bytes = whole(r, layer, "dma_out_bytes");
     out->l3_read_bytes = whole(r, layer, "l3_read_bytes");
     out->l3_write_bytes = whole(r, layer, "l3_write_bytes");
+    out->own_l3_bytes = out->l3_read_bytes + out->l3_write_bytes;
     out->modelled_cycles = real(r, layer, "modelled_cycles");
     out->bound_cycles = real(r, layer, "bound_cycles");
     out->l3_wait_cycles = real(r, layer, "l3_wait_cycles");

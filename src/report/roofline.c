@@ -28,8 +28,9 @@ static double dma_intensity(const ts__layer *l) {
     return bytes == 0 ? 0 : (double)l->macs / (double)bytes;
 }
 
+/* By what the layer itself needs, whenever it was loaded. */
 static double l3_intensity(const ts__layer *l) {
-    uint64_t bytes = l->l3_read_bytes + l->l3_write_bytes;
+    uint64_t bytes = l->own_l3_bytes;
     return bytes == 0 ? 0 : (double)l->macs / (double)bytes;
 }
 
@@ -137,7 +138,9 @@ static void write_plot(const ts__page *page) {
         "<ul class=\"legend\"><li><span class=\"key round op-conv\"></span>convolution</li><li><span "
         "class=\"key round op-dwconv\"></span>depthwise</li><li><span class=\"key round "
         "op-linear\"></span>linear</li><li><span class=\"key round op-add\"></span>others, by bytes of the "
-        "DMA</li><li><span class=\"key k-square\"></span>the same layer, by bytes of L3</li></ul>\n");
+        "DMA</li><li><span class=\"key k-square\"></span>the same layer, by bytes of L3</li></ul>\n<p "
+        "class=\"note\">A square above "
+        "the roof of L3 is a layer whose weights came while earlier layers ran.</p>\n");
 }
 
 static void write_line(const ts__page *page, double scale, double at, double height, const char *text) {
@@ -159,13 +162,13 @@ static void write_distance(const ts__page *page) {
     double scale = BAR_W / most, height = 20 + run->layer_count * PITCH;
     ts_text_add(page->out, "<h3>Distance to the ceilings</h3>\n");
     ts__chart(page, "distance", "Speed of each layer and the ceilings", "One bar a layer, in MAC/cycle.",
-              NAME_W + BAR_W + 50, height + 6);
+              NAME_W + BAR_W + 70, height + 6);
     for (uint32_t i = 0; i < run->layer_count; i++) {
         const ts__layer *l = &run->layers[i];
         double speed = ts__mac_per_cycle(l->macs, l->cycles), y = 20 + i * (double)PITCH;
         ts_text_printf(
             page->out,
-            "<svg y=\"%.0f\" width=\"%d\" height=\"%d\"><text class=\"label\" x=\"0\" y=\"12\">%u %s"
+            "<svg y=\"%.0f\" width=\"%d\" height=\"%d\"><text class=\"label\" x=\"10\" y=\"12\">%u %s"
             "</text></svg><g class=\"op-%s\"><title>%u %s: %.2f MAC/cycle",
             y, NAME_W - 8, PITCH, i, l->name, l->op, i, l->name, speed);
         if (kernel > 0) {

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <string.h>
 
 #include "report/internal.h"
 
@@ -66,7 +67,7 @@ static void write_cards(const ts__page *page) {
                  : "estimate");
     }
     double speed = ts__mac_per_cycle(run->macs, run->cycles), ceiling = ts__kernel_ceiling(run);
-    card(page, run->measured ? "Speed" : "Speed (modelled)", ts_arena_printf(a, "%.2f MAC/cycle", speed),
+    card(page, run->measured ? "MACs a cycle" : "MACs a cycle (modelled)", ts_arena_printf(a, "%.2f", speed),
          ceiling > 0
              ? ts_arena_printf(a, "%.0f %% of the kernel ceiling of %.1f", 100 * speed / ceiling, ceiling)
              : "");
@@ -89,7 +90,8 @@ static void meter(const ts__page *page, const char *name, uint64_t used, uint64_
 static void write_memories(const ts__page *page) {
     const ts_report_run *run = page->run;
     ts_text_add(page->out,
-                "<h3>Memory</h3>\n<table>\n<thead><tr><th scope=\"col\">Memory</th><th scope=\"col\" "
+                "<h3>Memory</h3>\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">Memory</th><th "
+                "scope=\"col\" "
                 "class=\"n\">Used</th><th scope=\"col\" class=\"n\">Available</th><th scope=\"col\">"
                 "<span class=\"hidden\">Bar</span></th><th scope=\"col\" class=\"n\">Share</th><th "
                 "scope=\"col\">What is in it</th></tr></thead>\n<tbody>\n");
@@ -97,7 +99,7 @@ static void write_memories(const ts__page *page) {
     meter(page, "L2", run->l2_used, run->l2_budget, "activations and weights; code and stacks are apart");
     meter(page, "L3", run->l3_used, run->l3_budget > 0 ? run->l3_budget : run->l3_size,
           "weights of all layers, and activations that do not fit L2");
-    ts_text_add(page->out, "</tbody></table>\n");
+    ts_text_add(page->out, "</tbody></table></div>\n");
 }
 
 static void write_points(const ts__page *page) {
@@ -108,7 +110,7 @@ static void write_points(const ts__page *page) {
     }
     ts_text_add(
         page->out,
-        "<h3>Operating points</h3>\n<table>\n<thead><tr><th scope=\"col\">Point</th><th "
+        "<h3>Operating points</h3>\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">Point</th><th "
         "scope=\"col\" class=\"n\">Clock</th><th scope=\"col\" class=\"n\">Time</th><th scope=\"col\" "
         "class=\"n\">Frames/s</th><th scope=\"col\" class=\"n\">Energy</th><th scope=\"col\" "
         "class=\"n\">Power</th><th scope=\"col\" class=\"n\">GMAC/s</th><th scope=\"col\" "
@@ -126,7 +128,7 @@ static void write_points(const ts__page *page) {
     }
     ts_text_add(
         page->out,
-        "</tbody></table>\n<p class=\"note\">Cycles were simulated at the default clocks and are taken "
+        "</tbody></table></div>\n<p class=\"note\">Cycles were simulated at the default clocks and are taken "
         "to be the same at each point; energy is estimated from activity.</p>\n");
 }
 
@@ -170,13 +172,8 @@ static void write_fallbacks(const ts__page *page) {
     const ts_report_run *run = page->run;
     uint32_t count = 0;
     for (uint32_t i = 0; i < run->layer_count; i++) {
-        const char *found = run->layers[i].kernel;
-        for (const char *c = found; *c != 0; c++) {
-            if (c[0] == '_' && c[1] == 'r' && c[2] == 'e' && c[3] == 'f' && c[4] == '_') {
-                count++;
-                break;
-            }
-        }
+        const char *ref = strstr(run->layers[i].kernel, "_ref");
+        count += ref != NULL && (ref[4] == '\0' || ref[4] == '_');
     }
     if (count > 0 && ts__isa_ceiling(run) > 0) {
         ts_text_printf(page->out,

@@ -42,7 +42,12 @@ const char *ts__html_escape(ts_arena *arena, const char *text) {
 void ts__json_text(ts_text *out, const char *raw) {
     ts_text_add(out, "\"");
     for (const unsigned char *c = (const unsigned char *)raw; *c != 0; c++) {
-        if (*c < 0x20 || *c == '"' || *c == '\\' || *c == '<' || *c == '>' || *c == '&' || *c == 0x7f) {
+        size_t hidden = hidden_length(c);
+        if (hidden > 0) {
+            ts_text_add(out, "\\ufffd");
+            c += hidden - 1;
+        } else if (*c < 0x20 || *c == '"' || *c == '\\' || *c == '<' || *c == '>' || *c == '&' ||
+                   *c == 0x7f) {
             ts_text_printf(out, "\\u%04x", *c);
         } else {
             ts_text_add_bytes(out, c, 1);

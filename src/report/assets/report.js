@@ -59,13 +59,19 @@
       tipFor(event.target, event.clientX, event.clientY);
     }
   });
-  document.addEventListener("focusin", (event) => {
-    const box = event.target.getBoundingClientRect();
-    tipFor(event.target, box.left, box.bottom);
-  });
+  function tipForFocus(element) {
+    const box = element.getBoundingClientRect();
+    tipFor(element, box.left, box.bottom - 12);
+  }
+
+  document.addEventListener("focusin", (event) => tipForFocus(event.target));
   document.addEventListener("focusout", hideTip);
   document.addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
-  addEventListener("scroll", hideTip, { passive: true });
+  /* The page also moves because the focus does: then the tooltip goes along. */
+  addEventListener("scroll", () => {
+    const focused = document.activeElement;
+    titled && titleOf(focused) === titled.title ? tipForFocus(focused) : hideTip();
+  }, { passive: true });
 
   /* Zoom: the viewBox of an SVG; `flat`: only from left to right. */
   function zoomable(svg, flat, changed) {

@@ -1,0 +1,28 @@
+#!/bin/sh
+# browser_test.sh TESSERA SCRIPT: the page in headless Chromium, through playwright-core.
+# Exit 77 (skipped) where node, playwright-core or Chromium is missing. TESSERA_SHOTS=DIR keeps screenshots.
+set -u
+tessera=$1 script=$2
+
+skip() {
+    echo "skipped: $1"
+    exit 77
+}
+
+command -v node >/dev/null || skip "node is not installed"
+browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || skip "chromium is not installed"
+global=$(npm root -g 2>/dev/null || true)
+NODE_PATH=${NODE_PATH:-}${global:+:$global}
+export NODE_PATH
+node -e 'require.resolve("playwright-core")' 2>/dev/null ||
+    skip "the npm package playwright-core is not found ('npm install -g playwright-core', or set NODE_PATH)"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+target=gap8
+command -v riscv64-unknown-elf-gcc >/dev/null || target=host
+"$tessera" generate resnet8 --resolution 16 --width 0.5 -o "$work/net.tsg" >/dev/null || exit 1
+"$tessera" run "$work/net.tsg" --target $target --json "$work/a.json" --report "$work/a.html" >/dev/null || exit 1
+"$tessera" run "$work/net.tsg" --target $target --l1 8K --json "$work/b.json" >/dev/null || exit 1
+"$tessera" report "$work/a.json" "$work/b.json" -o "$work/compared.html" || exit 1
+node "$script" "$tessera" "$browser" "$work" || exit 1
