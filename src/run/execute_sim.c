@@ -323,6 +323,21 @@ static void measure_stacks(session *s, ts_sim *sim, ts_stack_use *out) {
     }
 }
 
+/* Frames have holes that nobody writes: a stack of which less is left than this may have run over. */
+enum { STACK_MARGIN = 64 };
+
+static ts_status check_stacks(const session *s, const ts_stack_use *use) {
+    for (uint32_t core = 0; core < use->cores; core++) {
+        if (use->used_bytes[core] + STACK_MARGIN > use->given_bytes[core]) {
+            return ts_error(
+                s->diags, TS_DIAG_SIM, NULL, NULL,
+                "core %u uses %u bytes of its stack of %u; the target's stack_bytes must be larger", core,
+                use->used_bytes[core], use->given_bytes[core]);
+        }
+    }
+    return TS_OK;
+}
+
 static ts_status no_room(session *s, ts_sim *sim) {
     uint32_t end = 0;
     (void)ts_sim_symbol(sim, "pulp_l2_end", &end);
@@ -343,10 +358,14 @@ static ts_status run_session(session *s, ts_sim *sim, ts_bytes elf, const ts_sim
         TS_TRY(set_kernel_marks(s, sim));
     }
     paint_stacks(s, sim);
-    TS_TRY(ts_sim_run(sim, s->diags));
+    ts_status ran = ts_sim_run(sim, s->diags);
+    ts_stack_use use;
+    measure_stacks(s, sim, &use);
+    TS_TRY(check_stacks(s, &use));
+    TS_TRY(ran);
     TS_TRY(s->status);
     if (stacks != NULL) {
-        measure_stacks(s, sim, stacks);
+        *stacks = use;
     }
     int code = ts_sim_exit_code(sim);
     if (status != NULL) {

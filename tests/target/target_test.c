@@ -72,7 +72,7 @@ static void mistakes_are_named(void **state) {
         {"\"volts\": 1.0", "\"volts\": 1e300", "'volts'"},
         {"\"base\": 0,", "\"base\": -5,", "'base'"},
         {"\"engines\": []", "\"engines\": [],", "line"},
-        {"[2048, 1536,", "[4096,", "'stack_bytes'"},
+        {"[2304, 1856,", "[4096,", "'stack_bytes'"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         ts_arena *arena = ts_arena_new("test", 0);
