@@ -35,9 +35,22 @@ expect 0 '1 of 1 layers verified' "$tessera" run "$net" --target gap8 --json "$w
 expect 0 '"mac_per_cycle": [0-9]' cat "$work/run.json"
 expect 0 'verified: conv' "$tessera" run "$net" --target gap8 --embed-weights
 
+expect 0 '1 of 1 layers verified' "$tessera" run "$net" --target host --report "$work/run.html" --keep "$work/kept"
+expect 0 'Fits and verified' cat "$work/run.html"
+expect 0 '1 of 1 layers verified' "$tessera" run "$net" --target host --keep "$work/kept"
+expect 0 '' "$tessera" report "$work/run.json" "$work/kept" -o "$work/two.html"
+expect 0 'From A (run.json) to B (kept)' cat "$work/two.html"
+expect 2 'RUN is expected' "$tessera" report
+expect 2 '-o FILE is needed' "$tessera" report "$work/run.json"
+mkdir "$work/none" && expect 2 'neither run.json nor plan.json' "$tessera" report "$work/none" -o "$work/none.html"
+expect 2 'net.tsg: line 1' "$tessera" report "$net" -o "$work/none.html"
+absent "$work/none.html"
+
 expect 0 'conv' "$tessera" compile "$net" -o "$work/app"
 expect 0 'conv' "$tessera" compile "$net" -o "$work/app"
 expect 0 '' make --silent -C "$work/app"
+expect 0 '' "$tessera" report "$work/app" -o "$work/plan.html"
+expect 0 'nothing has been verified' cat "$work/plan.html"
 expect 0 '' test -f "$work/app/app.elf"
 expect 0 'uint32_t' cat "$work/app/network.h"
 expect 0 '1 of 1 layers verified' "$tessera" run "$work/app"
