@@ -146,6 +146,7 @@ static void write_path(const timeline *t, const lane *l, uint32_t kind, uint32_t
     }
 }
 
+/* Paths, since browsers keep the place of a rect in numbers that end at 2^25. */
 static void write_causes_band(const timeline *t, const lane *l) {
     const ts_report_run *run = t->run;
     for (uint32_t i = l->first; i < l->last && i - l->first < run->layer_count; i++) {
@@ -162,9 +163,9 @@ static void write_causes_band(const timeline *t, const lane *l) {
             double height = LANE_CAUSES * (double)layer->by_cause[c] / (double)sum;
             if (layer->by_cause[c] > 0) {
                 ts_text_printf(t->page->out,
-                               "<rect class=\"c-%s\" x=\"%" PRIu64 "\" y=\"%.2f\" width=\"%" PRIu64
-                               "\" height=\"%.2f\"><title>%s: %.1f %% of layer %u %s</title></rect>\n",
-                               ts__cause_class(run->causes[c]), begin, top, cycles, height,
+                               "<path class=\"c-%s\" d=\"M%" PRIu64 " %.2fh%" PRIu64 "v%.2fh-%" PRIu64
+                               "z\"><title>%s: %.1f %% of layer %u %s</title></path>\n",
+                               ts__cause_class(run->causes[c]), begin, top, cycles, height, cycles,
                                ts__cause_label(run->causes[c]),
                                100.0 * (double)layer->by_cause[c] / (double)sum, i - l->first, layer->name);
             }

@@ -76,6 +76,9 @@ static ts_span merged_span(const ts_span *spans, uint32_t first, uint32_t last) 
 /* The end of the group of short neighbours that begins at `first`: it covers at most `resolution` cycles. */
 static uint32_t group_end(const ts_span *spans, uint32_t count, uint32_t first, uint64_t resolution) {
     uint32_t last = first + 1;
+    if (strcmp(spans[first].kind, "layer") == 0) {
+        return last;
+    }
     while (last < count && spans[last].row == spans[first].row && last - first < 256 &&
            spans[last].end_cycle - spans[first].begin_cycle <= resolution) {
         last++;

@@ -37,7 +37,7 @@ void ts__timeline_add(void *user, const char *row, const char *name, uint64_t be
 
 /* {"rows", "kinds", "resolution_cycles", "left_out", "spans": [[row, kind, begin, cycles, merged, text]...]};
  * at most TS_TIMELINE_KEEP spans: neighbours of a row that are shorter than the resolution are merged under
- * the kind that fills most of them. The spans of a row come in the order of time. */
+ * the kind that fills most of them, layers never. The spans of a row come in the order of time. */
 json_t *ts__timeline_json(const ts_timeline *timeline);
 
 #endif
