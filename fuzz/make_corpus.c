@@ -88,11 +88,34 @@ static ts_status programs(const char *elf, const char *insn, ts_diags *diags) {
     return TS_OK;
 }
 
+/* A run of one layer, and a plan alone. */
+static ts_status reports(const char *folder, ts_diags *diags) {
+    static const char plan[] =
+        "{\"layers\": [{\"name\": \"a\", \"op\": \"conv\", \"macs\": 9, \"x\": {\"tensor\": \"t\", \"h\": 4, "
+        "\"buffer\": "
+        "0}, \"y\": {\"buffer\": 1}, \"l1\": {\"tile\": {\"y_h\": 2}, \"tiles\": [2, 1, 1], \"x\": "
+        "{\"count\": 2, "
+        "\"bytes\": 64, \"offsets\": [0, 64]}}, \"l3\": {\"weights_bytes\": 300}}], \"buffers\": [{\"role\": "
+        "\"activation\", \"level\": \"l2\", \"bytes\": 400, \"first_layer\": 0, \"last_layer\": 0}]}";
+    const char *run = ts_arena_printf(
+        diags->arena,
+        "{\"cycles\": 100, \"verified\": true, \"causes\": [\"issued\", \"idle\"], \"operating_points\": "
+        "[{\"name\": \"p\", \"seconds\": 0.1}], \"chip\": {\"isa\": \"xpulp\", \"cores\": 1}, \"layers\": "
+        "[{\"cycles\": 100, \"verified\": true, \"core_cycles\": {\"issued\": 90}, \"cycles_by_core\": [[90, "
+        "10]]}], "
+        "\"timeline\": {\"rows\": [\"layers\"], \"kinds\": [\"layer\"], \"spans\": [[0, 0, 5, 100, 1, "
+        "\"a\"]]}, "
+        "\"plan\": %s}",
+        plan);
+    TS_TRY(write_seed(folder, "run.json", run, strlen(run), diags));
+    return write_seed(folder, "plan.json", plan, strlen(plan), diags);
+}
+
 static ts_status make(const char *root, ts_diags *diags) {
-    static const char *const names[] = {"onnx",   "graph_text", "npy",  "text",  "json",
-                                        "tflite", "elf",        "insn", "float", "target"};
-    const char *folders[10];
-    for (uint32_t i = 0; i < 10; i++) {
+    static const char *const names[] = {"onnx", "graph_text", "npy",   "text",   "json",  "tflite",
+                                        "elf",  "insn",       "float", "target", "report"};
+    const char *folders[11];
+    for (uint32_t i = 0; i < 11; i++) {
         folders[i] = ts_path_join(diags->arena, root, names[i]);
         TS_TRY(ts_dir_create(folders[i], diags));
     }
@@ -106,6 +129,7 @@ static ts_status make(const char *root, ts_diags *diags) {
     for (const ts_embedded *file = ts__embedded_targets; file->name != NULL; file++) {
         TS_TRY(write_seed(folders[9], file->name, file->data, file->size, diags));
     }
+    TS_TRY(reports(folders[10], diags));
     return programs(folders[6], folders[7], diags);
 }
 
