@@ -294,6 +294,23 @@ static void paint_stacks(session *s, ts_sim *sim) {
     }
 }
 
+/* Lets the simulator stop a core whose stack would grow into its neighbour's or into tiles. */
+static void bound_stacks(const session *s, ts_sim *sim) {
+    uint32_t bottom, bottom0, top0, others = s->list[0].network->plan->options.cores - 1;
+    if (!stack_bounds(sim, &bottom, &bottom0, &top0)) {
+        return;
+    }
+    uint32_t each = others == 0 ? 0 : (bottom0 - bottom) / others;
+    ts_sim_stack(sim, 0, bottom0, top0);
+    for (uint32_t core = 1; core <= others; core++) {
+        ts_sim_stack(sim, core, bottom0 - core * each, bottom0 - (core - 1) * each);
+    }
+    if (ts_sim_symbol(sim, "pulp_fc_stack_bottom", &bottom) &&
+        ts_sim_symbol(sim, "pulp_fc_stack_top", &top0)) {
+        ts_sim_stack(sim, TS_SIM_FC, bottom, top0);
+    }
+}
+
 static uint32_t used_of(const uint8_t *stack, uint32_t bytes) {
     uint32_t free_bytes = 0;
     while (free_bytes < bytes && stack[free_bytes] == STACK_PAINT) {
@@ -358,6 +375,7 @@ static ts_status run_session(session *s, ts_sim *sim, ts_bytes elf, const ts_sim
         TS_TRY(set_kernel_marks(s, sim));
     }
     paint_stacks(s, sim);
+    bound_stacks(s, sim);
     ts_status ran = ts_sim_run(sim, s->diags);
     ts_stack_use use;
     measure_stacks(s, sim, &use);

@@ -167,7 +167,8 @@ static void fill(ts_sim *sim, const ts__region *region, ts__slot *slot, const ts
     if (!sim->suite && touches_new_line(offset, insn->size)) {
         slot->pre |= TS__PRE_LINE;
     }
-    if (sim->watched) {
+    bool grows_stack = insn->op == TS_OP_addi && insn->rd == 2u && insn->rs1 == 2u && insn->imm < 0;
+    if (sim->watched || grows_stack) {
         slot->pre |= TS__PRE_WATCH;
     }
     look_ahead(sim, region, slot, insn, offset);

@@ -714,6 +714,10 @@ L_pre:
             }
         }
         ts__watch(sim, c, e);
+        ts__stack_look(sim, c, e);
+        if (sim->stop != TS__RUNNING) {
+            goto schedule;
+        }
     }
     if ((e->pre & TS__PRE_DIVIDED) != 0u && c->div_until == t) {
         uint32_t own = e->op == TS_OP_mulh || e->op == TS_OP_mulhu || e->op == TS_OP_mulhsu ? 5u : 1u;

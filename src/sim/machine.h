@@ -325,7 +325,10 @@ struct ts_sim {
     TS_VEC(uint32_t) signature;
     /* observers */
     bool watched;
-    struct ts__gdb *gdb; /* the debugger's side, or NULL */
+    struct {
+        uint32_t bottom, top;
+    } stack[TS__CORE_SLOTS]; /* where a core's stack may be; top 0: nobody said */
+    struct ts__gdb *gdb;     /* the debugger's side, or NULL */
     struct ts__trace *trace;
     struct ts__profile *profile;
     struct ts__timeline *timeline;
@@ -436,5 +439,7 @@ void ts__watch_free(ts_sim *sim);
 void ts__watch_end(ts_sim *sim);
 void ts__watch_loaded(ts_sim *sim, uint32_t address, uint32_t bytes);
 void ts__watch(ts_sim *sim, ts__core *core, ts__slot *slot);
+/* A fault where the instruction in `slot` moves sp below the stack that ts_sim_stack() named. */
+void ts__stack_look(ts_sim *sim, ts__core *core, const ts__slot *slot);
 
 #endif

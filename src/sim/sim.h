@@ -135,6 +135,10 @@ bool ts_sim_symbol(ts_sim *sim, const char *name, uint32_t *address);
 typedef void ts_sim_mark_callback(void *user, ts_sim *sim, unsigned core, uint64_t cycle);
 ts_status ts_sim_mark(ts_sim *sim, uint32_t address, ts_sim_mark_callback *callback, void *user);
 
+/* Says where the stack of a cluster core (from 0) or TS_SIM_FC lies, [bottom, top): a function that would
+ * grow it below `bottom` is a fault. Before the run; without it only --check looks at stacks. */
+void ts_sim_stack(ts_sim *sim, unsigned core, uint32_t bottom, uint32_t top);
+
 /* Runs to exit or fault. Exit is TS_OK whatever the program's code; a fault adds a diagnostic with core, PC,
  * symbol, address, cause and the last instructions, and gives TS_SYSTEM. */
 ts_status ts_sim_run(ts_sim *sim, ts_diags *diags);

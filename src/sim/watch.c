@@ -166,6 +166,28 @@ static void write_profile(const ts__profile *profile) {
 
 /* Both */
 
+void ts_sim_stack(ts_sim *sim, unsigned core, uint32_t bottom, uint32_t top) {
+    uint32_t unit = core == TS_SIM_FC ? TS__FC : core;
+    if (unit < TS__CORE_SLOTS) {
+        sim->stack[unit].bottom = bottom;
+        sim->stack[unit].top = top;
+    }
+}
+
+/* Code that uses sp for something else has it outside of the stack, or does not subtract from it. */
+void ts__stack_look(ts_sim *sim, ts__core *core, const ts__slot *slot) {
+    uint32_t bottom = sim->stack[core->unit].bottom, top = sim->stack[core->unit].top, sp = core->r[2];
+    if (slot->op != TS_OP_addi || slot->rd != 2u || slot->rs1 != 2u || slot->imm >= 0 || top == 0u ||
+        sp < bottom || sp > top) {
+        return;
+    }
+    uint32_t need = (uint32_t)-slot->imm;
+    if (need > sp - bottom) {
+        ts__fault(sim, core, sp - need, "the stack grows to 0x%08x, %u bytes below its end at 0x%08x",
+                  sp - need, bottom - (sp - need), bottom);
+    }
+}
+
 void ts__watch(ts_sim *sim, ts__core *core, ts__slot *slot) {
     if (sim->trace != NULL) {
         end_line(sim->trace, core);
