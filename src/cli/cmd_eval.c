@@ -1,5 +1,6 @@
-/* tessera eval: how good a network is on labelled data. */
+/* tessera eval: how good a network is on labelled data, here or on the simulated chip. */
 #include <argp.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,11 +13,16 @@
 #include "model/model.h"
 #include "num/float.h"
 #include "quant/evaluate.h"
+#include "run/run.h"
 
 enum { OPTION_ROOT = 256, OPTION_LIMIT, OPTION_SEED, OPTION_JSON, OPTION_SCALE, OPTION_CONFUSION };
 
 static const struct argp_option options[] = {
     {"data", 'd', "DATA", 0, "Samples and labels: a description (*.json), an array or pictures", 0},
+    {"target", 't', "NAME|FILE", 0,
+     "Compute on the program for this target (gap8, pulp-open, host, a JSON file), compared with the integer "
+     "reference on every sample",
+     0},
     {"root", OPTION_ROOT, "DIR", 0, "Folder that paths in the description start from", 0},
     {"limit", OPTION_LIMIT, "N", 0, "A seeded subset of N samples", 0},
     {"seed", OPTION_SEED, "N", 0, "Another subset (1)", 0},
@@ -28,7 +34,7 @@ static const struct argp_option options[] = {
 };
 
 typedef struct request {
-    const char *model, *data, *json;
+    const char *model, *data, *json, *target;
     ts_data_options subset;
     double input_scale;
     bool confusion;
@@ -41,6 +47,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     switch (key) {
         case 'd':
             r->data = text;
+            break;
+        case 't':
+            r->target = text;
             break;
         case OPTION_ROOT:
             r->subset.root = text;
@@ -97,6 +106,37 @@ static void print_confusion(const ts_score *s) {
     }
 }
 
+/* What the samples took on the chip. */
+typedef struct chip {
+    ts_deployed *deployed;
+    ts_tensor_id output;
+    uint64_t least_cycles, most_cycles, cycles;
+    uint32_t samples;
+} chip;
+
+static ts_status run_on_chip(void *object, ts_arena *scratch, const int32_t *input, const int32_t **output,
+                             ts_diags *diags) {
+    chip *c = object;
+    int32_t **values;
+    uint64_t cycles;
+    TS_TRY(ts_deployed_run(c->deployed, scratch, &input, &values, &cycles, diags));
+    c->least_cycles = c->samples == 0 || cycles < c->least_cycles ? cycles : c->least_cycles;
+    c->most_cycles = cycles > c->most_cycles ? cycles : c->most_cycles;
+    c->cycles += cycles;
+    c->samples++;
+    *output = values[c->output];
+    return TS_OK;
+}
+
+static void print_chip(const request *r, const chip *c) {
+    printf("%s: every layer equal to the integer reference on %u samples", r->target, c->samples);
+    if (c->cycles != 0) {
+        printf(", %" PRIu64 " cycles a sample (%" PRIu64 " to %" PRIu64 ")", c->cycles / c->samples,
+               c->least_cycles, c->most_cycles);
+    }
+    printf("\n");
+}
+
 static void print_score(const request *r, const char *kind, const ts_score *s) {
     printf("%s: %s, %u samples", r->model, kind, s->count);
     if (s->has_classes) {
@@ -117,7 +157,9 @@ static void print_score(const request *r, const char *kind, const ts_score *s) {
     }
 }
 
-static ts_status write_json(const request *r, const char *kind, const ts_score *s, ts_diags *diags) {
+/* `c`: NULL where nothing ran on a target. */
+static ts_status write_json(const request *r, const char *kind, const ts_score *s, const chip *c,
+                            ts_diags *diags) {
     json_t *o = json_pack("{s:s, s:s, s:I, s:I}", "model", r->model, "kind", kind, "samples",
                           (json_int_t)s->count, "outputs", (json_int_t)s->outputs);
     if (s->has_classes) {
@@ -130,6 +172,12 @@ static ts_status write_json(const request *r, const char *kind, const ts_score *
     if (s->has_error) {
         json_object_set_new(o, "mean_square_error", json_real(s->mean_square));
     }
+    if (c != NULL) {
+        json_object_set_new(o, "target", json_string(r->target));
+        json_object_set_new(o, "verified_samples", json_integer(c->samples));
+        json_object_set_new(o, "cycles",
+                            c->cycles == 0 ? json_null() : json_real((double)c->cycles / c->samples));
+    }
     char *text = json_dumps(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     ts_status status = ts_file_write(r->json, text, strlen(text), diags);
     free(text);
@@ -138,10 +186,9 @@ static ts_status write_json(const request *r, const char *kind, const ts_score *
 }
 
 /* An integer model is one that the integer importer reads: it refuses what is not whole. */
-static bool read_integer(ts_arena *arena, const request *r, ts_graph **graph) {
-    ts_diags quiet = {.arena = arena, .file = r->model};
+static ts_status read_integer(ts_arena *arena, const request *r, ts_graph **graph, ts_diags *diags) {
     ts_model_options model = {.input_signed = -1};
-    return ts_model_read(arena, r->model, &model, graph, &quiet) == TS_OK;
+    return ts_model_read(arena, r->model, &model, graph, diags);
 }
 
 /* The step of the input as `tessera quantize` notes it in the JSON file beside the model; 0 where it is not.
@@ -158,16 +205,50 @@ static double noted_scale(ts_arena *arena, const char *model) {
     return scale;
 }
 
+static double scale_of(ts_arena *arena, const request *r) {
+    return r->input_scale > 0 ? r->input_scale : noted_scale(arena, r->model);
+}
+
+/* On the program: built once, fed sample after sample. */
+static ts_status evaluate_on_target(ts_arena *arena, const request *r, const ts_data *data, ts_diags *diags) {
+    ts_graph *graph;
+    ts_score score;
+    ts_run_options run = {.jobs = 2, .command = "eval"};
+    ts_progress progress = {ts_cli_progress, (void *)(uintptr_t) "evaluating"};
+    chip c = {0};
+    TS_TRY(ts_run_target(arena, r->target, &run.target, diags));
+    TS_TRY(read_integer(arena, r, &graph, diags));
+    if (graph->inputs.count != 1) {
+        return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL, "the network has %u inputs; one is evaluated",
+                        graph->inputs.count);
+    }
+    c.output = graph->outputs.data[0];
+    ts_machine machine = {run_on_chip, &c};
+    TS_TRY(ts_deploy(arena, graph, &run, &c.deployed, diags));
+    ts_status status =
+        ts_evaluate_integer(arena, graph, scale_of(arena, r), data, &machine, &progress, &score, diags);
+    ts_status removed = ts_deployed_free(c.deployed, diags);
+    TS_TRY(status);
+    print_score(r, "integer", &score);
+    print_chip(r, &c);
+    TS_TRY(removed);
+    return r->json == NULL ? TS_OK : write_json(r, "integer", &score, &c, diags);
+}
+
 static ts_status evaluate(ts_arena *arena, const request *r, ts_diags *diags) {
     ts_data data;
     ts_score score;
     ts_graph *integer;
+    ts_diags quiet = {.arena = arena, .file = r->model};
     ts_progress progress = {ts_cli_progress, (void *)(uintptr_t) "evaluating"};
     const char *kind = "integer";
     TS_TRY(ts_data_read(arena, r->data, &r->subset, &data, diags));
-    if (read_integer(arena, r, &integer)) {
-        double scale = r->input_scale > 0 ? r->input_scale : noted_scale(arena, r->model);
-        TS_TRY(ts_evaluate_integer(arena, integer, scale, &data, &progress, &score, diags));
+    if (r->target != NULL) {
+        return evaluate_on_target(arena, r, &data, diags);
+    }
+    if (read_integer(arena, r, &integer, &quiet) == TS_OK) {
+        TS_TRY(
+            ts_evaluate_integer(arena, integer, scale_of(arena, r), &data, NULL, &progress, &score, diags));
     } else {
         ts_fgraph *graph;
         kind = "float";
@@ -176,13 +257,18 @@ static ts_status evaluate(ts_arena *arena, const request *r, ts_diags *diags) {
         TS_TRY(ts_evaluate_float(arena, graph, &data, &progress, &score, diags));
     }
     print_score(r, kind, &score);
-    return r->json == NULL ? TS_OK : write_json(r, kind, &score, diags);
+    return r->json == NULL ? TS_OK : write_json(r, kind, &score, NULL, diags);
 }
 
 int ts_cmd_eval(int argc, char **argv) {
     static const struct argp parser = {
-        options, parse, "MODEL --data DATA", "Evaluates a float or integer network on labelled data.", NULL,
-        NULL,    NULL};
+        options,
+        parse,
+        "MODEL --data DATA",
+        "Evaluates a float or integer network on labelled data, or what is compiled from it on a target.",
+        NULL,
+        NULL,
+        NULL};
     request r = {.subset = {.seed = 1}};
     argp_err_exit_status = TS_BAD_INPUT;
     argp_parse(&parser, argc, argv, 0, NULL, &r);

@@ -235,7 +235,7 @@ static ts_status evaluate_stage(ts_arena *arena, stages *s, ts_quant_stage stage
     if (stage == TS_STAGE_ID) {
         ts_graph *integer;
         TS_TRY(ts_quant_integer(arena, s->quant, &integer, diags));
-        TS_TRY(ts_evaluate_integer(arena, integer, 0, s->data, &progress, score, diags));
+        TS_TRY(ts_evaluate_integer(arena, integer, 0, s->data, NULL, &progress, score, diags));
     } else {
         ts_fgraph *graph;
         TS_TRY(ts_quant_float(arena, s->net, s->quant, stage, &graph, diags));

@@ -150,12 +150,22 @@ void ts_quantize_input(const ts_tensor *input, double scale, const float *x, int
 typedef struct integer_run {
     const ts_graph *graph;
     const ts_data *data;
+    const ts_machine *machine;
     double scale;
     bool has_error; /* as many outputs as inputs, and their quantum is known */
     const ts_tensor *input, *output;
     ts_ftensor order; /* the input as the data readers know it */
     float *scores;
 } integer_run;
+
+static ts_status interpret(void *object, ts_arena *scratch, const int32_t *input, const int32_t **output,
+                           ts_diags *diags) {
+    const ts_graph *graph = object;
+    int32_t **values;
+    TS_TRY(ts_integer_run(graph, scratch, &input, &values, diags));
+    *output = values[graph->outputs.data[0]];
+    return TS_OK;
+}
 
 /* `error` gains the square distance of outputs to inputs, where both have as many elements and a quantum. */
 static ts_status run_integer_sample(const integer_run *r, uint32_t i, double *error, ts_diags *diags) {
@@ -164,12 +174,13 @@ static ts_status run_integer_sample(const integer_run *r, uint32_t i, double *er
     uint64_t inputs = ts_tensor_elements(r->input), outputs = ts_tensor_elements(r->output);
     float *x = TS_NEW_ARRAY(scratch, float, inputs),
           *room = TS_NEW_ARRAY(scratch, float, ts_data_scratch(r->data));
-    int32_t *integers = TS_NEW_ARRAY(scratch, int32_t, inputs), **values;
+    int32_t *integers = TS_NEW_ARRAY(scratch, int32_t, inputs);
+    const int32_t *output = NULL;
     ts_data_sample(r->data, i, &r->order, room, x);
     ts_quantize_input(r->input, r->scale, x, integers);
-    ts_status status = ts_integer_run(r->graph, scratch, (const int32_t *const[]){integers}, &values, diags);
+    ts_status status = r->machine->run(r->machine->object, scratch, integers, &output, diags);
     for (uint64_t k = 0; status == TS_OK && k < outputs; k++) {
-        int32_t y = values[r->graph->outputs.data[0]][k];
+        int32_t y = output[k];
         r->scores[i * outputs + k] = (float)y;
         if (r->has_error) {
             double e = y * r->output->quantum.scale[0] - (double)x[k];
@@ -182,9 +193,12 @@ static ts_status run_integer_sample(const integer_run *r, uint32_t i, double *er
 }
 
 ts_status ts_evaluate_integer(ts_arena *arena, const ts_graph *graph, double input_scale, const ts_data *data,
-                              const ts_progress *progress, ts_score *out, ts_diags *diags) {
+                              const ts_machine *machine, const ts_progress *progress, ts_score *out,
+                              ts_diags *diags) {
+    const ts_machine interpreter = {interpret, (void *)(uintptr_t)graph};
     integer_run r = {.graph = graph,
                      .data = data,
+                     .machine = machine != NULL ? machine : &interpreter,
                      .scale = input_scale,
                      .input = &graph->tensors.data[graph->inputs.data[0]],
                      .output = &graph->tensors.data[graph->outputs.data[0]]};

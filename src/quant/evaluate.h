@@ -28,10 +28,19 @@ typedef struct ts_progress {
 ts_status ts_evaluate_float(ts_arena *arena, const ts_fgraph *graph, const ts_data *data,
                             const ts_progress *progress, ts_score *out, ts_diags *diags);
 
+/* What computes an integer network on one sample, instead of the interpreter: `input` in H, W, C order;
+ * *output, in `scratch`, gets the elements of the first network output. */
+typedef struct ts_machine {
+    ts_status (*run)(void *object, ts_arena *scratch, const int32_t *input, const int32_t **output,
+                     ts_diags *diags);
+    void *object;
+} ts_machine;
+
 /* The same for an integer network: the input is rounded to its grid, `input_scale` a step (0: the quantum
- * that the input tensor holds). Scores are the integers. */
+ * that the input tensor holds). Scores are the integers. `machine`: NULL for the integer interpreter. */
 ts_status ts_evaluate_integer(ts_arena *arena, const ts_graph *graph, double input_scale, const ts_data *data,
-                              const ts_progress *progress, ts_score *out, ts_diags *diags);
+                              const ts_machine *machine, const ts_progress *progress, ts_score *out,
+                              ts_diags *diags);
 
 /* An input in H, W, C order on the grid of the integer network's input tensor. */
 void ts_quantize_input(const ts_tensor *input, double scale, const float *x, int32_t *out);

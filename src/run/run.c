@@ -32,6 +32,7 @@ typedef struct runner {
     bool host;
     sample *samples;
     uint32_t sample_count;
+    int32_t **computed; /* by tensor: the last sample's layer outputs; NULL where nobody asks */
     ts_run_result *out;
 } runner;
 
@@ -367,6 +368,9 @@ static void compare_sample(runner *r, uint32_t index, const ts_execution *execut
         ts_tensor_id id = r->plan->layers[i].y.tensor;
         const ts_tensor *tensor = tensor_of(r, id);
         int32_t *actual = ts_values_unpack(r->arena, tensor, execution->outputs[i]);
+        if (r->computed != NULL) {
+            r->computed[id] = actual;
+        }
         ts_layer_result *result = &r->out->layers[i];
         if (result->reference.differing == 0) {
             result->reference = compare(r, tensor, s->reference[id], actual, index);
@@ -568,4 +572,68 @@ ts_status ts_run(ts_arena *arena, const ts_graph *graph, const ts_run_options *o
     ts_status removed = ts_dir_remove(r.scratch, diags);
     status = status == TS_OK ? removed : status;
     return status;
+}
+
+/* ---- built once, executed often ------------------------------------------------------------------- */
+
+struct ts_deployed {
+    runner runner;
+    const char *program;
+    bool made; /* the folder */
+};
+
+ts_status ts_deploy(ts_arena *arena, const ts_graph *graph, const ts_run_options *options, ts_deployed **out,
+                    ts_diags *diags) {
+    ts_deployed *d = TS_NEW(arena, ts_deployed);
+    d->runner = (runner){.arena = arena,
+                         .diags = diags,
+                         .graph = graph,
+                         .options = options,
+                         .host = strcmp(options->target->platform, "host") == 0};
+    runner *r = &d->runner;
+    *out = d;
+    TS_TRY(make_plan(r));
+    TS_TRY(ts_dir_temporary(arena, &r->scratch, diags));
+    d->made = true;
+    r->folder = ts_path_join(arena, r->scratch, "app");
+    ts_status status = emit(r, r->folder);
+    if (status == TS_OK) {
+        status = ts_build(arena, r->folder, r->host, options->jobs > 0 ? options->jobs : 2, NULL, &d->program,
+                          diags);
+    }
+    if (status != TS_OK) {
+        *out = NULL;
+        (void)ts_deployed_free(d, diags);
+    }
+    return status;
+}
+
+ts_status ts_deployed_run(ts_deployed *deployed, ts_arena *arena, const int32_t *const *inputs,
+                          int32_t ***values, uint64_t *cycles, ts_diags *diags) {
+    runner r = deployed->runner;
+    sample one = {.inputs = TS_NEW_ARRAY(arena, int32_t *, r.graph->inputs.count)};
+    ts_run_result result = {.layers = TS_NEW_ARRAY(arena, ts_layer_result, r.plan->layer_count)};
+    r.arena = arena;
+    r.diags = diags;
+    r.out = &result;
+    r.samples = &one;
+    r.sample_count = 1;
+    *values = r.computed = TS_NEW_ARRAY(arena, int32_t *, r.graph->tensors.count);
+    for (uint32_t i = 0; i < r.graph->inputs.count; i++) {
+        uint64_t count = ts_tensor_elements(tensor_of(&r, r.graph->inputs.data[i]));
+        one.inputs[i] = ts_arena_copy(arena, inputs[i], (size_t)count * sizeof(int32_t));
+    }
+    TS_TRY(ts_integer_run(r.graph, arena, (const int32_t *const *)one.inputs, &one.reference, diags));
+    TS_TRY(execute(&r, deployed->program));
+    sum_up(&r);
+    *cycles = result.cycles;
+    return verdict(&r);
+}
+
+ts_status ts_deployed_free(ts_deployed *deployed, ts_diags *diags) {
+    if (deployed == NULL || !deployed->made) {
+        return TS_OK;
+    }
+    deployed->made = false;
+    return ts_dir_remove(deployed->runner.scratch, diags);
 }

@@ -78,6 +78,23 @@ ts_status ts_run_application(ts_arena *arena, const char *folder, const char *ta
 ts_status ts_run(ts_arena *arena, const ts_graph *graph, const ts_run_options *options, ts_run_result *out,
                  ts_diags *diags);
 
+/* A network built once, to be executed on many samples. */
+typedef struct ts_deployed ts_deployed;
+
+/* Plans, emits and builds in a temporary folder, which ts_deployed_free() removes. Of `options` those count
+ * that say how: target, plan, jobs, host, sim. `graph` and `options` must outlive what is made. */
+ts_status ts_deploy(ts_arena *arena, const ts_graph *graph, const ts_run_options *options, ts_deployed **out,
+                    ts_diags *diags);
+
+/* Executes it on one sample, inputs[i] the elements of network input i in H, W, C order, and compares every
+ * layer with the integer reference: TS_MISMATCH names the first that differs. values[id], for the tensor of
+ * each layer's output, is what the program computed; `cycles` is 0 on the host. All in `arena`. */
+ts_status ts_deployed_run(ts_deployed *deployed, ts_arena *arena, const int32_t *const *inputs,
+                          int32_t ***values, uint64_t *cycles, ts_diags *diags);
+
+/* Removes the folder. NULL is ignored. */
+ts_status ts_deployed_free(ts_deployed *deployed, ts_diags *diags);
+
 /* The table for people; the JSON for programs (docs/cli.md has the keys). */
 void ts_run_print(ts_text *out, const ts_run_result *result);
 void ts_run_print_json(ts_text *out, const ts_run_result *result);

@@ -7,6 +7,7 @@
 #include "model/float_model.h"
 #include "num/float.h"
 #include "quant/quantize.h"
+#include "run/run.h"
 
 /* Data descriptions, relative to the peers' folder of models. */
 #define IC01                                                                                 \
@@ -77,6 +78,41 @@ static double float_stage(bench *b, const ts_qnet *net, const ts_quant *quant, t
     return 100 * score.top1;
 }
 
+typedef struct chip {
+    ts_deployed *deployed;
+    ts_tensor_id output;
+    uint64_t cycles;
+} chip;
+
+static ts_status run_on_chip(void *object, ts_arena *scratch, const int32_t *input, const int32_t **output,
+                             ts_diags *diags) {
+    chip *c = object;
+    int32_t **values;
+    TS_TRY(ts_deployed_run(c->deployed, scratch, &input, &values, &c->cycles, diags));
+    *output = values[c->output];
+    return TS_OK;
+}
+
+/* The simulated chip on the first samples: every layer equal to the reference, hence the same accuracy. */
+static void check_chip(bench *b, const row *r, const ts_graph *integer, const ts_data *data) {
+    enum { CHIP_SAMPLES = 20 };
+    ts_data few = *data;
+    ts_run_options run = {.jobs = 2};
+    ts_score here, there;
+    chip c = {.output = integer->outputs.data[0]};
+    ts_machine machine = {run_on_chip, &c};
+    few.count = CHIP_SAMPLES;
+    demand(b, ts_run_target(b->arena, "gap8", &run.target, &b->diags));
+    demand(b, ts_deploy(b->arena, integer, &run, &c.deployed, &b->diags));
+    demand(b, ts_evaluate_integer(b->arena, integer, 0, &few, NULL, NULL, &here, &b->diags));
+    demand(b, ts_evaluate_integer(b->arena, integer, 0, &few, &machine, NULL, &there, &b->diags));
+    demand(b, ts_deployed_free(c.deployed, &b->diags));
+    assert_memory_equal(here.scores, there.scores, (size_t)here.count * here.outputs * sizeof(float));
+    assert_true(here.top1 == there.top1);
+    printf("%-20s gap8: %u samples equal in every layer, %llu cycles each\n", r->name, few.count,
+           (unsigned long long)c.cycles);
+}
+
 static void check(bench *b, const row *r) {
     ts_fgraph *graph;
     ts_qnet *net;
@@ -97,7 +133,7 @@ static void check(bench *b, const row *r) {
            fq = float_stage(b, net, quant, TS_STAGE_FQ, &data);
     double qd = float_stage(b, net, quant, TS_STAGE_QD, &data);
     demand(b, ts_quant_integer(b->arena, quant, &integer, &b->diags));
-    demand(b, ts_evaluate_integer(b->arena, integer, 0, &data, NULL, &score, &b->diags));
+    demand(b, ts_evaluate_integer(b->arena, integer, 0, &data, NULL, NULL, &score, &b->diags));
     double id = 100 * score.top1;
     printf("%-20s float %.2f (%u samples); on %u: fp %.2f fq %.2f qd %.2f id %.2f\n", r->name, whole,
            all.count, data.count, fp, fq, qd, id);
@@ -105,6 +141,7 @@ static void check(bench *b, const row *r) {
     assert_true(fp - id <= r->points);
     assert_true(fabs(qd - id) <= 0.3 + 100.0 / data.count);
     assert_true(fabs(fq - qd) <= 0.3 + 100.0 / data.count);
+    check_chip(b, r, integer, &data);
 }
 
 static void eight_bits_keep_the_accuracy(void **state) {

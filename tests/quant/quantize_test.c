@@ -8,6 +8,7 @@
 #include "num/float.h"
 #include "num/integer.h"
 #include "quant/quantize.h"
+#include "run/run.h"
 
 enum { SIDE = 12, DEPTH = 3, CLASSES = 5, SAMPLES = 48 };
 
@@ -279,6 +280,35 @@ static void parameters_keep_their_promises(void **state) {
     }
 }
 
+/* Built once and fed sample after sample, on the simulated chip and as a program of this host. */
+static void programs_compute_the_integers(void **state) {
+    fixture *f = *state;
+    static const char *const targets[] = {"gap8", "host"};
+    ts_quant_options options = ts_quant_defaults();
+    ts_graph *graph;
+    assert_int_equal(ts_quant_integer(f->arena, quantise(f, &options), &graph, &f->diags), TS_OK);
+    const ts_tensor *input = &graph->tensors.data[graph->inputs.data[0]];
+    int32_t *x = TS_NEW_ARRAY(f->arena, int32_t, SIDE * SIDE * DEPTH), **values;
+    for (uint32_t t = 0; t < 2; t++) {
+        ts_run_options run = {.jobs = 2};
+        ts_deployed *deployed;
+        uint64_t cycles;
+        assert_int_equal(ts_run_target(f->arena, targets[t], &run.target, &f->diags), TS_OK);
+        assert_int_equal(said(f, ts_deploy(f->arena, graph, &run, &deployed, &f->diags)), TS_OK);
+        for (uint32_t i = 0; i < 8; i++) {
+            const float *sample = (const float *)f->data.samples + (size_t)i * SIDE * SIDE * DEPTH;
+            ts_quantize_input(input, input->quantum.scale[0], sample, x);
+            ts_status status =
+                ts_deployed_run(deployed, f->arena, (const int32_t *const[]){x}, &values, &cycles, &f->diags);
+            assert_int_equal(said(f, status), TS_OK);
+            assert_memory_equal(values[graph->outputs.data[0]], run_integer(f, graph, i),
+                                CLASSES * sizeof(int32_t));
+            assert_int_equal(cycles > 0, t == 0);
+        }
+        assert_int_equal(ts_deployed_free(deployed, &f->diags), TS_OK);
+    }
+}
+
 static void written_model_reads_back_equal(void **state) {
     fixture *f = *state;
     ts_quant_options options = ts_quant_defaults();
@@ -336,6 +366,7 @@ int main(void) {
                                        TEST(bits_give_quality),
                                        TEST(deployable_predicts_the_integers),
                                        TEST(parameters_keep_their_promises),
+                                       TEST(programs_compute_the_integers),
                                        TEST(written_model_reads_back_equal),
                                        TEST(same_input_gives_the_same_integers),
                                        TEST(operator_without_integers_is_named)};
