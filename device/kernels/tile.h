@@ -1,6 +1,6 @@
 /* What a kernel is told: one call computes one tile in L1, and every core of the team makes the same
- * call; each does its share (hal/team.h). A kernel neither moves data between memories nor waits:
- * barriers and DMA belong to the caller. */
+ * call; each does its share (hal/team.h). A kernel neither moves data between memories nor waits, except
+ * in a ts_barrier() between phases of its own: DMA and the barriers around a call belong to the caller. */
 #ifndef TS_KERNELS_TILE_H
 #define TS_KERNELS_TILE_H
 

@@ -264,11 +264,44 @@ static bool serves_linear_u8(const ts_layer *layer) { return serves_linear(layer
 
 static bool serves_linear_s8(const ts_layer *layer) { return serves_linear(layer, TS_S8); }
 
+static bool serves_linear_s16(const ts_layer *layer) {
+    return serves_linear(layer, TS_S16) && layer->x.zero == 0;
+}
+
+/* Cores that share a group of channels (device/kernels/xpulp/linear_xpulp.c, linear_parts_log2()). */
+static uint32_t linear_parts(const ts_layer *layer, uint32_t groups, uint32_t cores) {
+    uint32_t words = conv_k(layer).words, best = 1, least = groups * cores;
+    for (uint32_t parts = 1; groups < 2 * cores && cores % parts == 0 && words >= parts * 4; parts *= 2) {
+        uint32_t work = (uint32_t)div_up((uint64_t)groups * parts, cores) * cores / parts;
+        if (work < least) {
+            best = parts;
+            least = work;
+        }
+    }
+    return best;
+}
+
+/* Enough for border tiles too: fewer groups may be shared by more cores. */
+static uint64_t linear_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    uint64_t most = 0;
+    for (uint32_t groups = 1; groups <= div_up(tile->y_c, CHANNELS) && groups < 2 * cores; groups++) {
+        uint32_t parts = linear_parts(layer, groups, cores);
+        uint64_t bytes = parts == 1 ? 0 : (uint64_t)groups * CHANNELS * 4 * parts;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
 static double linear_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    double groups = ceil((double)div_up(tile->y_c, CHANNELS) / cores), pairs = floor(groups / 2);
-    double words = conv_k(layer).words, each = layer->rq.class_ == TS_RQC_NONE ? 15 : 40;
-    return 200 +
-           1.05 * (pairs * (17 * words + 60) + (groups - 2 * pairs) * (9 * words + 45) + groups * 4 * each);
+    uint32_t all_groups = (uint32_t)div_up(tile->y_c, CHANNELS),
+             parts = linear_parts(layer, all_groups, cores);
+    double groups = (double)div_up(all_groups, cores / parts), pairs = floor(groups / 2);
+    double words = (double)div_up(conv_k(layer).words, parts);
+    double each = layer->rq.class_ == TS_RQC_NONE ? 7 : 40;
+    double channels = parts == 1 ? groups * CHANNELS : ceil((double)tile->y_c / cores);
+    double apart = parts == 1 ? 0 : 60 + channels * (40 + 6.0 * parts);
+    return 230 + 1.04 * (pairs * (17 * words + 60) + (groups - 2 * pairs) * (9 * words + 45)) +
+           channels * each + apart;
 }
 
 const ts_kernel ts__kernels_xpulp[] = {
@@ -345,7 +378,7 @@ const ts_kernel ts__kernels_xpulp[] = {
      .serves = serves_linear_u8,
      .weight_bytes = conv_weight_bytes,
      .pack = conv_pack,
-     .scratch_bytes = no_scratch,
+     .scratch_bytes = linear_scratch_bytes,
      .cycles = linear_cycles},
     {.name = "linear_xpulp_s8s8",
      .isa = "xpulp",
@@ -354,7 +387,16 @@ const ts_kernel ts__kernels_xpulp[] = {
      .serves = serves_linear_s8,
      .weight_bytes = conv_weight_bytes,
      .pack = conv_pack,
-     .scratch_bytes = no_scratch,
+     .scratch_bytes = linear_scratch_bytes,
+     .cycles = linear_cycles},
+    {.name = "linear_xpulp_s16s8",
+     .isa = "xpulp",
+     .sources = "xpulp/linear_xpulp.c xpulp/linear_dot.S",
+     .c_granule = CHANNELS,
+     .serves = serves_linear_s16,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = linear_scratch_bytes,
      .cycles = linear_cycles},
 };
 const uint32_t ts__kernels_xpulp_count = sizeof ts__kernels_xpulp / sizeof *ts__kernels_xpulp;

@@ -13,8 +13,8 @@ static void call(const runner_job *job, uint8_t *l1) {
 #define TS_CONV_KERNEL(name, isa, twin, sources)                          \
     case RUNNER_##name: {                                                 \
         struct ts_conv_tile tile = call_conv(&job->call, l1);             \
-        uint32_t start = ts_cycles();                                     \
         ts_barrier();                                                     \
+        uint32_t start = ts_cycles();                                     \
         name(&tile);                                                      \
         ts_barrier();                                                     \
         if (ts_core() == 0) {                                             \
@@ -25,8 +25,8 @@ static void call(const runner_job *job, uint8_t *l1) {
 #define TS_ADD_KERNEL(name, isa, twin, sources)                           \
     case RUNNER_##name: {                                                 \
         struct ts_add_tile tile = call_add(&job->call, l1);               \
-        uint32_t start = ts_cycles();                                     \
         ts_barrier();                                                     \
+        uint32_t start = ts_cycles();                                     \
         name(&tile);                                                      \
         ts_barrier();                                                     \
         if (ts_core() == 0) {                                             \
