@@ -207,6 +207,32 @@ static void shape_linear(builder *b, ts_layer *layer) {
     layer->window.kernel_w = w;
 }
 
+static bool same_in_all_channels(const ts_rq_plan *rq) {
+    bool same = true;
+    for (uint32_t c = 1; c < rq->channels; c++) {
+        same = same && rq->k[c] == rq->k[0] && rq->l[c] == rq->l[0];
+    }
+    return same;
+}
+
+/* An addition behind which nothing but a clip remains needs no requantisation: its own last clip takes the
+ * meet of both. One that is the same in all channels travels once. */
+static void simplify_addition(ts_layer *layer) {
+    ts_rq_plan *rq = &layer->rq;
+    if (layer->kind != TS_LAYER_ADD || rq->class_ != TS_RQC_S32 || !same_in_all_channels(rq)) {
+        return;
+    }
+    int32_t low = layer->sum.low > rq->low ? layer->sum.low : rq->low;
+    int32_t high = layer->sum.high < rq->high ? layer->sum.high : rq->high;
+    rq->channels = 1;
+    if (rq->shift == 0 && rq->k[0] == 1 && rq->l[0] == 0 && low <= high) {
+        layer->sum.low = low;
+        layer->sum.high = high;
+        rq->class_ = TS_RQC_NONE;
+        layer->rq_own = *rq;
+    }
+}
+
 static ts_status build_layer(builder *b, ts_node_id id, ts_layer *layer) {
     const ts_node *node = &b->graph->nodes.data[id];
     *layer = (ts_layer){.index = id, .node = id, .name = node->name, .kind = kind_of(b, node)};
@@ -242,8 +268,10 @@ static ts_status build_layer(builder *b, ts_node_id id, ts_layer *layer) {
     const int64_t *bias = biases(b, node, layer->y.c);
     const ts_acc_range *acc = acc_ranges(b, node, layer);
     b->values[node->output] = output_interval(b, node);
-    return ts__requant_plan(b->arena, &node->requant, layer->y.c, bias, acc, &layer->rq, &layer->rq_own,
-                            node->name, ts_op_name(node->op), b->diags);
+    TS_TRY(ts__requant_plan(b->arena, &node->requant, layer->y.c, bias, acc, &layer->rq, &layer->rq_own,
+                            node->name, ts_op_name(node->op), b->diags));
+    simplify_addition(layer);
+    return TS_OK;
 }
 
 ts_status ts_layers_build(ts_arena *arena, const ts_graph *graph, ts_layer **layers, uint32_t *count,
