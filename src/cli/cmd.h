@@ -15,6 +15,7 @@
     X(fit_memory, "fit-memory", "MODEL [OPTION...]", "find the smallest L1 and L2 that do")         \
     X(generate, "generate", "KIND [OPTION...] -o FILE", "make a network with seeded weights")       \
     X(inspect, "inspect", "MODEL [--text] [--json FILE]", "print what is in a network")             \
+    X(operators, "operators", "", "print which operators are served (docs/operators.md)")           \
     X(quantize, "quantize", "MODEL --calib DATA -o FILE", "from a float network to an integer one") \
     X(report, "report", "RUN.json|DIR [OTHER] -o FILE", "write a page about a run, or two")         \
     X(run, "run", "MODEL|DIR [--target T]", "compile, build, execute and verify a network")         \

@@ -6,8 +6,9 @@
 static const struct {
     const char *name;
     uint32_t least, most;
+    ts_fop_form form;
 } ops[] = {
-#define ROW(id, name, least, most) {name, least, most},
+#define ROW(id, name, least, most, form) {name, least, most, TS_FORM_##form},
     TS_FLOAT_OPS(ROW)
 #undef ROW
 };
@@ -17,6 +18,7 @@ _Static_assert(sizeof ops / sizeof ops[0] == TS_FOP_COUNT, "one row an operator"
 enum { MAX_ELEMENTS = 1 << 26, MAX_RESULTS = 1 << 28 };
 
 const char *ts_fop_name(ts_fop op) { return ops[op].name; }
+ts_fop_form ts_fop_form_of(ts_fop op) { return ops[op].form; }
 
 ts_fgraph *ts_fgraph_new(ts_arena *arena, const char *name) {
     ts_fgraph *graph = TS_NEW(arena, ts_fgraph);
@@ -235,7 +237,49 @@ static ts_status shape_reduce(const shaper *s) {
     return TS_OK;
 }
 
-static ts_status shape_node(const shaper *s, const ts_ftensor *reshape) {
+/* The last element that a slice takes lies inside the input. */
+static ts_status shape_slice(const shaper *s) {
+    const ts_ftensor *x = s->in[0], *y = s->out;
+    bool fits = x->rank == y->rank;
+    for (uint32_t d = 0; fits && d < x->rank; d++) {
+        fits = s->node->step[d] != 0 && y->dims[d] != 0 &&
+               s->node->begin[d] + ((uint64_t)y->dims[d] - 1) * s->node->step[d] < x->dims[d];
+    }
+    return fits ? TS_OK : bad_shape(s, "takes nothing, or elements outside of its input");
+}
+
+static ts_status shape_resize(const shaper *s) {
+    const ts_ftensor *x = s->in[0], *y = s->out;
+    bool whole = x->rank == y->rank;
+    for (uint32_t d = 0; whole && d < x->rank; d++) {
+        whole = y->dims[d] != 0 && y->dims[d] % x->dims[d] == 0;
+    }
+    return whole ? TS_OK : bad_shape(s, "only enlarging by whole factors is served");
+}
+
+static ts_status shape_given(const shaper *s, const ts_ftensor *given) {
+    copy_shape(s->out, given);
+    if (s->node->op == TS_FOP_RESHAPE) {
+        return ts_ftensor_elements(given) == ts_ftensor_elements(s->in[0])
+                   ? TS_OK
+                   : bad_shape(s, "the new shape has another number of elements");
+    }
+    return s->node->op == TS_FOP_SLICE ? shape_slice(s) : shape_resize(s);
+}
+
+static ts_status shape_quant(const shaper *s) {
+    uint32_t axis = s->node->axis;
+    copy_shape(s->out, s->in[0]);
+    for (uint32_t i = 1; i < 3; i++) {
+        uint64_t count = ts_ftensor_elements(s->in[i]);
+        if (count != 1 && (axis >= s->out->rank || count != s->out->dims[axis])) {
+            return bad_shape(s, "scale or zero point has neither one element nor one along the axis");
+        }
+    }
+    return TS_OK;
+}
+
+static ts_status shape_own(const shaper *s) {
     switch (s->node->op) {
         case TS_FOP_CONV:
             return shape_conv(s);
@@ -245,13 +289,6 @@ static ts_status shape_node(const shaper *s, const ts_ftensor *reshape) {
             return shape_matmul(s);
         case TS_FOP_BATCH_NORM:
             return shape_batch_norm(s);
-        case TS_FOP_ADD:
-        case TS_FOP_SUB:
-        case TS_FOP_MUL:
-        case TS_FOP_DIV:
-            return broadcast_dims(s->in[0], s->in[1], 0, s->out)
-                       ? TS_OK
-                       : bad_shape(s, "the operands do not broadcast");
         case TS_FOP_CONCAT:
             return shape_concat(s);
         case TS_FOP_MAX_POOL:
@@ -259,33 +296,38 @@ static ts_status shape_node(const shaper *s, const ts_ftensor *reshape) {
             return shape_pool(s);
         case TS_FOP_PAD:
             return shape_pad(s);
-        case TS_FOP_RESHAPE:
-            copy_shape(s->out, reshape);
-            return ts_ftensor_elements(reshape) == ts_ftensor_elements(s->in[0])
-                       ? TS_OK
-                       : bad_shape(s, "the new shape has another number of elements");
         case TS_FOP_TRANSPOSE:
             return shape_transpose(s);
         case TS_FOP_SOFTMAX:
+        case TS_FOP_LOG_SOFTMAX:
             copy_shape(s->out, s->in[0]);
             return s->node->axis < s->out->rank ? TS_OK : bad_shape(s, "axis outside the input's rank");
-        case TS_FOP_REDUCE_MEAN:
-            return shape_reduce(s);
-        case TS_FOP_RELU:
-        case TS_FOP_CLIP:
-        case TS_FOP_LEAKY_RELU:
-        case TS_FOP_HARD_SWISH:
-        case TS_FOP_HARD_SIGMOID:
-        case TS_FOP_SIGMOID:
-        case TS_FOP_TANH:
-        case TS_FOP_FAKE_QUANT:
+        case TS_FOP_QUANT:
+        case TS_FOP_DEQUANT:
+            return shape_quant(s);
+        default:
+            TS_ASSERT(false, "float graph: an operator without a rule for its shape");
+            return TS_BAD_INPUT;
+    }
+}
+
+static ts_status shape_node(const shaper *s, const ts_ftensor *reshape) {
+    switch (ops[s->node->op].form) {
+        case TS_FORM_UNARY:
             copy_shape(s->out, s->in[0]);
             return TS_OK;
-        case TS_FOP_COUNT:
+        case TS_FORM_BINARY:
+            return broadcast_dims(s->in[0], s->in[1], 0, s->out)
+                       ? TS_OK
+                       : bad_shape(s, "the operands do not broadcast");
+        case TS_FORM_REDUCE:
+            return shape_reduce(s);
+        case TS_FORM_GIVEN:
+            return shape_given(s, reshape);
+        case TS_FORM_OWN:
             break;
     }
-    TS_ASSERT(false, "float graph: unknown operator");
-    return TS_BAD_INPUT;
+    return shape_own(s);
 }
 
 /* False where a tensor is empty or too large to be one of ours. */

@@ -10,50 +10,89 @@
 #include "base/text.h"
 #include "ir/graph.h"
 
-/* Identifier, name, fewest and most inputs.
+/* How an operator's result is shaped: by its own rule; as its input (element by element); by broadcasting two
+ * operands; by leaving out `axes`; as it is told. */
+typedef enum ts_fop_form {
+    TS_FORM_OWN,
+    TS_FORM_UNARY,
+    TS_FORM_BINARY,
+    TS_FORM_REDUCE,
+    TS_FORM_GIVEN
+} ts_fop_form;
+
+/* Identifier, name, fewest and most inputs, form.
  * CONV        x, weights, [bias]. groups, window (1-D: the w half).
  * GEMM        alpha * op(a) * op(b) + beta * c; op transposes where trans_a, trans_b say so.
  * MATMUL      a times b over the last two dimensions, the others broadcast.
  * BATCH_NORM  x, scale, bias, mean, variance: over the last dimension, with epsilon.
- * CLIP        low..high. LEAKY_RELU, HARD_SIGMOID: alpha (and beta).
+ * CLIP        low..high. LEAKY_RELU, HARD_SIGMOID, ELU: alpha (and beta). ROUND: halves to even.
+ * PRELU       x, slope for negative x.
  * AVG_POOL    count_pad: padding counts in the divisor.
  * PAD         begin, end per dimension; mode; value in `alpha`.
- * TRANSPOSE   perm. SOFTMAX, CONCAT: axis. REDUCE_MEAN: axes as a bit mask, keep_dims.
- * FAKE_QUANT  scale * clip(floor(x / scale + offset), low, high); channels 1 or C, see ts_fake_quant. */
-#define TS_FLOAT_OPS(X)                   \
-    X(CONV, "conv", 2, 3)                 \
-    X(GEMM, "gemm", 2, 3)                 \
-    X(MATMUL, "matmul", 2, 2)             \
-    X(BATCH_NORM, "batch_norm", 5, 5)     \
-    X(RELU, "relu", 1, 1)                 \
-    X(CLIP, "clip", 1, 1)                 \
-    X(LEAKY_RELU, "leaky_relu", 1, 1)     \
-    X(HARD_SWISH, "hard_swish", 1, 1)     \
-    X(HARD_SIGMOID, "hard_sigmoid", 1, 1) \
-    X(SIGMOID, "sigmoid", 1, 1)           \
-    X(TANH, "tanh", 1, 1)                 \
-    X(ADD, "add", 2, 2)                   \
-    X(SUB, "sub", 2, 2)                   \
-    X(MUL, "mul", 2, 2)                   \
-    X(DIV, "div", 2, 2)                   \
-    X(CONCAT, "concat", 1, TS_MAX_INPUTS) \
-    X(MAX_POOL, "max_pool", 1, 1)         \
-    X(AVG_POOL, "avg_pool", 1, 1)         \
-    X(PAD, "pad", 1, 1)                   \
-    X(RESHAPE, "reshape", 1, 1)           \
-    X(TRANSPOSE, "transpose", 1, 1)       \
-    X(SOFTMAX, "softmax", 1, 1)           \
-    X(REDUCE_MEAN, "reduce_mean", 1, 1)   \
-    X(FAKE_QUANT, "fake_quant", 1, 1)
+ * SLICE       begin, step per dimension. RESIZE: repeats elements by whole factors.
+ * TRANSPOSE   perm. SOFTMAX, LOG_SOFTMAX, CONCAT: axis. REDUCE_...: axes as a bit mask, keep_dims.
+ * FAKE_QUANT  scale * clip(floor(x / scale + offset), low, high).
+ * QUANT       x, scale, zero (one element, or one along `axis`): clip(round(x / scale) + zero, low, high).
+ * DEQUANT     x, scale, zero: (x - zero) * scale. */
+#define TS_FLOAT_OPS(X)                          \
+    X(CONV, "conv", 2, 3, OWN)                   \
+    X(GEMM, "gemm", 2, 3, OWN)                   \
+    X(MATMUL, "matmul", 2, 2, OWN)               \
+    X(BATCH_NORM, "batch_norm", 5, 5, OWN)       \
+    X(RELU, "relu", 1, 1, UNARY)                 \
+    X(CLIP, "clip", 1, 1, UNARY)                 \
+    X(LEAKY_RELU, "leaky_relu", 1, 1, UNARY)     \
+    X(HARD_SWISH, "hard_swish", 1, 1, UNARY)     \
+    X(HARD_SIGMOID, "hard_sigmoid", 1, 1, UNARY) \
+    X(SIGMOID, "sigmoid", 1, 1, UNARY)           \
+    X(TANH, "tanh", 1, 1, UNARY)                 \
+    X(ELU, "elu", 1, 1, UNARY)                   \
+    X(SOFTPLUS, "softplus", 1, 1, UNARY)         \
+    X(SOFTSIGN, "softsign", 1, 1, UNARY)         \
+    X(ERF, "erf", 1, 1, UNARY)                   \
+    X(EXP, "exp", 1, 1, UNARY)                   \
+    X(LOG, "log", 1, 1, UNARY)                   \
+    X(SQRT, "sqrt", 1, 1, UNARY)                 \
+    X(RECIPROCAL, "reciprocal", 1, 1, UNARY)     \
+    X(ABS, "abs", 1, 1, UNARY)                   \
+    X(NEG, "neg", 1, 1, UNARY)                   \
+    X(FLOOR, "floor", 1, 1, UNARY)               \
+    X(CEIL, "ceil", 1, 1, UNARY)                 \
+    X(ROUND, "round", 1, 1, UNARY)               \
+    X(FAKE_QUANT, "fake_quant", 1, 1, UNARY)     \
+    X(ADD, "add", 2, 2, BINARY)                  \
+    X(SUB, "sub", 2, 2, BINARY)                  \
+    X(MUL, "mul", 2, 2, BINARY)                  \
+    X(DIV, "div", 2, 2, BINARY)                  \
+    X(MIN, "min", 2, 2, BINARY)                  \
+    X(MAX, "max", 2, 2, BINARY)                  \
+    X(POW, "pow", 2, 2, BINARY)                  \
+    X(PRELU, "prelu", 2, 2, BINARY)              \
+    X(CONCAT, "concat", 1, TS_MAX_INPUTS, OWN)   \
+    X(MAX_POOL, "max_pool", 1, 1, OWN)           \
+    X(AVG_POOL, "avg_pool", 1, 1, OWN)           \
+    X(PAD, "pad", 1, 1, OWN)                     \
+    X(TRANSPOSE, "transpose", 1, 1, OWN)         \
+    X(SOFTMAX, "softmax", 1, 1, OWN)             \
+    X(LOG_SOFTMAX, "log_softmax", 1, 1, OWN)     \
+    X(REDUCE_MEAN, "reduce_mean", 1, 1, REDUCE)  \
+    X(REDUCE_SUM, "reduce_sum", 1, 1, REDUCE)    \
+    X(REDUCE_MAX, "reduce_max", 1, 1, REDUCE)    \
+    X(RESHAPE, "reshape", 1, 1, GIVEN)           \
+    X(SLICE, "slice", 1, 1, GIVEN)               \
+    X(RESIZE, "resize", 1, 1, GIVEN)             \
+    X(QUANT, "quant", 3, 3, OWN)                 \
+    X(DEQUANT, "dequant", 3, 3, OWN)
 
 typedef enum ts_fop {
-#define TS_FOP_ENUM(id, name, least, most) TS_FOP_##id,
+#define TS_FOP_ENUM(id, name, least, most, form) TS_FOP_##id,
     TS_FLOAT_OPS(TS_FOP_ENUM)
 #undef TS_FOP_ENUM
         TS_FOP_COUNT
 } ts_fop;
 
 const char *ts_fop_name(ts_fop op);
+ts_fop_form ts_fop_form_of(ts_fop op);
 
 /* Order of a network input or output in memory compared with its model file. */
 typedef enum ts_layout { TS_LAYOUT_FILE, TS_LAYOUT_CHANNELS_LAST } ts_layout;
@@ -84,7 +123,7 @@ typedef struct ts_fnode {
     double scale, offset;
     ts_pad_mode pad_mode;
     uint32_t begin[TS_MAX_RANK], end[TS_MAX_RANK];
-    uint32_t perm[TS_MAX_RANK];
+    uint32_t perm[TS_MAX_RANK], step[TS_MAX_RANK];
     uint32_t axis, axes;
 } ts_fnode;
 
@@ -107,7 +146,7 @@ ts_tensor_id ts_fgraph_add_constant(ts_fgraph *graph, const char *name, uint32_t
                                     const float *data);
 
 /* Checks the node against its inputs' shapes, adds its output tensor `output_name` and the node.
- * RESHAPE takes its shape from `reshape` (rank and dims), which other operators leave NULL. */
+ * Operators of the form GIVEN take their shape from `reshape` (rank and dims), which others leave NULL. */
 ts_status ts_fgraph_add_node(ts_fgraph *graph, const ts_fnode *node, const char *output_name,
                              const ts_ftensor *reshape, ts_tensor_id *output, ts_diags *diags);
 

@@ -24,7 +24,16 @@ ts_status ts_float_model_parse(ts_arena *arena, ts_bytes file, const char *name,
 /* Reads a file of the message TensorProto as floats, in the file's order. */
 ts_status ts_tensor_proto_read(ts_arena *arena, ts_bytes file, ts_ftensor *out, ts_diags *diags);
 
-/* Operators that the float importer reads: NULL behind the last. */
-const char *ts_float_model_operator(uint32_t index);
+/* What the float importer says of an ONNX operator. */
+typedef struct ts_float_operator {
+    const char *name;
+    const char
+        *attributes;    /* that are read, separated by spaces; in brackets those that change nothing here */
+    const char *limits; /* "" where all of the operator is served */
+    ts_fop op;          /* of the float graph; TS_FOP_COUNT: nothing is computed */
+} ts_float_operator;
+
+/* Operators that the float importer reads, in alphabetical order: NULL behind the last. */
+const ts_float_operator *ts_float_model_operator(uint32_t index);
 
 #endif

@@ -16,6 +16,9 @@ typedef struct ts_model_options {
 ts_status ts_model_read(ts_arena *arena, const char *path, const ts_model_options *options, ts_graph **out,
                         ts_diags *diags);
 
+/* ONNX operators of the integer dialects and what becomes of them: NULL behind the last. */
+const char *ts_model_operator(uint32_t index, const char **becomes);
+
 /* Writes an integer graph as ONNX in the NEMO dialect (as a file that appears whole).
  * The importer reads it back to an equal graph; where the input is not u8, its bits and sign have to be
  * said to the importer (the dialects' JSON file beside the model does). */

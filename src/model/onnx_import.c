@@ -71,6 +71,18 @@ static const operator_row operators[] = {
 };
 enum { OPERATOR_COUNT = sizeof operators / sizeof operators[0] };
 
+const char *ts_model_operator(uint32_t index, const char **becomes) {
+    static const char *const roles[] = {
+        [CONSTANT] = "computed at import",
+        [VIEW] = "moves or changes no value",
+        [ELEMENT] = "goes into a layer's requantisation, else `requant`",
+        [LAYER] = "layer",
+        [TAIL] = "left out at the end of the network",
+    };
+    *becomes = index < OPERATOR_COUNT ? roles[operators[index].role] : NULL;
+    return index < OPERATOR_COUNT ? operators[index].name : NULL;
+}
+
 static bool is(const ts_onnx_node *node, const char *op) { return strcmp(node->op, op) == 0; }
 
 static const operator_row *row_of(const ts_onnx_node *node) {

@@ -172,6 +172,14 @@ static float binary(ts_fop op, float a, float b) {
             return a - b;
         case TS_FOP_MUL:
             return a * b;
+        case TS_FOP_MIN:
+            return fminf(a, b);
+        case TS_FOP_MAX:
+            return fmaxf(a, b);
+        case TS_FOP_POW:
+            return powf(a, b);
+        case TS_FOP_PRELU:
+            return a >= 0.0f ? a : a * b;
         default:
             return a / b;
     }
@@ -322,15 +330,19 @@ static void run_softmax(const step *s) {
             sum += s->y[first + i * inner] = expf(s->x[0][first + i * inner] - top);
         }
         for (uint32_t i = 0; i < size; i++) {
-            s->y[first + i * inner] /= sum;
+            float *y = &s->y[first + i * inner];
+            *y = s->node->op == TS_FOP_SOFTMAX ? *y / sum : s->x[0][first + i * inner] - top - logf(sum);
         }
     }
 }
 
-static void run_reduce_mean(const step *s) {
+static void run_reduce(const step *s) {
     const ts_ftensor *x = s->in[0];
+    bool largest = s->node->op == TS_FOP_REDUCE_MAX;
     uint64_t total = ts_ftensor_elements(x);
-    memset(s->y, 0, s->count * sizeof *s->y);
+    for (uint64_t i = 0; i < s->count; i++) {
+        s->y[i] = largest ? -INFINITY : 0.0f;
+    }
     for (uint64_t i = 0; i < total; i++) {
         uint64_t rest = i, to = 0, stride = 1;
         for (uint32_t d = x->rank; d-- > 0;) {
@@ -340,10 +352,46 @@ static void run_reduce_mean(const step *s) {
             }
             rest /= x->dims[d];
         }
-        s->y[to] += s->x[0][i];
+        s->y[to] = largest ? fmaxf(s->y[to], s->x[0][i]) : s->y[to] + s->x[0][i];
     }
-    for (uint64_t i = 0; i < s->count; i++) {
+    for (uint64_t i = 0; i < s->count && s->node->op == TS_FOP_REDUCE_MEAN; i++) {
         s->y[i] /= (float)(total / s->count);
+    }
+}
+
+/* SLICE and RESIZE: y[o] = x[f(o)] along each dimension on its own. */
+static void run_gather(const step *s) {
+    const ts_ftensor *x = s->in[0];
+    for (uint64_t i = 0; i < s->count; i++) {
+        uint64_t rest = i, from = 0, stride = 1;
+        for (uint32_t d = s->out->rank; d-- > 0;) {
+            uint64_t o = rest % s->out->dims[d];
+            uint64_t at = s->node->op == TS_FOP_SLICE ? s->node->begin[d] + o * s->node->step[d]
+                                                      : o / (s->out->dims[d] / x->dims[d]);
+            from += stride * at;
+            stride *= x->dims[d];
+            rest /= s->out->dims[d];
+        }
+        s->y[i] = s->x[0][from];
+    }
+}
+
+/* Halves to even. */
+static float round_even(float x) {
+    float down = floorf(x), rest = x - down;
+    return rest < 0.5f || (rest == 0.5f && fmodf(down, 2.0f) == 0.0f) ? down : down + 1.0f;
+}
+
+static void run_quant(const step *s) {
+    const ts_fnode *n = s->node;
+    uint64_t inner = product(s->out, n->axis + 1, s->out->rank), size = 1;
+    size = n->axis < s->out->rank ? s->out->dims[n->axis] : 1;
+    bool many_scales = ts_ftensor_elements(s->in[1]) > 1, many_zeros = ts_ftensor_elements(s->in[2]) > 1;
+    for (uint64_t i = 0; i < s->count; i++) {
+        uint64_t c = i / inner % size;
+        float scale = s->x[1][many_scales ? c : 0], zero = s->x[2][many_zeros ? c : 0], x = s->x[0][i];
+        s->y[i] = n->op == TS_FOP_DEQUANT ? (x - zero) * scale
+                                          : fminf(fmaxf(round_even(x / scale) + zero, n->low), n->high);
     }
 }
 
@@ -369,6 +417,32 @@ static float unary(const ts_fnode *n, float x) {
             return 1.0f / (1.0f + expf(-x));
         case TS_FOP_TANH:
             return tanhf(x);
+        case TS_FOP_ELU:
+            return x >= 0.0f ? x : n->alpha * expm1f(x);
+        case TS_FOP_SOFTPLUS:
+            return fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x)));
+        case TS_FOP_SOFTSIGN:
+            return x / (1.0f + fabsf(x));
+        case TS_FOP_ERF:
+            return erff(x);
+        case TS_FOP_EXP:
+            return expf(x);
+        case TS_FOP_LOG:
+            return logf(x);
+        case TS_FOP_SQRT:
+            return sqrtf(x);
+        case TS_FOP_RECIPROCAL:
+            return 1.0f / x;
+        case TS_FOP_ABS:
+            return fabsf(x);
+        case TS_FOP_NEG:
+            return -x;
+        case TS_FOP_FLOOR:
+            return floorf(x);
+        case TS_FOP_CEIL:
+            return ceilf(x);
+        case TS_FOP_ROUND:
+            return round_even(x);
         case TS_FOP_FAKE_QUANT:
             return ts_fake_quant(x, n->scale, n->offset, n->low, n->high);
         default:
@@ -382,7 +456,7 @@ static void run_unary(const step *s) {
     }
 }
 
-static void run_node(const step *s) {
+static void run_own(const step *s) {
     switch (s->node->op) {
         case TS_FOP_CONV:
             run_conv(s);
@@ -396,12 +470,6 @@ static void run_node(const step *s) {
         case TS_FOP_BATCH_NORM:
             run_batch_norm(s);
             break;
-        case TS_FOP_ADD:
-        case TS_FOP_SUB:
-        case TS_FOP_MUL:
-        case TS_FOP_DIV:
-            run_binary(s);
-            break;
         case TS_FOP_CONCAT:
             run_concat(s);
             break;
@@ -412,20 +480,42 @@ static void run_node(const step *s) {
         case TS_FOP_PAD:
             run_pad(s);
             break;
-        case TS_FOP_RESHAPE:
-            memcpy(s->y, s->x[0], s->count * sizeof *s->y);
-            break;
         case TS_FOP_TRANSPOSE:
             run_transpose(s);
             break;
         case TS_FOP_SOFTMAX:
+        case TS_FOP_LOG_SOFTMAX:
             run_softmax(s);
             break;
-        case TS_FOP_REDUCE_MEAN:
-            run_reduce_mean(s);
+        case TS_FOP_QUANT:
+        case TS_FOP_DEQUANT:
+            run_quant(s);
             break;
         default:
+            TS_ASSERT(false, "float interpreter: an operator without a function");
+    }
+}
+
+static void run_node(const step *s) {
+    switch (ts_fop_form_of(s->node->op)) {
+        case TS_FORM_UNARY:
             run_unary(s);
+            break;
+        case TS_FORM_BINARY:
+            run_binary(s);
+            break;
+        case TS_FORM_REDUCE:
+            run_reduce(s);
+            break;
+        case TS_FORM_GIVEN:
+            if (s->node->op == TS_FOP_RESHAPE) {
+                memcpy(s->y, s->x[0], s->count * sizeof *s->y);
+            } else {
+                run_gather(s);
+            }
+            break;
+        case TS_FORM_OWN:
+            run_own(s);
             break;
     }
 }

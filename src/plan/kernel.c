@@ -34,6 +34,16 @@ uint32_t ts_kernels_for(const ts_layer *layer, const ts_target *target, const ts
     return count;
 }
 
+const ts_kernel *ts_kernel_at(uint32_t index) {
+    for (uint32_t t = 0; t < TABLES; t++) {
+        if (index < *tables[t].count) {
+            return &tables[t].rows[index];
+        }
+        index -= *tables[t].count;
+    }
+    return NULL;
+}
+
 const ts_kernel *ts_kernel_find(const char *name) {
     for (uint32_t t = 0; t < TABLES; t++) {
         for (uint32_t i = 0; i < *tables[t].count; i++) {

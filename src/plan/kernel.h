@@ -37,6 +37,9 @@ extern const uint32_t ts__kernels_ref_count, ts__kernels_xpulp_count, ts__kernel
  * always the ref kernel. Returns their number, at most `room`. */
 uint32_t ts_kernels_for(const ts_layer *layer, const ts_target *target, const ts_kernel **out, uint32_t room);
 
+/* Row `index` of all tables one behind the other, NULL behind the last. */
+const ts_kernel *ts_kernel_at(uint32_t index);
+
 /* The row with this name or NULL. */
 const ts_kernel *ts_kernel_find(const char *name);
 

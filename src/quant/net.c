@@ -416,38 +416,44 @@ static ts_status read_transpose(reader *r, const ts_fnode *n) {
     return TS_OK;
 }
 
+static ts_status read_relu(reader *r, const ts_fnode *n) { return read_clip(r, n, 0.0f, INFINITY); }
+
+static ts_status read_bounds(reader *r, const ts_fnode *n) { return read_clip(r, n, n->low, n->high); }
+
+static ts_status read_reshape(reader *r, const ts_fnode *n) {
+    r->meanings[n->output] = r->meanings[n->inputs[0]];
+    return TS_OK;
+}
+
+/* How each operator of the float graph becomes integer layers; those without a row may only stand at the
+ * network's end. `served` goes to docs/operators.md. */
+static const struct {
+    ts_status (*read)(reader *r, const ts_fnode *n);
+    const char *served;
+} readers[TS_FOP_COUNT] = {
+    [TS_FOP_CONV] = {read_conv, "`conv` with constant weights"},
+    [TS_FOP_GEMM] = {read_linear, "`linear`: a vector times a constant matrix"},
+    [TS_FOP_MATMUL] = {read_linear, "`linear`: a vector times a constant matrix"},
+    [TS_FOP_BATCH_NORM] = {read_batch_norm, "goes into the linear layer before it, else `requant`"},
+    [TS_FOP_RELU] = {read_relu, "a bound of the layer before it, else `requant`"},
+    [TS_FOP_CLIP] = {read_bounds, "bounds of the layer before it, else `requant`"},
+    [TS_FOP_ADD] = {read_binary, "`add` of equal shapes; a constant (one, or one a channel) as batch norms"},
+    [TS_FOP_SUB] = {read_binary, "a constant (one, or one a channel) as batch norms"},
+    [TS_FOP_MUL] = {read_binary, "a constant (one, or one a channel) as batch norms"},
+    [TS_FOP_DIV] = {read_binary, "by a constant (one, or one a channel) as batch norms"},
+    [TS_FOP_MAX_POOL] = {read_pool, "`max_pool`"},
+    [TS_FOP_AVG_POOL] = {read_pool, "`avg_pool`"},
+    [TS_FOP_REDUCE_MEAN] = {read_reduce_mean, "`avg_pool`, over all rows and columns"},
+    [TS_FOP_PAD] = {read_pad, "zeros around rows and columns, taken by the window behind"},
+    [TS_FOP_TRANSPOSE] = {read_transpose, "between N, C, H, W and N, H, W, C"},
+    [TS_FOP_RESHAPE] = {read_reshape, "flattening before a linear layer"},
+};
+
+const char *ts_qnet_served(ts_fop op) { return readers[op].served; }
+
 static ts_status read_node(reader *r, const ts_fnode *n) {
-    switch (n->op) {
-        case TS_FOP_CONV:
-            return read_conv(r, n);
-        case TS_FOP_GEMM:
-        case TS_FOP_MATMUL:
-            return read_linear(r, n);
-        case TS_FOP_BATCH_NORM:
-            return read_batch_norm(r, n);
-        case TS_FOP_RELU:
-            return read_clip(r, n, 0.0f, INFINITY);
-        case TS_FOP_CLIP:
-            return read_clip(r, n, n->low, n->high);
-        case TS_FOP_ADD:
-        case TS_FOP_SUB:
-        case TS_FOP_MUL:
-        case TS_FOP_DIV:
-            return read_binary(r, n);
-        case TS_FOP_MAX_POOL:
-        case TS_FOP_AVG_POOL:
-            return read_pool(r, n);
-        case TS_FOP_REDUCE_MEAN:
-            return read_reduce_mean(r, n);
-        case TS_FOP_PAD:
-            return read_pad(r, n);
-        case TS_FOP_TRANSPOSE:
-            return read_transpose(r, n);
-        case TS_FOP_RESHAPE:
-            r->meanings[n->output] = r->meanings[n->inputs[0]];
-            return TS_OK;
-        default:
-            break;
+    if (readers[n->op].read != NULL) {
+        return readers[n->op].read(r, n);
     }
     meaning x = r->meanings[n->inputs[0]];
     x.tail_op = x.tail ? x.tail_op : ts_fop_name(n->op);

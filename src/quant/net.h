@@ -51,6 +51,10 @@ typedef struct ts_qnet {
  * the network is an error that names its node. */
 ts_status ts_qnet_read(ts_arena *arena, const ts_fgraph *graph, ts_qnet **out, ts_diags *diags);
 
+/* What ts_qnet_read() makes of an operator in the middle of a network, for docs/operators.md; NULL: it may
+ * only stand at the end, where it is left out. */
+const char *ts_qnet_served(ts_fop op);
+
 /* Height, width, channels of a value. */
 void ts_qnet_shape(const ts_qnet *net, uint32_t value, uint32_t *h, uint32_t *w, uint32_t *c);
 

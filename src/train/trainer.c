@@ -252,8 +252,14 @@ static ts_status prepare(builder *b, ts_node_id id) {
     }
 }
 
+typedef struct passes passes;
+static bool is_trained(ts_fop op);
+
 /* Operands that have to be constants, and the others not. */
 static ts_status check_operands(const builder *b, const ts_fnode *n) {
+    if (!is_trained(n->op)) {
+        return refuse(b, n, "this operator is not trained");
+    }
     bool weighted =
         n->op == TS_FOP_CONV || n->op == TS_FOP_GEMM || n->op == TS_FOP_MATMUL || n->op == TS_FOP_BATCH_NORM;
     bool binary = n->op == TS_FOP_ADD || n->op == TS_FOP_SUB || n->op == TS_FOP_MUL || n->op == TS_FOP_DIV;
@@ -578,12 +584,13 @@ static void copy_forward(const ts__step *s) {
 
 static void copy_backward(const ts__step *s) { ts__give_gradient(s, 0, s->y->gradient); }
 
-typedef struct passes {
+struct passes {
     void (*forward)(const ts__step *s);
     void (*backward)(const ts__step *s);
-} passes;
+};
 
-static const passes table[] = {
+/* Operators without a row are not trained: check_operands() refuses them. */
+static const passes table[TS_FOP_COUNT] = {
     [TS_FOP_CONV] = {conv_forward, conv_backward},
     [TS_FOP_GEMM] = {linear_forward, linear_backward},
     [TS_FOP_MATMUL] = {linear_forward, linear_backward},
@@ -609,7 +616,7 @@ static const passes table[] = {
     [TS_FOP_REDUCE_MEAN] = {ts__moved_forward, ts__moved_backward},
     [TS_FOP_FAKE_QUANT] = {ts__fake_quant_forward, ts__fake_quant_backward},
 };
-_Static_assert(sizeof table / sizeof table[0] == TS_FOP_COUNT, "one row an operator");
+static bool is_trained(ts_fop op) { return table[op].forward != NULL; }
 
 void ts_trainer_forward(ts_trainer *trainer, bool training) {
     for (uint32_t i = 0; i < trainer->params.count; i++) {

@@ -12,7 +12,7 @@
 
 #define TESTDATA "/usr/lib/python3/dist-packages/onnx/backend/test/data"
 
-enum { MAX_INPUTS = 16, LEAST_INSTALLED = 215, LEAST_ARCHIVED = 133 };
+enum { MAX_INPUTS = 16, LEAST_INSTALLED = 338, LEAST_ARCHIVED = 194 };
 
 /* One conformance test: its files as bytes. */
 typedef struct sample {
@@ -21,14 +21,17 @@ typedef struct sample {
     uint32_t input_count;
 } sample;
 
+/* `unknown`: an operator that docs/operators.md does not claim; `refused`: one that is claimed, beyond the
+ * limits, or data of other types than float. */
 typedef struct tally {
-    uint32_t passed, refused, failed;
+    uint32_t passed, refused, unknown, failed;
 } tally;
 
 static bool close_enough(const float *a, const float *b, uint64_t count) {
     for (uint64_t i = 0; i < count; i++) {
         double tolerance = 1e-5 + 1e-3 * fabs((double)b[i]);
-        if (!(fabs((double)a[i] - (double)b[i]) <= tolerance) && !(isinf(a[i]) && a[i] == b[i])) {
+        bool equal = (isinf(a[i]) && a[i] == b[i]) || (isnan(a[i]) && isnan(b[i]));
+        if (!equal && !(fabs((double)a[i] - (double)b[i]) <= tolerance)) {
             return false;
         }
     }
@@ -51,7 +54,10 @@ static void judge(const sample *s, tally *all) {
     const float *y = elements_of(arena, s->output, &expected, &diags);
     if (status != TS_OK || y == NULL || graph->inputs.count != 1 || s->input_count == 0 ||
         elements_of(arena, s->inputs[0], &input, &diags) == NULL) {
-        all->refused++;
+        const ts_diag *d = diags.list.count == 0 ? NULL : &diags.list.data[diags.list.count - 1];
+        bool unknown = d != NULL && strstr(d->text, "this operator is not served") != NULL;
+        all->unknown += unknown;
+        all->refused += !unknown;
         ts_arena_free(arena);
         return;
     }
@@ -173,7 +179,8 @@ static tally read_archive(const char *path) {
 }
 
 static void require(const char *what, tally all, uint32_t least) {
-    printf("%s: %u passed, %u failed, %u not served\n", what, all.passed, all.failed, all.refused);
+    printf("%s: %u passed, %u failed, %u beyond the limits of claimed operators, %u of others\n", what,
+           all.passed, all.failed, all.refused, all.unknown);
     assert_int_equal(all.failed, 0);
     assert_true(all.passed >= least);
 }
