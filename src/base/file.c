@@ -160,6 +160,18 @@ ts_status ts_dir_remove(const char *path, ts_diags *diags) {
     return error == 0 ? TS_OK : fail(diags, path, "remove", error);
 }
 
+uint32_t ts_crc32(const void *data, size_t size) {
+    const uint8_t *bytes = data;
+    uint32_t sum = UINT32_MAX;
+    for (size_t i = 0; i < size; i++) {
+        sum ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++) {
+            sum = sum >> 1 ^ (0xedb88320u & (0u - (sum & 1u)));
+        }
+    }
+    return ~sum;
+}
+
 bool ts_file_exists(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);

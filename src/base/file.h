@@ -29,6 +29,9 @@ ts_status ts_dir_temporary(ts_arena *arena, const char **path, ts_diags *diags);
 /* Removes a directory tree. Missing is no error; symbolic links are removed, not followed. */
 ts_status ts_dir_remove(const char *path, ts_diags *diags);
 
+/* CRC-32 (IEEE 802.3, reflected), as in gzip and PNG. */
+uint32_t ts_crc32(const void *data, size_t size);
+
 bool ts_file_exists(const char *path);
 bool ts_dir_exists(const char *path);
 

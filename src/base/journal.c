@@ -20,18 +20,6 @@ struct ts_journal {
     json_t *values;
 };
 
-/* CRC-32 (IEEE 802.3, reflected). */
-static uint32_t checksum(const char *data, size_t size) {
-    uint32_t sum = UINT32_MAX;
-    for (size_t i = 0; i < size; i++) {
-        sum ^= (uint8_t)data[i];
-        for (int bit = 0; bit < 8; bit++) {
-            sum = sum >> 1 ^ (0xedb88320u & (0u - (sum & 1u)));
-        }
-    }
-    return ~sum;
-}
-
 static ts_status fail(ts_diags *diags, const char *path, const char *verb) {
     return ts_error(diags, TS_DIAG_FILE, NULL, NULL, "cannot %s '%s': %s", verb, path, strerror(errno));
 }
@@ -64,14 +52,14 @@ static bool write_all(int fd, const char *data, size_t size) {
 
 /* Appends a whole record, or nothing. */
 static ts_status append(ts_journal *j, const json_t *record, ts_diags *diags) {
-    char *text = json_dumps(record, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+    char *text = json_dumps(record, JSON_COMPACT | JSON_REAL_PRECISION(17));
     size_t size = text == NULL ? 0 : HEAD + strlen(text) + 1;
     char *line = text == NULL ? NULL : malloc(size + 1);
     if (line == NULL) {
         free(text);
         return ts_error(diags, TS_DIAG_MEMORY, NULL, NULL, "out of memory for a record of '%s'", j->path);
     }
-    snprintf(line, size + 1, "%08x %s\n", checksum(text, size - HEAD - 1), text);
+    snprintf(line, size + 1, "%08x %s\n", ts_crc32(text, size - HEAD - 1), text);
     free(text);
     bool written = write_all(j->fd, line, size) && fsync(j->fd) == 0;
     free(line);
@@ -105,7 +93,7 @@ static json_t *read_record(const char *line, size_t size) {
     }
     memcpy(digits, line, SUM_DIGITS);
     unsigned long sum = strtoul(digits, &end, 16);
-    if (*end != '\0' || sum != checksum(line + HEAD, size - HEAD)) {
+    if (*end != '\0' || sum != ts_crc32(line + HEAD, size - HEAD)) {
         return NULL;
     }
     json_t *record = json_loadb(line + HEAD, size - HEAD, JSON_REJECT_DUPLICATES, NULL);

@@ -12,6 +12,7 @@
     X(compile, "compile", "MODEL -o DIR [--target T]", "write the C of a network")                  \
     X(disasm, "disasm", "ELF [--core REVISION]", "print the code of a RISC-V executable")           \
     X(eval, "eval", "MODEL --data DATA", "accuracy on labelled data")                               \
+    X(explore, "explore", "SWEEP.json [-o DIR]", "run many configurations, in parallel")            \
     X(fit_memory, "fit-memory", "MODEL [OPTION...]", "find the smallest L1 and L2 that do")         \
     X(generate, "generate", "KIND [OPTION...] -o FILE", "make a network with seeded weights")       \
     X(inspect, "inspect", "MODEL [--text] [--json FILE]", "print what is in a network")             \

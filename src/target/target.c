@@ -345,8 +345,7 @@ static void read_target(reader *r, const json_t *root, ts_target *target) {
     }
 }
 
-/* The bytes of a built-in description or of a file. */
-static ts_status find_text(ts_arena *arena, const char *name, ts_bytes *text, ts_diags *diags) {
+ts_status ts_target_text(ts_arena *arena, const char *name, ts_bytes *text, ts_diags *diags) {
     size_t length = strlen(name);
     if (length > 5 && strcmp(name + length - 5, ".json") == 0) {
         return ts_file_read(arena, name, TARGET_FILE_LIMIT, text, diags);
@@ -379,7 +378,7 @@ ts_status ts_target_parse(ts_arena *arena, ts_bytes text, const ts_target **out,
 
 ts_status ts_target_load(ts_arena *arena, const char *name_or_path, const ts_target **out, ts_diags *diags) {
     ts_bytes text;
-    TS_TRY(find_text(arena, name_or_path, &text, diags));
+    TS_TRY(ts_target_text(arena, name_or_path, &text, diags));
     const char *outer = diags->file;
     diags->file = name_or_path;
     ts_status status = ts_target_parse(arena, text, out, diags);

@@ -118,6 +118,9 @@ typedef struct ts_target {
  * range are errors that name the key (TS_BAD_INPUT); more than one may be reported. */
 ts_status ts_target_load(ts_arena *arena, const char *name_or_path, const ts_target **out, ts_diags *diags);
 
+/* The text of a description, built in or in a file, unchecked. */
+ts_status ts_target_text(ts_arena *arena, const char *name_or_path, ts_bytes *text, ts_diags *diags);
+
 /* As ts_target_load(), from the text of a description. */
 ts_status ts_target_parse(ts_arena *arena, ts_bytes text, const ts_target **out, ts_diags *diags);
 

@@ -1,0 +1,42 @@
+/* Exploration: the points of a sweep description (docs/explore.md), each planned, built, executed, verified.
+ */
+#ifndef TS_RUN_EXPLORE_H
+#define TS_RUN_EXPLORE_H
+
+#include <jansson.h>
+
+#include "base/sweep.h"
+
+enum { TS_EXPLORE_MAX_AXES = 8, TS_EXPLORE_MAX_POINTS = 100000 };
+
+typedef struct ts_explore_axis {
+    const char *key;
+    const json_t *values; /* array, borrowed from the description */
+} ts_explore_axis;
+
+typedef struct ts_explore {
+    const char *path, *folder, *name; /* of the description: file, its folder, title */
+    /* All that results depend on beside the points' names: the fixed settings, the files that they name, and
+     * this program. */
+    const char *identity;
+    json_t *root; /* the description; released by ts_explore_free() */
+    ts_explore_axis axes[TS_EXPLORE_MAX_AXES];
+    uint32_t axis_count;
+    const char **names; /* "l1=22528 l2=262144" */
+    uint32_t count;
+} ts_explore;
+
+/* Reads and checks a description: every key, every value, and every point's target. */
+ts_status ts_explore_read(ts_arena *arena, const char *path, ts_explore **out, ts_diags *diags);
+
+/* Computes a point: the callback of ts_sweep, `user` is the ts_explore. The result has "status" ("verified",
+ * "differs", "no-fit") and the figures of docs/explore.md. */
+ts_status ts_explore_compute(void *user, uint32_t index, ts_arena *arena, json_t **result, ts_diags *diags);
+
+/* {"sweep", "plot", "axes": [{"key", "values"}], "points": [{"name", "at": {key: value}, ...result}]}, a new
+ * reference. Points without a result have the status "failed". */
+json_t *ts_explore_results(const ts_explore *explore, const json_t *const *results);
+
+void ts_explore_free(ts_explore *explore);
+
+#endif
