@@ -8,6 +8,7 @@
 enum {
     OPTION_L1 = 512,
     OPTION_L2,
+    OPTION_L3,
     OPTION_CORES,
     OPTION_OBJECTIVE,
     OPTION_SATURATE,
@@ -21,6 +22,7 @@ static const struct argp_option common_options[] = {
     {"target", 't', "NAME|FILE", 0, "gap8 (default), pulp-open, host, or a JSON file", 0},
     {"l1", OPTION_L1, "BYTES", 0, "L1 that the network may use (K and M are 1024 and 1024 squared)", 0},
     {"l2", OPTION_L2, "BYTES", 0, "L2 that the network may use", 0},
+    {"l3", OPTION_L3, "BYTES", 0, "L3 that the network may use", 0},
     {"cores", OPTION_CORES, "N", 0, "Size of the team", 0},
     {"objective", OPTION_OBJECTIVE, "latency|dory", 0, "What tiles are chosen for (latency)", 0},
     {"saturate-add", OPTION_SATURATE, NULL, 0, "Plain residual additions saturate to 8 bits, as on the chip",
@@ -73,6 +75,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
             return 0;
         case OPTION_L2:
             parse_size(text, &r->plan.l2_bytes, state);
+            return 0;
+        case OPTION_L3:
+            parse_size(text, &r->plan.l3_bytes, state);
             return 0;
         case OPTION_CORES:
             parse_cores(text, &r->plan.cores, state);

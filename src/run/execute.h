@@ -17,12 +17,22 @@ typedef struct ts_layer_counts {
     double energy_uj;                           /* at the target's first operating point */
 } ts_layer_counts;
 
+/* Memory of a network on the chip. What it touched reaches from the beginning of what it was lent to the last
+ * byte that it wrote; L3 with the image of the weights. */
+typedef struct ts_memory_use {
+    bool measured; /* not where the simulator looks for uninitialised reads, or the program brings its data */
+    uint64_t l1_bytes, l2_bytes, l3_bytes;   /* touched */
+    uint64_t l1_given_bytes, l2_given_bytes; /* that the linked program leaves */
+    uint64_t program_bytes;                  /* of L2: code, constants, data, the fabric controller's stack */
+} ts_memory_use;
+
 typedef struct ts_execution {
     const ts_emitted *network;
     const uint8_t *input; /* bytes of all inputs, one behind the other, as in L2 */
     size_t input_size;
     uint8_t **outputs;       /* filled: one a layer, as in L2 */
     ts_layer_counts *counts; /* filled by the simulator: one a layer */
+    ts_memory_use memory;    /* filled by the simulator */
 } ts_execution;
 
 /* Bytes of stack that each core has used at most; the fabric controller behind the cores. */

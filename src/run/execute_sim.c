@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "run/execute.h"
+#include "run/memory_use.h"
 #include "run/timeline.h"
 
 /* What a mark needs to know: which layer of which network begins. */
@@ -155,9 +156,15 @@ static void fault(session *s, const char *what, const char *node) {
     }
 }
 
+/* Paint counts as initialised, and would hide what --check looks for. */
+static bool measures_memory(const session *s) { return !s->self_check && !s->options->sim.check; }
+
 /* Weights into L3 and the inputs into L2, when the first layer of a network begins. */
 static void put_network(session *s, ts_sim *sim, const ts_execution *execution) {
     const ts_plan *plan = execution->network->plan;
+    if (measures_memory(s)) {
+        ts__paint_memories(sim, s->target, execution->network->image_size);
+    }
     if (ts_sim_l3_write(sim, 0, execution->network->image, execution->network->image_size, s->diags) !=
         TS_OK) {
         s->status = TS_SYSTEM;
@@ -230,6 +237,10 @@ static void network_done(void *user, ts_sim *sim, unsigned core, uint64_t cycle)
     if (core == 0 && s->done < s->count) {
         mark m = {s, s->done, s->list[s->done].network->plan->layer_count};
         layer_begins(&m, sim, core, cycle);
+        if (measures_memory(s)) {
+            ts_execution *execution = &s->list[s->done];
+            ts__measure_memories(sim, s->target, execution->network->image_size, &execution->memory);
+        }
         s->done++;
     }
 }

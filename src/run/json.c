@@ -124,6 +124,20 @@ static json_t *memories_json(const ts_target *target) {
     return root;
 }
 
+static json_t *memory_json(const ts_memory_use *use) {
+    if (!use->measured) {
+        return json_null();
+    }
+    json_t *root = json_object();
+    json_object_set_new(root, "l1_touched_bytes", integer(use->l1_bytes));
+    json_object_set_new(root, "l2_touched_bytes", integer(use->l2_bytes));
+    json_object_set_new(root, "l3_touched_bytes", integer(use->l3_bytes));
+    json_object_set_new(root, "l1_given_bytes", integer(use->l1_given_bytes));
+    json_object_set_new(root, "l2_given_bytes", integer(use->l2_given_bytes));
+    json_object_set_new(root, "program_bytes", integer(use->program_bytes));
+    return root;
+}
+
 static json_t *chip_json(const ts_target *target) {
     json_t *root = json_object();
     json_object_set_new(root, "description", json_string(target->description));
@@ -174,6 +188,7 @@ void ts_run_print_json(ts_text *out, const ts_run_result *r) {
     json_object_set_new(root, "l1_bytes", integer(r->plan->l1_used_bytes));
     json_object_set_new(root, "l2_bytes", integer(r->plan->l2_used_bytes));
     json_object_set_new(root, "l3_bytes", integer(r->plan->l3_weights_bytes));
+    json_object_set_new(root, "memory", memory_json(&r->memory));
     json_object_set_new(root, "verified", json_boolean(r->verified));
     for (uint32_t i = 0; i < r->stacks.cores; i++) {
         json_array_append_new(stacks, integer(r->stacks.used_bytes[i]));

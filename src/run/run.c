@@ -452,6 +452,14 @@ static ts_status simulate(runner *r, ts_bytes elf, const ts_target *machine, ts_
     return TS_OK;
 }
 
+static void take_memory(ts_run_result *out, const ts_memory_use *use) {
+    ts_memory_use kept = out->memory;
+    out->memory = *use;
+    out->memory.l1_bytes = kept.l1_bytes > use->l1_bytes ? kept.l1_bytes : use->l1_bytes;
+    out->memory.l2_bytes = kept.l2_bytes > use->l2_bytes ? kept.l2_bytes : use->l2_bytes;
+    out->memory.l3_bytes = kept.l3_bytes > use->l3_bytes ? kept.l3_bytes : use->l3_bytes;
+}
+
 static ts_status execute(runner *r, const char *program) {
     ts_bytes elf = {0};
     const ts_target *machine = NULL;
@@ -471,6 +479,7 @@ static ts_status execute(runner *r, const char *program) {
             TS_TRY(simulate(r, elf, machine, &execution));
         }
         compare_sample(r, i, &execution);
+        take_memory(r->out, &execution.memory);
     }
     if (r->out->judged) {
         take_printed_cycles(r, r->out->printed);

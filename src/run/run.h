@@ -55,6 +55,7 @@ typedef struct ts_run_result {
     uint64_t cycles, macs;     /* of one sample */
     double energy_uj, seconds; /* at the first operating point */
     ts_stack_use stacks;
+    ts_memory_use memory;                                              /* the most of all samples */
     const char *printed;                                               /* by the program */
     bool judged;                                                       /* the program checked itself: */
     int judgement;                                                     /* its exit status */

@@ -82,6 +82,15 @@ static void print_rows(ts_text *out, const table *t) {
     }
 }
 
+static void print_memory(ts_text *out, const ts_memory_use *use) {
+    if (use->measured) {
+        ts_text_printf(out,
+                       "touched   L1 %" PRIu64 ", L2 %" PRIu64 ", L3 %" PRIu64
+                       " bytes; the program itself takes %" PRIu64 " of L2\n",
+                       use->l1_bytes, use->l2_bytes, use->l3_bytes, use->program_bytes);
+    }
+}
+
 static void print_stacks(ts_text *out, const ts_stack_use *stacks) {
     if (stacks->cores == 0) {
         return;
@@ -133,6 +142,7 @@ void ts_run_print(ts_text *out, const ts_run_result *r) {
                    ", L3 image %" PRIu64 "\n",
                    r->plan->l1_used_bytes, r->plan->options.l1_bytes, r->plan->l2_used_bytes,
                    r->plan->options.l2_bytes, r->plan->l3_weights_bytes);
+    print_memory(out, &r->memory);
     print_stacks(out, &r->stacks);
     print_saturated(out, r);
     if (r->printed != NULL && *r->printed != '\0') {
