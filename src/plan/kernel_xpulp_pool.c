@@ -1,5 +1,6 @@
 /* Rows of the xpulp kernels without weights: additions and poolings. Costs are instruction counts fitted to
  * the simulator (docs/cost-model.md). */
+#include <math.h>
 #include <string.h>
 
 #include "plan/kernel.h"
@@ -89,14 +90,15 @@ static double add_step_cycles(const ts_layer *layer, const ts_tile *tile, uint32
 }
 
 static double max_pool_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    double window = (double)layer->window.kernel_h * layer->window.kernel_w, words = (tile->y_c + 3) / 4;
-    double word = layer->window.kernel_h == 2 && layer->window.kernel_w == 2 ? 13 : 12 + 8 * window;
-    return 150 + (double)tile->y_h * tile->y_w / cores * (90 + words * word);
+    double rows = layer->window.kernel_h, columns = layer->window.kernel_w, words = (tile->y_c + 3) / 4;
+    double word = rows == 2 && columns == 2 ? 8 : 8 + rows * (6 * columns + 5);
+    return 200 + 1.1 * ceil((double)tile->y_h * tile->y_w / cores) * (62 + words * word);
 }
 
 static double avg_pool_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     double window = (double)layer->window.kernel_h * layer->window.kernel_w;
-    return 250 + elements_per_core(tile, cores) / 4 * (220 + 15 * window);
+    double finish = layer->rq.class_ == TS_RQC_S32 ? 140 : 450;
+    return 250 + ceil(elements_per_core(tile, cores) / 4) * (finish + 7.4 * window);
 }
 
 const ts_kernel ts__kernels_xpulp_pool[] = {
@@ -120,7 +122,7 @@ const ts_kernel ts__kernels_xpulp_pool[] = {
      .cycles = add_step_cycles},
     {.name = "max_pool_xpulp",
      .isa = "xpulp",
-     .sources = "xpulp/pool_xpulp.c",
+     .sources = "xpulp/pool_xpulp.c xpulp/max_2x2.S",
      .c_granule = 1,
      .serves = serves_max_pool,
      .weight_bytes = ts__params_weight_bytes,
@@ -129,7 +131,7 @@ const ts_kernel ts__kernels_xpulp_pool[] = {
      .cycles = max_pool_cycles},
     {.name = "avg_pool_xpulp",
      .isa = "xpulp",
-     .sources = "xpulp/pool_xpulp.c",
+     .sources = "xpulp/pool_xpulp.c xpulp/max_2x2.S",
      .c_granule = 1,
      .serves = serves_avg_pool,
      .weight_bytes = ts__params_weight_bytes,

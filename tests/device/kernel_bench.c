@@ -49,6 +49,7 @@ static const bench benches[] = {
     {"linear_xpulp_u8s8", TS_LAYER_LINEAR, 1, 1, 1024, 40, 1, 1, 0, TS_RQC_NONE, 32.0 / 17},
     {"avg_pool_xpulp", TS_LAYER_AVG_POOL, 4, 4, 1024, 1024, 4, 1, 0, TS_RQC_S32, 0},
     {"avg_pool_xpulp", TS_LAYER_AVG_POOL, 4, 4, 1024, 1024, 4, 1, 0, TS_RQC_S64, 0},
+    {"max_pool_xpulp", TS_LAYER_MAX_POOL, 6, 100, 32, 32, 2, 2, 0, TS_RQC_NONE, 0},
     {"add_xpulp_u8dot", TS_LAYER_ADD, 16, 16, 32, 32, 1, 1, 0, TS_RQC_NONE, 0},
     {"add_xpulp_step", TS_LAYER_ADD, 16, 16, 32, 32, 1, 1, 0, TS_RQC_S32, 0},
     DW(16, 16, 32, 1),
