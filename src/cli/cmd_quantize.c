@@ -9,11 +9,13 @@
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "cli/progress.h"
+#include "cli/train_options.h"
 #include "ir/text_form.h"
 #include "model/float_model.h"
 #include "model/model.h"
 #include "num/float.h"
 #include "quant/quantize.h"
+#include "train/finetune.h"
 
 enum {
     OPTION_CALIB = 256,
@@ -31,7 +33,11 @@ enum {
     OPTION_NEAREST,
     OPTION_FLOOR_POOLS,
     OPTION_REPORT,
-    OPTION_JSON
+    OPTION_JSON,
+    OPTION_FINETUNE,
+    OPTION_FINETUNE_LIMIT,
+    OPTION_DISTIL,
+    OPTION_FIXED_STEPS
 };
 
 static const struct argp_option options[] = {
@@ -53,12 +59,20 @@ static const struct argp_option options[] = {
     {"floor-pools", OPTION_FLOOR_POOLS, NULL, 0, "Average pools round down, as NEMO writes them", 1},
     {"report", OPTION_REPORT, NULL, 0, "Print what quantisation costs layer by layer", 0},
     {"json", OPTION_JSON, "FILE", 0, "Write the figures for programs", 0},
+    {"finetune", OPTION_FINETUNE, "DATA", 0, "Train the quantised network on DATA", 2},
+    {"finetune-limit", OPTION_FINETUNE_LIMIT, "N", 0, "Train on a seeded subset of N samples (all)", 2},
+    {"distil", OPTION_DISTIL, "SHARE", 0,
+     "Share of the loss that is the distance to the float network; 1 needs no labels (0.5)", 2},
+    {"fixed-steps", OPTION_FIXED_STEPS, NULL, 0, "Clips and quanta stay as calibration chose them", 2},
     {0},
 };
 
 typedef struct request {
-    const char *model, *calib, *eval, *output, *json;
-    ts_data_options subset, eval_subset;
+    const char *model, *calib, *eval, *output, *json, *finetune;
+    ts_data_options subset, eval_subset, train_subset;
+    ts_cli_train train;
+    double distil;
+    bool fixed_steps;
     ts_quant_options quant;
     ts_quant_stage stage;
     bool report;
@@ -101,6 +115,12 @@ static bool parse_ranges(const char *text, ts_quant_options *o) {
     return end != text && *end == '\0' && o->percentile > 0.5 && o->percentile <= 1;
 }
 
+static bool parse_share(const char *text, double *out) {
+    char *end;
+    *out = strtod(text, &end);
+    return end != text && *end == '\0' && *out >= 0 && *out <= 1;
+}
+
 static bool parse_stage(const char *text, ts_quant_stage *out) {
     for (ts_quant_stage s = TS_STAGE_FP; s <= TS_STAGE_ID; s++) {
         if (strcmp(text, ts_quant_stage_name(s)) == 0) {
@@ -124,14 +144,15 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
             r->eval = text;
             return true;
         case OPTION_ROOT:
-            r->subset.root = r->eval_subset.root = text;
+            r->subset.root = r->eval_subset.root = r->train_subset.root = text;
             return true;
         case OPTION_LIMIT:
             return parse_count(text, &r->subset.limit);
         case OPTION_EVAL_LIMIT:
             return parse_count(text, &r->eval_subset.limit);
         case OPTION_SEED:
-            return ts_parse_u64(text, &r->subset.seed) && ts_parse_u64(text, &r->eval_subset.seed);
+            return ts_parse_u64(text, &r->subset.seed) && ts_parse_u64(text, &r->eval_subset.seed) &&
+                   ts_parse_u64(text, &r->train_subset.seed) && ts_parse_u64(text, &r->train.train.seed);
         case OPTION_BITS:
             return parse_bits(text, &r->quant);
         case OPTION_STAGE:
@@ -154,6 +175,15 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
         case OPTION_JSON:
             r->json = text;
             return true;
+        case OPTION_FINETUNE:
+            r->finetune = text;
+            return true;
+        case OPTION_FINETUNE_LIMIT:
+            return parse_count(text, &r->train_subset.limit);
+        case OPTION_DISTIL:
+            return parse_share(text, &r->distil);
+        case OPTION_FIXED_STEPS:
+            return r->fixed_steps = true;
         default:
             *known = false;
             return true;
@@ -163,6 +193,10 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
 static error_t parse(int key, char *text, struct argp_state *state) {
     request *r = state->input;
     bool known;
+    if (key == ARGP_KEY_INIT) {
+        state->child_inputs[0] = &r->train;
+        return 0;
+    }
     if (key == ARGP_KEY_ARG) {
         if (r->model != NULL) {
             argp_error(state, "one model is quantised at a time");
@@ -173,6 +207,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     if (key == ARGP_KEY_END) {
         if (r->model == NULL || r->calib == NULL) {
             argp_error(state, "a model and --calib are needed");
+        }
+        if (r->finetune == NULL && r->train.given) {
+            argp_error(state, "options of training are given without --finetune DATA");
         }
         return 0;
     }
@@ -371,6 +408,20 @@ static ts_status write_json(const request *r, const stages *s, ts_diags *diags) 
     return status;
 }
 
+static ts_status finetune(ts_arena *arena, const request *r, ts_quant *quant, ts_diags *diags) {
+    ts_data data;
+    ts_finetune_options o = ts_finetune_defaults();
+    ts_progress progress = {ts_cli_progress, (void *)(uintptr_t) "training"};
+    ts_train_log log = {.report = ts_cli_print_epoch};
+    o.train = r->train.train;
+    o.batch = r->train.batch;
+    o.distil = r->distil;
+    o.fixed_steps = r->fixed_steps;
+    ts_train_threads(r->train.threads);
+    TS_TRY(ts_data_read(arena, r->finetune, &r->train_subset, &data, diags));
+    return ts_quant_finetune(quant, &data, &o, &progress, &log, diags);
+}
+
 static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
     ts_data calibration, data;
     ts_fgraph *graph;
@@ -383,6 +434,9 @@ static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
     TS_TRY(ts_data_read(arena, r->calib, &r->subset, &calibration, diags));
     TS_TRY(ts_quantize(arena, s.net, &calibration, &r->quant, &progress, &quant, diags));
     s.quant = quant;
+    if (r->finetune != NULL) {
+        TS_TRY(finetune(arena, r, quant, diags));
+    }
     if (r->report) {
         print_values(quant);
     }
@@ -405,16 +459,23 @@ static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
 }
 
 int ts_cmd_quantize(int argc, char **argv) {
+    static const struct argp_child children[] = {{&ts_cli_train_argp, 0, "Fine-tuning:", 3}, {0}};
     static const struct argp parser = {
         .options = options,
         .parser = parse,
+        .children = children,
         .args_doc = "MODEL --calib DATA -o FILE",
         .doc =
-            "Quantise a float network after training: FullPrecision, FakeQuantized, QuantizedDeployable, "
+            "Quantise a float network after training, or fine-tune it: FullPrecision, FakeQuantized, "
+            "QuantizedDeployable, "
             "IntegerDeployable.",
     };
     request r = {.subset = {.seed = 1, .limit = 256}, .eval_subset = {.seed = 1}, .stage = TS_STAGE_ID};
     r.quant = ts_quant_defaults();
+    r.train = ts_cli_train_defaults();
+    r.train.train.epochs = ts_finetune_defaults().train.epochs;
+    r.train_subset.seed = 1;
+    r.distil = ts_finetune_defaults().distil;
     argp_err_exit_status = TS_BAD_INPUT;
     if (argp_parse(&parser, argc, argv, 0, NULL, &r) != 0) {
         return TS_BAD_INPUT;

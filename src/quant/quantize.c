@@ -104,22 +104,26 @@ static void reach(const ts_qlayer *l, const ts_qvalue *x, const int8_t *values, 
     }
 }
 
-/* Makes the requantisation exact: with D = 2^k, kappa_c = round(s_x s_w,c D / s_y), and the weight quanta
- * moved to s_w,c = kappa_c s_y / (s_x D), by under 1/32 of themselves. */
-static void match_scales(const ts_qlayer *l, ts_qweights *q, const double *wanted, double sx, double sy,
-                         int bits) {
+int64_t ts__match_scales(uint32_t channels, const double *wanted, double sx, double sy, int bits,
+                         int64_t *kappa, double *scale) {
     double largest = 0;
-    for (uint32_t c = 0; c < l->c; c++) {
+    for (uint32_t c = 0; c < channels; c++) {
         largest = fmax(largest, sx * wanted[c] / sy);
     }
     int shift = bits - 1 - (int)floor(log2(largest));
     shift = shift < 0 ? 0 : shift > 40 ? 40 : shift;
-    q->d = (int64_t)1 << shift;
-    for (uint32_t c = 0; c < l->c; c++) {
-        double kappa = fmax(nearest(sx * wanted[c] / sy * (double)q->d), KAPPA_SMALLEST);
-        q->kappa[c] = (int64_t)kappa;
-        q->scale[c] = kappa * sy / (sx * (double)q->d);
+    int64_t d = (int64_t)1 << shift;
+    for (uint32_t c = 0; c < channels; c++) {
+        double k = fmax(nearest(sx * wanted[c] / sy * (double)d), KAPPA_SMALLEST);
+        kappa[c] = (int64_t)k;
+        scale[c] = k * sy / (sx * (double)d);
     }
+    return d;
+}
+
+static void match_scales(const ts_qlayer *l, ts_qweights *q, const double *wanted, double sx, double sy,
+                         int bits) {
+    q->d = ts__match_scales(l->c, wanted, sx, sy, bits, q->kappa, q->scale);
 }
 
 /* Whether kappa acc + lambda stays in 32 bits for every input. */
@@ -441,9 +445,7 @@ static ts_status quantise_layer(const walk *w, ts_arena *scratch, uint32_t i) {
     return TS_OK;
 }
 
-/* An addition rounds down; half a step in the branch of one operand makes that a rounding to nearest. The
- * operand is a layer with a bias of its own that nobody else reads and that no clip cuts at zero. */
-static void place_halves(ts_quant *quant) {
+void ts__place_halves(ts_quant *quant) {
     for (uint32_t i = 0; i < quant->net->layers.count; i++) {
         const ts_qlayer *l = &quant->net->layers.data[i];
         bool placed = l->kind != TS_QUANT_ADD;
@@ -522,7 +524,7 @@ ts_status ts_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration,
     if (quant->options.ranges == TS_RANGE_BEST) {
         TS_TRY(ts__search_grids(quant, calibration, progress, diags));
     }
-    place_halves(quant);
+    ts__place_halves(quant);
     walk w = {.quant = quant, .data = calibration, .diags = diags};
     w.values = TS_NEW_ARRAY(arena, held, net->layers.count + 1);
     ts_status status = walk_layers(&w, progress);
@@ -530,5 +532,52 @@ ts_status ts_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration,
         ts_arena_free(w.values[v].arena);
     }
     *out = quant;
+    return status;
+}
+
+/* Quanta that kappa admits, near those that the layer has; its integers stay. */
+static void settle_scales(const ts_quant *quant, ts_arena *scratch, uint32_t i) {
+    const ts_qlayer *l = &quant->net->layers.data[i];
+    const ts_qvalue *x = &quant->values[l->inputs[0]];
+    ts_qvalue *y = &quant->values[i + 1];
+    ts_qweights *q = &quant->layers[i];
+    if (y->raw) {
+        y->scale = x->scale * q->scale[0];
+        return;
+    }
+    const double *wanted = ts_arena_copy(scratch, q->scale, l->c * sizeof *q->scale);
+    for (int bits = KAPPA_BITS; bits >= KAPPA_LEAST; bits--) {
+        match_scales(l, q, wanted, x->scale, y->scale, bits);
+        if (fits_32(l, q, x, y->scale)) {
+            return;
+        }
+    }
+    match_scales(l, q, wanted, x->scale, y->scale, KAPPA_BITS);
+}
+
+ts_status ts_quant_settle(ts_quant *quant, ts_diags *diags) {
+    const ts_qnet *net = quant->net;
+    walk w = {.quant = quant, .diags = diags};
+    ts_status status = TS_OK;
+    for (uint32_t i = 0; i < net->layers.count; i++) {
+        const ts_qlayer *l = &net->layers.data[i];
+        if (l->kind == TS_QUANT_MAX_POOL) {
+            quant->values[i + 1].scale = quant->values[l->inputs[0]].scale;
+        }
+        ts__settle_clip(quant, i + 1);
+    }
+    ts__place_halves(quant);
+    for (uint32_t i = 0; status == TS_OK && i < net->layers.count; i++) {
+        ts_arena *scratch = ts_arena_new("settle", 0);
+        if (is_linear(&net->layers.data[i])) {
+            settle_scales(quant, scratch, i);
+            status = finish_bias(&w, i);
+        } else if (net->layers.data[i].kind == TS_QUANT_AFFINE) {
+            status = quantise_affine(&w, i);
+        } else {
+            quantise_pointless(&w, i);
+        }
+        ts_arena_free(scratch);
+    }
     return status;
 }

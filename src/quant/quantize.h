@@ -75,6 +75,11 @@ ts_status ts_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration,
                       const ts_quant_options *options, const ts_progress *progress, ts_quant **out,
                       ts_diags *diags);
 
+/* Where somebody moved steps of values, integers or quanta of weights, or biases: finds the clips, kappa,
+ * lambda, D and factors that belong to them. Quanta of weights move by under 1/32 to those that kappa admits.
+ */
+ts_status ts_quant_settle(ts_quant *quant, ts_diags *diags);
+
 typedef enum ts_quant_stage { TS_STAGE_FP, TS_STAGE_FQ, TS_STAGE_QD, TS_STAGE_ID } ts_quant_stage;
 
 const char *ts_quant_stage_name(ts_quant_stage stage);

@@ -17,6 +17,7 @@ typedef struct maker {
     const ts_qlayer *layer;
     uint32_t index;
     ts_quant_stage stage;
+    bool halves; /* FQ: additions round down with half a step in the bias of a branch, as they are deployed */
     ts_diags *diags;
 } maker;
 
@@ -61,7 +62,7 @@ static const float *bias_of(const maker *m) {
     const ts_qvalue *y = &m->quant->values[m->index + 1];
     float *bias = TS_NEW_ARRAY(m->graph->arena, float, l->c);
     for (uint32_t c = 0; c < l->c; c++) {
-        double b = q->bias[c];
+        double b = q->bias[c] + (m->halves ? q->half : 0);
         if (m->stage == TS_STAGE_QD && y->raw) {
             b = q->integer_bias[c] * y->scale;
         } else if (m->stage == TS_STAGE_QD) {
@@ -179,36 +180,40 @@ static ts_status make_end(const maker *m, ts_tensor_id sum, ts_tensor_id *out) {
         return TS_OK;
     }
     const ts_qweights *q = &m->quant->layers[m->index];
-    double offset = 0.5;
+    double offset = m->halves && l->kind == TS_QUANT_ADD ? FLOOR_GUARD : 0.5;
     if (m->stage == TS_STAGE_QD && (l->kind == TS_QUANT_ADD || l->kind == TS_QUANT_AVG_POOL)) {
         offset = (double)q->term * (double)q->m[0] / (double)q->d + FLOOR_GUARD;
     }
     return ts__stage_grid(m->graph, y, l->name, offset, sum, out, m->diags);
 }
 
-ts_status ts__stage_layer(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, uint32_t i,
-                          ts_quant_stage stage, const ts_tensor_id *in, ts_tensor_id *sum, ts_tensor_id *out,
-                          ts_diags *diags) {
-    maker m = {graph, net, quant, &net->layers.data[i], i, stage, diags};
-    switch (m.layer->kind) {
+static ts_status make_layer(const maker *m, const ts_tensor_id *in, ts_tensor_id *sum, ts_tensor_id *out) {
+    switch (m->layer->kind) {
         case TS_QUANT_CONV:
-            TS_TRY(make_conv(&m, in[0], sum));
+            TS_TRY(make_conv(m, in[0], sum));
             break;
         case TS_QUANT_LINEAR:
-            TS_TRY(make_linear(&m, in[0], sum));
+            TS_TRY(make_linear(m, in[0], sum));
             break;
         case TS_QUANT_ADD:
-            TS_TRY(make_add(&m, in, sum));
+            TS_TRY(make_add(m, in, sum));
             break;
         case TS_QUANT_MAX_POOL:
         case TS_QUANT_AVG_POOL:
-            TS_TRY(make_pool(&m, in[0], sum));
+            TS_TRY(make_pool(m, in[0], sum));
             break;
         case TS_QUANT_AFFINE:
-            TS_TRY(make_affine(&m, in[0], sum));
+            TS_TRY(make_affine(m, in[0], sum));
             break;
     }
-    return make_end(&m, *sum, out);
+    return make_end(m, *sum, out);
+}
+
+ts_status ts__stage_layer(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, uint32_t i,
+                          ts_quant_stage stage, const ts_tensor_id *in, ts_tensor_id *sum, ts_tensor_id *out,
+                          ts_diags *diags) {
+    maker m = {graph, net, quant, &net->layers.data[i], i, stage, false, diags};
+    return make_layer(&m, in, sum, out);
 }
 
 /* Value `only` alone is at the stage, the others at FP; TS_NONE: all of them. */
@@ -227,7 +232,9 @@ static ts_status stage_values(ts_fgraph *graph, const ts_qnet *net, const ts_qua
         const ts_qlayer *l = &net->layers.data[i];
         ts_tensor_id in[2] = {values[l->inputs[0]], values[l->inputs[1]]};
         ts_quant_stage own = only == TS_NONE || only == i + 1 ? stage : TS_STAGE_FP;
-        TS_TRY(ts__stage_layer(graph, net, quant, i, own, in, &sums[i], &values[i + 1], diags));
+        bool halves = own == TS_STAGE_FQ && only == TS_NONE && !quant->exact_weights;
+        maker m = {graph, net, quant, l, i, own, halves, diags};
+        TS_TRY(make_layer(&m, in, &sums[i], &values[i + 1]));
     }
     for (uint32_t i = 0; i < net->outputs.count; i++) {
         TS_PUSH(graph->arena, &graph->outputs, values[net->outputs.data[i]]);

@@ -4,6 +4,8 @@
 
 bool ts_train_available(void) { return false; }
 
+void ts_train_threads(uint32_t count) { (void)count; }
+
 struct ts__backend *ts__backend_new(ts_arena *arena) {
     (void)arena;
     return NULL;

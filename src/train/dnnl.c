@@ -30,6 +30,16 @@ struct ts__backend {
 
 bool ts_train_available(void) { return true; }
 
+/* oneDNN brings the OpenMP library along; a build of oneDNN without it has one thread and no such function.
+ */
+extern void omp_set_num_threads(int count) __attribute__((weak));
+
+void ts_train_threads(uint32_t count) {
+    if (omp_set_num_threads != NULL) {
+        omp_set_num_threads((int)count);
+    }
+}
+
 struct ts__backend *ts__backend_new(ts_arena *arena) {
     struct ts__backend *b = TS_NEW(arena, struct ts__backend);
     bool made = dnnl_engine_create(&b->engine, dnnl_cpu, 0) == dnnl_success &&

@@ -1,0 +1,322 @@
+#include "train/finetune.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "quant/ranges.h"
+#include "quant/stage.h"
+
+/* A linear layer under training: where its numbers are in the trainer. Indices of parameters: pointers move.
+ */
+typedef struct linear {
+    uint32_t weights, bias, scales; /* parameters; TS_NONE: no linear layer */
+    uint32_t count;                 /* of scales: one a channel, or one of the layer */
+    int kappa_bits;
+    double *scale; /* as kappa admits, one a channel */
+    int64_t *kappa;
+} linear;
+
+typedef struct tuner {
+    ts_quant *quant;
+    ts_arena *arena;
+    ts_trainer *trainer;
+    linear *layers;    /* one a layer */
+    ts_node_id *grids; /* by value: its FAKE_QUANT, or TS_NONE */
+    double step_rate;
+} tuner;
+
+ts_finetune_options ts_finetune_defaults(void) {
+    ts_finetune_options o = {.train = ts_train_defaults(), .batch = 32, .distil = 0.5};
+    o.train.epochs = 4;
+    return o;
+}
+
+static bool is_linear(const ts_qlayer *l) { return l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR; }
+
+static const ts_qlayer *layer_of(const tuner *t, uint32_t i) { return &t->quant->net->layers.data[i]; }
+
+static ts_param *param(const tuner *t, uint32_t i) {
+    uint32_t count;
+    return &ts_trainer_params(t->trainer, &count)[i];
+}
+
+static void grid_of(const ts_qweights *q, double *low, double *high) {
+    *high = (double)((1 << (q->bits - 1)) - 1);
+    *low = -*high - 1;
+}
+
+/* ---- before training ---- */
+
+/* The weights to start from: the float ones where they round to the integers that the layer has, else the
+ * nearest that do, so that training starts where calibration ended. */
+static void start_weights(const ts_qlayer *l, const ts_qweights *q, float *w) {
+    double low, high;
+    grid_of(q, &low, &high);
+    for (uint32_t c = 0; c < l->c; c++) {
+        for (uint32_t k = 0; k < l->inner; k++) {
+            size_t at = (size_t)c * l->inner + k;
+            double v = (double)l->weights[at] / q->scale[c], r = q->values[at];
+            v = v < r - 0.49 && r > low ? r - 0.49 : v > r + 0.49 && r < high ? r + 0.49 : v;
+            w[at] = (float)(v * q->scale[c]);
+        }
+    }
+}
+
+static double root_mean_square(const float *x, uint64_t count) {
+    double sum = 1e-30;
+    for (uint64_t i = 0; i < count; i++) {
+        sum += (double)x[i] * (double)x[i];
+    }
+    return sqrt(sum / (double)count);
+}
+
+static void add_layer(tuner *t, uint32_t i, const ts_finetune_options *o, ts_node_id node) {
+    const ts_qlayer *l = layer_of(t, i);
+    const ts_qweights *q = &t->quant->layers[i];
+    const ts_qvalue *y = &t->quant->values[i + 1];
+    const ts_fnode *n = &ts_trainer_graph(t->trainer)->nodes.data[node];
+    linear *d = &t->layers[i];
+    int64_t largest = 1;
+    uint32_t unused;
+    const ts_param *all = ts_trainer_params(t->trainer, &unused);
+    ts_param *w = ts_trainer_param_of(t->trainer, n->inputs[1]),
+             *b = ts_trainer_param_of(t->trainer, n->inputs[2]);
+    d->weights = (uint32_t)(w - all);
+    d->bias = (uint32_t)(b - all);
+    start_weights(l, q, w->value);
+    for (uint32_t c = 0; c < l->c; c++) {
+        b->value[c] = (float)q->bias[c];
+        largest = !y->raw && q->kappa[c] > largest ? q->kappa[c] : largest;
+    }
+    ts_trainer_split(t->trainer, w);
+    ts_trainer_split(t->trainer, b);
+    /* Steps relative to what they change: a tenth of the weights' size and a quarter of the result's range.
+     */
+    bool adam = o->train.optimiser == TS_OPTIMISER_ADAM;
+    double size = 10 * root_mean_square(w->value, w->count);
+    double range = 0.25 * (y->raw ? fmax(y->seen_high, -y->seen_low) : y->scale * y->top);
+    w->rate = adam ? size : size * size;
+    b->rate = adam ? range : range * range;
+    d->kappa_bits = (int)floor(log2((double)largest)) + 1;
+    d->count = t->quant->options.per_layer || y->raw ? 1 : l->c;
+    d->scale = ts_arena_copy(t->arena, q->scale, l->c * sizeof(double));
+    d->kappa = TS_NEW_ARRAY(t->arena, int64_t, l->c);
+    float *logs = TS_NEW_ARRAY(t->arena, float, d->count);
+    for (uint32_t c = 0; c < d->count; c++) {
+        logs[c] = (float)log(q->scale[c]);
+    }
+    d->scales = ts_trainer_add_param(t->trainer, l->name, d->count, logs);
+    param(t, d->scales)->rate = t->step_rate;
+}
+
+static ts_status make_graph(tuner *t, ts_fgraph **graph, ts_tensor_id *values, ts_tensor_id *sums,
+                            ts_diags *diags) {
+    *graph = ts_fgraph_new(t->arena, t->quant->net->name);
+    t->quant->exact_weights = true; /* the trainer brings the weights */
+    ts_status status = ts__stage_network(*graph, t->quant->net, t->quant, TS_STAGE_FQ, values, sums, diags);
+    t->quant->exact_weights = false;
+    return status;
+}
+
+/* Additions, and pools that are to, round down as they will when deployed. */
+static void set_offsets(tuner *t) {
+    ts_fgraph *g = ts_trainer_graph(t->trainer);
+    for (uint32_t i = 0; i < t->quant->net->layers.count; i++) {
+        const ts_qlayer *l = layer_of(t, i);
+        bool floors =
+            l->kind == TS_QUANT_ADD || (l->kind == TS_QUANT_AVG_POOL && t->quant->options.floor_pools);
+        if (floors && t->grids[i + 1] != TS_NONE) {
+            g->nodes.data[t->grids[i + 1]].offset = 0;
+        }
+    }
+}
+
+/* The node that multiplies in a layer whose sum is this tensor. */
+static ts_node_id product_of(const ts_fgraph *g, ts_tensor_id sum) {
+    ts_node_id id = g->tensors.data[sum].producer;
+    return g->nodes.data[id].op == TS_FOP_RESHAPE ? g->tensors.data[g->nodes.data[id].inputs[0]].producer
+                                                  : id;
+}
+
+static ts_status start(tuner *t, const ts_finetune_options *o, ts_diags *diags) {
+    uint32_t count = t->quant->net->layers.count;
+    ts_tensor_id *values = TS_NEW_ARRAY(t->arena, ts_tensor_id, count + 1);
+    ts_tensor_id *sums = TS_NEW_ARRAY(t->arena, ts_tensor_id, count);
+    ts_fgraph *graph;
+    TS_TRY(make_graph(t, &graph, values, sums, diags));
+    TS_TRY(ts_trainer_new(t->arena, graph, o->batch, &t->trainer, diags));
+    t->layers = TS_NEW_ARRAY(t->arena, linear, count);
+    t->grids = TS_NEW_ARRAY(t->arena, ts_node_id, count + 1);
+    for (uint32_t v = 0; v <= count; v++) {
+        ts_node_id maker = graph->tensors.data[values[v]].producer;
+        bool grid = maker != TS_NONE && graph->nodes.data[maker].op == TS_FOP_FAKE_QUANT;
+        t->grids[v] = grid ? maker : TS_NONE;
+        ts_param *step = grid ? ts_trainer_step_of(t->trainer, maker) : NULL;
+        if (step != NULL) {
+            step->rate = t->step_rate;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        t->layers[i].weights = TS_NONE;
+        if (is_linear(layer_of(t, i))) {
+            add_layer(t, i, o, product_of(graph, sums[i]));
+        }
+    }
+    set_offsets(t);
+    return TS_OK;
+}
+
+/* ---- during training ---- */
+
+/* Steps of values and clips in steps, as the trainer has them now. */
+static void take_steps(tuner *t) {
+    ts_fgraph *g = ts_trainer_graph(t->trainer);
+    for (uint32_t v = 0; v <= t->quant->net->layers.count; v++) {
+        const ts_param *step = t->grids[v] == TS_NONE ? NULL : ts_trainer_step_of(t->trainer, t->grids[v]);
+        const ts_qlayer *l = v == 0 ? NULL : layer_of(t, v - 1);
+        ts_qvalue *value = &t->quant->values[v];
+        if (step != NULL) {
+            value->scale = exp((double)step->value[0]);
+            ts__settle_clip(t->quant, v);
+            g->nodes.data[t->grids[v]].low = (float)value->low;
+            g->nodes.data[t->grids[v]].high = (float)value->high;
+        } else if (l != NULL && l->kind == TS_QUANT_MAX_POOL) {
+            value->scale = t->quant->values[l->inputs[0]].scale;
+        }
+    }
+}
+
+/* The quanta that kappa admits nearest to those that are trained. */
+static void take_scales(tuner *t, uint32_t i) {
+    const ts_qlayer *l = layer_of(t, i);
+    linear *d = &t->layers[i];
+    const float *logs = param(t, d->scales)->value;
+    for (uint32_t c = 0; c < l->c; c++) {
+        d->scale[c] = exp((double)logs[d->count == 1 ? 0 : c]);
+    }
+    if (!t->quant->values[i + 1].raw) {
+        ts__match_scales(l->c, d->scale, t->quant->values[l->inputs[0]].scale, t->quant->values[i + 1].scale,
+                         d->kappa_bits, d->kappa, d->scale);
+    }
+}
+
+static void round_weights(const tuner *t, uint32_t i) {
+    const ts_qlayer *l = layer_of(t, i);
+    const linear *d = &t->layers[i];
+    ts_param *w = param(t, d->weights);
+    double bottom, top;
+    grid_of(&t->quant->layers[i], &bottom, &top);
+    float low = (float)bottom, high = (float)top;
+    for (uint32_t c = 0; c < l->c; c++) {
+        const float *from = w->value + (size_t)c * l->inner;
+        float *to = w->image + (size_t)c * l->inner, scale = (float)d->scale[c], inverse = 1.0f / scale;
+        for (uint32_t k = 0; k < l->inner; k++) {
+            float v = from[k] * inverse + 0.5f;
+            v = v < low ? low : v > high ? high : v;
+            to[k] = ((float)(int32_t)(v - low) + low) * scale; /* v - low >= 0: the cast rounds down */
+        }
+    }
+}
+
+static void place_bias(const tuner *t, uint32_t i) {
+    ts_param *b = param(t, t->layers[i].bias);
+    float half = (float)t->quant->layers[i].half;
+    for (uint64_t c = 0; c < b->count; c++) {
+        b->image[c] = b->value[c] + half;
+    }
+}
+
+static void project(void *object, ts_trainer *trainer) {
+    tuner *t = object;
+    (void)trainer;
+    take_steps(t);
+    ts__place_halves(t->quant);
+    for (uint32_t i = 0; i < t->quant->net->layers.count; i++) {
+        if (t->layers[i].weights != TS_NONE) {
+            take_scales(t, i);
+            round_weights(t, i);
+            place_bias(t, i);
+        }
+    }
+}
+
+/* Straight through inside the grid, nothing beyond it; quanta get the clip's and the rounding error's slope,
+ * as the steps of activations do. */
+static void pull_back_layer(const tuner *t, uint32_t i) {
+    const ts_qlayer *l = layer_of(t, i);
+    const linear *d = &t->layers[i];
+    ts_param *w = param(t, d->weights), *scales = param(t, d->scales);
+    double low, high;
+    grid_of(&t->quant->layers[i], &low, &high);
+    for (uint32_t c = 0; c < l->c; c++) {
+        double scale = d->scale[c], sum = 0, bottom = low * scale, top = high * scale;
+        for (uint32_t k = 0; k < l->inner; k++) {
+            size_t at = (size_t)c * l->inner + k;
+            double v = (double)w->value[at], g = (double)w->gradient[at];
+            bool inside = v > bottom && v < top;
+            sum += g * ((double)w->image[at] - (inside ? v : 0));
+            w->gradient[at] = inside ? w->gradient[at] : 0.0f;
+        }
+        scales->gradient[d->count == 1 ? 0 : c] += (float)sum;
+    }
+}
+
+static void pull_back(void *object, ts_trainer *trainer) {
+    tuner *t = object;
+    (void)trainer;
+    for (uint32_t i = 0; i < t->quant->net->layers.count; i++) {
+        if (t->layers[i].weights != TS_NONE) {
+            pull_back_layer(t, i);
+        }
+    }
+}
+
+/* ---- after training ---- */
+
+static void keep_layer(const tuner *t, uint32_t i) {
+    const ts_qlayer *l = layer_of(t, i);
+    const linear *d = &t->layers[i];
+    ts_qweights *q = &t->quant->layers[i];
+    const float *image = param(t, d->weights)->image, *bias = param(t, d->bias)->value;
+    for (uint32_t c = 0; c < l->c; c++) {
+        q->scale[c] = d->scale[c];
+        q->bias[c] = (double)bias[c];
+        for (uint32_t k = 0; k < l->inner; k++) {
+            size_t at = (size_t)c * l->inner + k;
+            q->values[at] = (int8_t)lround((double)image[at] / d->scale[c]);
+        }
+    }
+}
+
+static ts_status tune(tuner *t, const ts_data *data, const ts_finetune_options *o,
+                      const ts_progress *progress, const ts_train_log *log, ts_diags *diags) {
+    ts_train_hooks hooks = {.object = t, .project = project, .pull_back = pull_back};
+    ts_train_options train = o->train;
+    ts_fgraph *teacher = NULL;
+    if (o->distil > 0) {
+        TS_TRY(ts_quant_float(t->arena, t->quant->net, NULL, TS_STAGE_FP, &teacher, diags));
+    }
+    train.teacher = teacher;
+    train.share = o->distil;
+    TS_TRY(start(t, o, diags));
+    TS_TRY(ts_train(t->trainer, data, &train, &hooks, progress, log, diags));
+    project(t, t->trainer);
+    for (uint32_t i = 0; i < t->quant->net->layers.count; i++) {
+        if (t->layers[i].weights != TS_NONE) {
+            keep_layer(t, i);
+        }
+    }
+    return ts_quant_settle(t->quant, diags);
+}
+
+ts_status ts_quant_finetune(ts_quant *quant, const ts_data *data, const ts_finetune_options *options,
+                            const ts_progress *progress, const ts_train_log *log, ts_diags *diags) {
+    ts_arena *arena = ts_arena_new("fine-tuning", 0);
+    ts_guard_defer((void (*)(void *))ts_arena_free, arena);
+    tuner t = {.quant = quant, .arena = arena, .step_rate = options->fixed_steps ? 0 : 1};
+    ts_status status = tune(&t, data, options, progress, log, diags);
+    ts_trainer_free(t.trainer);
+    ts_guard_undefer(arena);
+    ts_arena_free(arena);
+    return status;
+}

@@ -1,0 +1,29 @@
+/* Fine-tuning of a quantised network: PACT and straight-through estimation.
+ *
+ * The forward pass is the network at stage FQ with the very numbers that will be deployed: weights rounded to
+ * their grid, quanta that kappa admits, activations on their grids. The backward pass goes straight through
+ * the roundings. Trained are weights, biases, the clips of activations (their steps) and the quanta of
+ * weights. Batch norms are folded before: their statistics are those of the float network. */
+#ifndef TS_TRAIN_FINETUNE_H
+#define TS_TRAIN_FINETUNE_H
+
+#include "quant/quantize.h"
+#include "train/train.h"
+
+typedef struct ts_finetune_options {
+    ts_train_options train; /* its teacher is not used: see `distil` */
+    uint32_t batch;
+    double distil; /* share of the loss that is the distance to the float network; 1: no labels are needed */
+    bool fixed_steps; /* clips and quanta stay as calibration chose them */
+} ts_finetune_options;
+
+/* Adam, 1e-3 relative to the size of weights, cosine, 4 epochs of batches of 32, half of the loss distilled.
+ */
+ts_finetune_options ts_finetune_defaults(void);
+
+/* Trains the network that `quant` describes, from what it is now, and leaves the result in it: integers of
+ * weights, steps, biases, settled. Errors: those of ts_train() and ts_trainer_new(). */
+ts_status ts_quant_finetune(ts_quant *quant, const ts_data *data, const ts_finetune_options *options,
+                            const ts_progress *progress, const ts_train_log *log, ts_diags *diags);
+
+#endif

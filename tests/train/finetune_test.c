@@ -1,0 +1,188 @@
+/* Fine-tuning: it mends what rounding to few bits broke, leaves numbers that deploy as they were trained, and
+ * is the same every time. */
+#include "train/finetune.h"
+#include "maker.h"
+#include "num/integer.h"
+
+enum { SIDE = 10, SAMPLES = 320, CLASSES = 4, BATCH = 16 };
+
+/* Bright rows, columns, diagonals, or nothing, in noise. */
+static ts_data make_data(maker *m) {
+    static const double zero = 0, one = 1;
+    float *x = TS_NEW_ARRAY(m->arena, float, SAMPLES *SIDE *SIDE);
+    int32_t *labels = TS_NEW_ARRAY(m->arena, int32_t, SAMPLES);
+    uint32_t *order = TS_NEW_ARRAY(m->arena, uint32_t, SAMPLES);
+    for (uint32_t n = 0; n < SAMPLES; n++) {
+        uint32_t at = (uint32_t)ts_random_range(&m->random, 0, SIDE - 1);
+        order[n] = n;
+        labels[n] = (int32_t)(n % CLASSES);
+        for (uint32_t i = 0; i < SIDE * SIDE; i++) {
+            uint32_t y = i / SIDE, c = i % SIDE;
+            bool lit = labels[n] == 0   ? y == at
+                       : labels[n] == 1 ? c == at
+                                        : labels[n] == 2 && (y + c) % SIDE == at;
+            x[n * SIDE * SIDE + i] = 0.6f * noise(m) + (lit ? 0.8f : 0.0f);
+        }
+    }
+    ts_data d = {.count = SAMPLES, .h = SIDE, .w = SIDE, .c = 1, .type = TS_DATA_F32, .samples = x};
+    d.labels = labels;
+    d.order = order;
+    d.preprocess = (ts_preprocess){.count = 1, .mean = &zero, .scale = &one};
+    return d;
+}
+
+/* Depthwise and plain convolutions, a residual sum, both pools. */
+static void make_network(maker *m) {
+    ts_tensor_id x = input(m, 4, (const uint32_t[]){1, SIDE, SIDE, 1});
+    x = simple(m, TS_FOP_RELU, norm(m, conv(m, x, 8, 3, 1, 1, false)));
+    ts_fnode sum = {.op = TS_FOP_ADD, .input_count = 2, .inputs = {x}};
+    sum.inputs[1] = norm(m, conv(m, x, 8, 3, 1, 1, false));
+    x = simple(m, TS_FOP_RELU, node(m, &sum, NULL));
+    x = pool(m, TS_FOP_MAX_POOL, x, false);
+    x = simple(m, TS_FOP_RELU, norm(m, conv(m, x, 8, 3, 1, 8, false)));
+    x = simple(m, TS_FOP_RELU, norm(m, conv(m, x, 12, 1, 1, 1, false)));
+    ts_fnode mean = {.op = TS_FOP_REDUCE_MEAN, .input_count = 1, .inputs = {x}, .axes = 6, .keep_dims = true};
+    output(m, linear(m, node(m, &mean, NULL), CLASSES, true));
+}
+
+typedef struct rig {
+    maker m;
+    ts_data data;
+    ts_qnet *net;
+    double exact; /* share of right answers of the float network */
+} rig;
+
+static rig new_rig(void) {
+    rig r = {.m = new_maker(9)};
+    ts_train_options o = ts_train_defaults();
+    make_network(&r.m);
+    r.data = make_data(&r.m);
+    ts_trainer *t = train(&r.m, BATCH);
+    ts_trainer_initialise(t, 2);
+    o.epochs = 15;
+    o.rate = 1e-2;
+    assert_int_equal(ts_train(t, &r.data, &o, NULL, NULL, NULL, &r.m.diags), TS_OK);
+    assert_int_equal(ts_trainer_accuracy(t, &r.data, NULL, &r.exact, &r.m.diags), TS_OK);
+    ts_fgraph *trained = ts_trainer_export(t, r.m.arena, false);
+    ts_trainer_free(t);
+    assert_int_equal(ts_qnet_read(r.m.arena, trained, &r.net, &r.m.diags), TS_OK);
+    return r;
+}
+
+static ts_quant *quantise(rig *r, uint32_t weight_bits, uint32_t activation_bits) {
+    ts_quant_options o = ts_quant_defaults();
+    ts_quant *quant;
+    o.weight_bits = weight_bits;
+    o.activation_bits = activation_bits;
+    o.nearest = true; /* rounding alone: there is something to mend */
+    o.ranges = TS_RANGE_MAX;
+    assert_int_equal(ts_quantize(r->m.arena, r->net, &r->data, &o, NULL, &quant, &r->m.diags), TS_OK);
+    return quant;
+}
+
+static ts_score score_float(rig *r, const ts_quant *quant, ts_quant_stage stage) {
+    ts_fgraph *graph;
+    ts_score score;
+    assert_int_equal(ts_quant_float(r->m.arena, r->net, quant, stage, &graph, &r->m.diags), TS_OK);
+    assert_int_equal(ts_evaluate_float(r->m.arena, graph, &r->data, NULL, &score, &r->m.diags), TS_OK);
+    return score;
+}
+
+static ts_score score_integer(rig *r, const ts_quant *quant) {
+    ts_graph *graph;
+    ts_score score;
+    assert_int_equal(ts_quant_integer(r->m.arena, quant, &graph, &r->m.diags), TS_OK);
+    assert_int_equal(ts_evaluate_integer(r->m.arena, graph, 0, &r->data, NULL, NULL, &score, &r->m.diags),
+                     TS_OK);
+    return score;
+}
+
+static void tune(rig *r, ts_quant *quant, double distil) {
+    ts_finetune_options o = ts_finetune_defaults();
+    o.batch = BATCH;
+    o.distil = distil;
+    o.train.epochs = 12;
+    o.train.rate = 3e-3;
+    assert_int_equal(ts_quant_finetune(quant, &r->data, &o, NULL, NULL, &r->m.diags), TS_OK);
+}
+
+static void few_bits_are_mended(void **state) {
+    (void)state;
+    rig r = new_rig();
+    ts_quant *quant = quantise(&r, 2, 3);
+    ts_score before = score_integer(&r, quant);
+    tune(&r, quant, 0.5);
+    ts_score fq = score_float(&r, quant, TS_STAGE_FQ), qd = score_float(&r, quant, TS_STAGE_QD);
+    ts_score id = score_integer(&r, quant);
+    printf("float %.3f, w2a3 %.3f, fine-tuned fq %.3f qd %.3f id %.3f\n", r.exact, before.top1, fq.top1,
+           qd.top1, id.top1);
+    assert_true(r.exact > 0.95);
+    assert_true(before.top1 < r.exact - 0.1);
+    assert_true(id.top1 > r.exact - 0.05);
+    assert_true(fabs(fq.top1 - id.top1) <= 0.0101 && fabs(qd.top1 - id.top1) <= 0.0101);
+    ts_arena_free(r.m.arena);
+}
+
+/* Distance to the float network alone, without a label. */
+static void labels_are_not_needed(void **state) {
+    (void)state;
+    rig r = new_rig();
+    ts_quant *quant = quantise(&r, 2, 4);
+    double before = score_integer(&r, quant).top1;
+    r.data.labels = NULL;
+    tune(&r, quant, 1);
+    rig whole = new_rig();
+    r.data.labels = whole.data.labels;
+    double after = score_integer(&r, quant).top1;
+    printf("without labels: %.3f, then %.3f\n", before, after);
+    assert_true(after > r.exact - 0.05 && after >= before);
+    ts_arena_free(whole.m.arena);
+    ts_arena_free(r.m.arena);
+}
+
+/* Weights stay in their type and every quantum is one that kappa admits: kappa s_y = s_x s_w D. */
+static void numbers_deploy_as_they_are(void **state) {
+    (void)state;
+    rig r = new_rig();
+    ts_quant *quant = quantise(&r, 2, 4);
+    tune(&r, quant, 0.5);
+    for (uint32_t i = 0; i < r.net->layers.count; i++) {
+        const ts_qlayer *l = &r.net->layers.data[i];
+        const ts_qweights *q = &quant->layers[i];
+        const ts_qvalue *y = &quant->values[i + 1];
+        for (uint64_t k = 0; q->values != NULL && k < (uint64_t)l->c * l->inner; k++) {
+            assert_in_range(q->values[k] + 2, 0, 3);
+        }
+        for (uint32_t c = 0; q->values != NULL && !y->raw && c < l->c; c++) {
+            double exact = quant->values[l->inputs[0]].scale * q->scale[c] * (double)q->d / y->scale;
+            assert_true(fabs(exact - (double)q->kappa[c]) < 1e-6 * exact);
+        }
+    }
+    ts_arena_free(r.m.arena);
+}
+
+static void same_bits_every_time(void **state) {
+    (void)state;
+    rig a = new_rig(), b = new_rig();
+    ts_quant *one = quantise(&a, 4, 4), *two = quantise(&b, 4, 4);
+    tune(&a, one, 0.5);
+    tune(&b, two, 0.5);
+    ts_score x = score_integer(&a, one), y = score_integer(&b, two);
+    assert_memory_equal(x.scores, y.scores, (size_t)x.count * x.outputs * sizeof *x.scores);
+    ts_arena_free(a.m.arena);
+    ts_arena_free(b.m.arena);
+}
+
+int main(void) {
+    if (!ts_train_available()) {
+        printf("built without oneDNN: skipped\n");
+        return TS_TEST_SKIP;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(few_bits_are_mended),
+        cmocka_unit_test(labels_are_not_needed),
+        cmocka_unit_test(numbers_deploy_as_they_are),
+        cmocka_unit_test(same_bits_every_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
