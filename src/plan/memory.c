@@ -83,7 +83,7 @@ static uint64_t weight_buffers(const ts_layer_plan *lp, uint32_t chunk_c) {
 
 static uint32_t granule_of(const ts_layer_plan *lp) { return ts__tile_granule(lp->layer, lp->kernel); }
 
-static uint64_t least_weights(const ts_layer_plan *lp) {
+uint64_t ts__least_weights(const ts_layer_plan *lp) {
     uint64_t whole = weight_buffers(lp, lp->layer->y.c), cut = weight_buffers(lp, granule_of(lp));
     return whole < cut ? whole : cut;
 }
@@ -230,7 +230,7 @@ static uint64_t least_need(ts_planner *p, uint32_t layer, ts_shortage *why) {
     take_homes(p, lp);
     why->layer = layer;
     why->activation_bytes = resident_bytes(p, layer) + least_stripes(lp);
-    why->weight_bytes = least_weights(lp);
+    why->weight_bytes = ts__least_weights(lp);
     why->need_bytes = why->activation_bytes + why->weight_bytes;
     return why->need_bytes;
 }

@@ -274,6 +274,49 @@ static ts_status choose_kernels(ts_planner *p) {
     return TS_OK;
 }
 
+/* Takes the kernel whose weights, with its requantisation's parameters, need least L2 when they are cut as
+ * far as they can be: fast kernels know larger groups of channels. False where none needs less than the
+ * present one. */
+static bool choose_frugal(ts_planner *p, uint32_t index) {
+    ts_layer *layer = &p->plan->layers[index];
+    ts_layer_plan *lp = &p->plan->layer_plans[index], best = *lp;
+    const ts_rq_plan rqs[2] = {layer->rq, layer->rq_own};
+    ts_rq_plan best_rq = layer->rq;
+    uint64_t present = ts__least_weights(lp), least = present;
+    for (uint32_t own = 0; own < 2; own++) {
+        const ts_kernel *variants[MAX_VARIANTS];
+        layer->rq = rqs[own];
+        uint32_t count = variants_of(p, layer, variants);
+        for (uint32_t i = 0; i < count; i++) {
+            ts_layer_plan one = {.layer = layer, .kernel = variants[i]};
+            set_uncut(&one);
+            if (ts__least_weights(&one) < least && ts__plan_passes(p, &one)) {
+                least = ts__least_weights(&one);
+                best = one;
+                best_rq = layer->rq;
+            }
+        }
+    }
+    layer->rq = best_rq;
+    if (least < present) {
+        ts_pass pass = ts__pass_of(p, &best, layer->y.h, layer->y.c);
+        best.bound_cycles = ts__l1_bound(&pass);
+        *lp = best;
+        p->tiled.count = 0; /* known by kernel, not by requantisation */
+    }
+    return least < present;
+}
+
+/* Makes the layer that does not fit frugal, or where that is done, all others. False where nothing is left.
+ */
+static bool save_weights(ts_planner *p, uint32_t layer) {
+    bool saved = choose_frugal(p, layer);
+    for (uint32_t i = 0; i < p->plan->layer_count && !saved; i++) {
+        saved = choose_frugal(p, i);
+    }
+    return saved;
+}
+
 static void find_lives(ts_planner *p) {
     ts_plan *plan = p->plan;
     p->lives = TS_NEW_ARRAY(p->arena, ts_life, p->graph->tensors.count);
@@ -344,10 +387,14 @@ static ts_status begin(ts_planner *p, const ts_plan_options *options) {
     return prepare_layers(p);
 }
 
-/* Smallest L2, by halving between what is too little and what is enough; 0 where even all would not do. */
+/* Smallest L2, by halving between what is too little and what is enough; 0 where even all would not do.
+ * Leaves frugal kernels. */
 static uint64_t smallest_l2(ts_planner *p) {
     uint64_t kept = p->l2_bytes, low = 0, high = 1024;
     ts_shortage why;
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        choose_frugal(p, i);
+    }
     for (p->l2_bytes = high; !ts__memory_plan(p, true, &why); p->l2_bytes = high) {
         low = high;
         high *= 2;
@@ -399,8 +446,10 @@ ts_status ts_plan_build(ts_arena *arena, const ts_graph *graph, const ts_target 
     TS_TRY(choose_kernels(&p));
     p.l2_bytes = p.plan->options.l2_bytes;
     ts_shortage why = {0};
-    if (!ts__memory_plan(&p, false, &why)) {
-        return no_fit_l2(&p, &why);
+    while (!ts__memory_plan(&p, false, &why)) {
+        if (!save_weights(&p, why.layer)) {
+            return no_fit_l2(&p, &why);
+        }
     }
     if (p.plan->l3_used_bytes > p.plan->options.l3_bytes) {
         return ts_error(
@@ -423,6 +472,9 @@ ts_status ts_plan_smallest(ts_arena *arena, const ts_graph *graph, const ts_targ
     ts_planner p = {.arena = arena, .graph = graph, .target = target, .diags = diags};
     TS_TRY(begin(&p, options));
     *l1_bytes = smallest_l1_of_all(&p);
+    ts_plan_options *o = &p.plan->options;
+    o->l1_bytes = o->l1_bytes > *l1_bytes ? o->l1_bytes : *l1_bytes;
+    TS_TRY(choose_kernels(&p));
     *l2_bytes = smallest_l2(&p);
     return *l2_bytes > 0
                ? TS_OK

@@ -123,7 +123,7 @@ ts_status ts_plan_build(ts_arena *arena, const ts_graph *graph, const ts_target 
                         const ts_plan_options *options, ts_plan **out, ts_diags *diags);
 
 /* The smallest L1 with which the network fits whatever L2 allows, and the smallest L2 with which it fits the
- * L1 of `options`, found by search. TS_NO_FIT where no L2 would do. */
+ * L1 of `options` (or that smallest L1, if it is more), found by search. TS_NO_FIT where no L2 would do. */
 ts_status ts_plan_smallest(ts_arena *arena, const ts_graph *graph, const ts_target *target,
                            const ts_plan_options *options, uint64_t *l1_bytes, uint64_t *l2_bytes,
                            ts_diags *diags);

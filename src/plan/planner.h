@@ -49,6 +49,9 @@ bool ts__plan_passes(ts_planner *p, ts_layer_plan *lp);
 /* Packed weights of output channels [0, channels), rounded up to whole words. */
 uint64_t ts__weight_bytes(const ts_layer_plan *lp, uint32_t channels);
 
+/* L2 bytes of the weights of this layer at least: whole, or two chunks of the kernel's granule. */
+uint64_t ts__least_weights(const ts_layer_plan *lp);
+
 /* Rows of x (x2) that stripe `stripe` of this layer reads. */
 uint32_t ts__stripe_rows(const ts_layer_plan *lp, uint32_t stripe, uint32_t *begin);
 
