@@ -39,6 +39,12 @@ void ts__plan_loads(ts__emit *e);
 /* Is a load from L3 possibly under way while this layer computes? */
 bool ts__l3_busy(const ts__emit *e, uint32_t layer);
 
+/* The C file of a layer that moves elements: its table of copies. */
+void ts__emit_move(const ts__emit *e, uint32_t index, ts_text *out);
+
+/* Starts the loads of weights that the plan puts at the beginning of this layer. */
+void ts__emit_loads(const ts__emit *e, uint32_t index, int depth, ts_text *out);
+
 /* The C file of a layer. */
 ts_status ts__emit_layer(const ts__emit *e, uint32_t index, ts_text *out);
 

@@ -366,29 +366,33 @@ static void emit_chunk_functions(const code *k) {
     ts__line(k->out, 0, "}\n");
 }
 
+void ts__emit_loads(const ts__emit *e, uint32_t index, int depth, ts_text *out) {
+    for (uint32_t i = 0; i < e->loads.count; i++) {
+        const ts__load *load = &e->loads.data[i];
+        const ts_layer_plan *lp = &e->plan->layer_plans[load->layer];
+        if (load->start != index) {
+            continue;
+        }
+        ts__line(out, depth, "run->loads[%u] = ts_l3_read(run->l2 + %s, run->l3 + %s_W_%02u, %s_W_%02u_%s);",
+                 load->slot, ts__buffer_name(e, lp->l3.w_buffer[0]), e->macro, load->layer, e->macro,
+                 load->layer, lp->l3.chunks > 1 ? "CHUNK" : "BYTES");
+        if (lp->l3.chunks > 1) {
+            const char *w = ts_arena_printf(e->arena, "%s_W_%02u", e->macro, load->layer);
+            ts__line(out, depth, "run->seconds[%u] = ts_l3_read(run->l2 + %s, run->l3 + %s + %s_CHUNK,",
+                     load->slot, ts__buffer_name(e, lp->l3.w_buffer[1]), w, w);
+            ts__line(out, depth, lp->l3.chunks > 2 ? "    %s_CHUNK);" : "    %s_BYTES - %s_CHUNK);", w, w);
+        }
+    }
+}
+
 /* Loads from L3 that begin with this layer, and the wait for its own. */
 void ts__emit_l3(const code *k, int depth) {
     const ts__emit *e = k->e;
     uint32_t own = UINT32_MAX;
     for (uint32_t i = 0; i < e->loads.count; i++) {
-        const ts__load *load = &e->loads.data[i];
-        const ts_layer_plan *lp = &e->plan->layer_plans[load->layer];
-        own = load->layer == k->layer->index ? load->slot : own;
-        if (load->start == k->layer->index) {
-            ts__line(k->out, depth,
-                     "run->loads[%u] = ts_l3_read(run->l2 + %s, run->l3 + %s_W_%02u, %s_W_%02u_%s);",
-                     load->slot, ts__buffer_name(e, lp->l3.w_buffer[0]), e->macro, load->layer, e->macro,
-                     load->layer, lp->l3.chunks > 1 ? "CHUNK" : "BYTES");
-            if (lp->l3.chunks > 1) {
-                const char *w = ts__text(k, "%s_W_%02u", e->macro, load->layer);
-                ts__line(k->out, depth,
-                         "run->seconds[%u] = ts_l3_read(run->l2 + %s, run->l3 + %s + %s_CHUNK,", load->slot,
-                         ts__buffer_name(e, lp->l3.w_buffer[1]), w, w);
-                ts__line(k->out, depth, lp->l3.chunks > 2 ? "    %s_CHUNK);" : "    %s_BYTES - %s_CHUNK);", w,
-                         w);
-            }
-        }
+        own = e->loads.data[i].layer == k->layer->index ? e->loads.data[i].slot : own;
     }
+    ts__emit_loads(e, k->layer->index, depth, k->out);
     if (own != UINT32_MAX) {
         ts__line(k->out, depth, "ts_l3_wait(run->loads[%u]);", own);
     }
@@ -851,6 +855,10 @@ static void emit_function(const code *k) {
 
 ts_status ts__emit_layer(const ts__emit *e, uint32_t index, ts_text *out) {
     code k;
+    if (e->plan->layers[index].kind == TS_LAYER_MOVE) {
+        ts__emit_move(e, index, out);
+        return TS_OK;
+    }
     TS_TRY(ts__code_init(&k, e, index, out));
     ts__emit_layer_head(&k);
     if (ts__loops(&k)) {

@@ -41,7 +41,7 @@ static axis make_axis(uint32_t in, uint32_t out, uint32_t segment, uint32_t tile
 bool ts__padded(const code *k) { return k->lp->kernel->padded_x; }
 
 bool ts__elementwise(const ts_layer *layer) {
-    return layer->kind == TS_LAYER_ADD || layer->kind == TS_LAYER_REQUANT;
+    return ts_layer_has_x2(layer) || layer->kind == TS_LAYER_REQUANT;
 }
 
 static void set_axes(code *k) {
@@ -122,7 +122,7 @@ static void set_operands(code *k) {
     const ts_l1_plan *l1 = ts__l1_of(k);
     bool weights = k->lp->l3.weights_bytes > 0;
     k->x = make_operand(k, "x", k->adds ? "a" : "x", true, true, k->x_follows, l1->x_count);
-    k->x2 = make_operand(k, "x2", "b", k->layer->kind == TS_LAYER_ADD, true, true, l1->x2_count);
+    k->x2 = make_operand(k, "x2", "b", ts_layer_has_x2(k->layer), true, true, l1->x2_count);
     bool sliced =
         weights && ts__many_channels(k) && ts__w_bytes(k, k->tile_c) != ts__w_bytes(k, k->layer->y.c);
     k->w_sliced = sliced;

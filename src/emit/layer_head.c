@@ -25,7 +25,9 @@ static const char *window_text(const code *k) {
 
 static void emit_head(const code *k) {
     const ts_layer *l = k->layer;
-    const char *second = l->kind == TS_LAYER_ADD ? ts__text(k, " + %s", map_text(k, &l->x2)) : "";
+    const char *second = ts_layer_has_x2(l)
+                             ? ts__text(k, " %s %s", l->kind == TS_LAYER_MUL ? "*" : "+", map_text(k, &l->x2))
+                             : "";
     const char *tiling =
         k->tiles == 1 ? "One tile"
                       : ts__text(k, "%u tiles of up to %ux%ux%u outputs, %s", k->tiles, k->h.tile, k->w.tile,
@@ -120,7 +122,7 @@ static void emit_constants(const code *k) {
         ts__line(k->out, 1, "CHUNKS = %u, CHUNK_C = %u,", k->chunks, k->chunk_c);
     }
     emit_map_constants(k, &l->x, "X");
-    if (l->kind == TS_LAYER_ADD) {
+    if (ts_layer_has_x2(l)) {
         emit_map_constants(k, &l->x2, "X2");
     }
     emit_map_constants(k, &l->y, "Y");
@@ -252,8 +254,8 @@ static void emit_add_shape(const code *k) {
     bool has_rq = l->rq.class_ != TS_RQC_NONE;
     ts__line(k->out, 1, ".count = %u, .channels = %u,", k->h.tile * k->w.tile * k->tile_c, k->tile_c);
     ts__line(k->out, 1, ".a_type = %s, .b_type = %s, .y_type = %s,", ts__elem_name(l->x.type),
-             ts__elem_name(l->kind == TS_LAYER_ADD ? l->x2.type : l->x.type), ts__elem_name(l->y.type));
-    if (l->kind == TS_LAYER_ADD) {
+             ts__elem_name(ts_layer_has_x2(l) ? l->x2.type : l->x.type), ts__elem_name(l->y.type));
+    if (ts_layer_has_x2(l)) {
         emit_step_args(k, "in1", &l->in1);
         emit_step_args(k, "in2", &l->in2);
         emit_step_args(k, "sum", &l->sum);

@@ -148,6 +148,9 @@ static void add_kernels(program *p) {
             add_source(p, ts_arena_printf(p->arena, "kernels/%s", word));
         }
     }
+    if (uses_kernel(p, "move")) {
+        add_source(p, "runtime/move.c");
+    }
     ts_text_add(&header, "\n#endif\n");
     add_text(p, "kernels/kernels.h", &header);
     add_device(p, ts_embedded_find(ts__embedded_device, "kernels/tile.h"));

@@ -84,11 +84,17 @@ void ts__head(const ts__emit *e, ts_text *out, const char *what) {
 }
 
 const char *ts__layer_kind_name(ts_layer_kind kind) {
-    static const char *const names[TS_LAYER_KIND_COUNT] = {
-        [TS_LAYER_CONV] = "convolution",      [TS_LAYER_DWCONV] = "depthwise convolution",
-        [TS_LAYER_LINEAR] = "linear",         [TS_LAYER_ADD] = "addition",
-        [TS_LAYER_MAX_POOL] = "max pooling",  [TS_LAYER_AVG_POOL] = "average pooling",
-        [TS_LAYER_REQUANT] = "requantisation"};
+    static const char *const names[TS_LAYER_KIND_COUNT] = {[TS_LAYER_CONV] = "convolution",
+                                                           [TS_LAYER_DWCONV] = "depthwise convolution",
+                                                           [TS_LAYER_LINEAR] = "linear",
+                                                           [TS_LAYER_ADD] = "addition",
+                                                           [TS_LAYER_MAX_POOL] = "max pooling",
+                                                           [TS_LAYER_AVG_POOL] = "average pooling",
+                                                           [TS_LAYER_REQUANT] = "requantisation",
+                                                           [TS_LAYER_MUL] = "multiplication",
+                                                           [TS_LAYER_LUT] = "table",
+                                                           [TS_LAYER_SOFTMAX] = "softmax",
+                                                           [TS_LAYER_MOVE] = "moves elements"};
     return names[kind];
 }
 

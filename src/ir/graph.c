@@ -39,6 +39,7 @@ ts_type ts_type_for_range(int64_t low, int64_t high) {
 }
 
 const char *ts_op_name(ts_op op) { return op_names[op]; }
+bool ts_op_moves(ts_op op) { return op >= TS_OP_CONCAT && op <= TS_OP_RESHAPE; }
 
 ts_graph *ts_graph_new(ts_arena *arena, const char *name) {
     ts_graph *graph = TS_NEW(arena, ts_graph);
@@ -58,7 +59,7 @@ ts_node_id ts_graph_add_node(ts_graph *graph, const ts_node *node) {
     TS_PUSH(graph->arena, &graph->nodes, *node);
     ts_node_id id = graph->nodes.count - 1;
     ts_node *added = &graph->nodes.data[id];
-    if (added->op != TS_OP_CONV && added->op != TS_OP_LINEAR) {
+    if (added->op != TS_OP_CONV && added->op != TS_OP_LINEAR && added->op != TS_OP_LUT) {
         added->weights = TS_NONE;
         added->bias = TS_NONE;
     }
@@ -188,6 +189,22 @@ static void add_range(const ts_graph *graph, const ts_node *node, int64_t *low, 
     step_range(&node->sum, low1 + low2, high1 + high2, low, high);
 }
 
+static void mul_range(const ts_graph *graph, const ts_node *node, int64_t x_low, int64_t x_high, int64_t *low,
+                      int64_t *high) {
+    const ts_tensor *b = &graph->tensors.data[node->inputs[1]];
+    int64_t b_low = ts_type_low(b->type) - ts_tensor_zero(b);
+    int64_t b_high = ts_type_high(b->type) - ts_tensor_zero(b);
+    const wide ends[] = {(wide)x_low * b_low, (wide)x_low * b_high, (wide)x_high * b_low,
+                         (wide)x_high * b_high};
+    wide least = ends[0], most = ends[0];
+    for (uint32_t i = 1; i < 4; i++) {
+        least = ends[i] < least ? ends[i] : least;
+        most = ends[i] > most ? ends[i] : most;
+    }
+    *low = clamp_wide(least);
+    *high = clamp_wide(most);
+}
+
 void ts_node_acc_range(const ts_graph *graph, const ts_node *node, uint32_t channel, int64_t *low,
                        int64_t *high) {
     const ts_tensor *input = &graph->tensors.data[node->inputs[0]];
@@ -203,6 +220,9 @@ void ts_node_acc_range(const ts_graph *graph, const ts_node *node, uint32_t chan
             return;
         case TS_OP_ADD:
             add_range(graph, node, low, high);
+            return;
+        case TS_OP_MUL:
+            mul_range(graph, node, x_low, x_high, low, high);
             return;
         case TS_OP_MAX_POOL:
             *low = ts_type_low(input->type);

@@ -104,21 +104,56 @@ typedef struct ts_window {
     uint32_t pad_top, pad_left, pad_bottom, pad_right;
 } ts_window;
 
-/* Integer operators: identifier, name in the text form, number of activation inputs.
+/* How elements move, axes counted 0, 1, 2 for rows, columns and channels. A field that its operator does not
+ * name is 0. */
+typedef struct ts_move {
+    uint32_t axis;     /* CONCAT */
+    uint32_t begin[3]; /* PAD, SLICE */
+    uint32_t step[3];  /* SLICE, at least 1 */
+    uint32_t order[3]; /* TRANSPOSE, a permutation */
+    int32_t fill;      /* PAD */
+} ts_move;
+
+/* TensorFlow Lite's softmax of 8-bit logits: differences to the largest, times multiplier 2^(shift - 31), are
+ * numbers with 5 bits before the point; those below `diff_min` (negative) count as nothing. */
+typedef struct ts_softmax {
+    int32_t multiplier, shift, diff_min;
+} ts_softmax;
+
+/* Integer operators: identifier, name in the text form, number of activation inputs (0: 2 to TS_MAX_INPUTS).
  * CONV     groups 1..Cin; weights OHWI; + bias; requant or s32.
  * LINEAR   the input is read flat in H, W, C order; weights {out, in}; + bias.
  * ADD      y = requant(sum(in1(a) + in2(b))) with the three steps of ts_node.add.
  * MAX_POOL, AVG_POOL   AVG_POOL accumulates the plain window sum (padding counts as zeros), the
  *          requantisation holds the division.
  * REQUANT  a requantisation that stands alone (activation without a linear node before it).
+ * MUL      y = requant((a - za) (b - zb)), equal shapes.
+ * LUT      y = table[x - lowest value of x's type]: any function of one element. `weights` is the table.
+ * SOFTMAX  over the channels of each pixel, TensorFlow Lite's fixed-point form; ts_node.softmax.
+ * These move elements and change none; input and output have one type and zero point; ts_node.move:
+ * CONCAT   2 to 8 inputs behind each other along `axis`; their other sizes are equal.
+ * PAD      `fill` around the input, `begin` of it before each axis, the rest behind.
+ * SLICE    y[i] = x[begin + i step] along each axis.
+ * TRANSPOSE axis i of y is axis order[i] of x.
+ * RESIZE   each element repeated: the sizes of y are whole multiples of those of x (nearest neighbour).
+ * RESHAPE  the elements in their order, in another shape.
  * Float operators (f32 tensors) are listed behind them; src/quant turns one kind into the other. */
-#define TS_INTEGER_OPS(X)      \
-    X(CONV, "conv", 1)         \
-    X(LINEAR, "linear", 1)     \
-    X(ADD, "add", 2)           \
-    X(MAX_POOL, "max_pool", 1) \
-    X(AVG_POOL, "avg_pool", 1) \
-    X(REQUANT, "requant", 1)
+#define TS_INTEGER_OPS(X)        \
+    X(CONV, "conv", 1)           \
+    X(LINEAR, "linear", 1)       \
+    X(ADD, "add", 2)             \
+    X(MAX_POOL, "max_pool", 1)   \
+    X(AVG_POOL, "avg_pool", 1)   \
+    X(REQUANT, "requant", 1)     \
+    X(MUL, "mul", 2)             \
+    X(LUT, "lut", 1)             \
+    X(SOFTMAX, "softmax", 1)     \
+    X(CONCAT, "concat", 0)       \
+    X(PAD, "pad", 1)             \
+    X(SLICE, "slice", 1)         \
+    X(TRANSPOSE, "transpose", 1) \
+    X(RESIZE, "resize", 1)       \
+    X(RESHAPE, "reshape", 1)
 
 typedef enum ts_op {
 #define TS_OP_ENUM(id, name, inputs) TS_OP_##id,
@@ -129,6 +164,9 @@ typedef enum ts_op {
 
 const char *ts_op_name(ts_op op);
 
+/* CONCAT to RESHAPE: moves elements and computes nothing. */
+bool ts_op_moves(ts_op op);
+
 typedef struct ts_node {
     const char *name;    /* from the model file; made from its op and index where the file has none */
     uint32_t file_index; /* position of its first node in the model file */
@@ -136,10 +174,12 @@ typedef struct ts_node {
     uint32_t input_count;
     ts_tensor_id inputs[TS_MAX_INPUTS]; /* activations only */
     ts_tensor_id output;
-    ts_tensor_id weights, bias; /* CONV, LINEAR; bias s32 per output channel or TS_NONE */
+    ts_tensor_id weights, bias; /* CONV, LINEAR; LUT: its table; bias s32 per output channel or TS_NONE */
     uint32_t groups;            /* CONV */
     ts_window window;           /* CONV, MAX_POOL, AVG_POOL */
     ts_add_step in1, in2, sum;  /* ADD */
+    ts_move move;               /* CONCAT, PAD, SLICE, TRANSPOSE */
+    ts_softmax softmax;         /* SOFTMAX */
     ts_requant requant;
 } ts_node;
 

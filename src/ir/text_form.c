@@ -116,7 +116,43 @@ static void print_step(ts_text *out, const char *word, const ts_add_step *step) 
 
 static bool has_window(ts_op op) { return op == TS_OP_CONV || op == TS_OP_MAX_POOL || op == TS_OP_AVG_POOL; }
 
-static bool has_weights(ts_op op) { return op == TS_OP_CONV || op == TS_OP_LINEAR; }
+static bool has_weights(ts_op op) { return op == TS_OP_CONV || op == TS_OP_LINEAR || op == TS_OP_LUT; }
+
+/* What an operator that moves elements says, in this order: words with a number an axis. */
+typedef struct move_words {
+    bool axis, begin, step, order, fill;
+} move_words;
+
+static move_words words_of(ts_op op) {
+    return (move_words){.axis = op == TS_OP_CONCAT,
+                        .begin = op == TS_OP_PAD || op == TS_OP_SLICE,
+                        .step = op == TS_OP_SLICE,
+                        .order = op == TS_OP_TRANSPOSE,
+                        .fill = op == TS_OP_PAD};
+}
+
+static void print_axes(ts_text *out, const char *word, const uint32_t values[3]) {
+    ts_text_printf(out, " %s %u %u %u", word, (unsigned)values[0], (unsigned)values[1], (unsigned)values[2]);
+}
+
+static void print_move(ts_text *out, const ts_node *node) {
+    const move_words words = words_of(node->op);
+    if (words.axis) {
+        ts_text_printf(out, " axis %u", (unsigned)node->move.axis);
+    }
+    if (words.begin) {
+        print_axes(out, "begin", node->move.begin);
+    }
+    if (words.step) {
+        print_axes(out, "step", node->move.step);
+    }
+    if (words.order) {
+        print_axes(out, "order", node->move.order);
+    }
+    if (words.fill) {
+        ts_text_printf(out, " fill %d", (int)node->move.fill);
+    }
+}
 
 static void print_node(ts_text *out, const ts_node *node) {
     ts_text_add(out, "node ");
@@ -147,6 +183,12 @@ static void print_node(ts_text *out, const ts_node *node) {
         print_step(out, "in1", &node->in1);
         print_step(out, "in2", &node->in2);
         print_step(out, "sum", &node->sum);
+    }
+    print_move(out, node);
+    if (node->op == TS_OP_SOFTMAX) {
+        const ts_softmax *s = &node->softmax;
+        ts_text_printf(out, " multiplier %d shift %d least %d", (int)s->multiplier, (int)s->shift,
+                       (int)s->diff_min);
     }
     print_requant(out, &node->requant);
     ts_text_add(out, "\n");
@@ -541,6 +583,45 @@ static ts_status parameters(parser *p, ts_node *node) {
     return accept(p, "bias") ? tensor_id(p, &node->bias) : TS_OK;
 }
 
+static ts_status axes(parser *p, const char *word, uint32_t out[3]) {
+    TS_TRY(expect(p, word));
+    for (uint32_t i = 0; i < 3; i++) {
+        TS_TRY(unsigned32(p, &out[i]));
+    }
+    return TS_OK;
+}
+
+static ts_status movement(parser *p, ts_node *node) {
+    const move_words words = words_of(node->op);
+    if (words.axis) {
+        TS_TRY(expect(p, "axis"));
+        TS_TRY(unsigned32(p, &node->move.axis));
+    }
+    if (words.begin) {
+        TS_TRY(axes(p, "begin", node->move.begin));
+    }
+    if (words.step) {
+        TS_TRY(axes(p, "step", node->move.step));
+    }
+    if (words.order) {
+        TS_TRY(axes(p, "order", node->move.order));
+    }
+    if (words.fill) {
+        TS_TRY(expect(p, "fill"));
+        TS_TRY(integer32(p, &node->move.fill));
+    }
+    return TS_OK;
+}
+
+static ts_status softmax(parser *p, ts_softmax *s) {
+    TS_TRY(expect(p, "multiplier"));
+    TS_TRY(integer32(p, &s->multiplier));
+    TS_TRY(expect(p, "shift"));
+    TS_TRY(integer32(p, &s->shift));
+    TS_TRY(expect(p, "least"));
+    return integer32(p, &s->diff_min);
+}
+
 static ts_status parse_node(parser *p) {
     ts_node node = {.weights = TS_NONE, .bias = TS_NONE};
     TS_TRY(string(p, &node.name));
@@ -563,6 +644,10 @@ static ts_status parse_node(parser *p) {
         TS_TRY(step(p, "in1", &node.in1));
         TS_TRY(step(p, "in2", &node.in2));
         TS_TRY(step(p, "sum", &node.sum));
+    }
+    TS_TRY(movement(p, &node));
+    if (node.op == TS_OP_SOFTMAX) {
+        TS_TRY(softmax(p, &node.softmax));
     }
     TS_TRY(requant(p, &node.requant));
     ts_graph_add_node(p->graph, &node);

@@ -176,7 +176,11 @@ static ts_status check_activation(const check *c, ts_tensor_id id, const char *w
 
 static ts_status check_inputs(const check *c, ts_node_id id) {
     const ts_node *node = c->node;
-    if (node->input_count != op_inputs[node->op]) {
+    if (node->op == TS_OP_CONCAT && (node->input_count < 2 || node->input_count > TS_MAX_INPUTS)) {
+        return FAIL(c, TS_DIAG_GRAPH, "has %u inputs; 2 to %d would be right", (unsigned)node->input_count,
+                    TS_MAX_INPUTS);
+    }
+    if (node->op != TS_OP_CONCAT && node->input_count != op_inputs[node->op]) {
         return FAIL(c, TS_DIAG_GRAPH, "has %u inputs; %u would be right", (unsigned)node->input_count,
                     (unsigned)op_inputs[node->op]);
     }
@@ -321,6 +325,137 @@ static ts_status check_pool(const check *c) {
     return check_window(c);
 }
 
+/* ---- tables, softmax, and what moves elements ---- */
+
+static ts_status check_lut(const check *c) {
+    const ts_tensor *in = tensor_at(c, c->node->inputs[0]), *out = tensor_at(c, c->node->output);
+    TS_TRY(check_same_shape(c));
+    if (ts_type_bits(in->type) > 8 || ts_type_bits(out->type) > 8) {
+        return FAIL(c, TS_DIAG_UNSUPPORTED, "has types %s and %s; a table is served for 8 bits and fewer",
+                    ts_type_name(in->type), ts_type_name(out->type));
+    }
+    TS_TRY(check_parameter(c, c->node->weights, "table entries", 1,
+                           (const uint32_t[]){1u << ts_type_bits(in->type)}));
+    if (tensor_at(c, c->node->weights)->type != out->type) {
+        return FAIL(c, TS_DIAG_UNSUPPORTED, "table has type %s; that of the output, %s, would be right",
+                    ts_type_name(tensor_at(c, c->node->weights)->type), ts_type_name(out->type));
+    }
+    return TS_OK;
+}
+
+static ts_status check_softmax(const check *c) {
+    const ts_tensor *in = tensor_at(c, c->node->inputs[0]), *out = tensor_at(c, c->node->output);
+    const ts_softmax *s = &c->node->softmax;
+    TS_TRY(check_same_shape(c));
+    if (ts_type_bits(in->type) != 8 || in->type != out->type) {
+        return FAIL(c, TS_DIAG_UNSUPPORTED, "has types %s and %s; u8 to u8 and s8 to s8 are served",
+                    ts_type_name(in->type), ts_type_name(out->type));
+    }
+    bool fits = s->multiplier >= 0 && s->shift >= 0 && s->shift <= 30 && s->diff_min <= 0 &&
+                s->diff_min >= -(INT64_C(1) << 31 >> s->shift) && ts_c(in) < MAX_WINDOW;
+    if (!fits) {
+        return FAIL(c, TS_DIAG_VALUE,
+                    "multiplier %d, shift %d, least difference %d of %u channels are out of bounds",
+                    (int)s->multiplier, (int)s->shift, (int)s->diff_min, (unsigned)ts_c(in));
+    }
+    return TS_OK;
+}
+
+static ts_status check_concat(const check *c) {
+    const ts_tensor *out = tensor_at(c, c->node->output);
+    uint32_t axis = c->node->move.axis + 1;
+    uint64_t sum = 0;
+    if (axis > 3) {
+        return FAIL(c, TS_DIAG_SHAPE, "joins axis %u; 0, 1 and 2 (rows, columns, channels) are served",
+                    (unsigned)(axis - 1));
+    }
+    for (uint32_t i = 0; i < c->node->input_count; i++) {
+        const ts_tensor *in = tensor_at(c, c->node->inputs[i]);
+        for (uint32_t d = 1; d < 4; d++) {
+            if (d != axis && in->dims[d] != out->dims[d]) {
+                ts_dims_buffer a, b;
+                return FAIL(c, TS_DIAG_SHAPE, "input '%s' has the shape %s and does not fit the output's %s",
+                            in->name, ts_dims_text(&a, 4, in->dims), ts_dims_text(&b, 4, out->dims));
+            }
+        }
+        sum += in->dims[axis];
+    }
+    return sum == out->dims[axis]
+               ? TS_OK
+               : FAIL(c, TS_DIAG_SHAPE, "output has %u along its axis; its inputs have %llu",
+                      (unsigned)out->dims[axis], (unsigned long long)sum);
+}
+
+/* Sizes of the output along one axis. */
+static bool axis_fits(const ts_node *node, const ts_tensor *in, const ts_tensor *out, uint32_t i) {
+    uint32_t x = in->dims[1 + i], y = out->dims[1 + i], begin = node->move.begin[i];
+    switch (node->op) {
+        case TS_OP_PAD:
+            return begin <= y && y - begin >= x;
+        case TS_OP_SLICE: {
+            uint32_t step = node->move.step[i];
+            return step >= 1 && begin + (uint64_t)(y - 1) * step < x;
+        }
+        case TS_OP_TRANSPOSE:
+            return node->move.order[i] < 3 && y == in->dims[1 + node->move.order[i]];
+        case TS_OP_RESIZE:
+            return y % x == 0 && (i < 2 || y == x);
+        default:
+            return true;
+    }
+}
+
+static ts_status check_axes(const check *c) {
+    const ts_tensor *in = tensor_at(c, c->node->inputs[0]), *out = tensor_at(c, c->node->output);
+    const uint32_t *order = c->node->move.order;
+    bool fits = c->node->op != TS_OP_TRANSPOSE ||
+                (order[0] != order[1] && order[1] != order[2] && order[0] != order[2]);
+    for (uint32_t i = 0; i < 3; i++) {
+        fits = fits && axis_fits(c->node, in, out, i);
+    }
+    if (c->node->op == TS_OP_RESHAPE) {
+        fits = ts_tensor_elements(in) == ts_tensor_elements(out);
+    }
+    if (c->node->op == TS_OP_PAD) {
+        fits = fits && c->node->move.fill >= ts_type_low(out->type) &&
+               c->node->move.fill <= ts_type_high(out->type);
+    }
+    ts_dims_buffer a, b;
+    return fits ? TS_OK
+                : FAIL(c, TS_DIAG_SHAPE, "does not make the shape %s of %s with these parameters",
+                       ts_dims_text(&a, 4, out->dims), ts_dims_text(&b, 4, in->dims));
+}
+
+/* Elements move as they are. Elements of 4 and 2 bits share bytes: every pixel must be whole bytes, and
+ * channels stay together. */
+static ts_status check_move(const check *c) {
+    const ts_tensor *out = tensor_at(c, c->node->output);
+    const ts_move *m = &c->node->move;
+    uint32_t per_byte = ts_type_bits(out->type) < 8 ? 8 / ts_type_bits(out->type) : 1;
+    bool whole = ts_c(out) % per_byte == 0;
+    for (uint32_t i = 0; i < c->node->input_count; i++) {
+        const ts_tensor *in = tensor_at(c, c->node->inputs[i]);
+        whole = whole && ts_c(in) % per_byte == 0;
+        if (in->type != out->type || ts_tensor_zero(in) != ts_tensor_zero(out)) {
+            return FAIL(c, TS_DIAG_UNSUPPORTED,
+                        "input '%s' has type %s and zero point %d, the output %s and %d; equal ones are "
+                        "served, a requantisation before it would be right",
+                        in->name, ts_type_name(in->type), (int)ts_tensor_zero(in), ts_type_name(out->type),
+                        (int)ts_tensor_zero(out));
+        }
+    }
+    TS_TRY(c->node->op == TS_OP_CONCAT ? check_concat(c) : check_axes(c));
+    whole = whole &&
+            (c->node->op != TS_OP_PAD && c->node->op != TS_OP_SLICE ? true : m->begin[2] % per_byte == 0);
+    whole = whole && (c->node->op != TS_OP_SLICE || m->step[2] == 1);
+    whole = whole && (c->node->op != TS_OP_TRANSPOSE || m->order[2] == 2);
+    return per_byte == 1 || whole
+               ? TS_OK
+               : FAIL(c, TS_DIAG_UNSUPPORTED,
+                      "moves channels of %u bits that do not fill whole bytes; 8 bits would be right",
+                      (unsigned)ts_type_bits(out->type));
+}
+
 /* ---- requantisation and ranges ---- */
 
 static ts_status check_nemo(const check *c) {
@@ -405,7 +540,19 @@ static ts_status check_operator(const check *c) {
         case TS_OP_AVG_POOL:
             return check_pool(c);
         case TS_OP_REQUANT:
+        case TS_OP_MUL:
             return check_same_shape(c);
+        case TS_OP_LUT:
+            return check_lut(c);
+        case TS_OP_SOFTMAX:
+            return check_softmax(c);
+        case TS_OP_CONCAT:
+        case TS_OP_PAD:
+        case TS_OP_SLICE:
+        case TS_OP_TRANSPOSE:
+        case TS_OP_RESIZE:
+        case TS_OP_RESHAPE:
+            return check_move(c);
         default:
             return FAIL(c, TS_DIAG_GRAPH, "is not an integer operator");
     }
@@ -419,6 +566,11 @@ static ts_status check_node(const ts_graph *graph, ts_node_id id, ts_diags *diag
     TS_TRY(check_inputs(&c, id));
     TS_TRY(check_operator(&c));
     TS_TRY(check_requant(&c));
+    if (ts_op_moves(c.node->op) || c.node->op == TS_OP_LUT || c.node->op == TS_OP_SOFTMAX) {
+        return c.node->requant.kind == TS_REQUANT_NONE
+                   ? TS_OK
+                   : FAIL(&c, TS_DIAG_GRAPH, "has a requantisation; its results are final");
+    }
     uint32_t channels = ts_c(tensor_at(&c, c.node->output));
     bool by_channel = c.node->op == TS_OP_CONV || c.node->op == TS_OP_LINEAR ||
                       (c.node->requant.kind == TS_REQUANT_TFLITE && c.node->requant.channels > 1);

@@ -286,12 +286,20 @@ static void finish_values(ts__builder *b, const ts_node *node, int32_t *values) 
     }
 }
 
+static ts_status compute_node(ts__builder *b, ts_node_id id) {
+    const ts_node *node = &b->graph->nodes.data[id];
+    const int32_t *inputs[TS_MAX_INPUTS] = {NULL};
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        inputs[i] = b->values.data[node->inputs[i]];
+    }
+    return ts_integer_node(b->graph, id, inputs, b->values.data[node->output], b->diags);
+}
+
 /* Computes the bare accumulators first (32 bits), chooses the requantisation, then applies it. */
 static ts_status settle(ts__builder *b, ts_node_id id, const ts__layer_spec *spec) {
     ts_node *node = &b->graph->nodes.data[id];
     int32_t *values = b->values.data[node->output];
-    const int32_t *inputs[] = {b->values.data[node->inputs[0]]};
-    TS_TRY(ts_integer_node(b->graph, id, inputs, values, b->diags));
+    TS_TRY(compute_node(b, id));
     if (spec->requant == TS_REQUANT_NONE) {
         return TS_OK;
     }
@@ -414,4 +422,48 @@ ts_status ts__build_add(ts__builder *b, const char *name, const ts__add_spec *sp
         finish_values(b, added, values);
     }
     return TS_OK;
+}
+
+/* ---- tables, products, and what moves elements ---- */
+
+ts_status ts__build_plain(ts__builder *b, const char *name, const ts_node *node, ts_type type,
+                          const uint32_t dims[3], ts_tensor_id *out) {
+    ts_node added = *node;
+    const ts_quantum quantum = tensor_of(b, node->inputs[0])->quantum;
+    added.name = ts_arena_strdup(b->arena, name);
+    added.file_index = b->graph->nodes.count;
+    added.output = *out =
+        ts__build_activation(b, ts_arena_printf(b->arena, "%s.out", name), type, dims[0], dims[1], dims[2]);
+    if (ts_op_moves(node->op)) {
+        tensor_of(b, *out)->quantum = quantum;
+    }
+    return compute_node(b, ts_graph_add_node(b->graph, &added));
+}
+
+ts_status ts__build_mul(ts__builder *b, const char *name, const ts__layer_spec *spec, ts_tensor_id a,
+                        ts_tensor_id other, ts_tensor_id *out) {
+    const ts_tensor first = *tensor_of(b, a);
+    ts_node node = {.name = ts_arena_strdup(b->arena, name),
+                    .file_index = b->graph->nodes.count,
+                    .op = TS_OP_MUL,
+                    .input_count = 2,
+                    .inputs = {a, other},
+                    .weights = TS_NONE,
+                    .bias = TS_NONE};
+    node.output = *out = ts__build_activation(b, ts_arena_printf(b->arena, "%s.out", name), TS_S32,
+                                              ts_h(&first), ts_w(&first), ts_c(&first));
+    return settle(b, ts_graph_add_node(b->graph, &node), spec);
+}
+
+ts_tensor_id ts__build_table(ts__builder *b, const char *name, ts_type in_type, ts_type type) {
+    ts_tensor t = {.name = ts_arena_printf(b->arena, "%s.table", name),
+                   .type = type,
+                   .rank = 1,
+                   .dims = {1u << ts_type_bits(in_type)}};
+    uint8_t *data = TS_NEW_ARRAY(b->arena, uint8_t, t.dims[0]);
+    for (uint32_t i = 0; i < t.dims[0]; i++) {
+        data[i] = (uint8_t)ts_random_range(&b->random, ts_type_low(type), ts_type_high(type));
+    }
+    t.data = data;
+    return add_tensor(b, &t, NULL);
 }

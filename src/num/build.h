@@ -61,6 +61,19 @@ typedef struct ts__add_spec {
 ts_status ts__build_add(ts__builder *b, const char *name, const ts__add_spec *spec, ts_tensor_id a,
                         ts_tensor_id other, ts_tensor_id *out);
 
+/* Adds a node that needs no parameters chosen (LUT, SOFTMAX, and what moves elements): `node` is complete but
+ * for its name, place and output, which becomes {1, dims} of `type` with the quantum of the first input where
+ * elements are moved, and without one otherwise. */
+ts_status ts__build_plain(ts__builder *b, const char *name, const ts_node *node, ts_type type,
+                          const uint32_t dims[3], ts_tensor_id *out);
+
+/* y = requant((a - za) (b - zb)) of two tensors of one shape; of `spec`, what concerns the requantisation. */
+ts_status ts__build_mul(ts__builder *b, const char *name, const ts__layer_spec *spec, ts_tensor_id a,
+                        ts_tensor_id other, ts_tensor_id *out);
+
+/* A table of random values of `type` for an input of `in_type`. */
+ts_tensor_id ts__build_table(ts__builder *b, const char *name, ts_type in_type, ts_type type);
+
 /* Activation tensor with no values yet; its type may still change. */
 ts_tensor_id ts__build_activation(ts__builder *b, const char *name, ts_type type, uint32_t h, uint32_t w,
                                   uint32_t c);

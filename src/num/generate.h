@@ -64,6 +64,7 @@ typedef struct ts_random_limits {
     bool signed_activations; /* else unsigned, but for 16-bit additions */
     bool tflite;             /* fixed-point multipliers and zero points beside NEMO's requantisation */
     bool nemo_only;          /* only what a file in the NEMO dialect can say */
+    bool moves;              /* most layers are tables, products, softmaxes and movements of elements */
 } ts_random_limits;
 
 /* Eight nodes, 12 x 12 x 24, everything but TFLite's arithmetic. */

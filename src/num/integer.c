@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "base/fixed_point.h"
+
 typedef struct layer {
     const ts_graph *graph;
     const ts_node *node;
@@ -175,6 +177,102 @@ static ts_status add(const layer *l, const int32_t *b) {
     return TS_OK;
 }
 
+static ts_status mul(const layer *l, const int32_t *b) {
+    int64_t b_zero = ts_tensor_zero(&l->graph->tensors.data[l->node->inputs[1]]);
+    uint64_t count = ts_tensor_elements(l->in);
+    for (uint64_t i = 0; i < count; i++) {
+        int64_t product = ((int64_t)l->x[i] - l->x_zero) * (b[i] - b_zero);
+        TS_TRY(put(l, i, (uint32_t)(i % ts_c(l->in)), product));
+    }
+    return TS_OK;
+}
+
+static ts_status lut(const layer *l) {
+    const ts_tensor *table = &l->graph->tensors.data[l->node->weights];
+    uint64_t count = ts_tensor_elements(l->in);
+    for (uint64_t i = 0; i < count; i++) {
+        l->y[i] = ts_tensor_int(table, (uint64_t)(l->x[i] - ts_type_low(l->in->type)));
+    }
+    return TS_OK;
+}
+
+static ts_status softmax(const layer *l) {
+    const ts_softmax *s = &l->node->softmax;
+    uint32_t channels = ts_c(l->in);
+    uint64_t count = ts_tensor_elements(l->in);
+    for (uint64_t i = 0; i < count; i += channels) {
+        ts_fixed_softmax(l->x + i, l->y + i, channels, s->multiplier, s->shift, s->diff_min);
+        for (uint32_t c = 0; c < channels; c++) {
+            l->y[i + c] += (int32_t)ts_type_low(l->out->type);
+        }
+    }
+    return TS_OK;
+}
+
+static uint64_t index_in(const ts_tensor *t, const uint32_t at[3]) {
+    return ((uint64_t)at[0] * ts_w(t) + at[1]) * ts_c(t) + at[2];
+}
+
+/* Where element `at` of the output comes from: the input's number, and `from` in it; false where it is
+ * padding. */
+static bool origin(const layer *l, const uint32_t at[3], uint32_t *input, uint32_t from[3]) {
+    const ts_move *m = &l->node->move;
+    *input = 0;
+    memcpy(from, at, 3 * sizeof *from);
+    for (uint32_t i = 0; i < 3; i++) {
+        switch (l->node->op) {
+            case TS_OP_PAD:
+                if (at[i] < m->begin[i] || at[i] - m->begin[i] >= l->in->dims[1 + i]) {
+                    return false;
+                }
+                from[i] = at[i] - m->begin[i];
+                break;
+            case TS_OP_SLICE:
+                from[i] = m->begin[i] + at[i] * m->step[i];
+                break;
+            case TS_OP_TRANSPOSE:
+                from[m->order[i]] = at[i];
+                break;
+            case TS_OP_RESIZE:
+                from[i] = at[i] / (l->out->dims[1 + i] / l->in->dims[1 + i]);
+                break;
+            default:
+                break;
+        }
+    }
+    for (; l->node->op == TS_OP_CONCAT; ++*input) {
+        uint32_t size = l->graph->tensors.data[l->node->inputs[*input]].dims[1 + m->axis];
+        if (from[m->axis] < size) {
+            break;
+        }
+        from[m->axis] -= size;
+    }
+    return true;
+}
+
+static ts_status move(const layer *l, const int32_t *const *inputs) {
+    uint32_t at[3];
+    uint64_t index = 0;
+    if (l->node->op == TS_OP_RESHAPE) {
+        memcpy(l->y, l->x, ts_tensor_elements(l->out) * sizeof *l->y);
+        return TS_OK;
+    }
+    for (at[0] = 0; at[0] < ts_h(l->out); at[0]++) {
+        for (at[1] = 0; at[1] < ts_w(l->out); at[1]++) {
+            for (at[2] = 0; at[2] < ts_c(l->out); at[2]++, index++) {
+                uint32_t input, from[3];
+                if (!origin(l, at, &input, from)) {
+                    l->y[index] = l->node->move.fill;
+                    continue;
+                }
+                const ts_tensor *t = &l->graph->tensors.data[l->node->inputs[input]];
+                l->y[index] = inputs[input][index_in(t, from)];
+            }
+        }
+    }
+    return TS_OK;
+}
+
 static void prepare_weights(layer *l, ts_arena *scratch) {
     const ts_tensor *weights = &l->graph->tensors.data[l->node->weights];
     uint64_t count = ts_tensor_elements(weights);
@@ -198,7 +296,7 @@ static uint64_t patch_elements(const layer *l) {
     }
 }
 
-static ts_status compute(layer *l, ts_arena *scratch, const int32_t *second) {
+static ts_status compute(layer *l, ts_arena *scratch, const int32_t *const *inputs) {
     l->patch = TS_NEW_ARRAY(scratch, int32_t, patch_elements(l));
     switch (l->node->op) {
         case TS_OP_CONV:
@@ -208,7 +306,20 @@ static ts_status compute(layer *l, ts_arena *scratch, const int32_t *second) {
             prepare_weights(l, scratch);
             return linear(l);
         case TS_OP_ADD:
-            return add(l, second);
+            return add(l, inputs[1]);
+        case TS_OP_MUL:
+            return mul(l, inputs[1]);
+        case TS_OP_LUT:
+            return lut(l);
+        case TS_OP_SOFTMAX:
+            return softmax(l);
+        case TS_OP_CONCAT:
+        case TS_OP_PAD:
+        case TS_OP_SLICE:
+        case TS_OP_TRANSPOSE:
+        case TS_OP_RESIZE:
+        case TS_OP_RESHAPE:
+            return move(l, inputs);
         case TS_OP_MAX_POOL:
             return max_pool(l);
         case TS_OP_AVG_POOL:
@@ -239,7 +350,7 @@ ts_status ts_integer_node(const ts_graph *graph, ts_node_id node_id, const int32
     };
     ts_arena *scratch = ts_arena_new("integer", 0);
     ts_guard_defer(release_arena, scratch);
-    ts_status status = compute(&l, scratch, node->input_count > 1 ? inputs[1] : NULL);
+    ts_status status = compute(&l, scratch, inputs);
     ts_guard_undefer(scratch);
     ts_arena_free(scratch);
     return status;

@@ -165,6 +165,176 @@ static ts_status add_sum(walk *w, const char *name, ts_tensor_id in, ts_tensor_i
     return ts__build_add(&w->b, name, &spec, in, other, out);
 }
 
+/* ---- what moves elements ---- */
+
+static ts_status moved(walk *w, const char *name, const ts_node *node, const uint32_t dims[3],
+                       ts_tensor_id *out) {
+    return ts__build_plain(&w->b, name, node, tensor_of(w, node->inputs[0])->type, dims, out);
+}
+
+/* Tensors that fit behind `in` along a random axis, one to three of them; itself where there is no other. */
+static ts_status add_concat(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    const ts_tensor *x = tensor_of(w, in);
+    uint32_t axis = pick(w, 0, 2), dims[] = {ts_h(x), ts_w(x), ts_c(x)};
+    ts_node node = {.op = TS_OP_CONCAT, .input_count = 1, .inputs = {in}, .move.axis = axis};
+    uint32_t wanted = pick(w, 2, 4);
+    for (ts_tensor_id id = 0; id < w->b.graph->tensors.count && node.input_count < wanted; id++) {
+        const ts_tensor *t = tensor_of(w, id);
+        bool fits = t->data == NULL && t->type == x->type && ts_tensor_zero(t) == ts_tensor_zero(x) &&
+                    ts_c(t) * ts_type_bits(t->type) % 8 == 0;
+        for (uint32_t i = 0; i < 3; i++) {
+            fits = fits && (i == axis || t->dims[1 + i] == x->dims[1 + i]);
+        }
+        if (fits) {
+            node.inputs[node.input_count++] = id;
+            dims[axis] += t->dims[1 + axis];
+        }
+    }
+    return moved(w, name, &node, dims, out);
+}
+
+static ts_status add_pad(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    const ts_tensor *x = tensor_of(w, in);
+    uint32_t dims[3];
+    ts_node node = {.op = TS_OP_PAD, .input_count = 1, .inputs = {in}};
+    for (uint32_t i = 0; i < 3; i++) {
+        bool shared = i == 2 && ts_type_bits(x->type) < 8;
+        node.move.begin[i] = shared || chance(w, 2) ? 0 : pick(w, 0, 3);
+        dims[i] = x->dims[1 + i] + node.move.begin[i] + (shared || chance(w, 2) ? 0 : pick(w, 0, 3));
+    }
+    node.move.fill = (int32_t)ts_random_range(&w->b.random, ts_type_low(x->type), ts_type_high(x->type));
+    return moved(w, name, &node, dims, out);
+}
+
+static ts_status add_slice(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    const ts_tensor *x = tensor_of(w, in);
+    uint32_t dims[3];
+    ts_node node = {.op = TS_OP_SLICE, .input_count = 1, .inputs = {in}};
+    for (uint32_t i = 0; i < 3; i++) {
+        bool shared = i == 2 && ts_type_bits(x->type) < 8;
+        uint32_t size = x->dims[1 + i], begin = shared || chance(w, 3) ? 0 : pick(w, 0, size - 1);
+        uint32_t step = shared || chance(w, 2) ? 1 : pick(w, 1, 3);
+        uint32_t most = (size - 1 - begin) / step + 1;
+        node.move.begin[i] = begin;
+        node.move.step[i] = step;
+        dims[i] = shared || chance(w, 2) ? most : pick(w, 1, most);
+    }
+    return moved(w, name, &node, dims, out);
+}
+
+static ts_status add_transpose(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    static const uint32_t orders[][3] = {{1, 0, 2}, {0, 2, 1}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    const ts_tensor *x = tensor_of(w, in);
+    uint32_t dims[3];
+    const uint32_t *order = orders[ts_type_bits(x->type) < 8 ? 0 : pick(w, 0, 4)];
+    ts_node node = {.op = TS_OP_TRANSPOSE, .input_count = 1, .inputs = {in}};
+    for (uint32_t i = 0; i < 3; i++) {
+        node.move.order[i] = order[i];
+        dims[i] = x->dims[1 + order[i]];
+    }
+    return moved(w, name, &node, dims, out);
+}
+
+static ts_status add_resize(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    const ts_tensor *x = tensor_of(w, in);
+    const uint32_t dims[] = {ts_h(x) * pick(w, 1, 3), ts_w(x) * pick(w, 1, 3), ts_c(x)};
+    ts_node node = {.op = TS_OP_RESIZE, .input_count = 1, .inputs = {in}};
+    return moved(w, name, &node, dims, out);
+}
+
+static ts_status add_reshape(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    const ts_tensor *x = tensor_of(w, in);
+    bool flat = chance(w, 2);
+    const uint32_t dims[] = {flat ? 1 : ts_w(x), flat ? 1 : ts_h(x),
+                             ts_c(x) * (flat ? ts_h(x) * ts_w(x) : 1)};
+    ts_node node = {.op = TS_OP_RESHAPE, .input_count = 1, .inputs = {in}};
+    return moved(w, name, &node, dims, out);
+}
+
+/* Elements of 4 and 2 bits move where pixels are whole bytes; sums of 32 bits do not move. */
+static ts_status add_move(walk *w, const char *name, ts_op op, ts_tensor_id in, ts_tensor_id *out) {
+    const ts_tensor *x = tensor_of(w, in);
+    uint32_t bits = ts_type_bits(x->type);
+    *out = TS_NONE;
+    if (bits == 32 || ts_c(x) * bits % 8 != 0 || ts_tensor_elements(x) > 3000) {
+        return TS_OK;
+    }
+    switch (op) {
+        case TS_OP_CONCAT:
+            return add_concat(w, name, in, out);
+        case TS_OP_PAD:
+            return add_pad(w, name, in, out);
+        case TS_OP_SLICE:
+            return add_slice(w, name, in, out);
+        case TS_OP_TRANSPOSE:
+            return add_transpose(w, name, in, out);
+        case TS_OP_RESIZE:
+            return add_resize(w, name, in, out);
+        default:
+            return add_reshape(w, name, in, out);
+    }
+}
+
+static ts_status add_table(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    const ts_tensor x = *tensor_of(w, in);
+    *out = TS_NONE;
+    if (ts_type_bits(x.type) > 8) {
+        return TS_OK;
+    }
+    ts_type type = pick_activation_type(w);
+    ts_node node = {.op = TS_OP_LUT, .input_count = 1, .inputs = {in}, .bias = TS_NONE};
+    node.weights = ts__build_table(&w->b, name, x.type, type);
+    return ts__build_plain(&w->b, name, &node, type, x.dims + 1, out);
+}
+
+/* Logits whose quantum is between 1/256 and 1/4. */
+static ts_status add_softmax(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    const ts_tensor x = *tensor_of(w, in);
+    *out = TS_NONE;
+    if (x.type != TS_U8 && x.type != TS_S8) {
+        return TS_OK;
+    }
+    int32_t shift = (int32_t)pick(w, 19, 25);
+    ts_node node = {
+        .op = TS_OP_SOFTMAX, .input_count = 1, .inputs = {in}, .weights = TS_NONE, .bias = TS_NONE};
+    node.softmax = (ts_softmax){.multiplier = (int32_t)ts_random_range(&w->b.random, 1 << 30, INT32_MAX),
+                                .shift = shift,
+                                .diff_min = -(int32_t)((INT64_C(31) << 26) >> shift)};
+    return ts__build_plain(&w->b, name, &node, x.type, x.dims + 1, out);
+}
+
+static ts_status add_product(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    ts_tensor_id found = partner(w, in), other = found == TS_NONE ? in : found;
+    const ts_tensor x = *tensor_of(w, in);
+    *out = TS_NONE;
+    if (ts_type_bits(x.type) > 8 || ts_type_bits(tensor_of(w, other)->type) > 8) {
+        return TS_OK;
+    }
+    ts__layer_spec spec = pick_spec(w, TS_OP_MUL, &x);
+    spec.by_tensor = chance(w, 2);
+    return ts__build_mul(&w->b, name, &spec, in, other, out);
+}
+
+/* A table, a product, a softmax or a movement behind `in`; *out is TS_NONE where it does not fit there. */
+static ts_status grow_other(walk *w, uint32_t index, ts_tensor_id in, ts_tensor_id *out) {
+    static const ts_op ops[] = {TS_OP_LUT,       TS_OP_MUL,    TS_OP_MUL,    TS_OP_SOFTMAX, TS_OP_SOFTMAX,
+                                TS_OP_CONCAT,    TS_OP_CONCAT, TS_OP_PAD,    TS_OP_SLICE,   TS_OP_SLICE,
+                                TS_OP_TRANSPOSE, TS_OP_RESIZE, TS_OP_RESHAPE};
+    ts_op op = ops[pick(w, 0, sizeof ops / sizeof ops[0] - 1)];
+    char name[32];
+    snprintf(name, sizeof name, "n%u.%s", (unsigned)index, ts_op_name(op));
+    switch (op) {
+        case TS_OP_LUT:
+            return add_table(w, name, in, out);
+        case TS_OP_MUL:
+            return add_product(w, name, in, out);
+        case TS_OP_SOFTMAX:
+            return add_softmax(w, name, in, out);
+        default:
+            return add_move(w, name, op, in, out);
+    }
+}
+
 /* In a NEMO file a requantisation behind a plain addition or pooling belongs to that layer. */
 static bool would_merge(const walk *w, ts_op op, ts_tensor_id in) {
     ts_node_id producer = tensor_of(w, in)->producer;
@@ -177,6 +347,9 @@ static bool would_merge(const walk *w, ts_op op, ts_tensor_id in) {
 static ts_status grow(walk *w, uint32_t index, ts_tensor_id in, ts_tensor_id *out) {
     static const ts_op ops[] = {TS_OP_CONV,     TS_OP_CONV,     TS_OP_CONV,    TS_OP_CONV, TS_OP_ADD,
                                 TS_OP_MAX_POOL, TS_OP_AVG_POOL, TS_OP_REQUANT, TS_OP_ADD};
+    if (!w->limits->nemo_only && pick(w, 1, 5) <= (w->limits->moves ? 4u : 2u)) {
+        return grow_other(w, index, in, out);
+    }
     ts_op op = ops[pick(w, 0, 8)];
     op = would_merge(w, op, in) ? TS_OP_CONV : op;
     char name[32];

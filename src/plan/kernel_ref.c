@@ -26,6 +26,46 @@ static bool serves_add(const ts_layer *layer) {
     return layer->kind == TS_LAYER_ADD || layer->kind == TS_LAYER_REQUANT;
 }
 
+static bool serves_mul(const ts_layer *layer) { return layer->kind == TS_LAYER_MUL; }
+
+static bool serves_lut(const ts_layer *layer) { return layer->kind == TS_LAYER_LUT; }
+
+static bool serves_softmax(const ts_layer *layer) { return layer->kind == TS_LAYER_SOFTMAX; }
+
+static bool serves_move(const ts_layer *layer) { return layer->kind == TS_LAYER_MOVE; }
+
+/* One table for all channels, by the bits of an element as they lie in memory. */
+static uint64_t lut_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    uint64_t entries = UINT64_C(1) << ts_type_bits(layer->x.type);
+    return channels == 0 ? 0 : (entries + 3) / 4 * 4;
+}
+
+static void lut_pack(const ts_layer *layer, uint8_t *out) {
+    uint32_t entries = 1u << ts_type_bits(layer->x.type);
+    for (uint32_t i = 0; i < entries; i++) {
+        int64_t value = ts_type_low(layer->x.type) + i;
+        out[(uint64_t)value & (entries - 1)] = (uint8_t)ts_tensor_int(layer->weights, i);
+    }
+}
+
+static uint64_t softmax_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    (void)layer;
+    return channels == 0 ? 0 : 12;
+}
+
+static void softmax_pack(const ts_layer *layer, uint8_t *out) {
+    ts__pack_word(out, (uint32_t)layer->softmax.multiplier);
+    ts__pack_word(out + 4, (uint32_t)layer->softmax.shift);
+    ts__pack_word(out + 8, (uint32_t)layer->softmax.diff_min);
+}
+
+static uint64_t no_weights(const ts_layer *layer, uint32_t channels) {
+    (void)layer, (void)channels;
+    return 0;
+}
+
+static void pack_nothing(const ts_layer *layer, uint8_t *out) { (void)layer, (void)out; }
+
 static uint64_t conv_record_bytes(const ts_layer *layer) {
     uint64_t bits = weights_per_channel(layer) * ts_type_bits(layer->weights->type);
     return ts__params_bytes(&layer->rq) + (bits + 31) / 32 * 4;
@@ -89,7 +129,26 @@ static double pool_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
 }
 
 static double add_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    return CALL_CYCLES + outputs_per_core(tile, cores) * (layer->kind == TS_LAYER_ADD ? 120 : 60);
+    return CALL_CYCLES + outputs_per_core(tile, cores) * (ts_layer_has_x2(layer) ? 120 : 60);
+}
+
+static double lut_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double bytes = (double)tile->y_h * tile->y_w * tile->y_c / cores;
+    bool whole = ts_type_bits(layer->x.type) == 8 && ts_type_bits(layer->y.type) == 8;
+    return CALL_CYCLES + (whole ? bytes * 5 : outputs_per_core(tile, cores) * 40);
+}
+
+/* A pixel is one core's. */
+static double softmax_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)layer;
+    uint64_t pixels = ((uint64_t)tile->y_h * tile->y_w + cores - 1) / cores;
+    return CALL_CYCLES + (double)pixels * (600 + tile->y_c * 700.0);
+}
+
+/* Nothing is computed: what it costs are transfers (move.c). */
+static double no_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)layer, (void)tile, (void)cores;
+    return 0;
 }
 
 const ts_kernel ts__kernels_ref[] = {
@@ -129,5 +188,41 @@ const ts_kernel ts__kernels_ref[] = {
      .pack = ts__params_pack,
      .scratch_bytes = no_scratch,
      .cycles = add_cycles},
+    {.name = "mul_ref",
+     .isa = "ref",
+     .sources = "ref/mul_ref.c",
+     .c_granule = 1,
+     .serves = serves_mul,
+     .weight_bytes = ts__params_weight_bytes,
+     .pack = ts__params_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = add_cycles},
+    {.name = "lut_ref",
+     .isa = "ref",
+     .sources = "ref/lut_ref.c",
+     .c_granule = 1,
+     .serves = serves_lut,
+     .weight_bytes = lut_weight_bytes,
+     .pack = lut_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = lut_cycles},
+    {.name = "softmax_ref",
+     .isa = "ref",
+     .sources = "ref/softmax_ref.c",
+     .c_granule = UINT16_MAX, /* all channels of a pixel */
+     .serves = serves_softmax,
+     .weight_bytes = softmax_weight_bytes,
+     .pack = softmax_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = softmax_cycles},
+    {.name = "move",
+     .isa = "ref",
+     .sources = "../runtime/move.c",
+     .c_granule = 1,
+     .serves = serves_move,
+     .weight_bytes = no_weights,
+     .pack = pack_nothing,
+     .scratch_bytes = no_scratch,
+     .cycles = no_cycles},
 };
 const uint32_t ts__kernels_ref_count = sizeof ts__kernels_ref / sizeof *ts__kernels_ref;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "plan/move.h"
 #include "plan/requant.h"
 
 __extension__ typedef __int128 wide;
@@ -95,6 +96,11 @@ static interval plain_interval(const builder *b, const ts_node *node) {
     if (node->op == TS_OP_ADD) {
         return add_interval(b, node);
     }
+    if (node->op == TS_OP_MUL) {
+        int64_t low, high;
+        ts_node_acc_range(b->graph, node, 0, &low, &high);
+        return (interval){low, high};
+    }
     if (node->op == TS_OP_MAX_POOL) {
         v.low = ts_type_low(tensor_of(b, node->inputs[0])->type); /* of a window that lies in the padding */
     }
@@ -145,6 +151,29 @@ static const int64_t *biases(builder *b, const ts_node *node, uint32_t channels)
     return bias;
 }
 
+static interval join(interval a, interval b) {
+    return (interval){a.low < b.low ? a.low : b.low, a.high > b.high ? a.high : b.high};
+}
+
+static interval table_interval(const builder *b, const ts_node *node) {
+    const ts_tensor *table = tensor_of(b, node->weights);
+    int32_t first = ts_tensor_int(table, 0);
+    interval v = {first, first};
+    for (uint32_t i = 1; i < table->dims[0]; i++) {
+        int32_t entry = ts_tensor_int(table, i);
+        v = join(v, (interval){entry, entry});
+    }
+    return v;
+}
+
+static interval moved_interval(const builder *b, const ts_node *node) {
+    interval v = b->values[node->inputs[0]];
+    for (uint32_t i = 1; i < node->input_count; i++) {
+        v = join(v, b->values[node->inputs[i]]);
+    }
+    return node->op == TS_OP_PAD ? join(v, (interval){node->move.fill, node->move.fill}) : v;
+}
+
 /* What the node's output can hold. */
 static interval output_interval(const builder *b, const ts_node *node) {
     interval type = type_interval(tensor_of(b, node->output)->type);
@@ -156,6 +185,15 @@ static interval output_interval(const builder *b, const ts_node *node) {
             return meet(add_interval(b, node), type);
         case TS_OP_MAX_POOL:
             return meet(b->values[node->inputs[0]], type);
+        case TS_OP_LUT:
+            return table_interval(b, node);
+        case TS_OP_CONCAT:
+        case TS_OP_PAD:
+        case TS_OP_SLICE:
+        case TS_OP_TRANSPOSE:
+        case TS_OP_RESIZE:
+        case TS_OP_RESHAPE:
+            return moved_interval(b, node);
         default:
             return type;
     }
@@ -175,8 +213,14 @@ static ts_layer_kind kind_of(const builder *b, const ts_node *node) {
             return TS_LAYER_MAX_POOL;
         case TS_OP_AVG_POOL:
             return TS_LAYER_AVG_POOL;
+        case TS_OP_MUL:
+            return TS_LAYER_MUL;
+        case TS_OP_LUT:
+            return TS_LAYER_LUT;
+        case TS_OP_SOFTMAX:
+            return TS_LAYER_SOFTMAX;
         default:
-            return TS_LAYER_REQUANT;
+            return ts_op_moves(node->op) ? TS_LAYER_MOVE : TS_LAYER_REQUANT;
     }
 }
 
@@ -233,6 +277,27 @@ static void simplify_addition(ts_layer *layer) {
     }
 }
 
+/* x - zero: what a product takes of each operand. */
+static ts_add_step less_zero(int32_t zero) {
+    return (ts_add_step){.mul = 1, .add = -(int64_t)zero, .div = 1, .low = INT32_MIN, .high = INT32_MAX};
+}
+
+static void shape_mul(builder *b, const ts_node *node, ts_layer *layer) {
+    layer->x2 = map_shape(b, node->inputs[1]);
+    layer->in1 = less_zero(layer->x.zero);
+    layer->in2 = less_zero(layer->x2.zero);
+    layer->sum = less_zero(0);
+}
+
+static void shape_move(builder *b, const ts_node *node, ts_layer *layer) {
+    layer->input_count = node->input_count;
+    layer->inputs = TS_NEW_ARRAY(b->arena, ts_map_shape, node->input_count);
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        layer->inputs[i] = map_shape(b, node->inputs[i]);
+    }
+    ts__move_copies(b->arena, b->graph, node, layer);
+}
+
 static ts_status build_layer(builder *b, ts_node_id id, ts_layer *layer) {
     const ts_node *node = &b->graph->nodes.data[id];
     *layer = (ts_layer){.index = id, .node = id, .name = node->name, .kind = kind_of(b, node)};
@@ -262,7 +327,21 @@ static ts_status build_layer(builder *b, ts_node_id id, ts_layer *layer) {
             layer->window = node->window;
             layer->groups = layer->x.c;
             break;
+        case TS_OP_MUL:
+            shape_mul(b, node, layer);
+            break;
+        case TS_OP_LUT:
+            layer->weights = tensor_of(b, node->weights);
+            layer->groups = layer->x.c;
+            break;
+        case TS_OP_SOFTMAX:
+            layer->softmax = node->softmax;
+            layer->groups = layer->x.c;
+            break;
         default:
+            if (ts_op_moves(node->op)) {
+                shape_move(b, node, layer);
+            }
             break;
     }
     const int64_t *bias = biases(b, node, layer->y.c);
@@ -301,15 +380,25 @@ bool ts_layer_has_rq_params(const ts_layer *layer) {
     switch (layer->kind) {
         case TS_LAYER_MAX_POOL:
         case TS_LAYER_ADD:
+        case TS_LAYER_MUL:
         case TS_LAYER_REQUANT:
             return layer->rq.class_ != TS_RQC_NONE;
+        case TS_LAYER_LUT:
+        case TS_LAYER_SOFTMAX:
+        case TS_LAYER_MOVE:
+            return false;
         default:
             return true;
     }
 }
 
+bool ts_layer_has_x2(const ts_layer *layer) {
+    return layer->kind == TS_LAYER_ADD || layer->kind == TS_LAYER_MUL;
+}
+
 const char *ts_layer_kind_name(ts_layer_kind kind) {
-    static const char *const names[] = {"conv", "dwconv", "linear", "add", "max_pool", "avg_pool", "requant"};
+    static const char *const names[] = {"conv",    "dwconv", "linear", "add",     "max_pool", "avg_pool",
+                                        "requant", "mul",    "lut",    "softmax", "move"};
     _Static_assert(sizeof names / sizeof names[0] == TS_LAYER_KIND_COUNT, "one name a kind");
     return names[kind];
 }

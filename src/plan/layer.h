@@ -21,6 +21,10 @@ typedef enum ts_layer_kind {
     TS_LAYER_MAX_POOL,
     TS_LAYER_AVG_POOL,
     TS_LAYER_REQUANT,
+    TS_LAYER_MUL,
+    TS_LAYER_LUT,
+    TS_LAYER_SOFTMAX,
+    TS_LAYER_MOVE, /* moves elements: concatenation, slice, ... */
     TS_LAYER_KIND_COUNT
 } ts_layer_kind;
 
@@ -51,16 +55,30 @@ typedef struct ts_rq_plan {
     int32_t *tflite_shift;
 } ts_rq_plan;
 
+/* A copy from an input of a MOVE layer to its output: `bytes` contiguous bytes, repeated along three axes,
+ * the innermost first, x_step and y_step bytes apart. */
+typedef struct ts_copy {
+    uint32_t input;    /* TS_NONE: the layer's fill */
+    uint32_t from, to; /* in bytes of the tensors as they lie in memory */
+    uint32_t bytes, count[3], x_step[3], y_step[3];
+} ts_copy;
+
 typedef struct ts_layer {
     uint32_t index;
     ts_node_id node;
     const char *name; /* the node's */
     ts_layer_kind kind;
-    ts_map_shape x, x2, y; /* x2: ADD only; LINEAR: x.h = x.w = 1, x.c = all elements */
+    ts_map_shape x, x2, y; /* x2: ADD and MUL; LINEAR: x.h = x.w = 1, x.c = all elements */
     ts_window window;
     uint32_t groups;
-    const ts_tensor *weights; /* CONV, DWCONV: OHWI; LINEAR: {out, in} */
-    ts_add_step in1, in2, sum;
+    const ts_tensor *weights;  /* CONV, DWCONV: OHWI; LINEAR: {out, in}; LUT: the table */
+    ts_add_step in1, in2, sum; /* ADD; MUL: of the product of the two */
+    ts_softmax softmax;
+    ts_map_shape *inputs; /* MOVE: all of them, x the first */
+    uint32_t input_count;
+    ts_copy *copies; /* MOVE */
+    uint32_t copy_count;
+    int32_t fill; /* MOVE */
     ts_rq_plan rq;
     ts_rq_plan
         rq_own; /* as the graph has it: NONE, S64 or TFLITE; what rq becomes where no kernel knows better */
@@ -77,7 +95,10 @@ bool ts_layer_is_channelwise(const ts_layer *layer);
 /* Parameters of the requantisation travel with the layer, even where it has no weights. */
 bool ts_layer_has_rq_params(const ts_layer *layer);
 
-/* "conv", "dwconv", "linear", "add", "max_pool", "avg_pool", "requant". */
+/* It has a second input, element by element beside the first. */
+bool ts_layer_has_x2(const ts_layer *layer);
+
+/* "conv", "dwconv", "linear", "add", "max_pool", "avg_pool", "requant", "mul", "lut", "softmax", "move". */
 const char *ts_layer_kind_name(ts_layer_kind kind);
 
 /* A tile: sizes of one kernel call. x_h, x_w are the rows and columns of x that y_h x y_w outputs need,

@@ -2,6 +2,7 @@
  * each buffer lies (DORY paper, sections 4.2.1 and 4.3, with costs instead of a fixed order of stages). */
 #include <string.h>
 
+#include "plan/move.h"
 #include "plan/planner.h"
 
 enum { LAYOUT_TRIES = 1500, LAYOUT_ROUNDS = 24, CHUNK_TRIES = 6, TUNE_ROUNDS = 4, STEP_BYTES = 2048 };
@@ -35,7 +36,12 @@ uint32_t ts__stripe_rows_most(const ts_layer *l, uint32_t stripe_h) {
 }
 
 static bool reads(const ts_layer *l, ts_tensor_id t) {
-    return l->x.tensor == t || (l->kind == TS_LAYER_ADD && l->x2.tensor == t);
+    for (uint32_t i = 0; i < l->input_count; i++) {
+        if (l->inputs[i].tensor == t) {
+            return true;
+        }
+    }
+    return l->x.tensor == t || (ts_layer_has_x2(l) && l->x2.tensor == t);
 }
 
 static bool alive(const ts_life *life, uint32_t layer) {
@@ -53,7 +59,10 @@ static uint64_t resident_bytes(const ts_planner *p, uint32_t layer) {
 
 static void take_homes(ts_planner *p, ts_layer_plan *lp) {
     lp->l3.x_in_l3 = p->lives[lp->layer->x.tensor].in_l3;
-    lp->l3.x2_in_l3 = lp->layer->kind == TS_LAYER_ADD && p->lives[lp->layer->x2.tensor].in_l3;
+    for (uint32_t i = 0; i < lp->layer->input_count; i++) {
+        lp->l3.x_in_l3 = lp->l3.x_in_l3 || p->lives[lp->layer->inputs[i].tensor].in_l3;
+    }
+    lp->l3.x2_in_l3 = ts_layer_has_x2(lp->layer) && p->lives[lp->layer->x2.tensor].in_l3;
     lp->l3.y_in_l3 = p->lives[lp->layer->y.tensor].in_l3;
 }
 
@@ -68,6 +77,9 @@ static uint64_t x_stripe_bytes(const ts_layer *l, const ts_map_shape *map, uint3
 /* L2 bytes of the stripe buffers of this geometry. */
 static uint64_t stripe_buffers(const ts_layer_plan *lp, uint32_t stripe_h) {
     const ts_layer *l = lp->layer;
+    if (l->kind == TS_LAYER_MOVE) {
+        return ((uint64_t)lp->l3.x_in_l3 + lp->l3.y_in_l3) * ts__move_border(l);
+    }
     uint64_t copies = stripe_h < l->y.h ? 2 : 1;
     uint64_t bytes = lp->l3.x_in_l3 ? copies * x_stripe_bytes(l, &l->x, stripe_h) : 0;
     bytes += lp->l3.x2_in_l3 ? copies * x_stripe_bytes(l, &l->x2, stripe_h) : 0;
@@ -202,6 +214,10 @@ static void try_chunks(geometry_search *s, uint32_t stripe_h) {
 static bool cut_layer(ts_planner *p, ts_layer_plan *lp, uint64_t room_bytes, bool quick) {
     geometry_search s = {.p = p, .lp = lp, .room_bytes = room_bytes, .quick = quick};
     uint32_t h = lp->layer->y.h;
+    if (lp->layer->kind == TS_LAYER_MOVE) {
+        set_geometry(lp, h, lp->layer->y.c, false);
+        return stripe_buffers(lp, h) <= room_bytes && (quick || ts__plan_passes(p, lp));
+    }
     if (!is_striped(lp) && weight_buffers(lp, lp->layer->y.c) <= room_bytes) {
         set_geometry(lp, h, lp->layer->y.c, false);
         return quick || ts__plan_passes(p, lp);
@@ -442,7 +458,7 @@ static void add_stripe_pair(ts_planner *p, const ts_layer_plan *lp, bool wanted,
 static void add_layer_buffers(ts_planner *p, ts_layer_plan *lp) {
     const ts_layer *l = lp->layer;
     lp->x_buffer = p->lives[l->x.tensor].buffer;
-    lp->x2_buffer = l->kind == TS_LAYER_ADD ? p->lives[l->x2.tensor].buffer : TS_NO_BUFFER;
+    lp->x2_buffer = ts_layer_has_x2(l) ? p->lives[l->x2.tensor].buffer : TS_NO_BUFFER;
     lp->y_buffer = p->lives[l->y.tensor].buffer;
     lp->l3.w_buffer[0] = lp->l3.w_buffer[1] = TS_NO_BUFFER;
     ts_buffer weights = {.role = TS_BUFFER_WEIGHTS,
@@ -456,6 +472,16 @@ static void add_layer_buffers(ts_planner *p, ts_layer_plan *lp) {
         lp->l3.w_buffer[i] = add_buffer(p, weights);
     }
     uint32_t h = lp->l3.stripe_h;
+    if (l->kind == TS_LAYER_MOVE) {
+        lp->input_buffers = TS_NEW_ARRAY(p->arena, int32_t, l->input_count);
+        for (uint32_t i = 0; i < l->input_count; i++) {
+            lp->input_buffers[i] = p->lives[l->inputs[i].tensor].buffer;
+        }
+        add_stripe_pair(p, lp, lp->l3.x_in_l3, l->x.tensor, ts__move_border(l), lp->l3.x_stripe);
+        add_stripe_pair(p, lp, lp->l3.y_in_l3, l->y.tensor, ts__move_border(l), lp->l3.y_stripe);
+        lp->l3.x2_stripe[0] = lp->l3.x2_stripe[1] = TS_NO_BUFFER;
+        return;
+    }
     add_stripe_pair(p, lp, lp->l3.x_in_l3, l->x.tensor, x_stripe_bytes(l, &l->x, h), lp->l3.x_stripe);
     add_stripe_pair(p, lp, lp->l3.x2_in_l3, l->x2.tensor, lp->l3.x2_in_l3 ? x_stripe_bytes(l, &l->x2, h) : 0,
                     lp->l3.x2_stripe);
@@ -589,6 +615,9 @@ static double try_schedule(ts_planner *p) {
 
 /* Cuts a layer's weights into `chunks` chunks where that makes the whole network faster. */
 static void try_chunk_count(ts_planner *p, ts_layer_plan *lp, uint32_t chunks, double *best) {
+    if (lp->kernel->weight_bytes(lp->layer, 1) == lp->kernel->weight_bytes(lp->layer, lp->layer->y.c)) {
+        return; /* nothing that channels share out */
+    }
     uint32_t granule = granule_of(lp), chunk_c = chunk_for(lp, chunks);
     bool sensible = chunks >= 1 && chunks <= (lp->layer->y.c + granule - 1) / granule;
     if (!sensible || chunk_c == lp->l3.chunk_c ||

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "plan/move.h"
 #include "plan/planner.h"
 
 enum { MAX_VARIANTS = 16 };
@@ -69,6 +70,9 @@ static bool recall_tiles(const ts_planner *p, ts_layer_plan *lp, uint32_t h, uin
 }
 
 bool ts__plan_passes(ts_planner *p, ts_layer_plan *lp) {
+    if (lp->layer->kind == TS_LAYER_MOVE) {
+        return ts__move_plan(p->target, p->plan->options.l1_bytes, lp);
+    }
     uint32_t h = lp->l3.stripe_h, c = lp->l3.chunk_c;
     ts_pass pass = ts__pass_of(p, lp, h, c);
     bool known = (lp->l1.pass_h == h && lp->l1.pass_c == c) || recall_tiles(p, lp, h, c);
@@ -92,6 +96,9 @@ static void set_uncut(ts_layer_plan *lp) {
 /* Sizes that the kernels' argument structs can hold. */
 static ts_status check_limits(ts_planner *p, const ts_layer *l) {
     const ts_window *w = &l->window;
+    if (l->kind == TS_LAYER_MOVE) {
+        return TS_OK;
+    }
     bool fits = l->x.h <= UINT16_MAX && l->x.w <= UINT16_MAX && l->x.c <= UINT16_MAX &&
                 l->y.h <= UINT16_MAX && l->y.w <= UINT16_MAX && l->y.c <= UINT16_MAX &&
                 w->kernel_h <= UINT16_MAX && w->kernel_w <= UINT16_MAX && w->stride_h <= UINT8_MAX &&
@@ -123,6 +130,9 @@ static uint32_t variants_of(const ts_planner *p, const ts_layer *layer, const ts
 static uint64_t smallest_l1(const ts_planner *p, const ts_layer *layer) {
     const ts_kernel *variants[MAX_VARIANTS];
     uint64_t least = UINT64_MAX;
+    if (layer->kind == TS_LAYER_MOVE) {
+        return 2 * sizeof(uint32_t);
+    }
     for (uint32_t own = 0; own < 2; own++) {
         ts_layer copy = *layer;
         copy.rq = own ? layer->rq_own : layer->rq;
@@ -166,6 +176,9 @@ static void try_variants(ts_planner *p, ts_layer_plan *lp, ts_layer_plan *best, 
 /* Chooses kernel, requantisation and tiles for the uncut layer: a narrow requantisation is worth it only
  * where a fast kernel knows it. False where nothing fits L1. */
 static bool choose_kernel(ts_planner *p, ts_layer_plan *lp) {
+    if (lp->layer->kind == TS_LAYER_MOVE) {
+        return ts__plan_passes(p, lp);
+    }
     ts_layer *layer = &p->plan->layers[lp->layer->index];
     ts_layer_plan best = *lp;
     ts_rq_plan best_rq = layer->rq;
@@ -199,8 +212,8 @@ static bool same_step(const ts_add_step *a, const ts_add_step *b) {
 
 /* Do two layers differ in names and numbers alone, so that one plan serves both? */
 static bool same_shape(const ts_layer *a, const ts_layer *b) {
-    return a->kind == b->kind && a->groups == b->groups && same_map(&a->x, &b->x) &&
-           same_map(&a->x2, &b->x2) && same_map(&a->y, &b->y) &&
+    return a->kind == b->kind && a->kind != TS_LAYER_MOVE && a->groups == b->groups &&
+           same_map(&a->x, &b->x) && same_map(&a->x2, &b->x2) && same_map(&a->y, &b->y) &&
            memcmp(&a->window, &b->window, sizeof a->window) == 0 &&
            (a->weights == NULL) == (b->weights == NULL) &&
            (a->weights == NULL || a->weights->type == b->weights->type) && same_rq(&a->rq, &b->rq) &&
@@ -317,21 +330,26 @@ static bool save_weights(ts_planner *p, uint32_t layer) {
     return saved;
 }
 
+static void use_map(ts_planner *p, const ts_map_shape *map, uint32_t layer) {
+    ts_life *life = &p->lives[map->tensor];
+    life->first = life->used ? life->first : layer;
+    life->last = layer;
+    life->used = true;
+    life->bytes = ts_map_bytes(map);
+}
+
 static void find_lives(ts_planner *p) {
     ts_plan *plan = p->plan;
     p->lives = TS_NEW_ARRAY(p->arena, ts_life, p->graph->tensors.count);
     for (uint32_t i = 0; i < plan->layer_count; i++) {
         const ts_layer *l = &plan->layers[i];
-        const ts_map_shape *maps[3] = {&l->x, &l->y, l->kind == TS_LAYER_ADD ? &l->x2 : NULL};
-        for (uint32_t m = 0; m < 3; m++) {
-            if (maps[m] == NULL) {
-                continue;
-            }
-            ts_life *life = &p->lives[maps[m]->tensor];
-            life->first = life->used ? life->first : i;
-            life->last = i;
-            life->used = true;
-            life->bytes = ts_map_bytes(maps[m]);
+        use_map(p, &l->x, i);
+        use_map(p, &l->y, i);
+        if (ts_layer_has_x2(l)) {
+            use_map(p, &l->x2, i);
+        }
+        for (uint32_t n = 0; n < l->input_count; n++) {
+            use_map(p, &l->inputs[n], i);
         }
     }
     for (uint32_t i = 0; i < p->graph->inputs.count; i++) {

@@ -60,6 +60,9 @@ typedef struct ts_l1_plan {
     uint64_t used_bytes;
 } ts_l1_plan;
 
+/* A MOVE layer has no tiles: x_bytes = y_bytes are its two L1 blocks, and tile is the whole output;
+ * x_stripe[0] and y_stripe[0] are its L2 blocks at the border to L3, whatever their size. */
+
 /* The L3 side of a layer. stripes = chunks = 1 and all buffers in L2: nothing is cut.
  *
  * Weights lie at weights_l3_offset in the L3 image, channels [a, b) at weight_bytes(a) .. weight_bytes(b) of
@@ -92,6 +95,7 @@ typedef struct ts_layer_plan {
     const ts_layer *layer;
     const ts_kernel *kernel;
     int32_t x_buffer, x2_buffer, y_buffer; /* indices into buffers, where the whole tensors live */
+    int32_t *input_buffers;                /* MOVE: of each input */
     ts_l1_plan l1;
     ts_l3_plan l3;
     uint64_t l2_live_bytes;               /* of L2 that is alive while this layer runs */

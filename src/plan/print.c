@@ -84,8 +84,13 @@ static void json_layer(ts_text *out, const ts_plan *plan, const ts_layer_plan *l
                    ts_layer_kind_name(l->kind), lp->kernel->name, ts_rq_class_name(l->rq.class_),
                    ull(l->macs));
     json_map(out, plan, "x", &l->x, lp->x_buffer);
-    if (l->kind == TS_LAYER_ADD) {
+    if (ts_layer_has_x2(l)) {
         json_map(out, plan, "x2", &l->x2, lp->x2_buffer);
+    }
+    for (uint32_t i = 1; i < l->input_count; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "x%u", (unsigned)(i + 1) % 100u);
+        json_map(out, plan, key, &l->inputs[i], lp->input_buffers[i]);
     }
     json_map(out, plan, "y", &l->y, lp->y_buffer);
     ts_text_printf(out,

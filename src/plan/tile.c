@@ -137,7 +137,7 @@ void ts__tile_complete(const ts_pass *p, ts_tile *tile) {
     complete_from_axes(p, &rows, &columns, tile);
 }
 
-static bool has_x2(const ts_pass *p) { return p->layer->kind == TS_LAYER_ADD; }
+static bool has_x2(const ts_pass *p) { return ts_layer_has_x2(p->layer); }
 
 static void set_bytes(const ts_pass *p, ts_l1_plan *l1) {
     const ts_layer *layer = p->layer;

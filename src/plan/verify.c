@@ -54,7 +54,7 @@ static ts_status check_tile(const check *c, uint32_t row, uint32_t rows, uint32_
     REQUIRE(c, (uint64_t)h * v * bytes_of(l->x.type, x_c) <= l1->x_bytes, "a tile of x exceeds its buffer");
     REQUIRE(c, h <= l1->tile.x_h && v <= l1->tile.x_w && x_c <= l1->tile.x_c,
             "a tile of x exceeds its sizes");
-    if (l->kind == TS_LAYER_ADD) {
+    if (ts_layer_has_x2(l)) {
         REQUIRE(c, (uint64_t)h * v * bytes_of(l->x2.type, x_c) <= l1->x2_bytes,
                 "a tile of x2 exceeds its buffer");
     }
@@ -216,6 +216,71 @@ static ts_status check_weights(const check *c) {
     return TS_OK;
 }
 
+/* The copies of a MOVE layer stay inside their tensors and write each byte of the output once. */
+static ts_status check_copy(const check *c, const ts_copy *copy, uint8_t *written) {
+    const ts_layer *l = c->lp->layer;
+    uint64_t x_bytes = copy->input == TS_NONE ? 0 : ts_map_bytes(&l->inputs[copy->input]);
+    for (uint32_t i = 0; i < copy->count[0] * copy->count[1] * copy->count[2]; i++) {
+        uint32_t at[3] = {i % copy->count[0], i / copy->count[0] % copy->count[1],
+                          i / copy->count[0] / copy->count[1]};
+        uint64_t from = copy->from, to = copy->to;
+        for (uint32_t a = 0; a < 3; a++) {
+            from += (uint64_t)at[a] * copy->x_step[a];
+            to += (uint64_t)at[a] * copy->y_step[a];
+        }
+        REQUIRE(c, copy->input == TS_NONE || from + copy->bytes <= x_bytes, "a copy leaves its input");
+        REQUIRE(c, to + copy->bytes <= ts_map_bytes(&l->y), "a copy leaves the output");
+        for (uint32_t b = 0; b < copy->bytes; b++) {
+            REQUIRE(c, written[to + b]++ == 0, "a byte of the output is written twice");
+        }
+    }
+    return TS_OK;
+}
+
+static void free_arena(void *arena) { ts_arena_free(arena); }
+
+static ts_status check_copies(const check *c) {
+    const ts_layer *l = c->lp->layer;
+    ts_arena *scratch = ts_arena_new("copies", 0);
+    ts_guard_defer(free_arena, scratch);
+    uint8_t *written = TS_NEW_ARRAY(scratch, uint8_t, ts_map_bytes(&l->y));
+    ts_status status = TS_OK;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < l->copy_count && status == TS_OK; i++) {
+        const ts_copy *copy = &l->copies[i];
+        bytes += (uint64_t)copy->bytes * copy->count[0] * copy->count[1] * copy->count[2];
+        status = check_copy(c, copy, written);
+    }
+    ts_guard_undefer(scratch);
+    ts_arena_free(scratch);
+    REQUIRE(c, status != TS_OK || bytes == ts_map_bytes(&l->y), "copies do not write the whole output");
+    return status;
+}
+
+/* Where a MOVE layer's tensors live, its blocks, and its copies. */
+static ts_status check_move(const check *c) {
+    const ts_layer *l = c->lp->layer;
+    const ts_l1_plan *l1 = &c->lp->l1;
+    bool any_in_l3 = false;
+    for (uint32_t i = 0; i < l->input_count; i++) {
+        const ts_buffer *b = buffer_at(c, c->lp->input_buffers[i]);
+        bool in_l3 = b != NULL && b->level == TS_IN_L3;
+        any_in_l3 = any_in_l3 || in_l3;
+        TS_TRY(check_whole(c, c->lp->input_buffers[i], &l->inputs[i], in_l3));
+    }
+    TS_TRY(check_whole(c, c->lp->y_buffer, &l->y, c->lp->l3.y_in_l3));
+    REQUIRE(c, any_in_l3 == c->lp->l3.x_in_l3, "a move's inputs live elsewhere than it says");
+    const ts_buffer *x = buffer_at(c, c->lp->l3.x_stripe[0]), *y = buffer_at(c, c->lp->l3.y_stripe[0]);
+    REQUIRE(c, (x != NULL) == any_in_l3 && (y != NULL) == c->lp->l3.y_in_l3,
+            "blocks at the border to L3 do not match the tensors' homes");
+    REQUIRE(c, (x == NULL || x->bytes >= 4) && (y == NULL || y->bytes >= 4), "a border block is empty");
+    REQUIRE(c,
+            l1->x_bytes >= 4 && l1->x_bytes % 4 == 0 && l1->x_bytes == l1->y_bytes && l1->x_offset[0] == 0 &&
+                l1->y_offset[0] == l1->x_bytes && 2 * l1->x_bytes <= c->plan->options.l1_bytes,
+            "a move's blocks are wrong");
+    return check_copies(c);
+}
+
 static ts_status check_border(const check *c) {
     const ts_layer *l = c->lp->layer;
     const ts_l3_plan *l3 = &c->lp->l3;
@@ -230,7 +295,7 @@ static ts_status check_border(const check *c) {
     TS_TRY(check_whole(c, c->lp->y_buffer, &l->y, l3->y_in_l3));
     TS_TRY(check_stripe(c, l3->x_stripe, &l->x, l3->x_in_l3, false));
     TS_TRY(check_stripe(c, l3->y_stripe, &l->y, l3->y_in_l3, true));
-    if (l->kind == TS_LAYER_ADD) {
+    if (ts_layer_has_x2(l)) {
         TS_TRY(check_whole(c, c->lp->x2_buffer, &l->x2, l3->x2_in_l3));
         TS_TRY(check_stripe(c, l3->x2_stripe, &l->x2, l3->x2_in_l3, false));
     }
@@ -293,6 +358,10 @@ ts_status ts_plan_verify(const ts_plan *plan, ts_diags *diags) {
                 "a layer's kernel does not serve it");
         REQUIRE(&c, c.lp->l3.weights_l3_offset >= expected, "weights overlap in the L3 image");
         expected = c.lp->l3.weights_l3_offset + c.lp->l3.weights_bytes;
+        if (c.lp->layer->kind == TS_LAYER_MOVE) {
+            TS_TRY(check_move(&c));
+            continue;
+        }
         TS_TRY(check_border(&c));
         TS_TRY(check_l1(&c));
         TS_TRY(check_tiles(&c));

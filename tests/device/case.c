@@ -277,7 +277,7 @@ static void fill_rq(ts_case_call *call, const ts_rq_plan *rq) {
 
 static void fill_call(const ts_layer *layer, ts_case_call *call) {
     const ts_window *w = &layer->window;
-    call->is_add = layer->kind == TS_LAYER_ADD || layer->kind == TS_LAYER_REQUANT;
+    call->is_add = ts_layer_has_x2(layer) || layer->kind == TS_LAYER_REQUANT;
     call->x_h = layer->x.h, call->x_w = layer->x.w, call->x_c = layer->x.c;
     call->y_h = layer->y.h, call->y_w = layer->y.w, call->y_c = layer->y.c;
     call->k_h = w->kernel_h, call->k_w = w->kernel_w;
@@ -287,7 +287,7 @@ static void fill_call(const ts_layer *layer, ts_case_call *call) {
     call->pad_bottom = w->pad_bottom, call->pad_right = w->pad_right;
     call->groups = layer->groups;
     call->x_type = elem(layer->x.type);
-    call->x2_type = layer->kind == TS_LAYER_ADD ? elem(layer->x2.type) : call->x_type;
+    call->x2_type = ts_layer_has_x2(layer) ? elem(layer->x2.type) : call->x_type;
     call->w_type = layer->weights != NULL ? elem(layer->weights->type) : 1;
     call->y_type = elem(layer->y.type);
     call->x_zero = layer->x.zero;

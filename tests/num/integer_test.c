@@ -2,6 +2,7 @@
  * random networks against a second formulation. */
 #include "num/integer.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "harness.h"
@@ -417,13 +418,80 @@ static int64_t oracle_step(const ts_add_step *s, wide v) {
     return bounded(floored(v * s->mul + s->add, s->div), s->low, s->high);
 }
 
+/* Where an element of the output of a node that moves elements comes from, by scattering each input: the
+ * other way round than the interpreter. */
+static int64_t oracle_moved(const ts_graph *g, const ts_node *n, int32_t *const *values,
+                            const uint32_t at[3]) {
+    const ts_tensor *out = &g->tensors.data[n->output];
+    uint64_t wanted = ((uint64_t)at[0] * ts_w(out) + at[1]) * ts_c(out) + at[2];
+    uint32_t shift = 0;
+    for (uint32_t k = 0; k < n->input_count; k++) {
+        const ts_tensor *in = &g->tensors.data[n->inputs[k]];
+        const uint32_t *size = in->dims + 1;
+        for (uint32_t i = 0; i < ts_tensor_elements(in); i++) {
+            uint32_t p[3] = {i / size[2] / size[1], i / size[2] % size[1], i % size[2]}, to[3];
+            bool hit = true;
+            for (uint32_t a = 0; a < 3; a++) {
+                const ts_move *m = &n->move;
+                to[a] = p[a];
+                if (n->op == TS_OP_CONCAT) {
+                    to[a] += a == m->axis ? shift : 0;
+                } else if (n->op == TS_OP_PAD) {
+                    to[a] += m->begin[a];
+                } else if (n->op == TS_OP_SLICE) {
+                    hit = hit && p[a] == m->begin[a] + at[a] * m->step[a];
+                    to[a] = at[a];
+                } else if (n->op == TS_OP_TRANSPOSE) {
+                    to[a] = p[m->order[a]];
+                } else if (n->op == TS_OP_RESIZE) {
+                    to[a] = at[a] * size[a] / out->dims[1 + a] == p[a] ? at[a] : UINT32_MAX;
+                }
+                hit = hit && to[a] == at[a];
+            }
+            if (n->op == TS_OP_RESHAPE ? i == wanted : hit) {
+                return values[n->inputs[k]][i];
+            }
+        }
+        shift += size[n->move.axis];
+    }
+    assert_int_equal(n->op, TS_OP_PAD);
+    return n->move.fill;
+}
+
+/* The function itself, which the fixed-point arithmetic comes close to; the value of the interpreter where it
+ * does. */
+static int64_t oracle_softmax(const ts_graph *g, const ts_node *n, int32_t *const *values, uint64_t index) {
+    const ts_tensor *in = &g->tensors.data[n->inputs[0]];
+    const int32_t *x = values[n->inputs[0]] + index / ts_c(in) * ts_c(in);
+    double factor = ldexp(n->softmax.multiplier, n->softmax.shift - 31 - 26), sum = 0;
+    for (uint32_t c = 0; c < ts_c(in); c++) {
+        sum += exp(factor * (x[c] - x[index % ts_c(in)]));
+    }
+    double share = fmin(256 / sum, 255) + (double)ts_type_low(in->type);
+    assert_true(fabs(values[n->output][index] - share) <= 1);
+    return values[n->output][index];
+}
+
 static int64_t oracle(const ts_graph *g, const ts_node *n, int32_t *const *values, uint32_t h, uint32_t w,
                       uint32_t c) {
     const ts_tensor *in = &g->tensors.data[n->inputs[0]], *out = &g->tensors.data[n->output];
     const int32_t *x = values[n->inputs[0]];
     uint64_t index = ((uint64_t)h * ts_w(out) + w) * ts_c(out) + c;
     int64_t acc = 0;
-    if (n->op == TS_OP_ADD) {
+    if (ts_op_moves(n->op)) {
+        return oracle_moved(g, n, values, (const uint32_t[]){h, w, c});
+    }
+    if (n->op == TS_OP_SOFTMAX) {
+        return oracle_softmax(g, n, values, index);
+    }
+    if (n->op == TS_OP_LUT) {
+        return ts_tensor_int(&g->tensors.data[n->weights], (uint32_t)(x[index] - ts_type_low(in->type)));
+    }
+    if (n->op == TS_OP_MUL) {
+        const ts_tensor *second = &g->tensors.data[n->inputs[1]];
+        acc =
+            (int64_t)(x[index] - ts_tensor_zero(in)) * (values[n->inputs[1]][index] - ts_tensor_zero(second));
+    } else if (n->op == TS_OP_ADD) {
         acc = oracle_step(&n->sum,
                           oracle_step(&n->in1, x[index]) + oracle_step(&n->in2, values[n->inputs[1]][index]));
     } else if (n->op == TS_OP_REQUANT) {

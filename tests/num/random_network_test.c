@@ -7,7 +7,7 @@
 #include "num/generate.h"
 #include "num/integer.h"
 
-enum { NETWORKS = 400 };
+enum { NETWORKS = 480 };
 
 static void print_errors(const ts_diags *diags) {
     for (uint32_t i = 0; i < diags->list.count; i++) {

@@ -59,25 +59,37 @@ static void check_promise(const ts_graph *graph, const ts_target *target, ts_pla
     ts_arena_free(arena);
 }
 
+/* Layers that move elements to or from L3. */
+static uint32_t moves_at_the_border(const ts_plan *plan) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        const ts_layer_plan *lp = &plan->layer_plans[i];
+        count += lp->layer->kind == TS_LAYER_MOVE && (lp->l3.x_in_l3 || lp->l3.y_in_l3);
+    }
+    return count;
+}
+
 static void random_plans_hold(void **state) {
     (void)state;
-    uint32_t planned = 0, refused = 0;
+    uint32_t planned = 0, refused = 0, moves = 0;
     for (uint64_t seed = 1; seed <= 600; seed++) {
         world w = begin();
         ts_random random = ts_random_seed(seed);
         ts_random_limits limits = ts_random_limits_default();
         limits.tflite = seed % 3 == 0;
+        limits.moves = seed % 4 == 1;
         ts_graph *graph;
         assert_int_equal(ts_random_network(w.arena, seed, &limits, &graph, &w.diags), TS_OK);
         ts_plan_options options = {.ref_only = seed % 2 == 0};
         options.l1_bytes = random_budget(&random);
-        options.l2_bytes = random_budget(&random);
+        options.l2_bytes = limits.moves ? 700 : random_budget(&random);
         options.cores = (uint32_t)ts_random_range(&random, 0, 8);
         options.objective = (ts_objective)ts_random_range(&random, 0, 1);
         ts_plan *plan;
         ts_status status = ts_plan_build(w.arena, graph, w.target, &options, &plan, &w.diags);
         if (status == TS_OK) {
             planned++;
+            moves += moves_at_the_border(plan);
             ts_status verified = ts_plan_verify(plan, &w.diags);
             show(&w.diags);
             assert_int_equal(verified, TS_OK);
@@ -94,8 +106,8 @@ static void random_plans_hold(void **state) {
         }
         ts_arena_free(w.arena);
     }
-    print_message("%u planned, %u refused\n", planned, refused);
-    assert_true(planned > 50 && refused > 50);
+    print_message("%u planned, %u refused, %u layers move elements to or from L3\n", planned, refused, moves);
+    assert_true(planned > 50 && refused > 50 && moves > 10);
 }
 
 int main(void) {

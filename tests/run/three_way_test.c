@@ -17,6 +17,7 @@ enum { BATCH = 25 };
 
 typedef struct network {
     uint64_t seed;
+    bool tight; /* an L2 in which tensors do not stay */
     ts_graph *graph;
     int32_t **reference;
     const uint8_t *input;
@@ -45,11 +46,16 @@ static ts_plan_options memories(uint64_t seed) {
     return options;
 }
 
-static void make_network(ts_arena *arena, uint64_t seed, bool tflite, network *n, ts_diags *diags) {
+/* What a batch's networks are made of. */
+typedef enum mixture { MIXED, TFLITE, MOVES } mixture;
+
+static void make_network(ts_arena *arena, uint64_t seed, mixture what, network *n, ts_diags *diags) {
     ts_random_limits limits = ts_random_limits_default();
     limits.nodes = 1 + (uint32_t)(seed % 4);
-    limits.tflite = tflite;
+    limits.tflite = what == TFLITE;
+    limits.moves = what == MOVES;
     n->seed = seed;
+    n->tight = what == MOVES;
     assert_int_equal(ts_random_network(arena, seed, &limits, &n->graph, diags), TS_OK);
     const ts_tensor *tensor = &n->graph->tensors.data[n->graph->inputs.data[0]];
     int32_t *input = ts_random_values(arena, seed, tensor, seed % 2 == 0);
@@ -64,6 +70,7 @@ static uint64_t doubled(uint64_t bytes, uint64_t most) { return bytes * 2 < most
 /* The memories of the seed, or the first doubling of them in which the network fits. */
 static void plan_network(ts_arena *arena, const ts_target *target, network *n) {
     ts_plan_options options = memories(n->seed);
+    options.l2_bytes = n->tight ? 700 : options.l2_bytes;
     ts_status status = TS_NO_FIT;
     for (int tries = 0; status == TS_NO_FIT && tries < 10; tries++) {
         ts_diags tried = {.arena = arena};
@@ -162,7 +169,7 @@ static uint32_t run_sim(ts_arena *arena, const ts_target *target, network *list,
     return wrong;
 }
 
-static void batch(uint64_t first, uint32_t count, bool tflite) {
+static void batch(uint64_t first, uint32_t count, mixture what) {
     ts_arena *arena = ts_arena_new("three-way", 0);
     ts_diags diags = {.arena = arena};
     const ts_target *host, *chip;
@@ -172,7 +179,7 @@ static void batch(uint64_t first, uint32_t count, bool tflite) {
     assert_int_equal(ts_dir_temporary(arena, &folder, &diags), TS_OK);
     network *list = TS_NEW_ARRAY(arena, network, count);
     for (uint32_t i = 0; i < count; i++) {
-        make_network(arena, first + i, tflite, &list[i], &diags);
+        make_network(arena, first + i, what, &list[i], &diags);
     }
     uint32_t wrong = run_host(arena, host, list, count, ts_path_join(arena, folder, "host"), &diags);
     wrong += run_sim(arena, chip, list, count, ts_path_join(arena, folder, "chip"), &diags);
@@ -193,10 +200,11 @@ static uint64_t first_seed(void) {
 
 static void test_random_networks(void **state) {
     (void)state;
+    static const mixture mixtures[] = {MIXED, MOVES, MIXED, TFLITE};
     uint32_t wanted = networks_wanted();
     for (uint32_t done = 0; done < wanted; done += BATCH) {
         uint32_t count = wanted - done < BATCH ? wanted - done : BATCH;
-        batch(first_seed() + done, count, done / BATCH % 4 == 3);
+        batch(first_seed() + done, count, mixtures[done / BATCH % 4]);
     }
 }
 
