@@ -3,15 +3,11 @@
 
 enum { PERF_EVENTS = 17 };
 
-uint64_t ts__hidden_wait(const ts_sim *sim, const ts__core *core, uint64_t t) {
-    return sim->target != NULL && sim->target->late_fetch_stall && core->late_at == t ? core->late : 0u;
-}
-
 /* What the counters count, by their number. */
 static uint64_t perf(const ts_sim *sim, const ts__core *core, uint32_t event, uint64_t t, uint64_t retired) {
     switch (event) {
         case 0:
-            return t - core->started - core->asleep_cycles - ts__hidden_wait(sim, core, t);
+            return t - core->started - core->asleep_cycles;
         case 1:
             return retired;
         case 2:

@@ -164,7 +164,8 @@ static void fill(ts_sim *sim, const ts__region *region, ts__slot *slot, const ts
     if (sim->revision <= TS_ISA_RI5CY_2018_01 && (flags & TS_F_MULTIPLIER) != 0u) {
         slot->pre |= TS__PRE_DIVIDED;
     }
-    if (!sim->suite && touches_new_line(offset, insn->size)) {
+    if (!sim->suite &&
+        touches_new_line(offset, insn->size > sim->fetch_bytes ? insn->size : sim->fetch_bytes)) {
         slot->pre |= TS__PRE_LINE;
     }
     bool grows_stack = insn->op == TS_OP_addi && insn->rd == 2u && insn->rs1 == 2u && insn->imm < 0;

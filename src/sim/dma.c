@@ -1,6 +1,6 @@
 /* The cluster's DMA, MCHAN v7: commands of three or five words, sixteen counters, one stream each way.
  *
- * A stream moves at most 8 bytes a cycle, two words of L1, for which it asks the banks like a core does.
+ * A stream has two ports to L1, each a word a cycle, for which they ask the banks like a core does.
  * Costs: section "Cluster DMA" of docs/simulator.md. */
 #include <string.h>
 
@@ -24,21 +24,33 @@ static uint32_t unit_of(const ts_sim *sim, const ts__dma_stream *stream) {
     return stream == &sim->dma.in ? TS__UNIT_DMA_IN : TS__UNIT_DMA_OUT;
 }
 
-/* Prepares the next beat: how many bytes, and which banks it needs. */
-static void next_beat(ts_sim *sim, ts__dma_stream *stream) {
+/* Gives the next words of the piece to the ports that have none; they ask for their banks from `at` on. */
+static void feed(ts_sim *sim, ts__dma_stream *stream, uint64_t at) {
     const ts__dma_transfer *transfer = &stream->queue[stream->head];
-    uint32_t address = transfer->l1 + stream->at;
-    uint32_t bytes = costs(sim)->bytes_per_cycle - (address & 3u);
-    uint32_t left = transfer->line_bytes - stream->line_at, all = transfer->bytes - stream->at;
-    bytes = bytes < left ? bytes : left;
-    bytes = bytes < all ? bytes : all;
-    uint32_t burst = costs(sim)->burst_bytes - stream->burst_bytes;
-    bytes = bytes < burst ? bytes : burst;
-    stream->beat_bytes = bytes;
-    stream->pending = 0;
-    for (uint32_t word = address >> 2; word <= (address + bytes - 1u) >> 2; word++) {
-        stream->pending |= 1u << (word & sim->bank_mask);
+    uint32_t asked = ts__dma_banks(stream);
+    for (uint32_t i = 0; i < TS__DMA_PORTS && stream->issued < stream->piece_end; i++) {
+        ts__dma_port *port = &stream->port[i];
+        uint32_t address = transfer->l1 + stream->issued, left = stream->piece_end - stream->issued;
+        uint32_t bank = address >> 2 & sim->bank_mask, bytes = 4u - (address & 3u);
+        if (port->bytes != 0u || (asked >> bank & 1u) != 0u) {
+            continue;
+        }
+        bytes = bytes < left ? bytes : left;
+        *port = (ts__dma_port){.at = stream->issued, .bytes = bytes, .bank = bank, .asked_at = at};
+        asked |= 1u << bank;
+        stream->issued += bytes;
     }
+    ts__park_at(sim, unit_of(sim, stream), at);
+}
+
+/* A piece is a line, or a burst of it. Its first words ask for their banks at cycle `at`. */
+static void begin_piece(ts_sim *sim, ts__dma_stream *stream, uint64_t at) {
+    const ts__dma_transfer *transfer = &stream->queue[stream->head];
+    uint32_t end = (stream->at / transfer->line_bytes + 1u) * transfer->line_bytes;
+    end = end - stream->at < costs(sim)->burst_bytes ? end : stream->at + costs(sim)->burst_bytes;
+    stream->piece_end = end < transfer->bytes ? end : transfer->bytes;
+    stream->piece_at = at;
+    feed(sim, stream, at);
 }
 
 static void begin(ts_sim *sim, ts__dma_stream *stream) {
@@ -46,52 +58,60 @@ static void begin(ts_sim *sim, ts__dma_stream *stream) {
     uint64_t at = transfer->issued_at + costs(sim)->start_cycles;
     at = at < stream->free_at ? stream->free_at : at;
     at = at <= sim->now ? sim->now + 1u : at;
-    stream->at = stream->line_at = stream->line_beats = stream->burst_bytes = 0;
+    stream->at = stream->issued = 0;
+    memset(stream->port, 0, sizeof stream->port);
     stream->begun_at = at;
-    next_beat(sim, stream);
-    stream->asked_at = at;
-    ts__park_at(sim, unit_of(sim, stream), at);
+    begin_piece(sim, stream, at);
 }
 
-static void copy_beat(ts_sim *sim, const ts__dma_stream *stream) {
+uint32_t ts__dma_banks(const ts__dma_stream *stream) {
+    uint32_t banks = 0;
+    for (uint32_t i = 0; i < TS__DMA_PORTS; i++) {
+        banks |= stream->port[i].bytes != 0u ? 1u << stream->port[i].bank : 0u;
+    }
+    return banks;
+}
+
+uint64_t ts__dma_asked_at(const ts__dma_stream *stream, uint32_t bank) {
+    const ts__dma_port *port = &stream->port[0];
+    while (port->bytes == 0u || port->bank != bank) {
+        port++;
+    }
+    return port->asked_at;
+}
+
+static void copy_word(ts_sim *sim, const ts__dma_stream *stream, const ts__dma_port *port) {
     const ts__dma_transfer *transfer = &stream->queue[stream->head];
-    uint32_t line = stream->at / transfer->line_bytes;
-    uint32_t outer = transfer->l2 + line * transfer->stride + stream->line_at;
-    uint8_t *l1 = sim->l1 + (transfer->l1 + stream->at - sim->l1_base),
-            *l2 = sim->l2 + (outer - sim->l2_base);
-    ts__check_beat(sim, transfer, transfer->l1 + stream->at, outer, stream->beat_bytes);
+    uint32_t line = port->at / transfer->line_bytes;
+    uint32_t outer = transfer->l2 + line * transfer->stride + port->at % transfer->line_bytes;
+    uint8_t *l1 = sim->l1 + (transfer->l1 + port->at - sim->l1_base), *l2 = sim->l2 + (outer - sim->l2_base);
+    ts__check_beat(sim, transfer, transfer->l1 + port->at, outer, port->bytes);
     if (transfer->out) {
-        memcpy(l2, l1, stream->beat_bytes);
-        ts__stored(sim, l2, stream->beat_bytes);
-        sim->traffic.dma_out_bytes += stream->beat_bytes;
+        memcpy(l2, l1, port->bytes);
+        ts__stored(sim, l2, port->bytes);
+        sim->traffic.dma_out_bytes += port->bytes;
     } else {
-        memcpy(l1, l2, stream->beat_bytes);
-        ts__stored(sim, l1, stream->beat_bytes);
-        sim->traffic.dma_in_bytes += stream->beat_bytes;
+        memcpy(l1, l2, port->bytes);
+        ts__stored(sim, l1, port->bytes);
+        sim->traffic.dma_in_bytes += port->bytes;
     }
 }
 
-/* Idle cycles behind the beat just moved: ends of lines and bursts. */
-static uint32_t gap(const ts_sim *sim, ts__dma_stream *stream) {
+/* Idle cycles behind the piece just moved. */
+static uint32_t gap(const ts_sim *sim, const ts__dma_stream *stream) {
     const ts__dma_transfer *transfer = &stream->queue[stream->head];
     const ts_dma *cost = costs(sim);
-    bool line_ends = stream->line_at == transfer->line_bytes;
-    bool burst_ends = stream->burst_bytes >= cost->burst_bytes;
-    uint32_t extra = 0;
-    if (line_ends) {
-        uint32_t least = transfer->out ? cost->line_out_min_cycles : cost->line_in_min_cycles;
-        extra = transfer->out ? cost->line_out_cycles : cost->line_in_cycles;
-        extra = stream->line_beats + extra < least ? least - stream->line_beats : extra;
-    } else if (burst_ends) {
-        extra = transfer->out ? cost->burst_out_cycles : 0u;
+    const ts__dma_stream *in = &sim->dma.in;
+    if (transfer->out && cost->gaps_out_overlap && in->count != 0u && in->begun_at <= sim->now) {
+        return 0u;
     }
-    if (line_ends || burst_ends) {
-        stream->burst_bytes = 0;
+    if (stream->at % transfer->line_bytes != 0u) {
+        return transfer->out ? cost->burst_out_cycles : 0u;
     }
-    if (line_ends) {
-        stream->line_at = stream->line_beats = 0;
-    }
-    return extra;
+    uint64_t taken = sim->now + 1u - stream->piece_at;
+    uint32_t least = transfer->out ? cost->line_out_min_cycles : cost->line_in_min_cycles;
+    uint32_t extra = transfer->out ? cost->line_out_cycles : cost->line_in_cycles;
+    return taken + extra < least ? least - (uint32_t)taken : extra;
 }
 
 static void complete(ts_sim *sim, ts__dma_stream *stream) {
@@ -135,24 +155,21 @@ void ts__dma_finish(ts_sim *sim) {
 }
 
 void ts__dma_step(ts_sim *sim, ts__dma_stream *stream, uint32_t granted) {
-    stream->pending &= ~granted;
-    if (stream->pending != 0u) {
-        ts__park_at(sim, unit_of(sim, stream), sim->now + 1u);
-        return;
+    for (uint32_t i = 0; i < TS__DMA_PORTS; i++) {
+        ts__dma_port *port = &stream->port[i];
+        if (port->bytes != 0u && (granted >> port->bank & 1u) != 0u) {
+            copy_word(sim, stream, port);
+            stream->at += port->bytes;
+            port->bytes = 0;
+        }
     }
-    copy_beat(sim, stream);
-    stream->at += stream->beat_bytes;
-    stream->line_at += stream->beat_bytes;
-    stream->burst_bytes += stream->beat_bytes;
-    stream->line_beats++;
     if (stream->at == stream->queue[stream->head].bytes) {
         complete(sim, stream);
-        return;
+    } else if (stream->at == stream->piece_end) {
+        begin_piece(sim, stream, sim->now + 1u + gap(sim, stream));
+    } else {
+        feed(sim, stream, sim->now + 1u);
     }
-    uint32_t idle = gap(sim, stream);
-    next_beat(sim, stream);
-    stream->asked_at = sim->now + 1u + idle;
-    ts__park_at(sim, unit_of(sim, stream), stream->asked_at);
 }
 
 /* A transfer into L1 that overwrites what a core's stack pointer points at is a mistake of the program. */
@@ -166,6 +183,39 @@ static bool meets_stack(ts_sim *sim, ts__core *core, const ts__dma_transfer *tra
         }
     }
     return false;
+}
+
+/* How many others the DMA looks at before it takes a command of this core; the first goes round. */
+static uint32_t distance(const ts_sim *sim, const ts__dma_transfer *transfer) {
+    uint32_t queues = sim->core_count + 1u;
+    return (transfer->core + queues - sim->dma.taken % queues) % queues;
+}
+
+/* Behind the stream's other commands, but for those of the same cycle that are looked at later. */
+static void push(ts_sim *sim, ts__dma_stream *stream, const ts__dma_transfer *transfer) {
+    ts__dma *dma = &sim->dma;
+    uint32_t place = stream->count++;
+    if (dma->taken_at != sim->now) {
+        dma->taken += dma->coming;
+        dma->coming = 0;
+        dma->taken_at = sim->now;
+    }
+    dma->coming++;
+    for (; place != 0u; place--) {
+        const ts__dma_transfer *before = &stream->queue[(stream->head + place - 1u) % TS__DMA_QUEUE];
+        if (before->issued_at != sim->now || distance(sim, before) < distance(sim, transfer)) {
+            break;
+        }
+        stream->queue[(stream->head + place) % TS__DMA_QUEUE] = *before;
+    }
+    stream->queue[(stream->head + place) % TS__DMA_QUEUE] = *transfer;
+    if (stream->count == 1u || (place == 0u && stream->begun_at > sim->now)) {
+        begin(sim, stream);
+    }
+    if (stream->count > 1u) {
+        uint32_t second = (stream->head + 1u) % TS__DMA_QUEUE;
+        dma->waiting[place == 0u ? stream->queue[second].core : transfer->core]++;
+    }
 }
 
 /* A command is complete: checks it and puts it into its stream's queue. */
@@ -209,14 +259,8 @@ static void enqueue(ts_sim *sim, ts__core *core, const uint32_t *words) {
     if (!transfer.out && meets_stack(sim, core, &transfer)) {
         return;
     }
-    ts__dma_stream *stream = transfer.out ? &dma->out : &dma->in;
-    stream->queue[(stream->head + stream->count++) % TS__DMA_QUEUE] = transfer;
     dma->counter_left[transfer.counter]++;
-    if (stream->count == 1u) {
-        begin(sim, stream);
-    } else {
-        dma->waiting[core->unit]++;
-    }
+    push(sim, transfer.out ? &dma->out : &dma->in, &transfer);
 }
 
 /* The queue of a core, or the one behind all of them, is full. */

@@ -15,6 +15,7 @@ void ts__sleep(ts_sim *sim, ts__core *core, ts_sim_cause why) {
 
 /* `at` is the machine cycle of the event that wakes; the next instruction leaves decode `latency` later. */
 static void wake(ts_sim *sim, ts__core *core, uint64_t at, uint32_t latency) {
+    core->rank = ++sim->wakes;
     uint64_t event = ts__from_machine(sim, core, at);
     uint64_t resume = event + latency;
     resume = resume < core->asleep_since ? core->asleep_since : resume;
@@ -88,12 +89,14 @@ static uint32_t wait(ts_sim *sim, ts__core *core, uint32_t kind, uint32_t number
     own->barrier = (uint8_t)number;
     own->clears = clears;
     if (kind == 0u && answer(sim, core->unit)) {
+        core->rank = ++sim->wakes;
         return sim->target->latencies.event_ready;
     }
     own->waiting = true;
     ts__sleep(sim, core, why(own));
     if (kind == 1u) {
         arrive(sim, number, 1u << core->unit);
+        core->rank = own->waiting ? core->rank : ++sim->wakes; /* who opens it is woken behind the others */
     }
     return 0;
 }
@@ -109,7 +112,7 @@ static uint32_t lock(ts_sim *sim, ts__core *core, uint32_t number) {
     own->waiting = true;
     own->wait_kind = 2;
     own->barrier = (uint8_t)number;
-    mutex->queue[mutex->queued++] = core->unit;
+    mutex->waiting |= 1u << core->unit;
     ts__sleep(sim, core, TS_SIM_BARRIER_WAIT);
     return 0;
 }
@@ -118,15 +121,12 @@ static void unlock(ts_sim *sim, uint32_t number, uint32_t value) {
     ts__mutex *mutex = &sim->events.mutex[number];
     ts__check_epoch(sim);
     mutex->value = value;
-    mutex->locked = mutex->queued != 0u;
-    if (mutex->queued == 0u) {
+    mutex->locked = mutex->waiting != 0u;
+    if (!mutex->locked) {
         return;
     }
-    uint32_t next = mutex->queue[0];
-    mutex->queued--;
-    for (uint32_t i = 0; i < mutex->queued; i++) {
-        mutex->queue[i] = mutex->queue[i + 1u];
-    }
+    uint32_t next = (uint32_t)__builtin_ctz(mutex->waiting);
+    mutex->waiting &= mutex->waiting - 1u;
     sim->core[next].slow_word = value;
     sim->events.core[next].waiting = false;
     wake(sim, &sim->core[next], sim->now, sim->target->latencies.event);

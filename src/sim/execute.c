@@ -159,9 +159,10 @@ static inline uint64_t horizon_of(const ts_sim *sim) {
         }                                           \
     } while (0)
 
-#define SLOT_AFTER(e)   ((ts__slot *)((char *)(e) + (e)->step))
-#define LINE_OF(slot)   (((size_t)((char *)(slot) - (char *)slots)) >> 8)
-#define LAST_LINE_OF(e) (((size_t)((char *)(e) - (char *)slots) + (e)->step - 1u) >> 8)
+#define SLOT_AFTER(e) ((ts__slot *)((char *)(e) + (e)->step))
+#define LINE_OF(slot) (((size_t)((char *)(slot) - (char *)slots)) >> 8)
+#define LAST_LINE_OF(e) \
+    (((size_t)((char *)(e) - (char *)slots) + ((e)->step > least ? (e)->step : least) - 1u) >> 8)
 
 /* Saves and restores what the interpreter keeps in locals. */
 #define SAVE()                \
@@ -180,6 +181,7 @@ static inline uint64_t horizon_of(const ts_sim *sim) {
         retired = c->retired;         \
         slots = c->region->slots;     \
         lines = c->lines;             \
+        least = c->fetch_step;        \
         limit = t + RUN_AHEAD_CYCLES; \
     } while (0)
 
@@ -202,6 +204,14 @@ static inline uint64_t horizon_of(const ts_sim *sim) {
         sim->at_access &= ~(1u << c->unit);                   \
         ts__park_at(sim, c->unit, ts__to_machine(sim, c, t)); \
         goto schedule;                                        \
+    } while (0)
+
+/* Waits for the fetch of the instruction before. */
+#define PAY()                                  \
+    do {                                       \
+        t += c->owed;                          \
+        c->by_cause[TS_SIM_ICACHE] += c->owed; \
+        c->owed = 0;                           \
     } while (0)
 
 /* The next instruction entered ID while this one, which left it at `left`, held EX until t + 1. */
@@ -285,7 +295,7 @@ void ts__execute(ts_sim *sim) {
         sim->labels = labels;
         return;
     }
-    uint32_t ready = 0, unit;
+    uint32_t ready = 0, unit, least;
     uint64_t t, retired, limit, horizon;
     ts__core *c;
     uint32_t *r;
@@ -302,8 +312,8 @@ schedule:
             return;
         }
     }
-    unit = (uint32_t)__builtin_ctz(ready);
-    ready &= ready - 1u;
+    unit = sim->first_come ? ts__woken_last(sim, ready) : (uint32_t)__builtin_ctz(ready);
+    ready &= ~(1u << unit);
     c = &sim->core[unit];
     RESTORE();
     horizon = ready != 0u ? 0u : horizon_of(sim);
@@ -387,6 +397,7 @@ served:
             }
             c->t = t;
             uint32_t extra = ts__slow_access(sim, c);
+            next = c->next; /* the access may have emptied the cache */
             if (sim->stop != TS__RUNNING || c->park == TS__PARK_ASLEEP || c->park == TS__PARK_WOKEN) {
                 goto schedule;
             }
@@ -414,11 +425,13 @@ served:
             goto * c->done;
         case TS__PARK_FETCH: {
             uint32_t stall = ts__icache_miss(sim, c, e);
-            c->by_cause[TS_SIM_ICACHE] += stall;
             c->imiss += stall;
+            if (sim->late_fetch) {
+                c->owed += stall;
+                goto fetched;
+            }
+            c->by_cause[TS_SIM_ICACHE] += stall;
             t += stall;
-            c->late = c->late_at == t - stall ? c->late + stall : stall;
-            c->late_at = t;
             c->arrived = t;
             PARK(TS__PARK_FILLED);
         }
@@ -431,8 +444,22 @@ served:
             ts__call_marks(sim, c);
             goto * e->handler;
         default:
+            PAY();
             goto * e->handler;
     }
+
+    /* The line is there; who executes first and waits then stops at what comes next: behind e, where a jump
+     * arrives, or at the start of a hardware loop. */
+fetched:
+    ts__icache_filled(sim, c, e);
+    if (next != &c->fixup) {
+        c->fixup.stall_mask = next->stall_mask;
+        c->fixup_target = next;
+        c->fetch_at = 0;
+        next = &c->fixup;
+    }
+    limit = 0;
+    goto * e->handler;
 
 loaded : {
     uint32_t stall = next->stall_mask >> e->load_rd & 1u;
@@ -746,11 +773,15 @@ L_pre:
     goto *labels[e->op];
 
 L_fixup:
+    PAY();
     if (c->fetch_at > t) {
         c->by_cause[TS_SIM_BRANCH] += c->fetch_at - t;
         t = c->fetch_at;
     }
     e = c->fixup_target;
+    if (e->op == TS__OP_DECODE) {
+        ts__decode(sim, c->region, e);
+    }
     next = SLOT_AFTER(e);
     LATE_SUCCESSOR();
     if (lines[LINE_OF(e)] == 0u) {

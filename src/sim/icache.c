@@ -5,10 +5,7 @@
 
 #include "sim/machine.h"
 
-enum {
-    BUS_BYTES = 8,
-    L1_BANKS = 2
-}; /* by the lowest bit of the line; each has a replacement register of its own */
+enum { BUS_BYTES = 8, STEP_BYTES = sizeof(ts__slot) / 2u }; /* of slots for each byte of code */
 
 static uint32_t region_lines(const ts__region *region) { return region->size / TS__LINE_BYTES + 1u; }
 
@@ -25,6 +22,9 @@ void ts__icache_new(ts_sim *sim, ts__icache *cache, const ts_icache *shape) {
         cache->l1_lines[i] = TS_NEW_ARRAY(sim->arena, uint8_t, region_lines(&sim->region[i]));
     }
     for (uint32_t i = 0; i < TS__CORE_SLOTS; i++) {
+        if (cache_of(sim, &sim->core[i]) == cache) {
+            sim->core[i].fetch_step = shape->fetch_bytes * STEP_BYTES;
+        }
         cache->l0_tags[i] = TS_NEW_ARRAY(sim->arena, uint32_t, shape->l0_bytes / TS__LINE_BYTES + 1u);
     }
 }
@@ -53,7 +53,18 @@ static void forget_core(ts_sim *sim, ts__core *core) {
     core->line_buffer = NULL;
 }
 
-void ts__icache_flush(ts_sim *sim, ts__icache *cache) {
+/* What comes behind the instruction that the core is at is fetched, even from the line that this one is in.
+ */
+static void fetch_again(ts__core *core) {
+    if (core->next != NULL && core->next != &core->fixup) {
+        core->fixup.stall_mask = core->next->stall_mask;
+        core->fixup_target = core->next;
+        core->fetch_at = 0;
+        core->next = &core->fixup;
+    }
+}
+
+static void empty(ts_sim *sim, ts__icache *cache) {
     memset(cache->l1_tags, 0, sizeof *cache->l1_tags * (cache->shape->l1_bytes / TS__LINE_BYTES));
     memset(cache->fill_at, 0, sizeof cache->fill_at);
     for (uint32_t i = 0; i < sim->region_count; i++) {
@@ -68,12 +79,21 @@ void ts__icache_flush(ts_sim *sim, ts__icache *cache) {
     }
 }
 
+void ts__icache_flush(ts_sim *sim, ts__icache *cache) {
+    empty(sim, cache);
+    for (uint32_t i = 0; i < TS__CORE_SLOTS; i++) {
+        if (cache_of(sim, &sim->core[i]) == cache) {
+            fetch_again(&sim->core[i]);
+        }
+    }
+}
+
 void ts__icache_enable(ts_sim *sim, ts__icache *cache, bool enabled) {
     if (cache->enabled == enabled) {
         return;
     }
     cache->enabled = enabled;
-    ts__icache_flush(sim, cache);
+    empty(sim, cache);
     for (uint32_t i = 0; i < TS__CORE_SLOTS; i++) {
         if (cache_of(sim, &sim->core[i]) == cache) {
             ts__icache_lines(sim, &sim->core[i]);
@@ -85,7 +105,8 @@ void ts__icache_enable(ts_sim *sim, ts__icache *cache, bool enabled) {
 static uint32_t missing_line(const ts__core *core, const ts__slot *slot) {
     uint32_t offset = (uint32_t)(slot - core->region->slots) * 2u;
     uint32_t first = offset / TS__LINE_BYTES;
-    return core->lines[first] == 0u ? first : (offset + slot->step / 16u - 1u) / TS__LINE_BYTES;
+    uint32_t step = slot->step > core->fetch_step ? slot->step : core->fetch_step;
+    return core->lines[first] == 0u ? first : (offset + step / STEP_BYTES - 1u) / TS__LINE_BYTES;
 }
 
 /* The way that makes room: a linear feedback register of eight bits, taps 8, 4, 3 and 2, walks through 255
@@ -132,6 +153,29 @@ static uint64_t fill_time(const ts__icache *cache, uint32_t tag, uint64_t now) {
     return 0u;
 }
 
+/* Brings a line into level 1; the cycles until it is there. */
+static uint32_t refill(ts_sim *sim, ts__icache *cache, uint32_t line, uint32_t tag, uint32_t *set) {
+    uint32_t bank = line & (cache->shape->l1_banks - 1u);
+    uint32_t old = place(set, cache->shape->l1_ways, tag, &cache->lfsr_l1[bank]);
+    if (old != 0u) {
+        cache->l1_lines[(old - 1u) >> 28][(old - 1u) & 0xfffffffu] = 0;
+    }
+    sim->traffic.icache_refills++;
+    uint64_t begin = sim->now;
+    if (cache->shape->refills_queue && cache->bank_until[bank] > begin) {
+        begin = cache->bank_until[bank];
+    }
+    if (cache == &sim->cluster_cache) {
+        begin += ts__l2_bus(sim, TS__LINE_BYTES / BUS_BYTES);
+    }
+    uint64_t end = begin + cache->shape->l1_miss_cycles - cache->shape->l0_miss_cycles;
+    uint32_t next = cache->fill_next++ % 16u;
+    cache->fill_line[next] = tag;
+    cache->fill_at[next] = end;
+    cache->bank_until[bank] = end;
+    return (uint32_t)(end - sim->now);
+}
+
 uint32_t ts__icache_miss(ts_sim *sim, ts__core *core, const ts__slot *slot) {
     ts__icache *cache = cache_of(sim, core);
     if (!is_on(cache)) {
@@ -141,21 +185,12 @@ uint32_t ts__icache_miss(ts_sim *sim, ts__core *core, const ts__slot *slot) {
     uint32_t *set = set_of(cache->l1_tags, line, cache->shape->l1_bytes, cache->shape->l1_ways);
     uint64_t filled = fill_time(cache, tag, sim->now);
     if (filled != 0u) {
-        return (uint32_t)(filled - sim->now);
+        return (uint32_t)(filled - sim->now) + cache->shape->l0_miss_cycles;
     }
     if (in_set(set, cache->shape->l1_ways, tag)) {
         return cache->shape->l0_miss_cycles;
     }
-    uint32_t old = place(set, cache->shape->l1_ways, tag, &cache->lfsr_l1[line % L1_BANKS]);
-    if (old != 0u) {
-        cache->l1_lines[(old - 1u) >> 28][(old - 1u) & 0xfffffffu] = 0;
-    }
-    sim->traffic.icache_refills++;
-    uint32_t next = cache->fill_next++ % 16u;
-    cache->fill_line[next] = tag;
-    uint32_t wait = cache == &sim->cluster_cache ? ts__l2_bus(sim, TS__LINE_BYTES / BUS_BYTES) : 0u;
-    cache->fill_at[next] = sim->now + wait + cache->shape->l1_miss_cycles;
-    return wait + cache->shape->l1_miss_cycles;
+    return refill(sim, cache, line, tag, set) + cache->shape->l0_miss_cycles;
 }
 
 void ts__icache_filled(ts_sim *sim, ts__core *core, const ts__slot *slot) {

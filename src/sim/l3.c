@@ -9,6 +9,7 @@ enum {
     CHANNEL = 0x480, /* HyperBus behind the uDMA's first register */
     COMMON = CHANNEL + 0x400,
     START = 1 << 4,
+    LATENCY = 12,
     FRESH = 0x57
 };
 
@@ -61,6 +62,29 @@ bool ts__l3_copy(ts_sim *sim, uint64_t address, void *data, size_t size, bool wr
     return false;
 }
 
+static uint64_t cycles_for(uint32_t bytes, double rate, uint32_t start) {
+    return (uint64_t)((double)bytes / rate + 0.999999) + start;
+}
+
+/* The cycles of the bus before its first byte; the target's are those with a latency of LATENCY clocks. */
+static uint32_t bus_start(const ts__l3 *l3, uint32_t start) {
+    uint32_t latency = (l3->common[1] & 31u) << (l3->common[2] & 1u);
+    return start + latency < LATENCY ? 0u : start + latency - LATENCY;
+}
+
+static uint64_t transfer_cycles(const ts__l3 *l3, const ts_memory *memory, uint32_t bytes, bool write) {
+    double rate = memory->read_bytes_per_cycle;
+    if (!write) {
+        return cycles_for(bytes, rate, bus_start(l3, memory->read_start_cycles));
+    }
+    if (memory->write_bus_start_cycles == 0u) {
+        return cycles_for(bytes, memory->write_bytes_per_cycle, bus_start(l3, memory->write_start_cycles));
+    }
+    uint64_t bus = cycles_for(bytes, rate, bus_start(l3, memory->write_bus_start_cycles));
+    uint64_t source = cycles_for(bytes, memory->write_bytes_per_cycle, memory->write_start_cycles);
+    return bus > source ? bus : source;
+}
+
 /* Starts what the registers describe. */
 static void start(ts_sim *sim, ts__core *core, bool write) {
     ts__l3 *l3 = &sim->l3;
@@ -92,9 +116,7 @@ static void start(ts_sim *sim, ts__core *core, bool write) {
         return;
     }
     const ts_memory *memory = chip->memory;
-    double rate = write ? memory->write_bytes_per_cycle : memory->read_bytes_per_cycle;
-    uint64_t cycles = (uint64_t)((double)bytes / rate + 0.999999) +
-                      (write ? memory->write_start_cycles : memory->read_start_cycles);
+    uint64_t cycles = transfer_cycles(l3, memory, bytes, write);
     ts__core *fc = &sim->core[TS__FC];
     uint64_t begun = ts__from_machine(sim, fc, sim->now);
     l3->busy = true;

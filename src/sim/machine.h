@@ -110,6 +110,7 @@ typedef struct ts__core {
     uint8_t unit;       /* bit in the wheel */
     uint8_t scaled;     /* its clock is not the cluster's */
     uint8_t asleep_why; /* ts_sim_cause while asleep */
+    uint32_t rank;      /* sim->wakes when it was woken last */
     /* its fast memory: L1 for cluster cores, L2 for the fabric controller */
     uint32_t near_base, near_size;
     uint8_t *near_host;
@@ -120,6 +121,7 @@ typedef struct ts__core {
     ts__region *region;
     uint8_t *lines; /* by line of the region: 1 when a fetch costs nothing */
     uint8_t *own_lines[2];
+    uint32_t fetch_step;  /* bytes of slots that a fetch asks for at least */
     uint8_t *line_buffer; /* the one line that is there while the cache is off */
     /* timing */
     uint64_t load_ready[32];     /* a jalr may use what the last load of that register loaded */
@@ -133,8 +135,8 @@ typedef struct ts__core {
     ts__slot *loop_end[2], *loop_start[2];
     ts__slot fixup; /* stands for a hardware loop's start when arriving there costs something */
     ts__slot *fixup_target;
-    uint64_t late_at, late; /* the instruction that leaves decode at late_at waited that long for its fetch */
-    uint64_t access_at;     /* cycle of the first half of a word-crossing access */
+    uint64_t owed;      /* cycles that the instruction at e waits for its fetch after it was executed */
+    uint64_t access_at; /* cycle of the first half of a word-crossing access */
     /* counters */
     uint64_t by_cause[TS_SIM_CAUSE_COUNT];  /* without ISSUED */
     uint64_t by_class[TS_SIM_CLASS_COUNT];  /* without ALU */
@@ -171,8 +173,7 @@ typedef struct ts__barrier {
 typedef struct ts__mutex {
     bool locked;
     uint32_t value;
-    uint32_t queue[TS__CORES];
-    uint32_t queued;
+    uint32_t waiting; /* cores; the lowest number is served first */
 } ts__mutex;
 
 typedef struct ts__event_unit {
@@ -197,15 +198,23 @@ typedef struct ts__dma_transfer {
     uint64_t issued_at;
 } ts__dma_transfer;
 
+/* A stream has two ports to L1, which take its words in turn. */
+enum { TS__DMA_PORTS = 2 };
+
+typedef struct ts__dma_port {
+    uint32_t at, bytes; /* of the transfer; 0 bytes: nothing to do */
+    uint32_t bank;
+    uint64_t asked_at; /* cycle in which it first asked for the bank */
+} ts__dma_port;
+
 typedef struct ts__dma_stream {
     ts__dma_transfer queue[TS__DMA_QUEUE];
     uint32_t head, count;
-    uint32_t at, line_at; /* bytes of the transfer, of its line, that are moved */
-    uint32_t line_beats, burst_bytes;
-    uint32_t beat_bytes;
-    uint32_t pending;  /* banks that this beat still waits for */
-    uint64_t asked_at; /* cycle in which it first asked for them */
-    uint64_t free_at;  /* earliest first beat of the next transfer */
+    uint32_t at, issued; /* bytes of the transfer that are moved, that were given to a port */
+    uint32_t piece_end;  /* the line, or the burst of it, that is under way */
+    uint64_t piece_at;   /* cycle of its first word */
+    ts__dma_port port[TS__DMA_PORTS];
+    uint64_t free_at; /* earliest first word of the next transfer */
     uint64_t begun_at;
 } ts__dma_stream;
 
@@ -222,6 +231,9 @@ typedef struct ts__dma {
     bool owns[TS__CORE_SLOTS];
     uint32_t waiting[TS__CORE_SLOTS]; /* commands queued, not begun */
     ts__dma_stream in, out;
+    uint32_t taken;  /* commands taken so far: where the DMA begins to look among the cores goes round */
+    uint32_t coming; /* commands of cycle taken_at */
+    uint64_t taken_at;
     ts__dma_done done[TS__DMA_DONE];
     uint32_t done_head, done_count;
 } ts__dma;
@@ -256,7 +268,8 @@ typedef struct ts__icache {
     uint32_t *l1_tags;    /* line number + 1 */
     uint8_t *l1_lines[2]; /* by region and line: resident in level 1 */
     uint32_t *l0_tags[TS__CORE_SLOTS];
-    uint8_t lfsr_l1[2], lfsr_l0[TS__CORE_SLOTS];
+    uint8_t lfsr_l1[4], lfsr_l0[TS__CORE_SLOTS];
+    uint64_t bank_until[4]; /* a bank refills a line until then */
     uint64_t fill_at[16];
     uint32_t fill_line[16];
     uint32_t fill_next;
@@ -270,9 +283,11 @@ struct ts_sim {
     ts_sim_options options;
     ts_isa_revision revision;
     bool suite;
-    uint32_t fetch_bits; /* width of the instruction port: 32, 128, or 0 for one that never waits */
-    bool single_loops;   /* hardware loops of one instruction repeat */
-    uint32_t core_count; /* cluster cores */
+    uint32_t fetch_bits;  /* width of the instruction port: 32, 128, or 0 for one that never waits */
+    uint32_t fetch_bytes; /* that some fetch asks for at least */
+    bool late_fetch;      /* an instruction is executed first and waits for its fetch then */
+    bool single_loops;    /* hardware loops of one instruction repeat */
+    uint32_t core_count;  /* cluster cores */
     ts__core core[TS__CORE_SLOTS];
     /* time */
     uint64_t now;
@@ -286,6 +301,8 @@ struct ts_sim {
     /* banks of L1 */
     uint8_t bank[TS__UNITS];     /* of the access that a core is parked at, or TS__NO_BANK */
     uint64_t bank_at[TS__BANKS]; /* last cycle in which it granted */
+    bool first_come;             /* in one cycle the core that was woken last goes first */
+    uint32_t wakes;              /* of all cores so far */
     uint32_t bank_mask;
     uint32_t l2_ports;   /* accesses a cycle of the cluster's cores and caches, 0: any number */
     uint64_t l2_free_at; /* cycle in which the bus to L2 takes the next one */
@@ -355,6 +372,8 @@ uint32_t ts__div_cycles(uint32_t op, uint32_t divisor);
 /* schedule.c */
 void ts__park_at(ts_sim *sim, uint32_t unit, uint64_t at);
 void ts__unpark(ts_sim *sim, uint32_t unit);
+/* The core of `among` that was woken last; where no core is among them a DMA stream, the inward one first. */
+uint32_t ts__woken_last(const ts_sim *sim, uint32_t among);
 uint64_t ts__to_machine(const ts_sim *sim, const ts__core *core, uint64_t t);
 uint64_t ts__from_machine(const ts_sim *sim, const ts__core *core, uint64_t t);
 uint32_t ts__next_round(ts_sim *sim);
@@ -389,6 +408,9 @@ const char *ts__waits_for(const ts_sim *sim, const ts__core *core);
 uint32_t ts__dma_read(ts_sim *sim, ts__core *core, uint32_t offset, uint32_t *value);
 uint32_t ts__dma_write(ts_sim *sim, ts__core *core, uint32_t offset, uint32_t value);
 void ts__dma_step(ts_sim *sim, ts__dma_stream *stream, uint32_t granted);
+/* The banks that a stream wants, and since when it wants one of them. */
+uint32_t ts__dma_banks(const ts__dma_stream *stream);
+uint64_t ts__dma_asked_at(const ts__dma_stream *stream, uint32_t bank);
 void ts__dma_finish(ts_sim *sim);
 
 /* l3.c */
@@ -402,8 +424,6 @@ bool ts__l3_copy(ts_sim *sim, uint64_t address, void *data, size_t size, bool wr
 /* sim.c */
 void ts__call_marks(ts_sim *sim, ts__core *core);
 
-/* Cycles that instruction t waited for its own fetch and that a counter read by it does not show yet. */
-uint64_t ts__hidden_wait(const ts_sim *sim, const ts__core *core, uint64_t t);
 void ts__interrupt_register(ts_sim *sim, ts__core *core, uint32_t offset);
 bool ts__is_elw(const ts__core *core);
 bool ts__interrupt_pending(const ts_sim *sim, const ts__core *core);

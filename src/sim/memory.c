@@ -102,7 +102,6 @@ static uint32_t control(ts_sim *sim, ts__core *core, uint32_t offset) {
 static uint32_t timer(ts_sim *sim, ts__core *core, uint32_t offset) {
     uint64_t count = sim->timer_base + (sim->timer_on ? sim->now - sim->timer_since : 0u);
     if (core->store == 0u) {
-        count -= ts__hidden_wait(sim, core, core->t);
         core->slow_word = offset == 8u ? (uint32_t)count : offset == 0u ? sim->timer_on : 0u;
         return 0;
     }

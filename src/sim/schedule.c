@@ -72,24 +72,40 @@ static uint32_t advance(ts_sim *sim) {
     return due;
 }
 
-/* Since when a unit wants what it wants. */
-static uint64_t asked_at(const ts_sim *sim, uint32_t unit) {
-    return unit == TS__UNIT_DMA_IN    ? sim->dma.in.asked_at
-           : unit == TS__UNIT_DMA_OUT ? sim->dma.out.asked_at
+/* Since when a unit wants a bank. */
+static uint64_t asked_at(const ts_sim *sim, uint32_t unit, uint32_t bank) {
+    return unit == TS__UNIT_DMA_IN    ? ts__dma_asked_at(&sim->dma.in, bank)
+           : unit == TS__UNIT_DMA_OUT ? ts__dma_asked_at(&sim->dma.out, bank)
                                       : sim->core[unit].t;
 }
 
-/* Who of `wanting` is served: who waits longest; of several the first from one that goes round, one core on
- * in each cycle. */
-static uint32_t round_robin(const ts_sim *sim, uint32_t wanting) {
+uint32_t ts__woken_last(const ts_sim *sim, uint32_t among) {
+    uint32_t cores = among & ((1u << TS__CORE_SLOTS) - 1u);
+    if (cores == 0u) {
+        return 31u - (uint32_t)__builtin_clz(among);
+    }
+    uint32_t first = (uint32_t)__builtin_ctz(cores);
+    for (uint32_t left = cores & (cores - 1u); left != 0u; left &= left - 1u) {
+        uint32_t unit = (uint32_t)__builtin_ctz(left);
+        first = sim->core[unit].rank > sim->core[first].rank ? unit : first;
+    }
+    return first;
+}
+
+/* Who of those `wanting` a bank is served: who waits longest; of several the first from one that goes round,
+ * one core on in each cycle, or where the target says so the one that was woken last. */
+static uint32_t round_robin(const ts_sim *sim, uint32_t wanting, uint32_t bank) {
     uint32_t first = (uint32_t)(sim->now % sim->core_count);
     uint64_t oldest = UINT64_MAX;
     uint32_t among = 0;
     for (uint32_t left = wanting; left != 0u; left &= left - 1u) {
         uint32_t unit = (uint32_t)__builtin_ctz(left);
-        uint64_t at = asked_at(sim, unit);
+        uint64_t at = asked_at(sim, unit, bank);
         among = at < oldest ? 1u << unit : at == oldest ? among | 1u << unit : among;
         oldest = at < oldest ? at : oldest;
+    }
+    if (sim->first_come) {
+        return ts__woken_last(sim, among);
     }
     uint32_t behind = among & (0xffffffffu << first);
     return (uint32_t)__builtin_ctz(behind != 0u ? behind : among);
@@ -122,7 +138,7 @@ static uint32_t arbitrate(ts_sim *sim, uint32_t due, uint32_t dma[2]) {
         uint32_t bank = (uint32_t)__builtin_ctzll(banks);
         uint32_t who = wanting[bank], winner = TS__UNITS;
         if (sim->bank_at[bank] != sim->now) {
-            winner = round_robin(sim, who);
+            winner = round_robin(sim, who, bank);
             sim->bank_at[bank] = sim->now;
             who &= ~(1u << winner);
         }
@@ -158,9 +174,15 @@ static bool all_apart(ts_sim *sim, uint32_t due) {
 }
 
 /* Cores that are not at an access go first: what they come to in this very cycle is arbitrated with the rest.
- */
+ * Where who was woken last is first, so do those whose access needs no bank: a fetch and the emptying of the
+ * cache keep their order. */
 static uint32_t early(ts_sim *sim, uint32_t due) {
-    uint32_t first = due & ((1u << TS__CORE_SLOTS) - 1u) & ~sim->at_access, rest = due & ~first;
+    uint32_t cores = due & ((1u << TS__CORE_SLOTS) - 1u), first = cores & ~sim->at_access;
+    for (uint32_t left = sim->first_come ? cores & ~first : 0u; left != 0u; left &= left - 1u) {
+        uint32_t unit = (uint32_t)__builtin_ctz(left);
+        first |= sim->bank[unit] == TS__NO_BANK ? 1u << unit : 0u;
+    }
+    uint32_t rest = due & ~first;
     if (first != 0u && rest != 0u) {
         sim->wheel[sim->now % TS__WHEEL] |= rest;
         sim->occupied |= 1ull << (sim->now % TS__WHEEL);
@@ -197,8 +219,8 @@ uint32_t ts__next_round(ts_sim *sim) {
         }
         uint32_t dma[2] = {0, 0};
         bool in = (due & 1u << TS__UNIT_DMA_IN) != 0u, out = (due & 1u << TS__UNIT_DMA_OUT) != 0u;
-        dma[0] = in ? sim->dma.in.pending : 0u;
-        dma[1] = out ? sim->dma.out.pending : 0u;
+        dma[0] = in ? ts__dma_banks(&sim->dma.in) : 0u;
+        dma[1] = out ? ts__dma_banks(&sim->dma.out) : 0u;
         uint32_t lost = arbitrate(sim, cores, dma);
         for (uint32_t left = lost; left != 0u; left &= left - 1u) {
             ts__park_at(sim, (uint32_t)__builtin_ctz(left), sim->now + 1u);

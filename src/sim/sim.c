@@ -95,9 +95,14 @@ static ts_status platform_machine(ts_sim *sim, ts_diags *diags) {
     sim->l2 = fresh_memory(sim, sim->l2_size);
     sim->bank_mask = l1->banks - 1u;
     sim->l2_ports = l2->ports;
+    sim->first_come = l1->first_come;
     uint64_t common = greatest_divisor(target->cluster_hz, target->fc_hz);
     sim->clock_num = target->cluster_hz / common;
     sim->clock_den = target->fc_hz / common;
+    sim->fetch_bytes = target->cluster_icache.fetch_bytes > target->fc_icache.fetch_bytes
+                           ? target->cluster_icache.fetch_bytes
+                           : target->fc_icache.fetch_bytes;
+    sim->late_fetch = target->late_fetch_stall;
     sim->single_loops = target->single_instruction_loops;
     sim->region_count = 2;
     ts__region_new(sim, 0, sim->l2_base, sim->l2_size, sim->l2);
@@ -271,8 +276,11 @@ void ts__core_start(ts_sim *sim, ts__core *core, uint32_t address, uint64_t at) 
     core->e = slot;
     core->next = (ts__slot *)((char *)slot + slot->step);
     core->t = core->started = core->arrived = ts__from_machine(sim, core, at);
-    core->park = TS__PARK_YIELD;
     ts__icache_lines(sim, core);
+    core->rank = ++sim->wakes;
+    core->park = core->lines[(uint32_t)(slot - core->region->slots) * 2u / TS__LINE_BYTES] != 0u
+                     ? TS__PARK_YIELD
+                     : TS__PARK_FETCH;
     sim->bank[core->unit] = TS__NO_BANK;
     sim->at_access &= ~(1u << core->unit);
     uint64_t when = ts__to_machine(sim, core, core->t);

@@ -40,11 +40,13 @@ static const field memory_fields[] = {
     FIELD(ts_memory, banks, U32, false, 1, 64),
     FIELD(ts_memory, ports, U32, false, 0, 4),
     FIELD(ts_memory, bank_width_bytes, U32, false, 4, 16),
+    FIELD(ts_memory, first_come, BOOL, false, 0, 0),
     FIELD(ts_memory, chip_select, U32, false, 0, 1),
     FIELD(ts_memory, read_bytes_per_cycle, F64, false, 0.001, 1024),
     FIELD(ts_memory, write_bytes_per_cycle, F64, false, 0.001, 1024),
     FIELD(ts_memory, read_start_cycles, U32, false, 0, 100000),
     FIELD(ts_memory, write_start_cycles, U32, false, 0, 100000),
+    FIELD(ts_memory, write_bus_start_cycles, U32, false, 0, 100000),
     END,
 };
 
@@ -58,6 +60,7 @@ static const field dma_fields[] = {
     FIELD(ts_dma, line_out_min_cycles, U32, true, 1, 1000),
     FIELD(ts_dma, burst_bytes, U32, true, 8, 65536),
     FIELD(ts_dma, burst_out_cycles, U32, true, 0, 1000),
+    FIELD(ts_dma, gaps_out_overlap, BOOL, false, 0, 0),
     FIELD(ts_dma, counters, U32, true, 1, 16),
     FIELD(ts_dma, core_queue, U32, true, 1, 16),
     FIELD(ts_dma, global_queue, U32, true, 1, 64),
@@ -71,6 +74,9 @@ static const field icache_fields[] = {
     FIELD(ts_icache, l0_ways, U32, true, 0, 16),
     FIELD(ts_icache, l1_bytes, U32, true, 0, 1048576),
     FIELD(ts_icache, l1_ways, U32, true, 0, 16),
+    FIELD(ts_icache, l1_banks, U32, true, 1, 4),
+    FIELD(ts_icache, refills_queue, BOOL, false, 0, 0),
+    FIELD(ts_icache, fetch_bytes, U32, false, 2, 4),
     FIELD(ts_icache, l0_miss_cycles, U32, true, 0, 1000),
     FIELD(ts_icache, l1_miss_cycles, U32, true, 0, 1000),
     FIELD(ts_icache, off_cycles, U32, true, 0, 1000),
@@ -296,6 +302,9 @@ static void read_points(reader *r, const json_t *array, ts_target *target) {
 
 /* A cache's size must be lines times ways times a power of two of sets. */
 static void check_icache(reader *r, const char *where, const ts_icache *cache) {
+    if ((cache->l1_banks & (cache->l1_banks - 1u)) != 0u) {
+        bad(r, where, "l1_banks", "must be a power of two");
+    }
     uint32_t bytes[2] = {cache->l0_bytes, cache->l1_bytes}, ways[2] = {cache->l0_ways, cache->l1_ways};
     for (int i = 0; i < 2 && cache->line_bytes != 0; i++) {
         uint32_t way_bytes = ways[i] * cache->line_bytes;

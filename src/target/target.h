@@ -27,11 +27,16 @@ typedef struct ts_memory {
     uint32_t banks; /* word-interleaved; 1 where nothing is said */
     uint32_t ports; /* accesses a cycle: of a bank of L1; of all cluster cores to L2, 0: any number */
     uint32_t bank_width_bytes;
+    bool first_come; /* of cores that want a bank in the same cycle the one that was woken last goes first;
+                        else the right to be first goes round */
     uint32_t chip_select; /* of a memory on the L3 bus */
     /* Bulk transfers between this memory and the next inner level (the innermost has none: 0).
      * A transfer of n bytes takes start + n / rate cycles of the clock named in docs/targets.md. */
     double read_bytes_per_cycle, write_bytes_per_cycle;
     uint32_t read_start_cycles, write_start_cycles;
+    /* A write takes no less than this + n / read_bytes_per_cycle: what its bus needs, where the above is the
+     * rate at which the inner memory gives. */
+    uint32_t write_bus_start_cycles;
 } ts_memory;
 
 /* The cluster's DMA between L1 and L2; `in` is L2 to L1, `out` is L1 to L2. Zeros where a chip has none. */
@@ -43,8 +48,9 @@ typedef struct ts_dma {
     uint32_t line_in_min_cycles, line_out_min_cycles; /* least that a line costs */
     uint32_t burst_bytes;                             /* longest burst on the L2 side */
     uint32_t burst_out_cycles;                        /* added for each further burst, L1 to L2 */
-    uint32_t counters, core_queue, global_queue;      /* transfers known, commands queued */
-    uint32_t max_1d_bytes;                            /* longest transfer of one command */
+    bool gaps_out_overlap; /* what is added to lines and bursts from L1 vanishes while data moves into L1 */
+    uint32_t counters, core_queue, global_queue; /* transfers known, commands queued */
+    uint32_t max_1d_bytes;                       /* longest transfer of one command */
 } ts_dma;
 
 /* An instruction cache: a private level 0 for each core and a level 1 shared by them; sizes of 0 mean absent.
@@ -53,6 +59,9 @@ typedef struct ts_icache {
     uint32_t line_bytes;
     uint32_t l0_bytes, l0_ways;
     uint32_t l1_bytes, l1_ways;
+    uint32_t l1_banks;       /* of level 1, by the line; each has a replacement register of its own */
+    bool refills_queue;      /* a bank of level 1 refills one line after the other */
+    uint32_t fetch_bytes;    /* that a fetch asks for at least, even where the instruction is shorter */
     uint32_t l0_miss_cycles; /* level 0 misses, level 1 hits */
     uint32_t l1_miss_cycles; /* refill from L2 */
     uint32_t off_cycles;     /* per line while the cache is not enabled */
@@ -95,10 +104,9 @@ typedef struct ts_target {
     uint32_t cluster_controllers;  /* further cluster cores that the platform has but nothing here uses */
     uint32_t fetch_port_bits;      /* instruction port: 32, 128, or 0 for one that never waits */
     bool single_instruction_loops; /* hardware loops with a body of one instruction repeat (RI5CY: once) */
-    bool late_fetch_stall; /* a counter read by an instruction that waited for its fetch shows the time before
-                            */
-    bool tcdm_counter;     /* performance counter 16 counts L1 conflicts; else it reads 0 */
-    uint64_t fc_hz, cluster_hz; /* default clocks */
+    bool late_fetch_stall;         /* an instruction that lacks its line is executed first and waits then */
+    bool tcdm_counter;             /* performance counter 16 counts L1 conflicts; else it reads 0 */
+    uint64_t fc_hz, cluster_hz;    /* default clocks */
     ts_memory memories[TS_TARGET_MAX_MEMORIES];
     uint32_t memory_count;
     uint32_t stack_bytes[TS_TARGET_MAX_CORES]; /* of each computing core, taken from L1 */
