@@ -28,6 +28,10 @@ enum {
     OPTION_STAGE,
     OPTION_RANGES,
     OPTION_WEIGHTS,
+    OPTION_WEIGHT_RANGES,
+    OPTION_SYMMETRIC,
+    OPTION_BATCH_NORM,
+    OPTION_KAPPA_BITS,
     OPTION_EQUALISE,
     OPTION_KEEP_BIAS,
     OPTION_NEAREST,
@@ -53,6 +57,13 @@ static const struct argp_option options[] = {
     {"ranges", OPTION_RANGES, "METHOD", 0,
      "Ranges of activations: mse, best, max or a percentile like 99.9 (mse; best below 8 bits)", 1},
     {"weights", OPTION_WEIGHTS, "GRAIN", 0, "per-channel or per-layer quanta (per-channel)", 1},
+    {"weight-ranges", OPTION_WEIGHT_RANGES, "METHOD", 0,
+     "Clipping of weights: mse, max, a percentile, or best of them layer by layer (mse)", 1},
+    {"symmetric", OPTION_SYMMETRIC, NULL, 0, "Weights do not use the lowest value of their type", 1},
+    {"batch-norm", OPTION_BATCH_NORM, "HOW", 0,
+     "fold them into the weights, or keep them as factors of the requantisation (fold)", 1},
+    {"kappa-bits", OPTION_KAPPA_BITS, "N", 0, "Bits of requantisation factors, sign included, 7 to 24 (12)",
+     1},
     {"equalise", OPTION_EQUALISE, NULL, 0, "Match weight ranges across layers first", 1},
     {"keep-bias", OPTION_KEEP_BIAS, NULL, 0, "No bias correction", 1},
     {"nearest", OPTION_NEAREST, NULL, 0, "Round weights to the nearest, without error feedback", 1},
@@ -100,19 +111,21 @@ static bool parse_bits(const char *text, ts_quant_options *o) {
     return w >= 2 && w <= 8 && a >= 2 && a <= 8;
 }
 
-static bool parse_ranges(const char *text, ts_quant_options *o) {
+static bool parse_ranges(const char *text, ts_range_method *method, double *percentile) {
+    static const struct {
+        const char *name;
+        ts_range_method method;
+    } names[] = {{"best", TS_RANGE_BEST}, {"mse", TS_RANGE_MSE}, {"max", TS_RANGE_MAX}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(text, names[i].name) == 0) {
+            *method = names[i].method;
+            return true;
+        }
+    }
     char *end;
-    if (strcmp(text, "best") == 0) {
-        o->ranges = TS_RANGE_BEST;
-        return true;
-    }
-    if (strcmp(text, "mse") == 0 || strcmp(text, "max") == 0) {
-        o->ranges = text[1] == 's' ? TS_RANGE_MSE : TS_RANGE_MAX;
-        return true;
-    }
-    o->ranges = TS_RANGE_PERCENTILE;
-    o->percentile = strtod(text, &end) / 100;
-    return end != text && *end == '\0' && o->percentile > 0.5 && o->percentile <= 1;
+    *method = TS_RANGE_PERCENTILE;
+    *percentile = strtod(text, &end) / 100;
+    return end != text && *end == '\0' && *percentile > 0.5 && *percentile <= 1;
 }
 
 static bool parse_share(const char *text, double *out) {
@@ -158,10 +171,19 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
         case OPTION_STAGE:
             return parse_stage(text, &r->stage);
         case OPTION_RANGES:
-            return parse_ranges(text, &r->quant);
+            return parse_ranges(text, &r->quant.ranges, &r->quant.percentile);
         case OPTION_WEIGHTS:
             r->quant.per_layer = strcmp(text, "per-layer") == 0;
             return r->quant.per_layer || strcmp(text, "per-channel") == 0;
+        case OPTION_WEIGHT_RANGES:
+            return parse_ranges(text, &r->quant.weight_ranges, &r->quant.weight_percentile);
+        case OPTION_SYMMETRIC:
+            return r->quant.symmetric = true;
+        case OPTION_BATCH_NORM:
+            r->quant.keep_batch_norm = strcmp(text, "keep") == 0;
+            return r->quant.keep_batch_norm || strcmp(text, "fold") == 0;
+        case OPTION_KAPPA_BITS:
+            return parse_count(text, &r->quant.kappa_bits);
         case OPTION_EQUALISE:
             return r->quant.equalise = true;
         case OPTION_KEEP_BIAS:

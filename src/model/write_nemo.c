@@ -393,14 +393,15 @@ static ts_status write_avg_pool(writer *w, chain *c) {
     if (n->dilation_h != 1 || n->dilation_w != 1) {
         return FAIL(w, "opset %d has no dilation for pooling", OPSET);
     }
-    if (r->kind != TS_REQUANT_NEMO || r->channels != 1 || r->kappa[0] != 1) {
-        return FAIL(w, "the NEMO dialect averages with one m and D and no kappa");
+    if (r->kind != TS_REQUANT_NEMO || r->channels != 1) {
+        return FAIL(w, "the NEMO dialect averages with one m and D");
     }
     c->value = fresh(w, c->layer, "mean");
     Onnx__NodeProto *node = add_node(w, "AveragePool", w->node->name, c->value, input_name(w, 0), NULL, NULL);
     window_attributes(w, node, false);
     attribute_int(w, node, "count_include_pad", 1);
     TS_TRY(link_scalar(w, c, "Mul", "mul_size", (int64_t)n->kernel_h * n->kernel_w, true));
+    TS_TRY(link_scalar(w, c, "Mul", "mul_kappa", r->kappa[0], true));
     if (r->lambda[0] != 0) {
         TS_TRY(link_scalar(w, c, "Add", "add_half", r->lambda[0], true));
     }

@@ -25,6 +25,18 @@ static ts_tensor_id activation(const maker *m, uint32_t value, const char *name)
     return ts_graph_add_tensor(m->graph, &t);
 }
 
+/* The quanta of the weights themselves: a batch norm that is kept stands in kappa. */
+static const double *quanta_of(const maker *m, uint32_t i) {
+    const ts_qlayer *l = &m->quant->net->layers.data[i];
+    const ts_qweights *q = &m->quant->layers[i];
+    double *quanta = TS_NEW_ARRAY(m->graph->arena, double, l->c);
+    for (uint32_t c = 0; c < l->c; c++) {
+        bool kept = q->grid.gain != NULL && q->grid.gain[c] != 0.0f;
+        quanta[c] = kept ? q->scale[c] / (double)q->grid.gain[c] : q->scale[c];
+    }
+    return quanta;
+}
+
 static ts_tensor_id weights_of(const maker *m, uint32_t i) {
     const ts_qlayer *l = &m->quant->net->layers.data[i];
     const ts_qweights *q = &m->quant->layers[i];
@@ -41,7 +53,7 @@ static ts_tensor_id weights_of(const maker *m, uint32_t i) {
         t.dims[2] = l->window.kernel_w;
         t.dims[3] = l->inner / taps;
     }
-    t.quantum = quantum_of(m->graph->arena, q->scale, l->c);
+    t.quantum = quantum_of(m->graph->arena, quanta_of(m, i), l->c);
     t.data = ts_arena_copy(m->graph->arena, q->values, (size_t)l->c * l->inner);
     return ts_graph_add_tensor(m->graph, &t);
 }
@@ -83,7 +95,7 @@ static void make_linear(const maker *m, uint32_t i, ts_node *n) {
 }
 
 static void make_layer(const maker *m, uint32_t i, ts_node *n) {
-    static const int64_t one = 1, zero = 0;
+    static const int64_t one = 1;
     static const ts_add_step plain = {.mul = 1, .div = 1, .low = INT32_MIN, .high = INT32_MAX};
     const ts_qlayer *l = &m->quant->net->layers.data[i];
     const ts_qweights *q = &m->quant->layers[i];
@@ -97,14 +109,14 @@ static void make_layer(const maker *m, uint32_t i, ts_node *n) {
             n->in1 = n->in2 = n->sum = plain;
             n->in1.mul = q->m[0];
             n->in2.mul = q->m[1];
-            n->requant = requant_of(m, i, 1, &one, &zero, 1, q->d);
+            n->requant = requant_of(m, i, 1, &one, &q->term, 1, q->d);
             break;
         case TS_QUANT_MAX_POOL:
             n->op = TS_OP_MAX_POOL;
             break;
         case TS_QUANT_AVG_POOL:
             n->op = TS_OP_AVG_POOL;
-            n->requant = requant_of(m, i, 1, &one, &q->term, q->m[0], q->d);
+            n->requant = requant_of(m, i, 1, &q->m[0], &q->term, 1, q->d);
             break;
         case TS_QUANT_AFFINE:
             n->op = TS_OP_REQUANT;

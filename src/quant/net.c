@@ -113,6 +113,14 @@ static ts_window window_of(const reader *r, const ts_fnode *n, const meaning *x)
     return w;
 }
 
+static float *ones(const reader *r, uint32_t count) {
+    float *list = TS_NEW_ARRAY(r->net->arena, float, count);
+    for (uint32_t i = 0; i < count; i++) {
+        list[i] = 1.0f;
+    }
+    return list;
+}
+
 static float *copy_floats(const reader *r, const float *from, uint64_t count) {
     return ts_arena_copy(r->net->arena, from, count * sizeof *from);
 }
@@ -130,6 +138,7 @@ static ts_status read_conv(reader *r, const ts_fnode *n) {
     l.groups = n->groups;
     l.inner = (uint32_t)(ts_ftensor_elements(w) / w->dims[0]);
     l.weights = copy_floats(r, w->data, ts_ftensor_elements(w));
+    l.gain = ones(r, l.c);
     l.bias = n->input_count == 3 ? copy_floats(r, tensor(r, n->inputs[2])->data, l.c)
                                  : TS_NEW_ARRAY(r->net->arena, float, l.c);
     add_layer(r, n, &l);
@@ -162,6 +171,7 @@ static ts_status read_linear(reader *r, const ts_fnode *n) {
     l.inner = inner;
     l.weights = TS_NEW_ARRAY(r->net->arena, float, (uint64_t)inner *outer);
     l.bias = TS_NEW_ARRAY(r->net->arena, float, outer);
+    l.gain = ones(r, outer);
     for (uint32_t k = 0; k < inner; k++) {
         uint32_t place = flat_place(r->net, &x, k);
         for (uint32_t o = 0; o < outer; o++) {
@@ -206,6 +216,9 @@ static ts_status read_affine(reader *r, const ts_fnode *n, uint32_t input, const
                 l->weights[(size_t)c * l->inner + k] *= a[c];
             }
             l->bias[c] = l->bias[c] * a[c] + b[c];
+            if (l->gain != NULL) {
+                l->gain[c] *= a[c];
+            }
         }
         r->meanings[n->output] = x;
         return TS_OK;
@@ -314,11 +327,8 @@ static ts_status read_clip(reader *r, const ts_fnode *n, float low, float high) 
     ts_qlayer made = new_layer(r, n, TS_QUANT_AFFINE);
     made.inputs[0] = x.value;
     made.inner = 1;
-    made.weights = TS_NEW_ARRAY(r->net->arena, float, made.c);
+    made.weights = ones(r, made.c);
     made.bias = TS_NEW_ARRAY(r->net->arena, float, made.c);
-    for (uint32_t c = 0; c < made.c; c++) {
-        made.weights[c] = 1.0f;
-    }
     made.low = low;
     made.high = high;
     add_layer(r, n, &made);

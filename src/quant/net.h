@@ -30,10 +30,11 @@ typedef struct ts_qlayer {
     uint32_t h, w, c;   /* of the output */
     ts_window window;
     uint32_t groups;
-    bool count_pad;  /* AVG_POOL */
-    uint32_t inner;  /* CONV, LINEAR: weights an output channel; AFFINE: 1 */
-    float *weights;  /* CONV {c, kh, kw, in / groups}; LINEAR {c, in} with `in` in H, W, C order */
-    float *bias;     /* c elements; CONV, LINEAR, AFFINE */
+    bool count_pad; /* AVG_POOL */
+    uint32_t inner; /* CONV, LINEAR: weights an output channel; AFFINE: 1 */
+    float *weights; /* CONV {c, kh, kw, in / groups}; LINEAR {c, in} with `in` in H, W, C order */
+    float *bias;    /* c elements; CONV, LINEAR, AFFINE */
+    float *gain; /* CONV, LINEAR: the factors of batch norms that `weights` contain, 1 where there is none */
     float low, high; /* bounds of the activation after it, infinite where there are none */
     uint32_t uses;   /* layers that read it, network outputs counted */
     bool is_output;

@@ -10,14 +10,20 @@
 #include "quant/stage.h"
 
 enum {
-    FACTOR_BITS = 13, /* of the factors of additions and average pools */
-    KAPPA_BITS = 11,  /* of the largest kappa of a layer, at most (NEMO's 12 bits with sign) */
-    KAPPA_LEAST = 6,  /* and at least, where 32 bits are to suffice */
+    FACTOR_BITS = 13,    /* of the factors of additions and average pools */
+    SUM_FACTOR_BITS = 8, /* of additions whose quanta can be matched: what chips multiply bytes by */
+    SUM_FACTOR_LEAST = 24,
+    KAPPA_LEAST = 6, /* bits of the largest kappa of a layer at least, where 32 bits are to suffice */
     KAPPA_SMALLEST = 16
 };
 
 ts_quant_options ts_quant_defaults(void) {
-    return (ts_quant_options){.weight_bits = 8, .activation_bits = 8, .percentile = 0.9999};
+    return (ts_quant_options){.weight_bits = 8,
+                              .activation_bits = 8,
+                              .percentile = 0.9999,
+                              .weight_ranges = TS_RANGE_MSE,
+                              .weight_percentile = 0.999,
+                              .kappa_bits = 12};
 }
 
 /* A value on all calibration samples, float and quantised; freed after its last reader. */
@@ -108,13 +114,14 @@ int64_t ts__match_scales(uint32_t channels, const double *wanted, double sx, dou
                          int64_t *kappa, double *scale) {
     double largest = 0;
     for (uint32_t c = 0; c < channels; c++) {
-        largest = fmax(largest, sx * wanted[c] / sy);
+        largest = fmax(largest, sx * fabs(wanted[c]) / sy);
     }
     int shift = bits - 1 - (int)floor(log2(largest));
     shift = shift < 0 ? 0 : shift > 40 ? 40 : shift;
     int64_t d = (int64_t)1 << shift;
     for (uint32_t c = 0; c < channels; c++) {
-        double k = fmax(nearest(sx * wanted[c] / sy * (double)d), KAPPA_SMALLEST);
+        double size = fmax(nearest(sx * fabs(wanted[c]) / sy * (double)d), KAPPA_SMALLEST);
+        double k = wanted[c] < 0 ? -size : size;
         kappa[c] = (int64_t)k;
         scale[c] = k * sy / (sx * (double)d);
     }
@@ -142,31 +149,38 @@ static bool fits_32(const ts_qlayer *l, const ts_qweights *q, const ts_qvalue *x
 /* Chooses quanta and, where the layer is requantised, kappa and D: the finest that 32 bits hold. */
 static void choose_weights(const walk *w, ts_arena *scratch, uint32_t i, const ts__inputs *inputs) {
     const ts_quant *quant = w->quant;
+    const ts_quant_options *o = &quant->options;
     const ts_qlayer *l = &quant->net->layers.data[i];
     const ts_qvalue *x = &quant->values[l->inputs[0]];
     ts_qvalue *y = &quant->values[i + 1];
     ts_qweights *q = &quant->layers[i];
     double *wanted = TS_NEW_ARRAY(scratch, double, l->c);
-    const float *power = ts__input_power(scratch, l, inputs);
-    q->bits = quant->options.weight_bits;
-    ts__choose_scales(l, power, q->bits, quant->options.per_layer || y->raw, wanted);
+    q->bits = o->weight_bits;
+    ts__grid grid = {.bits = q->bits,
+                     .narrow = o->symmetric,
+                     .per_layer = o->per_layer || y->raw,
+                     .gain = o->keep_batch_norm && !y->raw ? l->gain : NULL,
+                     .method = o->weight_ranges,
+                     .percentile = o->weight_percentile};
+    q->grid = grid;
+    ts__choose_scales(scratch, l, inputs, &grid, wanted);
     memcpy(q->scale, wanted, l->c * sizeof *wanted);
     q->wide = false;
     if (y->raw) {
         y->scale = x->scale * wanted[0];
-        ts__round_nearest(l, q->scale, q->bits, q->values);
+        ts__round_nearest(l, q->scale, &grid, q->values);
         return;
     }
-    for (int bits = KAPPA_BITS; bits >= KAPPA_LEAST; bits--) {
+    for (int bits = (int)o->kappa_bits - 1; bits >= KAPPA_LEAST; bits--) {
         match_scales(l, q, wanted, x->scale, y->scale, bits);
-        ts__round_nearest(l, q->scale, q->bits, q->values);
+        ts__round_nearest(l, q->scale, &grid, q->values);
         if (fits_32(l, q, x, y->scale)) {
             return;
         }
     }
     q->wide = true;
-    match_scales(l, q, wanted, x->scale, y->scale, KAPPA_BITS);
-    ts__round_nearest(l, q->scale, q->bits, q->values);
+    match_scales(l, q, wanted, x->scale, y->scale, (int)o->kappa_bits - 1);
+    ts__round_nearest(l, q->scale, &grid, q->values);
 }
 
 static int by_value(const void *a, const void *b) {
@@ -245,7 +259,7 @@ static ts_status quantise_linear(const walk *w, ts_arena *scratch, uint32_t i, c
     ts_qnet_shape(quant->net, l->inputs[0], &inputs.h, &inputs.w, &inputs.c);
     choose_weights(w, scratch, i, &inputs);
     if (!quant->options.nearest) {
-        (void)ts__round_feedback(l, &inputs, q->scale, q->bits, q->values);
+        (void)ts__round_feedback(l, &inputs, q->scale, &q->grid, q->values);
     }
     if (!quant->options.keep_bias) {
         TS_TRY(correct_bias(w, scratch, i, exact_sums));
@@ -284,6 +298,14 @@ static void choose_factors(ts_qweights *q, const double *ratios, uint32_t count,
     }
 }
 
+/* The factor of a mean, `ratio` the quanta of its input and result; its sums stay in 31 bits. */
+static void choose_mean(const ts_qlayer *l, ts_qweights *q, double ratio) {
+    uint32_t size = l->window.kernel_h * l->window.kernel_w;
+    int bits = 30 - 8 - (int)ceil(log2((double)size));
+    ratio /= size;
+    choose_factors(q, &ratio, 1, bits < FACTOR_BITS ? (bits < 4 ? 4 : bits) : FACTOR_BITS);
+}
+
 static void quantise_pointless(const walk *w, uint32_t i) {
     const ts_qlayer *l = &w->quant->net->layers.data[i];
     const ts_qvalue *values = w->quant->values;
@@ -291,14 +313,86 @@ static void quantise_pointless(const walk *w, uint32_t i) {
     double sy = values[i + 1].scale;
     if (l->kind == TS_QUANT_ADD) {
         double ratios[2] = {values[l->inputs[0]].scale / sy, values[l->inputs[1]].scale / sy};
-        choose_factors(q, ratios, 2, FACTOR_BITS);
-    } else if (l->kind == TS_QUANT_AVG_POOL) {
-        uint32_t size = l->window.kernel_h * l->window.kernel_w;
-        double ratio = values[l->inputs[0]].scale / (sy * size);
-        int bits = 30 - 8 - (int)ceil(log2((double)size));
-        choose_factors(q, &ratio, 1, bits < FACTOR_BITS ? (bits < 4 ? 4 : bits) : FACTOR_BITS);
-        q->term = w->quant->options.floor_pools ? 0 : (q->d + q->m[0]) / (2 * q->m[0]);
+        if (!q->matched) {
+            choose_factors(q, ratios, 2, FACTOR_BITS);
+        }
+    } else if (l->kind == TS_QUANT_AVG_POOL && !q->matched) {
+        choose_mean(l, q, values[l->inputs[0]].scale / sy);
     }
+    q->term = w->quant->options.floor_pools ? 0 : q->d / 2;
+}
+
+/* The value whose grid `value` has: max pools keep that of their input. */
+static uint32_t grid_of(const ts_qnet *net, uint32_t value) {
+    while (value != 0 && net->layers.data[value - 1].kind == TS_QUANT_MAX_POOL) {
+        value = net->layers.data[value - 1].inputs[0];
+    }
+    return value;
+}
+
+/* Gives a value, and the max pools behind it, another step. */
+static void set_step(const ts_quant *quant, uint32_t value, double scale) {
+    for (uint32_t v = value; v <= quant->net->layers.count; v++) {
+        if (grid_of(quant->net, v) == value) {
+            quant->values[v].scale = scale;
+            ts__settle_clip(quant, v);
+        }
+    }
+}
+
+/* Moves the steps around an addition so that its factors are whole numbers of SUM_FACTOR_BITS over a power of
+ * two: then it is exact but for its one rounding. `fixed` values keep their steps; one of the two operands
+ * may be fixed, then the sum's own step gives way. Moves by at most half of 1 / SUM_FACTOR_LEAST. */
+static void match_sum(const ts_quant *quant, uint32_t i, bool *fixed) {
+    const ts_qlayer *l = &quant->net->layers.data[i];
+    ts_qweights *q = &quant->layers[i];
+    uint32_t in[2] = {grid_of(quant->net, l->inputs[0]), grid_of(quant->net, l->inputs[1])};
+    double sy = quant->values[i + 1].scale;
+    double ratios[2] = {quant->values[in[0]].scale / sy, quant->values[in[1]].scale / sy};
+    bool both = fixed[in[0]] && fixed[in[1]];
+    choose_factors(q, ratios, 2, SUM_FACTOR_BITS);
+    q->matched = !both && in[0] != in[1] && q->m[0] >= SUM_FACTOR_LEAST && q->m[1] >= SUM_FACTOR_LEAST;
+    if (q->matched) {
+        for (uint32_t k = 0; k < 2; k++) {
+            if (fixed[in[k]]) {
+                sy = quant->values[in[k]].scale * (double)q->d / (double)q->m[k];
+                set_step(quant, i + 1, sy);
+            }
+        }
+        for (uint32_t k = 0; k < 2; k++) {
+            if (!fixed[in[k]]) {
+                set_step(quant, in[k], (double)q->m[k] * sy / (double)q->d);
+            }
+        }
+    }
+    fixed[in[0]] = fixed[in[1]] = fixed[i + 1] = true;
+}
+
+/* Moves the step of a mean to where its factor is exact. */
+static void match_mean(const ts_quant *quant, uint32_t i, bool *fixed) {
+    const ts_qlayer *l = &quant->net->layers.data[i];
+    ts_qweights *q = &quant->layers[i];
+    double size = (double)l->window.kernel_h * l->window.kernel_w;
+    uint32_t in = grid_of(quant->net, l->inputs[0]);
+    double sx = quant->values[in].scale;
+    choose_mean(l, q, sx / quant->values[i + 1].scale);
+    q->matched = true;
+    set_step(quant, i + 1, sx * (double)q->d / ((double)q->m[0] * size));
+    fixed[in] = fixed[i + 1] = true;
+}
+
+void ts__match_steps(ts_quant *quant) {
+    ts_arena *scratch = ts_arena_new("sums", 0);
+    bool *fixed = TS_NEW_ARRAY(scratch, bool, quant->net->layers.count + 1);
+    fixed[0] = quant->values[0].exact;
+    for (uint32_t i = 0; i < quant->net->layers.count; i++) {
+        if (quant->net->layers.data[i].kind == TS_QUANT_ADD) {
+            match_sum(quant, i, fixed);
+        } else if (quant->net->layers.data[i].kind == TS_QUANT_AVG_POOL) {
+            match_mean(quant, i, fixed);
+        }
+    }
+    ts_arena_free(scratch);
 }
 
 /* 10 log10 of the power of `exact` over that of its difference to `other`. */
@@ -446,6 +540,9 @@ static ts_status quantise_layer(const walk *w, ts_arena *scratch, uint32_t i) {
 }
 
 void ts__place_halves(ts_quant *quant) {
+    if (!quant->options.floor_pools) {
+        return;
+    }
     for (uint32_t i = 0; i < quant->net->layers.count; i++) {
         const ts_qlayer *l = &quant->net->layers.data[i];
         bool placed = l->kind != TS_QUANT_ADD;
@@ -509,6 +606,9 @@ ts_status ts_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration,
         return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
                         "2 to 8 bits and at least one calibration sample are needed");
     }
+    if (options->kappa_bits <= KAPPA_LEAST || options->kappa_bits > 24) {
+        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "kappas have %d to 24 bits", KAPPA_LEAST + 1);
+    }
     ts_quant *quant = TS_NEW(arena, ts_quant);
     *quant = (ts_quant){.net = net, .options = *options};
     if (options->ranges == TS_RANGE_AUTO) {
@@ -524,6 +624,7 @@ ts_status ts_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration,
     if (quant->options.ranges == TS_RANGE_BEST) {
         TS_TRY(ts__search_grids(quant, calibration, progress, diags));
     }
+    ts__match_steps(quant);
     ts__place_halves(quant);
     walk w = {.quant = quant, .data = calibration, .diags = diags};
     w.values = TS_NEW_ARRAY(arena, held, net->layers.count + 1);
@@ -546,13 +647,13 @@ static void settle_scales(const ts_quant *quant, ts_arena *scratch, uint32_t i) 
         return;
     }
     const double *wanted = ts_arena_copy(scratch, q->scale, l->c * sizeof *q->scale);
-    for (int bits = KAPPA_BITS; bits >= KAPPA_LEAST; bits--) {
+    for (int bits = (int)quant->options.kappa_bits - 1; bits >= KAPPA_LEAST; bits--) {
         match_scales(l, q, wanted, x->scale, y->scale, bits);
         if (fits_32(l, q, x, y->scale)) {
             return;
         }
     }
-    match_scales(l, q, wanted, x->scale, y->scale, KAPPA_BITS);
+    match_scales(l, q, wanted, x->scale, y->scale, (int)quant->options.kappa_bits - 1);
 }
 
 ts_status ts_quant_settle(ts_quant *quant, ts_diags *diags) {
@@ -566,6 +667,7 @@ ts_status ts_quant_settle(ts_quant *quant, ts_diags *diags) {
         }
         ts__settle_clip(quant, i + 1);
     }
+    ts__match_steps(quant);
     ts__place_halves(quant);
     for (uint32_t i = 0; status == TS_OK && i < net->layers.count; i++) {
         ts_arena *scratch = ts_arena_new("settle", 0);

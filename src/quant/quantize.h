@@ -9,29 +9,26 @@
 #include "quant/data.h"
 #include "quant/evaluate.h"
 #include "quant/net.h"
-
-/* BEST starts from MSE and moves each range to where the network's outputs change least; AUTO is MSE at 8
- * bits and BEST below. */
-typedef enum ts_range_method {
-    TS_RANGE_AUTO,
-    TS_RANGE_MAX,
-    TS_RANGE_PERCENTILE,
-    TS_RANGE_MSE,
-    TS_RANGE_BEST
-} ts_range_method;
+#include "quant/rounding.h"
 
 typedef struct ts_quant_options {
     uint32_t weight_bits, activation_bits; /* 2 to 8 */
     bool per_layer;                        /* one weight quantum a layer, else one an output channel */
     ts_range_method ranges;                /* of activations */
     double percentile;                     /* share of activations within the range, TS_RANGE_PERCENTILE */
-    bool equalise;                         /* match weight ranges across layers first */
-    bool keep_bias;                        /* no bias correction */
-    bool floor_pools; /* average pools round down, as NEMO writes them, not to the nearest */
+    ts_range_method weight_ranges;         /* MAX, PERCENTILE, MSE; BEST: by the layer's output */
+    double weight_percentile;              /* share of a channel's weights within the range */
+    bool symmetric;       /* weights from -(2^(b-1) - 1): the type's lowest value is unused */
+    bool keep_batch_norm; /* factors of batch norms stay in kappa, weights are quantised without them */
+    uint32_t kappa_bits;  /* of the largest kappa, sign included, 7 to 24; fewer where 32 bits need that */
+    bool equalise;        /* match weight ranges across layers first */
+    bool keep_bias;       /* no bias correction */
+    bool floor_pools; /* average pools and additions round down, as NEMO writes them, not to the nearest */
     bool nearest;     /* round each weight to the nearest, not for the smallest error of the layer */
 } ts_quant_options;
 
-/* Eight bits, a quantum a channel, MSE ranges, bias correction, error-feedback rounding. */
+/* Eight bits, a quantum a channel, MSE ranges, batch norms folded, kappas of 12 bits, bias correction,
+ * error-feedback rounding. */
 ts_quant_options ts_quant_defaults(void);
 
 /* The grid of a value (0: input, i + 1: output of layer i) and what it costs. */
@@ -49,14 +46,16 @@ typedef struct ts_qvalue {
 
 typedef struct ts_qweights {
     uint32_t bits;
+    ts__grid grid;
     int8_t *values; /* as ts_qlayer.weights */
-    double *scale;  /* one an output channel */
+    double *scale;  /* one an output channel; negative where a kept batch norm turns the sign */
     double *bias;   /* real, corrected; per output channel */
     double snr_db;
     int64_t *kappa, *lambda; /* AFFINE, CONV, LINEAR but the raw ones: y = floor((kappa acc + lambda) / d) */
     int32_t *integer_bias;   /* raw ones */
     int64_t m[2];            /* ADD: factors; AVG_POOL: m[0] */
-    int64_t term;            /* AVG_POOL: y = floor((sum + term) m / d); 0 for the others */
+    int64_t term;            /* AVG_POOL: y = floor((sum + term) m / d); ADD: floor((m a + m b + term) / d) */
+    bool matched;            /* ADD, AVG_POOL: the quanta were moved so that m / d is exact */
     int64_t d;
     double half; /* real; added to the bias so that the addition behind it rounds to nearest */
     bool wide;   /* kappa acc + lambda may pass 32 bits */

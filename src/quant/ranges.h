@@ -15,16 +15,17 @@ ts_status ts__search_grids(ts_quant *quant, const ts_data *data, const ts_progre
 /* Sets the clip of a value from its layer's bounds and its step. */
 void ts__settle_clip(const ts_quant *quant, uint32_t value);
 
-/* An addition rounds down; half a step in the branch of one operand makes that a rounding to nearest. The
- * operand is a layer with a bias of its own that nobody else reads and that no clip cuts at zero: sets its
- * `half`.
- */
+/* Where additions round down (options.floor_pools), half a step in the branch of one operand makes that right
+ * on average. The operand is a layer with a bias of its own that nobody else reads and that no clip cuts at
+ * zero: sets its `half`. */
 void ts__place_halves(ts_quant *quant);
+
+/* Moves the steps around additions and means, by at most two per cent, to where their factors are exact. */
+void ts__match_steps(ts_quant *quant);
 
 /* Makes a requantisation exact: D = 2^k, which is returned, kappa_c = round(s_x wanted_c D / s_y) with the
  * largest in `bits` bits, and quanta scale_c = kappa_c s_y / (s_x D) under 1/32 from those wanted. `scale`
- * may be `wanted`.
- */
+ * may be `wanted`. Quanta, and so kappas, may be negative (a batch norm that is kept). */
 int64_t ts__match_scales(uint32_t channels, const double *wanted, double sx, double sy, int bits,
                          int64_t *kappa, double *scale);
 

@@ -1,6 +1,7 @@
 #include "quant/rounding.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -66,45 +67,62 @@ float *ts__input_power(ts_arena *arena, const ts_qlayer *l, const ts__inputs *x)
     return power;
 }
 
-static double clip_round(double v, uint32_t bits) {
-    double top = (double)(1 << (bits - 1)) - 1, q = floor(v + 0.5);
-    return q > top ? top : q < -top - 1 ? -top - 1 : q;
+static int by_size(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
 }
 
-static double channel_error(const ts_qlayer *l, const float *power, uint32_t c, double scale, uint32_t bits) {
+static double grid_top(const ts__grid *g) { return (double)(1 << (g->bits - 1)) - 1; }
+
+static double clip_round(double v, const ts__grid *g) {
+    double top = grid_top(g), low = g->narrow ? -top : -top - 1, q = floor(v + 0.5);
+    return q > top ? top : q < low ? low : q;
+}
+
+static double gain_of(const ts__grid *g, uint32_t c) {
+    return g->gain == NULL || !g->per_layer || g->gain[c] == 0.0f ? 1.0 : fabs((double)g->gain[c]);
+}
+
+static double channel_error(const ts_qlayer *l, const float *power, uint32_t c, double scale,
+                            const ts__grid *g) {
     const float *w = l->weights + (size_t)c * l->inner;
     const float *p = is_depthwise(l) ? power + (size_t)c * l->inner : power;
     double error = 0;
     for (uint32_t k = 0; k < l->inner; k++) {
-        double e = (double)w[k] - clip_round((double)w[k] / scale, bits) * scale;
+        double e = (double)w[k] - clip_round((double)w[k] / scale, g) * scale;
         error += e * e * ((double)p[k] + 1e-12);
     }
     return error;
 }
 
-static double channel_top(const ts_qlayer *l, uint32_t c) {
+/* The magnitude of channel c's weights, without its gain, that a share of them does not pass. */
+static double channel_top(ts_arena *scratch, const ts_qlayer *l, uint32_t c, const ts__grid *g,
+                          double share) {
+    const float *w = l->weights + (size_t)c * l->inner;
     double top = 0;
-    for (uint32_t k = 0; k < l->inner; k++) {
-        top = fmax(top, fabs((double)l->weights[(size_t)c * l->inner + k]));
+    if (share < 1) {
+        float *sizes = TS_NEW_ARRAY(scratch, float, l->inner);
+        for (uint32_t k = 0; k < l->inner; k++) {
+            sizes[k] = fabsf(w[k]);
+        }
+        qsort(sizes, l->inner, sizeof *sizes, by_size);
+        return (double)sizes[(uint32_t)(share * (l->inner - 1))] / gain_of(g, c);
     }
-    return top;
+    for (uint32_t k = 0; k < l->inner; k++) {
+        top = fmax(top, fabs((double)w[k]));
+    }
+    return top / gain_of(g, c);
 }
 
-/* Best quantum for channels [first, end) together. */
-static double best_scale(const ts_qlayer *l, const float *power, uint32_t first, uint32_t end,
-                         uint32_t bits) {
-    double top = 0, best = 0, least = INFINITY;
-    for (uint32_t c = first; c < end; c++) {
-        top = fmax(top, channel_top(l, c));
-    }
-    if (top <= 0) {
-        return 0;
-    }
-    for (uint32_t i = 0; i < SCALE_STEPS; i++) {
-        double scale = top / ((double)(1 << (bits - 1)) - 0.5) * (1.02 - 0.75 * i / SCALE_STEPS), error = 0;
-        scale = bits == 2 ? top * (1.0 - 0.75 * i / SCALE_STEPS) : scale;
+/* Best quantum for channels [first, end) together, before their gains; 0 where they have no weights. */
+static double best_scale(const ts_qlayer *l, const float *power, uint32_t first, uint32_t end, double top,
+                         const ts__grid *g) {
+    double best = 0, least = INFINITY;
+    for (uint32_t i = 0; i < SCALE_STEPS && top > 0; i++) {
+        double scale = top / (grid_top(g) + 0.5) * (1.02 - 0.75 * i / SCALE_STEPS), error = 0;
+        scale = g->bits == 2 ? top * (1.0 - 0.75 * i / SCALE_STEPS) : scale;
         for (uint32_t c = first; c < end; c++) {
-            error += channel_error(l, power, c, scale, bits);
+            error += channel_error(l, power, c, scale * gain_of(g, c), g);
         }
         if (error < least) {
             least = error;
@@ -114,24 +132,76 @@ static double best_scale(const ts_qlayer *l, const float *power, uint32_t first,
     return best;
 }
 
-void ts__choose_scales(const ts_qlayer *l, const float *power, uint32_t bits, bool per_layer, double *scale) {
-    double whole = per_layer ? best_scale(l, power, 0, l->c, bits) : 0, largest = whole;
-    for (uint32_t c = 0; c < l->c && !per_layer; c++) {
-        scale[c] = best_scale(l, power, c, c + 1, bits);
-        largest = fmax(largest, scale[c]);
+/* Quanta by one method. */
+static void scales_by(ts_arena *scratch, const ts_qlayer *l, const float *power, const ts__grid *g,
+                      ts_range_method method, double *scale) {
+    double share = method == TS_RANGE_PERCENTILE ? g->percentile : 1, largest = 0;
+    for (uint32_t c = 0, end; c < l->c; c = end) {
+        double top = 0;
+        end = g->per_layer ? l->c : c + 1;
+        for (uint32_t k = c; k < end; k++) {
+            top = fmax(top, channel_top(scratch, l, k, g, share));
+        }
+        double s = method == TS_RANGE_MSE ? best_scale(l, power, c, end, top, g) : top / grid_top(g);
+        for (uint32_t k = c; k < end; k++) {
+            scale[k] = s * gain_of(g, k);
+            largest = fmax(largest, scale[k]);
+        }
     }
     /* A channel without weights takes the quantum of the others: it needs one that is not 0. */
     for (uint32_t c = 0; c < l->c; c++) {
-        scale[c] = per_layer ? whole : scale[c];
         scale[c] = scale[c] > 0 ? scale[c] : largest > 0 ? largest : 1.0;
+        scale[c] = g->gain != NULL && g->gain[c] < 0.0f ? -scale[c] : scale[c];
     }
 }
 
-void ts__round_nearest(const ts_qlayer *l, const double *scale, uint32_t bits, int8_t *values) {
+/* Square error of the layer's outputs at a choice of places, with weights rounded to the nearest. */
+static double output_error(ts_arena *scratch, const ts_qlayer *l, const ts__inputs *x, const double *scale,
+                           const ts__grid *g) {
+    enum { PLACES = 256 };
+    uint64_t rows = rows_of(l, x, PLACES);
+    float *row = TS_NEW_ARRAY(scratch, float, l->inner);
+    double error = 0;
+    for (uint32_t c = 0; c < l->c; c++) {
+        for (uint64_t r = 0; r < rows; r++) {
+            uint32_t sample, oy, ox;
+            double e = 0;
+            place_of(l, x, r, rows, &sample, &oy, &ox);
+            gather(l, x, c, sample, oy, ox, row);
+            for (uint32_t k = 0; k < l->inner; k++) {
+                double w = (double)l->weights[(size_t)c * l->inner + k];
+                e += (w - clip_round(w / scale[c], g) * scale[c]) * (double)row[k];
+            }
+            error += e * e;
+        }
+    }
+    return error;
+}
+
+void ts__choose_scales(ts_arena *scratch, const ts_qlayer *l, const ts__inputs *x, const ts__grid *g,
+                       double *scale) {
+    static const ts_range_method methods[] = {TS_RANGE_MSE, TS_RANGE_MAX, TS_RANGE_PERCENTILE};
+    const float *power = ts__input_power(scratch, l, x);
+    if (g->method != TS_RANGE_BEST) {
+        scales_by(scratch, l, power, g, g->method, scale);
+        return;
+    }
+    double *tried = TS_NEW_ARRAY(scratch, double, l->c), least = INFINITY;
+    for (size_t m = 0; m < sizeof methods / sizeof methods[0]; m++) {
+        scales_by(scratch, l, power, g, methods[m], tried);
+        double error = output_error(scratch, l, x, tried, g);
+        if (error < least) {
+            least = error;
+            memcpy(scale, tried, l->c * sizeof *scale);
+        }
+    }
+}
+
+void ts__round_nearest(const ts_qlayer *l, const double *scale, const ts__grid *g, int8_t *values) {
     for (uint32_t c = 0; c < l->c; c++) {
         for (uint32_t k = 0; k < l->inner; k++) {
             size_t at = (size_t)c * l->inner + k;
-            values[at] = (int8_t)clip_round((double)l->weights[at] / scale[c], bits);
+            values[at] = (int8_t)clip_round((double)l->weights[at] / scale[c], g);
         }
     }
 }
@@ -222,14 +292,14 @@ static bool inverse_factor(const ts_qlayer *l, const ts__inputs *x, uint32_t cha
 }
 
 /* One output channel; u is the reversed lower inverse: U[i][j] = u[n-1-i][n-1-j] for j >= i. */
-static void round_row(const float *w, const double *u, uint32_t n, double scale, uint32_t bits, double *rest,
-                      int8_t *values) {
+static void round_row(const float *w, const double *u, uint32_t n, double scale, const ts__grid *g,
+                      double *rest, int8_t *values) {
     for (uint32_t k = 0; k < n; k++) {
         rest[k] = (double)w[k];
     }
     for (uint32_t k = 0; k < n; k++) {
         const double *ur = u + (size_t)(n - 1 - k) * n;
-        double q = clip_round(rest[k] / scale, bits), error = (rest[k] - q * scale) / ur[n - 1 - k];
+        double q = clip_round(rest[k] / scale, g), error = (rest[k] - q * scale) / ur[n - 1 - k];
         values[k] = (int8_t)q;
         for (uint32_t j = k + 1; j < n; j++) {
             rest[j] -= error * ur[n - 1 - j];
@@ -237,7 +307,7 @@ static void round_row(const float *w, const double *u, uint32_t n, double scale,
     }
 }
 
-bool ts__round_feedback(const ts_qlayer *l, const ts__inputs *x, const double *scale, uint32_t bits,
+bool ts__round_feedback(const ts_qlayer *l, const ts__inputs *x, const double *scale, const ts__grid *g,
                         int8_t *values) {
     uint32_t n = l->inner, per_group = l->kind == TS_QUANT_CONV ? l->c / l->groups : l->c;
     if (n > MAX_INNER || n < 2) {
@@ -252,7 +322,7 @@ bool ts__round_feedback(const ts_qlayer *l, const ts__inputs *x, const double *s
             good = inverse_factor(l, x, c, h, row, rest);
         }
         if (good) {
-            round_row(l->weights + (size_t)c * n, h, n, scale[c], bits, rest, values + (size_t)c * n);
+            round_row(l->weights + (size_t)c * n, h, n, scale[c], g, rest, values + (size_t)c * n);
         }
     }
     ts_arena_free(scratch);

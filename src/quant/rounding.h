@@ -11,22 +11,43 @@ typedef struct ts__inputs {
     uint32_t h, w, c; /* of a sample */
 } ts__inputs;
 
+/* How far a grid reaches: the largest magnitude, a share of the elements, or the least square error. BEST: of
+ * activations, from MSE on to where the network's outputs change least; of weights, the one of the three with
+ * which the layer's output changes least. AUTO (activations): MSE at 8 bits, BEST below. */
+typedef enum ts_range_method {
+    TS_RANGE_AUTO,
+    TS_RANGE_MAX,
+    TS_RANGE_PERCENTILE,
+    TS_RANGE_MSE,
+    TS_RANGE_BEST
+} ts_range_method;
+
+/* The grid of a layer's weights. */
+typedef struct ts__grid {
+    uint32_t bits;
+    bool narrow;       /* from -(2^(bits-1) - 1) */
+    bool per_layer;    /* one quantum for all channels */
+    const float *gain; /* NULL, or a factor of each channel that stands outside of the weights' quantum */
+    ts_range_method method;
+    double percentile;
+} ts__grid;
+
 /* Mean square of the input that each weight of an output channel meets, `inner` elements (depthwise layers:
  * one list a channel, {c, inner}). */
 float *ts__input_power(ts_arena *arena, const ts_qlayer *layer, const ts__inputs *inputs);
 
-/* Quantum of each output channel for which the weighted square error of its weights is least, all equal
- * where `per_layer`. `power` is ts__input_power()'s. */
-void ts__choose_scales(const ts_qlayer *layer, const float *power, uint32_t bits, bool per_layer,
-                       double *scale);
+/* Quantum of each output channel. `grid->gain`: it is one number times the channel's gain. Channels without
+ * weights get the largest quantum of the others. */
+void ts__choose_scales(ts_arena *scratch, const ts_qlayer *layer, const ts__inputs *inputs,
+                       const ts__grid *grid, double *scale);
 
 /* Every weight to the nearest of the grid. */
-void ts__round_nearest(const ts_qlayer *layer, const double *scale, uint32_t bits, int8_t *values);
+void ts__round_nearest(const ts_qlayer *layer, const double *scale, const ts__grid *grid, int8_t *values);
 
 /* Rounds weight by weight and lets those still to come make up for each error, as far as their inputs go
  * together on the calibration set. Source: Frantar et al. 2022, "GPTQ", section 3 (Hessian from the inputs,
  * Cholesky form, natural order). False where the layer is too large; then nothing is written. */
-bool ts__round_feedback(const ts_qlayer *layer, const ts__inputs *inputs, const double *scale, uint32_t bits,
-                        int8_t *values);
+bool ts__round_feedback(const ts_qlayer *layer, const ts__inputs *inputs, const double *scale,
+                        const ts__grid *grid, int8_t *values);
 
 #endif

@@ -3,9 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Guards a floor against the last bits of float arithmetic: far below one step of any m / D. */
-#define FLOOR_GUARD (1.0 / 16384)
-
 static const char *const stage_names[] = {"fp", "fq", "qd", "id"};
 
 const char *ts_quant_stage_name(ts_quant_stage stage) { return stage_names[stage]; }
@@ -17,7 +14,7 @@ typedef struct maker {
     const ts_qlayer *layer;
     uint32_t index;
     ts_quant_stage stage;
-    bool halves; /* FQ: additions round down with half a step in the bias of a branch, as they are deployed */
+    bool halves; /* FQ: where additions round down, half a step stands in the bias of a branch */
     ts_diags *diags;
 } maker;
 
@@ -168,6 +165,20 @@ ts_status ts__stage_grid(ts_fgraph *graph, const ts_qvalue *value, const char *n
     return ts_fgraph_add_node(graph, &n, name, NULL, out, diags);
 }
 
+/* What a stage adds before it rounds down. Exact sums are whole multiples of 1 / D: half of that keeps the
+ * last bits of float arithmetic from deciding on which side of a step a sum falls. */
+static double offset_of(const maker *m) {
+    const ts_qlayer *l = m->layer;
+    const ts_qweights *q = &m->quant->layers[m->index];
+    bool linear = l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR || l->kind == TS_QUANT_AFFINE;
+    double guard = 0.5 / (double)(q->d < 128 ? 128 : q->d);
+    if (linear) {
+        return m->stage == TS_STAGE_QD ? 0.5 + guard : 0.5;
+    }
+    bool floors = m->stage == TS_STAGE_QD || m->halves;
+    return floors ? (double)q->term / (double)q->d + guard : 0.5 + guard;
+}
+
 static ts_status make_end(const maker *m, ts_tensor_id sum, ts_tensor_id *out) {
     const ts_qlayer *l = m->layer;
     *out = sum;
@@ -179,12 +190,7 @@ static ts_status make_end(const maker *m, ts_tensor_id sum, ts_tensor_id *out) {
     if (y->raw || l->kind == TS_QUANT_MAX_POOL) {
         return TS_OK;
     }
-    const ts_qweights *q = &m->quant->layers[m->index];
-    double offset = m->halves && l->kind == TS_QUANT_ADD ? FLOOR_GUARD : 0.5;
-    if (m->stage == TS_STAGE_QD && (l->kind == TS_QUANT_ADD || l->kind == TS_QUANT_AVG_POOL)) {
-        offset = (double)q->term * (double)q->m[0] / (double)q->d + FLOOR_GUARD;
-    }
-    return ts__stage_grid(m->graph, y, l->name, offset, sum, out, m->diags);
+    return ts__stage_grid(m->graph, y, l->name, offset_of(m), sum, out, m->diags);
 }
 
 static ts_status make_layer(const maker *m, const ts_tensor_id *in, ts_tensor_id *sum, ts_tensor_id *out) {
@@ -232,7 +238,8 @@ static ts_status stage_values(ts_fgraph *graph, const ts_qnet *net, const ts_qua
         const ts_qlayer *l = &net->layers.data[i];
         ts_tensor_id in[2] = {values[l->inputs[0]], values[l->inputs[1]]};
         ts_quant_stage own = only == TS_NONE || only == i + 1 ? stage : TS_STAGE_FP;
-        bool halves = own == TS_STAGE_FQ && only == TS_NONE && !quant->exact_weights;
+        bool halves =
+            own == TS_STAGE_FQ && only == TS_NONE && quant->options.floor_pools && !quant->exact_weights;
         maker m = {graph, net, quant, l, i, own, halves, diags};
         TS_TRY(make_layer(&m, in, &sums[i], &values[i + 1]));
     }

@@ -1,6 +1,7 @@
 #include "train/finetune.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "quant/ranges.h"
@@ -12,7 +13,8 @@ typedef struct linear {
     uint32_t weights, bias, scales; /* parameters; TS_NONE: no linear layer */
     uint32_t count;                 /* of scales: one a channel, or one of the layer */
     int kappa_bits;
-    double *scale; /* as kappa admits, one a channel */
+    const float *gain; /* NULL, or the factors of a batch norm that is kept */
+    double *scale;     /* as kappa admits, one a channel */
     int64_t *kappa;
 } linear;
 
@@ -42,7 +44,13 @@ static ts_param *param(const tuner *t, uint32_t i) {
 
 static void grid_of(const ts_qweights *q, double *low, double *high) {
     *high = (double)((1 << (q->bits - 1)) - 1);
-    *low = -*high - 1;
+    *low = q->grid.narrow ? -*high : -*high - 1;
+}
+
+/* What stands between the number that is trained and the quantum of channel c: a kept factor, or its sign. */
+static double factor_of(const linear *d, uint32_t c) {
+    double gain = d->gain == NULL || d->gain[c] == 0.0f ? 1.0 : (double)d->gain[c];
+    return d->count == 1 ? gain : gain < 0 ? -1 : 1;
 }
 
 /* ---- before training ---- */
@@ -86,7 +94,7 @@ static void add_layer(tuner *t, uint32_t i, const ts_finetune_options *o, ts_nod
     start_weights(l, q, w->value);
     for (uint32_t c = 0; c < l->c; c++) {
         b->value[c] = (float)q->bias[c];
-        largest = !y->raw && q->kappa[c] > largest ? q->kappa[c] : largest;
+        largest = !y->raw && llabs(q->kappa[c]) > largest ? llabs(q->kappa[c]) : largest;
     }
     ts_trainer_split(t->trainer, w);
     ts_trainer_split(t->trainer, b);
@@ -99,11 +107,12 @@ static void add_layer(tuner *t, uint32_t i, const ts_finetune_options *o, ts_nod
     b->rate = adam ? range : range * range;
     d->kappa_bits = (int)floor(log2((double)largest)) + 1;
     d->count = t->quant->options.per_layer || y->raw ? 1 : l->c;
+    d->gain = q->grid.gain;
     d->scale = ts_arena_copy(t->arena, q->scale, l->c * sizeof(double));
     d->kappa = TS_NEW_ARRAY(t->arena, int64_t, l->c);
     float *logs = TS_NEW_ARRAY(t->arena, float, d->count);
     for (uint32_t c = 0; c < d->count; c++) {
-        logs[c] = (float)log(q->scale[c]);
+        logs[c] = (float)log(q->scale[c] / factor_of(d, c));
     }
     d->scales = ts_trainer_add_param(t->trainer, l->name, d->count, logs);
     param(t, d->scales)->rate = t->step_rate;
@@ -118,13 +127,13 @@ static ts_status make_graph(tuner *t, ts_fgraph **graph, ts_tensor_id *values, t
     return status;
 }
 
-/* Additions, and pools that are to, round down as they will when deployed. */
+/* Additions and pools round down where they will when deployed. */
 static void set_offsets(tuner *t) {
     ts_fgraph *g = ts_trainer_graph(t->trainer);
     for (uint32_t i = 0; i < t->quant->net->layers.count; i++) {
         const ts_qlayer *l = layer_of(t, i);
         bool floors =
-            l->kind == TS_QUANT_ADD || (l->kind == TS_QUANT_AVG_POOL && t->quant->options.floor_pools);
+            t->quant->options.floor_pools && (l->kind == TS_QUANT_ADD || l->kind == TS_QUANT_AVG_POOL);
         if (floors && t->grids[i + 1] != TS_NONE) {
             g->nodes.data[t->grids[i + 1]].offset = 0;
         }
@@ -154,6 +163,7 @@ static ts_status start(tuner *t, const ts_finetune_options *o, ts_diags *diags) 
         ts_param *step = grid ? ts_trainer_step_of(t->trainer, maker) : NULL;
         if (step != NULL) {
             step->rate = t->step_rate;
+            ts_trainer_split(t->trainer, step);
         }
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -168,20 +178,28 @@ static ts_status start(tuner *t, const ts_finetune_options *o, ts_diags *diags) 
 
 /* ---- during training ---- */
 
-/* Steps of values and clips in steps, as the trainer has them now. */
+/* Steps of values as the trainer has them now, moved to where additions and means are exact, and clips. */
 static void take_steps(tuner *t) {
     ts_fgraph *g = ts_trainer_graph(t->trainer);
-    for (uint32_t v = 0; v <= t->quant->net->layers.count; v++) {
+    uint32_t count = t->quant->net->layers.count;
+    for (uint32_t v = 0; v <= count; v++) {
         const ts_param *step = t->grids[v] == TS_NONE ? NULL : ts_trainer_step_of(t->trainer, t->grids[v]);
         const ts_qlayer *l = v == 0 ? NULL : layer_of(t, v - 1);
-        ts_qvalue *value = &t->quant->values[v];
         if (step != NULL) {
-            value->scale = exp((double)step->value[0]);
-            ts__settle_clip(t->quant, v);
+            t->quant->values[v].scale = exp((double)step->value[0]);
+        } else if (l != NULL && l->kind == TS_QUANT_MAX_POOL) {
+            t->quant->values[v].scale = t->quant->values[l->inputs[0]].scale;
+        }
+        ts__settle_clip(t->quant, v);
+    }
+    ts__match_steps(t->quant);
+    for (uint32_t v = 0; v <= count; v++) {
+        ts_param *step = t->grids[v] == TS_NONE ? NULL : ts_trainer_step_of(t->trainer, t->grids[v]);
+        const ts_qvalue *value = &t->quant->values[v];
+        if (step != NULL) {
+            step->image[0] = (float)log(value->scale);
             g->nodes.data[t->grids[v]].low = (float)value->low;
             g->nodes.data[t->grids[v]].high = (float)value->high;
-        } else if (l != NULL && l->kind == TS_QUANT_MAX_POOL) {
-            value->scale = t->quant->values[l->inputs[0]].scale;
         }
     }
 }
@@ -192,7 +210,7 @@ static void take_scales(tuner *t, uint32_t i) {
     linear *d = &t->layers[i];
     const float *logs = param(t, d->scales)->value;
     for (uint32_t c = 0; c < l->c; c++) {
-        d->scale[c] = exp((double)logs[d->count == 1 ? 0 : c]);
+        d->scale[c] = exp((double)logs[d->count == 1 ? 0 : c]) * factor_of(d, c);
     }
     if (!t->quant->values[i + 1].raw) {
         ts__match_scales(l->c, d->scale, t->quant->values[l->inputs[0]].scale, t->quant->values[i + 1].scale,
@@ -249,7 +267,8 @@ static void pull_back_layer(const tuner *t, uint32_t i) {
     double low, high;
     grid_of(&t->quant->layers[i], &low, &high);
     for (uint32_t c = 0; c < l->c; c++) {
-        double scale = d->scale[c], sum = 0, bottom = low * scale, top = high * scale;
+        double scale = d->scale[c], sum = 0;
+        double bottom = fmin(low * scale, high * scale), top = fmax(low * scale, high * scale);
         for (uint32_t k = 0; k < l->inner; k++) {
             size_t at = (size_t)c * l->inner + k;
             double v = (double)w->value[at], g = (double)w->gradient[at];

@@ -258,6 +258,248 @@ static void deployable_predicts_the_integers(void **state) {
     assert_true(difference < 0.01 * largest);
 }
 
+static double worst_linear(const ts_quant *quant, uint32_t i, ts_random *random) {
+    const ts_qlayer *l = &quant->net->layers.data[i];
+    const ts_qweights *q = &quant->layers[i];
+    const ts_qvalue *x = &quant->values[l->inputs[0]], *y = &quant->values[i + 1];
+    double worst = 0;
+    for (uint32_t c = 0; c < l->c && !y->raw; c++) {
+        for (uint32_t trial = 0; trial < 200; trial++) {
+            /* Sums that come out near the grid of the result. */
+            double step = x->scale * fabs(q->scale[c]) / y->scale;
+            int64_t reach = (int64_t)(256 / step), sum = ts_random_range(random, -reach, reach);
+            double right =
+                (double)sum * x->scale * q->scale[c] / y->scale + (q->bias[c] + q->half) / y->scale;
+            double made = floor((double)(q->kappa[c] * sum + q->lambda[c]) / (double)q->d);
+            worst = fmax(worst, fabs(made - right));
+        }
+    }
+    return worst;
+}
+
+static double worst_sum(const ts_quant *quant, uint32_t i, ts_random *random) {
+    const ts_qlayer *l = &quant->net->layers.data[i];
+    const ts_qweights *q = &quant->layers[i];
+    const ts_qvalue *a = &quant->values[l->inputs[0]], *b = &quant->values[l->inputs[1]];
+    double worst = 0;
+    for (uint32_t trial = 0; trial < 2000; trial++) {
+        int64_t va = ts_random_range(random, a->bottom, a->top),
+                vb = ts_random_range(random, b->bottom, b->top);
+        double right = ((double)va * a->scale + (double)vb * b->scale) / quant->values[i + 1].scale;
+        double made = floor((double)(q->m[0] * va + q->m[1] * vb + q->term) / (double)q->d);
+        worst = fmax(worst, fabs(made - right));
+    }
+    return worst;
+}
+
+static double worst_mean(const ts_quant *quant, uint32_t i, ts_random *random) {
+    const ts_qlayer *l = &quant->net->layers.data[i];
+    const ts_qweights *q = &quant->layers[i];
+    const ts_qvalue *x = &quant->values[l->inputs[0]];
+    int64_t size = (int64_t)l->window.kernel_h * l->window.kernel_w;
+    double worst = 0;
+    for (uint32_t trial = 0; trial < 2000; trial++) {
+        int64_t sum = ts_random_range(random, x->bottom * size, x->top * size);
+        double right = (double)sum * x->scale / ((double)size * quant->values[i + 1].scale);
+        double made = floor((double)(sum * q->m[0] + q->term) / (double)q->d);
+        worst = fmax(worst, fabs(made - right));
+    }
+    return worst;
+}
+
+/* The error of each requantisation is that of rounding to the nearest, and next to nothing more. */
+static void requantisations_err_by_half_a_step(void **state) {
+    fixture *f = *state;
+    double linear = 0, sum = 0, mean = 0;
+    for (uint32_t variant = 0; variant < 8; variant++) {
+        ts_quant_options options = ts_quant_defaults();
+        options.per_layer = (variant & 1) != 0;
+        options.keep_batch_norm = (variant & 2) != 0;
+        options.activation_bits = (variant & 4) != 0 ? 4 : 8;
+        const ts_quant *quant = quantise(f, &options);
+        for (uint32_t i = 0; i < quant->net->layers.count; i++) {
+            switch (quant->net->layers.data[i].kind) {
+                case TS_QUANT_CONV:
+                case TS_QUANT_LINEAR:
+                    linear = fmax(linear, worst_linear(quant, i, &f->random));
+                    break;
+                case TS_QUANT_ADD:
+                    sum = fmax(sum, worst_sum(quant, i, &f->random));
+                    assert_true(quant->layers[i].matched);
+                    break;
+                case TS_QUANT_AVG_POOL:
+                    mean = fmax(mean, worst_mean(quant, i, &f->random));
+                    break;
+                default:
+                    break;
+            }
+        }
+    }
+    printf("largest errors in steps: linear %.4f, addition %.4f, mean %.4f\n", linear, sum, mean);
+    assert_true(linear < 0.501 && sum < 0.5 + 1e-6 && mean < 0.5 + 1e-6);
+}
+
+/* Options of weights: what each promises holds for the weights that come out. */
+static void weight_options_do_what_they_say(void **state) {
+    fixture *f = *state;
+    ts_quant_options options = ts_quant_defaults();
+    options.nearest = true;
+    for (uint32_t variant = 0; variant < 6; variant++) {
+        static const ts_range_method methods[] = {TS_RANGE_MAX, TS_RANGE_PERCENTILE, TS_RANGE_MSE,
+                                                  TS_RANGE_BEST};
+        options.weight_ranges = methods[variant % 4];
+        options.weight_percentile = 0.9;
+        options.per_layer = variant >= 2;
+        options.symmetric = variant % 2 == 1;
+        options.weight_bits = variant % 3 == 0 ? 8 : variant % 3 == 1 ? 4 : 2;
+        const ts_quant *quant = quantise(f, &options);
+        int32_t top = (1 << (options.weight_bits - 1)) - 1;
+        uint32_t clipped = 0;
+        for (uint32_t i = 0; i < quant->net->layers.count; i++) {
+            const ts_qlayer *l = &quant->net->layers.data[i];
+            const ts_qweights *q = &quant->layers[i];
+            for (uint32_t k = 0; q->values != NULL && k < l->c * l->inner; k++) {
+                double steps = fabs((double)l->weights[k] / q->scale[k / l->inner]);
+                assert_true(!options.symmetric || q->values[k] >= -top);
+                clipped += steps > top + 0.5;
+                assert_true(options.weight_ranges != TS_RANGE_MAX || steps < top * (1 + 1.0 / 32) + 0.5);
+            }
+            for (uint32_t c = 1; q->values != NULL && options.per_layer && c < l->c; c++) {
+                assert_true(fabs(q->scale[c] - q->scale[0]) <= q->scale[0] / 16);
+            }
+        }
+        assert_true(options.weight_ranges != TS_RANGE_PERCENTILE || clipped > 0);
+    }
+}
+
+/* Kept batch norms: one quantum for the weights themselves, their factors, signs included, in kappa. */
+static void kept_batch_norms_stay_in_kappa(void **state) {
+    fixture *f = *state;
+    ts_quant_options options = ts_quant_defaults();
+    options.per_layer = options.keep_batch_norm = true;
+    for (uint32_t i = 0; i < f->graph->nodes.count; i++) {
+        const ts_fnode *n = &f->graph->nodes.data[i];
+        if (n->op == TS_FOP_BATCH_NORM) {
+            float *factors = (float *)(uintptr_t)f->graph->tensors.data[n->inputs[1]].data;
+            factors[0] = -factors[0];
+            factors[1] = 0.0f;
+        }
+    }
+    ts_graph *graph;
+    const ts_quant *quant = quantise(f, &options);
+    uint32_t negative = 0, kept = 0;
+    for (uint32_t i = 0; i < quant->net->layers.count; i++) {
+        const ts_qlayer *l = &quant->net->layers.data[i];
+        const ts_qweights *q = &quant->layers[i];
+        for (uint32_t c = 2; l->gain != NULL && l->gain[0] != 1.0f && c < l->c; c++) {
+            double whole = q->scale[2] / (double)l->gain[2];
+            assert_true(fabs(q->scale[c] / (double)l->gain[c] - whole) <= whole / 16);
+            kept++;
+        }
+        negative += l->gain != NULL && l->gain[0] < 0.0f && q->kappa[0] < 0;
+        for (uint32_t c = 0; l->gain != NULL && !quant->values[i + 1].raw && c < l->c; c++) {
+            assert_true(llabs(q->kappa[c]) < 2048);
+        }
+    }
+    assert_int_equal(negative, 3);
+    assert_true(kept > 0);
+    assert_int_equal(said(f, ts_quant_integer(f->arena, quant, &graph, &f->diags)), TS_OK);
+    double quality = integer_quality(f, quant, graph);
+    printf("batch norms kept: %.1f dB\n", quality);
+    assert_true(quality > 20);
+}
+
+static void kappas_have_the_bits_asked_for(void **state) {
+    fixture *f = *state;
+    for (uint32_t bits = 7; bits <= 18; bits++) {
+        ts_quant_options options = ts_quant_defaults();
+        options.kappa_bits = bits;
+        const ts_quant *quant = quantise(f, &options);
+        for (uint32_t i = 0; i < quant->net->layers.count; i++) {
+            const ts_qlayer *l = &quant->net->layers.data[i];
+            const ts_qweights *q = &quant->layers[i];
+            int64_t largest = 0;
+            for (uint32_t c = 0; l->gain != NULL && !quant->values[i + 1].raw && c < l->c; c++) {
+                largest = q->kappa[c] > largest ? q->kappa[c] : largest;
+            }
+            assert_true(largest <= (int64_t)1 << (bits - 1));
+            assert_false(q->wide);
+        }
+    }
+    ts_quant_options options = ts_quant_defaults();
+    ts_quant *quant;
+    options.kappa_bits = 25;
+    assert_int_equal(ts_quantize(f->arena, read_net(f), &f->data, &options, NULL, &quant, &f->diags),
+                     TS_BAD_INPUT);
+}
+
+/* With correction each channel's mean is the float network's; without, biases are the net's. */
+static void biases_are_corrected_or_kept(void **state) {
+    fixture *f = *state;
+    ts_quant_options options = ts_quant_defaults();
+    options.weight_bits = 3;
+    options.nearest = true;
+    double errors[2] = {0};
+    for (uint32_t k = 0; k < 2; k++) {
+        ts_graph *graph;
+        options.keep_bias = k == 1;
+        const ts_quant *quant = quantise(f, &options);
+        assert_int_equal(ts_quant_integer(f->arena, quant, &graph, &f->diags), TS_OK);
+        double scale = quant->values[quant->net->layers.count].scale;
+        for (uint32_t c = 0; c < CLASSES; c++) {
+            double mean = 0;
+            for (uint32_t i = 0; i < SAMPLES; i++) {
+                mean += (double)run_float(f, f->graph, i, true)[c] - run_integer(f, graph, i)[c] * scale;
+            }
+            errors[k] += fabs(mean / SAMPLES);
+        }
+        const ts_qlayer *first = &quant->net->layers.data[0];
+        for (uint32_t c = 0; options.keep_bias && c < first->c; c++) {
+            assert_true(quant->layers[0].bias[c] == (double)first->bias[c]);
+        }
+    }
+    printf("mean error of outputs: %g corrected, %g kept\n", errors[0], errors[1]);
+    assert_true(errors[0] < 0.5 * errors[1]);
+}
+
+/* Multiplies each constant's element of the first of every `channels`. */
+static void scale_some(fixture *f, ts_tensor_id id, uint32_t channels, float factor) {
+    const ts_ftensor *t = &f->graph->tensors.data[id];
+    for (uint64_t i = 0; i < ts_ftensor_elements(t); i += channels) {
+        ((float *)(uintptr_t)t->data)[i] *= factor;
+    }
+}
+
+/* Equalised: ranges of the weights of consecutive layers agree, and a quantum a layer serves them better. */
+static void equalising_helps_quanta_of_layers(void **state) {
+    fixture *f = *state;
+    double quality[2];
+    for (uint32_t i = 0; i < f->graph->nodes.count; i++) {
+        const ts_fnode *n = &f->graph->nodes.data[i];
+        if (n->op == TS_FOP_BATCH_NORM && i > 8) {
+            scale_some(f, n->inputs[1], 8, 20.0f);
+            scale_some(f, n->inputs[2], 8, 20.0f);
+            scale_some(f, n->inputs[3], 8, 20.0f);
+            scale_some(f, f->graph->nodes.data[i + 2].inputs[1], 8, 0.05f);
+        }
+        if (n->op == TS_FOP_CLIP) {
+            f->graph->nodes.data[i].op = TS_FOP_RELU; /* a bound above does not move with the scale */
+        }
+    }
+    for (uint32_t k = 0; k < 2; k++) {
+        ts_quant_options options = ts_quant_defaults();
+        ts_graph *graph;
+        options.weight_bits = 4;
+        options.per_layer = true;
+        options.equalise = k == 1;
+        const ts_quant *quant = quantise(f, &options);
+        assert_int_equal(ts_quant_integer(f->arena, quant, &graph, &f->diags), TS_OK);
+        quality[k] = integer_quality(f, quant, graph);
+    }
+    printf("a quantum a layer: %.1f dB, equalised %.1f dB\n", quality[0], quality[1]);
+    assert_true(quality[1] > quality[0]);
+}
+
 /* Weights within their type, requantisation in 32 bits and exact: kappa s_y = s_x s_w D. */
 static void parameters_keep_their_promises(void **state) {
     fixture *f = *state;
@@ -366,6 +608,12 @@ int main(void) {
                                        TEST(bits_give_quality),
                                        TEST(deployable_predicts_the_integers),
                                        TEST(parameters_keep_their_promises),
+                                       TEST(requantisations_err_by_half_a_step),
+                                       TEST(weight_options_do_what_they_say),
+                                       TEST(kept_batch_norms_stay_in_kappa),
+                                       TEST(kappas_have_the_bits_asked_for),
+                                       TEST(biases_are_corrected_or_kept),
+                                       TEST(equalising_helps_quanta_of_layers),
                                        TEST(programs_compute_the_integers),
                                        TEST(written_model_reads_back_equal),
                                        TEST(same_input_gives_the_same_integers),
