@@ -242,7 +242,10 @@ void ts_plan_print(ts_text *out, const ts_plan *plan) {
     ts_text_printf(out, "L2: %llu bytes used; bidirectional stack %llu, search %llu, lower bound %llu\n",
                    ull(plan->l2_used_bytes), ull(plan->l2_stack_bytes), ull(plan->l2_search_bytes),
                    ull(plan->l2_bound_bytes));
-    ts_text_printf(out, "L3: %llu bytes used, weights %llu; an inference reads %llu and writes %llu\n",
-                   ull(plan->l3_used_bytes), ull(plan->l3_weights_bytes), ull(reads), ull(writes));
+    ts_text_printf(
+        out,
+        "L3: %llu bytes used, weights %llu; an inference reads %llu and writes %llu, at least %llu and 0\n",
+        ull(plan->l3_used_bytes), ull(plan->l3_weights_bytes), ull(reads), ull(writes),
+        ull(plan->l3_weights_bytes));
     print_requants(out, plan);
 }

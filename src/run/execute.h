@@ -18,7 +18,7 @@ typedef struct ts_layer_counts {
 } ts_layer_counts;
 
 /* Memory of a network on the chip. What it touched reaches from the beginning of what it was lent to the last
- * byte that it wrote; L3 with the image of the weights. */
+ * word that it wrote; L3 with the image of the weights. */
 typedef struct ts_memory_use {
     bool measured; /* not where the simulator looks for uninitialised reads, or the program brings its data */
     uint64_t l1_bytes, l2_bytes, l3_bytes;   /* touched */

@@ -39,7 +39,8 @@ static void paint(ts_arena *arena, const stretch *s) {
     }
 }
 
-/* Bytes from the beginning to the last one that lost its colour. */
+/* Bytes from the beginning to the last word that lost its colour: a byte alone may be written with the colour
+ * that it has. */
 static uint64_t touched(ts_arena *arena, const stretch *s) {
     ts_diags diags = {.arena = arena};
     uint8_t *piece = ts_arena_alloc(arena, PIECE_BYTES), *colour = ts_arena_alloc(arena, PIECE_BYTES);
@@ -56,7 +57,7 @@ static uint64_t touched(ts_arena *arena, const stretch *s) {
         }
         end = differs > 0 ? at - s->begin + differs : end;
     }
-    return end;
+    return (end + 3) / 4 * 4;
 }
 
 /* Between two symbols of the program; empty where it lacks them. */

@@ -91,6 +91,23 @@ static void print_memory(ts_text *out, const ts_memory_use *use) {
     }
 }
 
+static void print_traffic(ts_text *out, const ts_run_result *r) {
+    uint64_t reads = 0, writes = 0, in = 0, to_l2 = 0;
+    for (uint32_t i = 0; i < r->plan->layer_count; i++) {
+        const ts_sim_traffic *t = &r->layers[i].counts.traffic;
+        reads += t->l3_read_bytes;
+        writes += t->l3_write_bytes;
+        in += t->dma_in_bytes;
+        to_l2 += t->dma_out_bytes;
+    }
+    if (r->simulated) {
+        ts_text_printf(out,
+                       "traffic   L3 read %" PRIu64 ", written %" PRIu64 " bytes (weights once: %" PRIu64
+                       "); into L1 %" PRIu64 ", out of it %" PRIu64 "\n",
+                       reads, writes, r->plan->l3_weights_bytes, in, to_l2);
+    }
+}
+
 static void print_stacks(ts_text *out, const ts_stack_use *stacks) {
     if (stacks->cores == 0) {
         return;
@@ -143,6 +160,7 @@ void ts_run_print(ts_text *out, const ts_run_result *r) {
                    r->plan->l1_used_bytes, r->plan->options.l1_bytes, r->plan->l2_used_bytes,
                    r->plan->options.l2_bytes, r->plan->l3_weights_bytes);
     print_memory(out, &r->memory);
+    print_traffic(out, r);
     print_stacks(out, &r->stacks);
     print_saturated(out, r);
     if (r->printed != NULL && *r->printed != '\0') {

@@ -67,6 +67,36 @@ static void must_compute(const ts_graph *graph, const ts_target *host, const ts_
     ts_arena_free(arena);
 }
 
+/* Where every layer's live activations and its weights lie in L2 together, nothing but the weights passes the
+ * border of L3, and those once. */
+static void must_not_move(const ts_graph *graph, const ts_target *target) {
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    ts_plan *made = NULL;
+    assert_int_equal(ts_plan_build(arena, graph, target, &(ts_plan_options){0}, &made, &diags), TS_OK);
+    uint64_t reads = 0, writes = 0, most = 0;
+    for (uint32_t i = 0; i < made->layer_count; i++) {
+        uint64_t live = made->layer_plans[i].l3.weights_bytes;
+        for (uint32_t b = 0; b < made->buffers.count; b++) {
+            const ts_buffer *buffer = &made->buffers.data[b];
+            bool alive =
+                buffer->role == TS_BUFFER_ACTIVATION && buffer->first_layer <= i && i <= buffer->last_layer;
+            live += alive ? (buffer->bytes + 3) / 4 * 4 : 0;
+        }
+        most = live > most ? live : most;
+        reads += made->layer_plans[i].l3_read_bytes;
+        writes += made->layer_plans[i].l3_write_bytes;
+    }
+    if (most <= made->options.l2_bytes) {
+        assert_int_equal(reads, made->l3_weights_bytes);
+        assert_int_equal(writes, 0);
+    }
+    print_message("%s: L3 reads %llu, writes %llu, weights %llu, most alive %llu of L2\n", graph->name,
+                  (unsigned long long)reads, (unsigned long long)writes,
+                  (unsigned long long)made->l3_weights_bytes, (unsigned long long)most);
+    ts_arena_free(arena);
+}
+
 /* Everything that is asked of one network. */
 static void try_network(const ts_graph *graph, const ts_target *chip, const ts_target *host, bool compute) {
     ts_arena *arena = ts_arena_new("test", 0);
@@ -98,6 +128,7 @@ static void try_network(const ts_graph *graph, const ts_target *chip, const ts_t
     must_not_fit(graph, chip, &absurd[1], "L2", 0);
     must_not_fit(graph, chip, &absurd[2], "L", 0);
     must_fit(graph, chip, &(ts_plan_options){.l1_bytes = UINT64_C(1) << 50, .l2_bytes = UINT64_C(1) << 50});
+    must_not_move(graph, chip);
     if (compute) {
         ts_plan_options on_host = {0};
         assert_int_equal(ts_plan_smallest(arena, graph, host, &asked, &on_host.l1_bytes, &ignored, &diags),

@@ -108,6 +108,25 @@ static void check_touched(const world *w) {
                 plan->l2_used_bytes <= plan->options.l2_bytes);
 }
 
+/* L3 traffic as planned, and nothing of it that could be saved: weights once, and activations that have no
+ * room. */
+static void check_traffic(const world *w) {
+    uint64_t planned_reads = 0, planned_writes = 0, reads = 0, writes = 0;
+    const ts_plan *plan = w->result.plan;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        planned_reads += plan->layer_plans[i].l3_read_bytes;
+        planned_writes += plan->layer_plans[i].l3_write_bytes;
+        reads += w->result.layers[i].counts.traffic.l3_read_bytes;
+        writes += w->result.layers[i].counts.traffic.l3_write_bytes;
+    }
+    assert_int_equal(reads, planned_reads);
+    assert_int_equal(writes, planned_writes);
+    if (plan->l3_used_bytes == plan->l3_weights_bytes) {
+        assert_int_equal(reads, plan->l3_weights_bytes);
+        assert_int_equal(writes, 0);
+    }
+}
+
 static uint32_t symbol(ts_sim *sim, const char *name) {
     uint32_t address = 0;
     assert_true(ts_sim_symbol(sim, name, &address));
@@ -175,6 +194,7 @@ static void plan_program_and_chip_agree(void **state) {
         w.diags.arena = w.arena;
         run(&w, &budgets[i]);
         check_touched(&w);
+        check_traffic(&w);
         check_image(&w);
         const char *path = ts_path_join(w.arena, w.folder, "app.elf");
         assert_int_equal(ts_file_read(w.arena, path, 1 << 24, &file, &w.diags), TS_OK);
