@@ -206,8 +206,9 @@ static bool is_power_of_two(int64_t value) { return value > 0 && (value & (value
 
 static void emit_rq(const code *k) {
     static const char *const kinds[] = {
-        [TS_RQC_NONE] = "TS_RQ_NONE", [TS_RQC_S32] = "TS_RQ_S32",       [TS_RQC_S32C] = "TS_RQ_S32C",
-        [TS_RQC_S64] = "TS_RQ_S64",   [TS_RQC_TFLITE] = "TS_RQ_TFLITE", [TS_RQC_S32D] = "TS_RQ_S32D",
+        [TS_RQC_NONE] = "TS_RQ_NONE",   [TS_RQC_S32] = "TS_RQ_S32",       [TS_RQC_S32C] = "TS_RQ_S32C",
+        [TS_RQC_S64] = "TS_RQ_S64",     [TS_RQC_TFLITE] = "TS_RQ_TFLITE", [TS_RQC_S32D] = "TS_RQ_S32D",
+        [TS_RQC_S32DC] = "TS_RQ_S32DC",
     };
     _Static_assert(sizeof kinds / sizeof kinds[0] == TS_RQ_CLASS_COUNT, "a name for every class");
     const ts_rq_plan *rq = &k->layer->rq;
@@ -216,13 +217,13 @@ static void emit_rq(const code *k) {
         ts_text_printf(k->out, ", .low = %s, .high = %s", ts__i32_text(k, rq->low),
                        ts__i32_text(k, rq->high));
     }
-    if (rq->class_ == TS_RQC_S32 || rq->class_ == TS_RQC_S32C || rq->class_ == TS_RQC_S32D) {
+    if (rq->class_ == TS_RQC_S32 || rq->class_ == TS_RQC_S32C) {
         ts_text_printf(k->out, ", .shift = %u", rq->shift);
     }
-    if (rq->class_ == TS_RQC_S32D) {
+    if (rq->class_ == TS_RQC_S32D || rq->class_ == TS_RQC_S32DC) {
         ts_text_printf(k->out, ", .split = %u", rq->split);
     }
-    if (rq->class_ == TS_RQC_S32C || rq->class_ == TS_RQC_S32D) {
+    if (rq->class_ == TS_RQC_S32C || rq->class_ == TS_RQC_S32DC) {
         ts_text_printf(k->out, ", .acc_low = %s, .acc_high = %s", ts__i32_text(k, rq->acc_low),
                        ts__i32_text(k, rq->acc_high));
     }

@@ -285,8 +285,10 @@ static uint32_t rq_used(const program *p) {
         const ts_plan *plan = p->networks[n].plan;
         for (uint32_t i = 0; i < plan->layer_count; i++) {
             const ts_layer *layer = &plan->layers[i];
-            bool full = layer->y.type == TS_U8 && layer->rq.low == 0 && layer->rq.high == 255;
-            used |= 1u << layer->rq.class_ | (full ? 0u : 0x80u);
+            bool u8 = layer->y.type == TS_U8 && layer->rq.low == 0 && layer->rq.high == 255;
+            bool s8 = layer->y.type == TS_S8 && layer->rq.low == -128 && layer->rq.high == 127;
+            bool none = layer->rq.class_ == TS_RQC_NONE;
+            used |= 1u << layer->rq.class_ | (none ? 0u : u8 ? 0x100u : s8 ? 0x200u : 0x400u);
         }
     }
     return used;

@@ -23,7 +23,7 @@ static void pack_params(const ts_layer *layer, uint32_t channel, int64_t offset,
 
 /* Can x_zero be folded into the parameters? Not where the accumulator itself is clipped. */
 static bool folds_zero(const ts_layer *layer) {
-    return layer->x.zero == 0 || (layer->rq.class_ != TS_RQC_S32C && layer->rq.class_ != TS_RQC_S32D);
+    return layer->x.zero == 0 || (layer->rq.class_ != TS_RQC_S32C && layer->rq.class_ != TS_RQC_S32DC);
 }
 
 static bool is_full_u8(const ts_layer *layer) {
@@ -127,14 +127,40 @@ static uint32_t outer_lines(uint32_t out, uint32_t in, uint32_t kernel, uint32_t
     return lines < out ? lines : out;
 }
 
-static double conv_requant_cycles(const ts_layer *layer) {
+/* Do the routines contain the requantisation? Otherwise it is computed in C (device/kernels/xpulp/xpulp.h).
+ */
+static bool requantises_in_line(const ts_layer *layer) {
+    bool full_s8 = layer->y.type == TS_S8 && layer->rq.low == -128 && layer->rq.high == 127;
     switch (layer->rq.class_) {
         case TS_RQC_S32:
-            return is_full_u8(layer) ? 74 : 90;
         case TS_RQC_S32C:
-            return is_full_u8(layer) ? 108 : 1200;
         case TS_RQC_S32D:
-            return is_full_u8(layer) ? 132 : 1400;
+            return layer->y.type == TS_U8 || layer->y.type == TS_S8;
+        case TS_RQC_S32DC:
+            return is_full_u8(layer) || full_s8;
+        default:
+            return false;
+    }
+}
+
+/* Instructions that clip an output to its bounds. */
+static bool has_odd_bounds(const ts_layer *layer) {
+    return !is_full_u8(layer) && (layer->y.type != TS_S8 || layer->rq.low != -128 || layer->rq.high != 127);
+}
+
+/* Of a block of 16 outputs. */
+static double conv_requant_cycles(const ts_layer *layer) {
+    double bounds = has_odd_bounds(layer) ? 18 : 0;
+    bool in_line = requantises_in_line(layer);
+    switch (layer->rq.class_) {
+        case TS_RQC_S32:
+            return in_line ? 74 + bounds : 1200;
+        case TS_RQC_S32C:
+            return in_line ? 91 + bounds : 1200;
+        case TS_RQC_S32D:
+            return in_line ? 116 + bounds : 1400;
+        case TS_RQC_S32DC:
+            return in_line ? 132 : 1400;
         case TS_RQC_NONE:
             return 160;
         case TS_RQC_S64:
@@ -217,10 +243,7 @@ static void dw_pack(const ts_layer *layer, uint8_t *out) {
 }
 
 static bool dw_is_raw(const ts_layer *layer, const ts_tile *tile) {
-    bool full = is_full_u8(layer), byte = layer->y.type == TS_U8 || layer->y.type == TS_S8;
-    bool inside = layer->rq.class_ == TS_RQC_S32 ||
-                  (full && (layer->rq.class_ == TS_RQC_S32C || layer->rq.class_ == TS_RQC_S32D));
-    return tile->y_w < 4 || !byte || !inside;
+    return tile->y_w < 4 || !requantises_in_line(layer);
 }
 
 static uint64_t dw_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
@@ -234,11 +257,11 @@ static uint64_t dw_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uin
 static double dw_item_cycles(const ts_layer *layer, const ts_tile *tile, double rows) {
     double stride = layer->window.stride_h, strips = (double)div_up(tile->y_w, 4);
     double planes = (rows - 1) * stride + 3, raw = dw_is_raw(layer, tile) ? 4 * 60 : 0;
-    double row = (stride == 1 ? 32 : 39) +
-                 (layer->rq.class_ == TS_RQC_S32 ? (is_full_u8(layer) ? 0 : 4) : 0) +
-                 (layer->rq.class_ == TS_RQC_S32C   ? 8
-                  : layer->rq.class_ == TS_RQC_S32D ? 12
-                                                    : 0) +
+    double row = (stride == 1 ? 32 : 39) + (has_odd_bounds(layer) ? 4 : 0) +
+                 (layer->rq.class_ == TS_RQC_S32C    ? 4
+                  : layer->rq.class_ == TS_RQC_S32D  ? 8
+                  : layer->rq.class_ == TS_RQC_S32DC ? 12
+                                                     : 0) +
                  raw;
     double transpose = planes * (17.0 * (double)div_up(tile->x_w, 4) + 6) + 60;
     return transpose + 4 * (strips * (rows * row + 16) + 40) + 120;

@@ -130,6 +130,20 @@ static const ts_acc_range *acc_ranges(builder *b, const ts_node *node, const ts_
     return acc;
 }
 
+/* What the accumulators of kernels hold more that read x as it is; NULL where that is nothing. */
+static const int64_t *zero_offsets(builder *b, const ts_node *node, const ts_layer *layer) {
+    if ((node->op != TS_OP_CONV && node->op != TS_OP_LINEAR) || layer->x.zero == 0) {
+        return NULL;
+    }
+    const ts_tensor *weights = tensor_of(b, node->weights);
+    uint64_t taps = ts_tensor_elements(weights) / layer->y.c;
+    int64_t *offset = TS_NEW_ARRAY(b->arena, int64_t, layer->y.c);
+    for (uint64_t i = 0; i < taps * layer->y.c; i++) {
+        offset[i / taps] += (int64_t)layer->x.zero * ts_tensor_int(weights, i);
+    }
+    return offset;
+}
+
 static int64_t bias_of(const builder *b, const ts_node *node, uint32_t channel) {
     int64_t zero = ts_tensor_zero(tensor_of(b, node->inputs[0]));
     switch (node->op) {
@@ -347,8 +361,8 @@ static ts_status build_layer(builder *b, ts_node_id id, ts_layer *layer) {
     const int64_t *bias = biases(b, node, layer->y.c);
     const ts_acc_range *acc = acc_ranges(b, node, layer);
     b->values[node->output] = output_interval(b, node);
-    TS_TRY(ts__requant_plan(b->arena, &node->requant, layer->y.c, bias, acc, &layer->rq, &layer->rq_own,
-                            node->name, ts_op_name(node->op), b->diags));
+    TS_TRY(ts__requant_plan(b->arena, &node->requant, layer->y.c, bias, acc, zero_offsets(b, node, layer),
+                            &layer->rq, &layer->rq_own, node->name, ts_op_name(node->op), b->diags));
     simplify_addition(layer);
     return TS_OK;
 }

@@ -184,7 +184,7 @@ static bool choose_kernel(ts_planner *p, ts_layer_plan *lp) {
     ts_rq_plan best_rq = layer->rq;
     bool found = false;
     try_variants(p, lp, &best, &best_rq, &found);
-    if (layer->rq.class_ == TS_RQC_S32D) {
+    if (layer->rq.class_ == TS_RQC_S32D || layer->rq.class_ == TS_RQC_S32DC) {
         layer->rq = layer->rq_own;
         try_variants(p, lp, &best, &best_rq, &found);
     }

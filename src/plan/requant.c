@@ -11,7 +11,9 @@ enum {
     MAX_SHIFT = 30,
     SLOPE_STEPS = 8, /* slopes tried on either side of the nearest one */
     FIRST_WIDE_SHIFT = 20,
-    LAST_WIDE_SHIFT = 44
+    LAST_WIDE_SHIFT = 44,
+    FIRST_SPLIT = 5, /* a run of l lies in the part below the split */
+    LAST_SPLIT = 30
 };
 
 static const int64_t MAX_SLOPE = INT64_C(1) << 40;
@@ -154,35 +156,36 @@ static wide nearest_slope(const staircase *s, uint32_t shift) {
     return exponent > -64 ? (k + ((wide)1 << (-exponent - 1))) >> -exponent : 0;
 }
 
-static bool search_line(const staircase *s, uint32_t shift, ts_acc_range part, bool narrow, line *out) {
+/* A slope near the staircase's own that has offsets, and these: see offsets_for(). Negative where none has.
+ */
+static wide search_line(const staircase *s, uint32_t shift, ts_acc_range part, bool narrow, int64_t *slope,
+                        wide *low) {
     wide near = nearest_slope(s, shift);
     for (int i = 0; i <= 2 * SLOPE_STEPS; i++) {
         wide k = near + (i % 2 == 0 ? i / 2 : -(i + 1) / 2);
-        wide low;
         bool outside = narrow && (!fits_s32(k) || !fits_s32(k * part.low) || !fits_s32(k * part.high));
         if (k < 0 || k > MAX_SLOPE || outside) {
             continue;
         }
-        wide room = offsets_for(s, (int64_t)k, shift, part, narrow, &low);
+        wide room = offsets_for(s, (int64_t)k, shift, part, narrow, low);
         if (room >= 0) {
-            *out = (line){(int64_t)k, (int64_t)(low + room / 2)};
-            return true;
+            *slope = (int64_t)k;
+            return room;
         }
     }
-    return false;
+    return -1;
 }
 
 /* A channel of one level takes the constant line: its accumulators may all lie outside the layer's clip,
  * where its own line would say something else. */
-static bool find_line(ts_arena *arena, staircase *s, uint32_t shift, const ts_acc_range *clipped, bool narrow,
-                      line *out) {
+static bool find_line(ts_arena *arena, staircase *s, uint32_t shift, const ts_acc_range *clipped, line *out) {
     ts_acc_range part = part_inside(s, clipped);
     if (s->f_first == s->f_last) {
         wide level = (wide)s->f_first * ((wide)1 << shift);
         *out = (line){0, clip(level, INT64_MIN, INT64_MAX)};
-        return !narrow || fits_s32(level);
+        return fits_s32(level);
     }
-    if (same_line(s, shift, out) && (!narrow || line_fits(*out, part))) {
+    if (same_line(s, shift, out) && line_fits(*out, part)) {
         return true;
     }
     if (s->f_last - s->f_first > MAX_LEVELS) {
@@ -191,14 +194,16 @@ static bool find_line(ts_arena *arena, staircase *s, uint32_t shift, const ts_ac
     if (s->steps == NULL) {
         find_steps(arena, s);
     }
-    return search_line(s, shift, part, narrow, out);
+    wide low = 0, room = search_line(s, shift, part, true, &out->k, &low);
+    out->l = (int64_t)(low + room / 2);
+    return room >= 0;
 }
 
 static bool find_lines(ts_arena *arena, staircase *stairs, ts_rq_plan *plan, uint32_t shift,
-                       const ts_acc_range *clipped, bool narrow) {
+                       const ts_acc_range *clipped) {
     for (uint32_t c = 0; c < plan->channels; c++) {
         line found;
-        if (!find_line(arena, &stairs[c], shift, clipped, narrow, &found)) {
+        if (!find_line(arena, &stairs[c], shift, clipped, &found)) {
             return false;
         }
         plan->k[c] = stairs[c].mirrored ? -found.k : found.k;
@@ -243,11 +248,11 @@ static uint32_t own_shift(const staircase *stairs, uint32_t channels) {
 
 static bool find_shift(ts_arena *arena, staircase *stairs, ts_rq_plan *plan, const ts_acc_range *clipped) {
     uint32_t own = own_shift(stairs, plan->channels);
-    if (own <= MAX_SHIFT && find_lines(arena, stairs, plan, own, clipped, true)) {
+    if (own <= MAX_SHIFT && find_lines(arena, stairs, plan, own, clipped)) {
         return true;
     }
     for (uint32_t shift = largest_shift(stairs, plan->channels, clipped); shift > 0; shift--) {
-        if (shift != own && find_lines(arena, stairs, plan, shift, clipped, true)) {
+        if (shift != own && find_lines(arena, stairs, plan, shift, clipped)) {
             return true;
         }
     }
@@ -274,21 +279,66 @@ static ts_acc_range active_part(const staircase *stairs, uint32_t channels) {
     return active.low <= active.high ? active : (ts_acc_range){0, 0};
 }
 
-static ts_acc_range power_of_two_around(ts_acc_range range) {
-    int64_t bound = 1;
-    while (range.low < -bound || range.high > bound - 1) {
-        bound *= 2;
+/* -r - 1 .. r with r = 2^n - 1, or the smallest r that will do: what one instruction clips to. */
+static ts_acc_range symmetric_around(ts_acc_range range, bool power_of_two) {
+    int64_t bound = range.high > -range.low - 1 ? range.high + 1 : -range.low;
+    if (power_of_two) {
+        int64_t wanted = bound;
+        for (bound = 1; bound < wanted; bound *= 2) {
+        }
     }
     return (ts_acc_range){-bound, bound - 1};
 }
 
 static bool find_clipped(ts_arena *arena, staircase *stairs, ts_rq_plan *plan) {
-    ts_acc_range tight = active_part(stairs, plan->channels);
-    ts_acc_range tries[2] = {power_of_two_around(tight), tight};
+    ts_acc_range active = active_part(stairs, plan->channels);
     for (int i = 0; i < 2; i++) {
-        if (fits_s32(tries[i].low) && fits_s32(tries[i].high) && find_shift(arena, stairs, plan, &tries[i])) {
-            plan->acc_low = (int32_t)tries[i].low;
-            plan->acc_high = (int32_t)tries[i].high;
+        ts_acc_range bounds = symmetric_around(active, i == 0);
+        if (fits_s32(bounds.low) && fits_s32(bounds.high) && find_shift(arena, stairs, plan, &bounds)) {
+            plan->acc_low = (int32_t)bounds.low;
+            plan->acc_high = (int32_t)bounds.high;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A line of more than 32 bits, y = (k a + l) >> shift, with all the values of l that are right. */
+typedef struct wide_line {
+    int64_t k;
+    wide low, high; /* of l */
+    uint32_t shift;
+} wide_line;
+
+/* The line of the graph itself without the low bits of k that are 0, or else the first that the staircase
+ * admits. */
+static bool find_wide_line(ts_arena *arena, staircase *s, ts_acc_range part, wide_line *out) {
+    if (s->f_first == s->f_last) {
+        wide unit = (wide)1 << FIRST_WIDE_SHIFT;
+        *out = (wide_line){0, s->f_first * unit, s->f_first * unit + unit - 1, FIRST_WIDE_SHIFT};
+        return true;
+    }
+    if (s->f_last - s->f_first > MAX_LEVELS) {
+        return false;
+    }
+    if (s->steps == NULL) {
+        find_steps(arena, s);
+    }
+    if (s->requant->kind == TS_REQUANT_NEMO && (s->d & (s->d - 1)) == 0) {
+        uint32_t own = (uint32_t)__builtin_ctzll((unsigned long long)s->d),
+                 zeros = (uint32_t)__builtin_ctzll((unsigned long long)s->k);
+        zeros = zeros < own ? zeros : own;
+        out->k = s->k >> zeros;
+        out->shift = own - zeros;
+        wide room = offsets_for(s, out->k, out->shift, part, false, &out->low);
+        out->high = out->low + room;
+        return room >= 0;
+    }
+    for (uint32_t shift = FIRST_WIDE_SHIFT; shift <= LAST_WIDE_SHIFT; shift++) {
+        wide room = search_line(s, shift, part, false, &out->k, &out->low);
+        if (room >= 0) {
+            out->shift = shift;
+            out->high = out->low + room;
             return true;
         }
     }
@@ -299,61 +349,76 @@ static bool find_clipped(ts_arena *arena, staircase *stairs, ts_rq_plan *plan) {
 static int64_t high_part(int64_t value, uint32_t split) { return value >> split; }
 static int64_t low_part(int64_t value, uint32_t split) { return value & ((INT64_C(1) << split) - 1); }
 
-/* floor((k a + l) / 2^e) = (k_high a + l_high + ((k_low a + l_low) >> split)) >> (e - split): does every term
- * fit 32 bits? All of them are monotone in a, so the ends of the part tell. */
-static bool split_fits(line at, uint32_t split, ts_acc_range part) {
-    wide k_high = high_part(at.k, split), l_high = high_part(at.l, split);
-    bool fits = fits_s32(k_high) && fits_s32(l_high);
+/* (k a + l) >> 2^e = (k_high a + l_high + ((k_low a + l_low) >> split)) >> (e - split): what is shifted must
+ * fit 32 bits; the rest may wrap on its way to a sum that fits. All is monotone in a, so the ends of the part
+ * tell; `offset` is what kernels have more in their accumulators that leave the zero point in, and l_low may
+ * then be anything. */
+static bool split_fits(int64_t k, wide l, uint32_t split, ts_acc_range part, int64_t offset) {
+    wide unit = (wide)1 << split;
+    bool fits = fits_s32(high_part(k, split)) && fits_s32(floor_div(l - (wide)k * offset, unit));
     for (int end = 0; end < 2; end++) {
         wide a = end == 0 ? part.low : part.high;
-        wide low = a * low_part(at.k, split), sum = low + low_part(at.l, split);
-        wide high = a * k_high + floor_div(sum, (wide)1 << split);
-        fits = fits && fits_s32(low) && fits_s32(sum) && fits_s32(a * k_high) && fits_s32(high) &&
-               fits_s32(high + l_high);
+        wide low = a * low_part(k, split), raw = (a + offset) * low_part(k, split);
+        fits = fits && fits_s32(low) && fits_s32(low + unit) && fits_s32(raw) && fits_s32(raw + unit) &&
+               fits_s32(floor_div((wide)k * a + l, unit));
     }
     return fits;
 }
 
-/* Splits the lines in plan->k, plan->l (of shift `wide_shift`) into two halves that fit, the same for all. */
-static bool find_split(const staircase *stairs, ts_rq_plan *plan, uint32_t wide_shift,
-                       const ts_acc_range *clipped) {
-    for (uint32_t split = wide_shift < MAX_SHIFT ? wide_shift : MAX_SHIFT; split > 0; split--) {
-        bool fits = wide_shift - split < 32;
-        for (uint32_t c = 0; c < plan->channels && fits; c++) {
-            ts_acc_range part = part_inside(&stairs[c], clipped);
-            part = stairs[c].mirrored ? (ts_acc_range){-part.high, -part.low} : part;
-            fits = split_fits((line){plan->k[c], plan->l[c]}, split, part);
+/* Puts a channel's line into the plan, scaled so that it fits the layer's split and leaves a run of
+ * TS_RQ_RUN values of l, where the kernel keeps the channel's shift. */
+static bool place_line(const staircase *s, const wide_line *found, ts_rq_plan *plan, uint32_t c,
+                       ts_acc_range part, int64_t offset) {
+    part = s->mirrored ? (ts_acc_range){-part.high, -part.low} : part;
+    for (uint32_t more = 0; more <= 8; more++) {
+        int32_t shift = (int32_t)(found->shift + more) - (int32_t)plan->split;
+        wide scale = (wide)1 << more, k = found->k * scale;
+        wide low = found->low * scale, high = (found->high + 1) * scale - 1;
+        wide l = low + (high - low - (TS_RQ_RUN - 1)) / 2;
+        if (shift < 0 || shift > 31 || high - low < TS_RQ_RUN - 1) {
+            continue;
         }
-        if (fits) {
-            plan->split = split;
-            plan->shift = wide_shift - split;
+        k = s->mirrored ? -k : k;
+        if (split_fits((int64_t)k, l, plan->split, part, offset) &&
+            split_fits((int64_t)k, l + TS_RQ_RUN - 1, plan->split, part, offset)) {
+            plan->k[c] = (int64_t)k;
+            plan->l[c] = (int64_t)l;
+            plan->channel_shift[c] = (uint8_t)shift;
             return true;
         }
     }
     return false;
 }
 
-/* Lines of more than 32 bits that two 32-bit steps compute, on the accumulators inside a clip. */
-static bool find_double(ts_arena *arena, staircase *stairs, ts_rq_plan *plan) {
-    ts_acc_range tight = active_part(stairs, plan->channels), around = power_of_two_around(tight);
-    if (!fits_s32(around.low) || !fits_s32(around.high)) {
-        return false;
+/* Lines of more than 32 bits that two 32-bit steps compute, one split for the layer and one shift a channel;
+ * on the accumulators inside a clip where there is one. */
+static bool find_double(ts_arena *arena, staircase *stairs, const int64_t *offset, ts_rq_plan *plan,
+                        const ts_acc_range *clipped) {
+    wide_line *lines = TS_NEW_ARRAY(arena, wide_line, plan->channels);
+    for (uint32_t c = 0; c < plan->channels; c++) {
+        if (!find_wide_line(arena, &stairs[c], part_inside(&stairs[c], clipped), &lines[c])) {
+            return false;
+        }
     }
-    plan->acc_low = (int32_t)around.low;
-    plan->acc_high = (int32_t)around.high;
-    int64_t d = stairs[0].d;
-    bool own = stairs[0].requant->kind == TS_REQUANT_NEMO && (d & (d - 1)) == 0;
-    if (own) {
-        uint32_t shift = (uint32_t)__builtin_ctzll((unsigned long long)d);
-        return find_lines(arena, stairs, plan, shift, &around, false) &&
-               find_split(stairs, plan, shift, &around);
-    }
-    for (uint32_t shift = FIRST_WIDE_SHIFT; shift <= LAST_WIDE_SHIFT; shift++) {
-        if (find_lines(arena, stairs, plan, shift, &around, false)) {
-            return find_split(stairs, plan, shift, &around);
+    for (plan->split = FIRST_SPLIT; plan->split <= LAST_SPLIT; plan->split++) {
+        uint32_t placed = 0;
+        while (placed < plan->channels &&
+               place_line(&stairs[placed], &lines[placed], plan, placed,
+                          part_inside(&stairs[placed], clipped), offset != NULL ? offset[placed] : 0)) {
+            placed++;
+        }
+        if (placed == plan->channels) {
+            return true;
         }
     }
     return false;
+}
+
+static bool find_double_clipped(ts_arena *arena, staircase *stairs, const int64_t *offset, ts_rq_plan *plan) {
+    ts_acc_range bounds = symmetric_around(active_part(stairs, plan->channels), true);
+    plan->acc_low = (int32_t)clip(bounds.low, INT32_MIN, INT32_MAX);
+    plan->acc_high = (int32_t)clip(bounds.high, INT32_MIN, INT32_MAX);
+    return fits_s32(bounds.low) && fits_s32(bounds.high) && find_double(arena, stairs, offset, plan, &bounds);
 }
 
 /* Folds m and the bias into one line in 64 bits; false where they do not hold it over the whole range. */
@@ -435,27 +500,35 @@ static ts_rq_plan empty_plan(ts_arena *arena, const ts_requant *requant, uint32_
     ts_rq_plan plan = {.channels = channels, .div = 1, .low = requant->low, .high = requant->high};
     plan.k = TS_NEW_ARRAY(arena, int64_t, channels);
     plan.l = TS_NEW_ARRAY(arena, int64_t, channels);
+    plan.channel_shift = TS_NEW_ARRAY(arena, uint8_t, channels);
     plan.zero = requant->zero;
     return plan;
 }
 
-/* The narrowest class that is proved; false where it is the graph's own. */
-static bool narrow(ts_arena *scratch, staircase *stairs, ts_rq_plan *plan) {
+/* The cheapest class that is proved; false where it is the graph's own. Kernels cannot clip accumulators that
+ * hold a zero point, so two steps come before a clip there. */
+static bool narrow(ts_arena *scratch, staircase *stairs, const int64_t *offset, ts_rq_plan *plan) {
     if (find_shift(scratch, stairs, plan, NULL)) {
         plan->class_ = TS_RQC_S32;
-    } else if (find_clipped(scratch, stairs, plan)) {
-        plan->class_ = TS_RQC_S32C;
-    } else if (find_double(scratch, stairs, plan)) {
-        plan->class_ = TS_RQC_S32D;
-    } else {
-        return false;
+        return true;
     }
-    return true;
+    for (int i = 0; i < 2; i++) {
+        if ((i == 0) == (offset == NULL) && find_clipped(scratch, stairs, plan)) {
+            plan->class_ = TS_RQC_S32C;
+            return true;
+        }
+        if ((i == 1) == (offset == NULL) && find_double(scratch, stairs, offset, plan, NULL)) {
+            plan->class_ = TS_RQC_S32D;
+            return true;
+        }
+    }
+    plan->class_ = TS_RQC_S32DC;
+    return find_double_clipped(scratch, stairs, NULL, plan);
 }
 
 ts_status ts__requant_plan(ts_arena *arena, const ts_requant *requant, uint32_t channels, const int64_t *bias,
-                           const ts_acc_range *acc, ts_rq_plan *out, ts_rq_plan *own, const char *node,
-                           const char *op, ts_diags *diags) {
+                           const ts_acc_range *acc, const int64_t *offset, ts_rq_plan *out, ts_rq_plan *own,
+                           const char *node, const char *op, ts_diags *diags) {
     *out = empty_plan(arena, requant, channels);
     *own = empty_plan(arena, requant, channels);
     if (requant->kind == TS_REQUANT_NONE) {
@@ -478,7 +551,7 @@ ts_status ts__requant_plan(ts_arena *arena, const ts_requant *requant, uint32_t 
     }
     if (status == TS_OK) {
         keep_own(requant, bias, stairs, arena, own);
-        if (!narrow(scratch, stairs, out)) {
+        if (!narrow(scratch, stairs, offset, out)) {
             *out = *own;
         }
     }
@@ -493,12 +566,12 @@ static int64_t apply_s32(const ts_rq_plan *plan, uint32_t c, int64_t acc) {
 }
 
 static int64_t apply_s32d(const ts_rq_plan *plan, uint32_t c, int64_t acc) {
-    uint32_t a = (uint32_t)clip(acc, plan->acc_low, plan->acc_high);
-    uint32_t k_low = (uint32_t)low_part(plan->k[c], plan->split);
-    int32_t low = (int32_t)(a * k_low + (uint32_t)low_part(plan->l[c], plan->split));
+    int64_t l = ts__rq_wide_offset(plan, c, 0);
+    uint32_t a = (uint32_t)acc, k_low = (uint32_t)low_part(plan->k[c], plan->split);
+    int32_t low = (int32_t)(a * k_low + (uint32_t)low_part(l, plan->split));
     uint32_t sum = (uint32_t)(low >> plan->split) + a * (uint32_t)high_part(plan->k[c], plan->split);
-    int32_t all = (int32_t)(sum + (uint32_t)high_part(plan->l[c], plan->split));
-    return clip(all >> plan->shift, plan->low, plan->high);
+    int32_t all = (int32_t)(sum + (uint32_t)high_part(l, plan->split));
+    return clip(all >> plan->channel_shift[c], plan->low, plan->high);
 }
 
 int64_t ts__rq_plan_apply(const ts_rq_plan *plan, const ts_requant *requant, uint32_t channel, int64_t acc) {
@@ -509,6 +582,8 @@ int64_t ts__rq_plan_apply(const ts_rq_plan *plan, const ts_requant *requant, uin
             return apply_s32(plan, channel, clip(acc, plan->acc_low, plan->acc_high));
         case TS_RQC_S32D:
             return apply_s32d(plan, channel, acc);
+        case TS_RQC_S32DC:
+            return apply_s32d(plan, channel, clip(acc, plan->acc_low, plan->acc_high));
         case TS_RQC_S64:
             return clip(floor_div((wide)acc * plan->k[channel] + plan->l[channel], plan->div), plan->low,
                         plan->high);
@@ -520,6 +595,6 @@ int64_t ts__rq_plan_apply(const ts_rq_plan *plan, const ts_requant *requant, uin
 }
 
 const char *ts_rq_class_name(ts_rq_class class_) {
-    static const char *const names[] = {"none", "s32", "s32c", "s64", "tflite", "s32d"};
+    static const char *const names[] = {"none", "s32", "s32c", "s64", "tflite", "s32d", "s32dc"};
     return names[class_];
 }

@@ -57,8 +57,8 @@ static void requantisation(ts_arena *arena, ts_random *random, ts_layer *layer, 
     rq->k = TS_NEW_ARRAY(arena, int64_t, channels);
     rq->l = TS_NEW_ARRAY(arena, int64_t, channels);
     rq->tflite_shift = TS_NEW_ARRAY(arena, int32_t, channels);
-    double reach = class_ == TS_RQC_S32C || class_ == TS_RQC_S32D ? fmin(bound, 3 * sigma) : bound;
-    rq->acc_low = -(int32_t)reach;
+    double reach = class_ == TS_RQC_S32C || class_ == TS_RQC_S32DC ? fmin(bound, 3 * sigma) : bound;
+    rq->acc_low = -(int32_t)reach - 1;
     rq->acc_high = (int32_t)reach;
     double most = floor(1.0e9 / reach);
     rq->shift = (uint32_t)fmax(0, fmin(30, floor(log2(fmax(1, sigma * most / range)))));
@@ -68,20 +68,24 @@ static void requantisation(ts_arena *arena, ts_random *random, ts_layer *layer, 
         rq->shift = 22;
         most = (double)rq->div * range / sigma;
     }
-    if (class_ == TS_RQC_S32D) {
-        /* k below 2^26 and a below 2^16 in two parts of 11 bits and the rest. */
-        rq->split = 11;
-        reach = fmin(reach, 60000);
-        rq->acc_low = -65536;
-        rq->acc_high = 65535;
-        most = 67000000;
-        rq->shift = (uint32_t)fmax(0, floor(log2(fmax(1, sigma * most / 2048 / range))));
+    if (class_ == TS_RQC_S32D || class_ == TS_RQC_S32DC) {
+        /* The lower part of k below 2^split, its product and the sum below 2^30. */
+        reach = fmin(reach, 2e7);
+        rq->split = (uint32_t)fmax(5, fmin(12, floor(log2(9e8 / reach))));
+        rq->acc_low = -(int32_t)reach - 1;
+        rq->acc_high = (int32_t)reach;
+        most = 9e8 / reach * exp2(rq->split);
+        rq->channel_shift = TS_NEW_ARRAY(arena, uint8_t, channels);
     }
     for (uint32_t c = 0; c < channels; c++) {
         bool odd = ts_random_range(random, 0, 9) == 0;
         rq->k[c] = odd ? ts_random_range(random, -1, 1)
                        : (int64_t)(most * (double)ts_random_range(random, 50, 100) / 100);
         rq->l[c] = (int64_t)(most * sigma * (double)ts_random_range(random, -100, 100) / 100);
+        if (class_ == TS_RQC_S32D || class_ == TS_RQC_S32DC) {
+            double sum = fabs((double)rq->k[c]) * sigma * exp2(-(double)rq->split) / range;
+            rq->channel_shift[c] = (uint8_t)fmax(0, fmin(31, floor(log2(fmax(1, sum)))));
+        }
         if (class_ == TS_RQC_NONE || class_ == TS_RQC_TFLITE) {
             rq->l[c] = ts_random_range(random, -100000, 100000);
             rq->k[c] = ts_random_range(random, 1 << 30, INT32_MAX);
@@ -91,7 +95,8 @@ static void requantisation(ts_arena *arena, ts_random *random, ts_layer *layer, 
 }
 
 static ts_rq_class rq_class(ts_random *random, const ts_case_limits *limits) {
-    return limits->rq_class >= 0 ? (ts_rq_class)limits->rq_class : (ts_rq_class)ts_random_range(random, 0, 5);
+    return limits->rq_class >= 0 ? (ts_rq_class)limits->rq_class
+                                 : (ts_rq_class)ts_random_range(random, 0, TS_RQ_CLASS_COUNT - 1);
 }
 
 static double sigma_of(ts_type type) { return (double)(ts_type_high(type) - ts_type_low(type)) / 2; }
@@ -148,7 +153,7 @@ static void make_weighted(ts_arena *arena, ts_random *random, const ts_case_limi
     ts_rq_class class_ = rq_class(random, limits);
     if (class_ == TS_RQC_NONE) {
         layer->y = shape(TS_S32, layer->y.h, layer->y.w, layer->y.c);
-    } else if (class_ != TS_RQC_S32C && class_ != TS_RQC_S32D && ts_random_range(random, 0, 2) == 0) {
+    } else if (class_ != TS_RQC_S32C && class_ != TS_RQC_S32DC && ts_random_range(random, 0, 2) == 0) {
         layer->x.zero =
             (int32_t)ts_random_range(random, ts_type_low(layer->x.type), ts_type_high(layer->x.type));
         layer->x.zero = layer->x.type == TS_S16 ? 0 : layer->x.zero;

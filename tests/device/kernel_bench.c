@@ -115,7 +115,7 @@ static void measure(ts_arena *arena, uint32_t cores, uint32_t *cycles) {
 }
 
 int main(void) {
-    static const char *const classes[] = {"none", "s32", "s32c", "s64", "tflite", "s32d"};
+    static const char *const classes[] = {"none", "s32", "s32c", "s64", "tflite", "s32d", "s32dc"};
     uint32_t one[BENCHES], eight[BENCHES];
     ts_arena *arena = ts_arena_new("bench", 0);
     measure(arena, 1, one);

@@ -4,17 +4,38 @@
 
 #include "base/random.h"
 #include "num/integer.h"
+#include "plan/kernel_pack.h"
 #include "plan/requant.h"
 
 typedef struct layer_case {
     ts_requant requant;
-    int64_t kappa[8], lambda[8], bias[8];
+    int64_t kappa[8], lambda[8], bias[8], offset[8]; /* offset: of a zero point */
     int32_t multiplier[8], shift[8];
     ts_acc_range acc[8];
     uint32_t channels;
+    bool has_offset;
 } layer_case;
 
 static uint32_t counts[TS_RQ_CLASS_COUNT];
+
+/* The two steps of a kernel whose accumulator holds `offset` more, with the packed parameters, in 64 bits:
+ * nothing that is shifted may need more than 32. */
+static int64_t apply_packed(const ts_rq_plan *plan, uint32_t c, int64_t acc, int64_t offset) {
+    uint8_t packed[16];
+    int32_t words[4];
+    ts__pack_params(plan, c, -offset, packed);
+    for (uint32_t i = 0; i < 16; i += 4) {
+        uint32_t word = packed[i] | (uint32_t)packed[i + 1] << 8 | (uint32_t)packed[i + 2] << 16 |
+                        (uint32_t)packed[i + 3] << 24;
+        words[i / 4] = (int32_t)word;
+    }
+    int64_t low = (acc + offset) * words[2] + words[3];
+    int64_t sum = (int32_t)((uint64_t)(low >> plan->split) + (uint64_t)((acc + offset) * words[0]) +
+                            (uint64_t)words[1]);
+    assert_in_range(low - INT32_MIN, 0, UINT32_MAX);
+    int64_t y = sum >> (words[3] & 31);
+    return y < plan->low ? plan->low : y > plan->high ? plan->high : y;
+}
 
 static void check_one(const layer_case *k, const ts_rq_plan *plan, uint32_t c, int64_t acc) {
     int64_t expected = ts_requant_apply(&k->requant, c, acc + k->bias[c]);
@@ -24,6 +45,9 @@ static void check_one(const layer_case *k, const ts_rq_plan *plan, uint32_t c, i
                       (long long)acc, (long long)actual, (long long)expected);
     }
     assert_int_equal(actual, expected);
+    if (plan->class_ == TS_RQC_S32D) {
+        assert_int_equal(apply_packed(plan, c, acc, k->offset[c]), expected);
+    }
 }
 
 static void check_channel(const layer_case *k, const ts_rq_plan *plan, uint32_t c, ts_random *random) {
@@ -63,9 +87,9 @@ static void check_case(layer_case *k, ts_random *random) {
     k->requant.shift = k->shift;
     k->requant.channels = k->channels;
     ts_rq_plan plan, own;
-    assert_int_equal(
-        ts__requant_plan(arena, &k->requant, k->channels, k->bias, k->acc, &plan, &own, "n", "conv", &diags),
-        TS_OK);
+    assert_int_equal(ts__requant_plan(arena, &k->requant, k->channels, k->bias, k->acc,
+                                      k->has_offset ? k->offset : NULL, &plan, &own, "n", "conv", &diags),
+                     TS_OK);
     counts[plan.class_]++;
     for (uint32_t c = 0; c < k->channels; c++) {
         check_channel(k, &plan, c, random);
@@ -78,6 +102,12 @@ static void random_range(ts_random *random, ts_acc_range *acc) {
     int64_t reach = INT64_C(1) << ts_random_range(random, 2, 27);
     acc->low = ts_random_range(random, -reach, reach);
     acc->high = ts_random_range(random, acc->low, reach);
+}
+
+/* In every third layer the input has a zero point, which kernels leave in. */
+static void random_offset(ts_random *random, layer_case *k, uint32_t c) {
+    k->has_offset = c == 0 ? ts_random_range(random, 0, 2) == 0 : k->has_offset;
+    k->offset[c] = k->has_offset ? ts_random_range(random, k->acc[c].low, k->acc[c].high) / 2 : 0;
 }
 
 static void random_nemo(void **state) {
@@ -98,13 +128,15 @@ static void random_nemo(void **state) {
                           ts_random_range(&random, 0, 28);
             k.bias[c] = ts_random_range(&random, -5000, 5000);
             random_range(&random, &k.acc[c]);
+            random_offset(&random, &k, c);
         }
         check_case(&k, &random);
     }
     for (uint32_t c = 0; c < TS_RQ_CLASS_COUNT; c++) {
         print_message("%s %u\n", ts_rq_class_name((ts_rq_class)c), counts[c]);
     }
-    assert_true(counts[TS_RQC_S32] > 0 && counts[TS_RQC_S32C] > 0 && counts[TS_RQC_S32D] > 0);
+    assert_true(counts[TS_RQC_S32] > 0 && counts[TS_RQC_S32C] > 0 && counts[TS_RQC_S32D] > 0 &&
+                counts[TS_RQC_S32DC] > 0);
 }
 
 static void random_tflite(void **state) {
@@ -121,6 +153,7 @@ static void random_tflite(void **state) {
             k.shift[c] = (int32_t)ts_random_range(&random, -14, 1);
             k.bias[c] = ts_random_range(&random, -5000, 5000);
             random_range(&random, &k.acc[c]);
+            random_offset(&random, &k, c);
         }
         check_case(&k, &random);
     }
@@ -168,7 +201,7 @@ static void products_beyond_64_bits_are_refused(void **state) {
                           .high = 255};
     ts_acc_range acc = {0, 1};
     ts_rq_plan plan, own;
-    assert_int_equal(ts__requant_plan(arena, &requant, 1, NULL, &acc, &plan, &own, "n", "conv", &diags),
+    assert_int_equal(ts__requant_plan(arena, &requant, 1, NULL, &acc, NULL, &plan, &own, "n", "conv", &diags),
                      TS_BAD_INPUT);
     assert_int_equal(ts_diags_errors(&diags), 1);
     ts_arena_free(arena);

@@ -73,7 +73,7 @@ static inline void ref_put(void *base, uint32_t i, uint8_t type, int32_t value) 
 
 /* Bytes of one channel's requantisation parameters. */
 static inline uint32_t ref_params_bytes(uint8_t kind) {
-    return (0x434221u >> kind * 4u & 15u) * 4u; /* words by kind, a nibble each */
+    return (0x4434221u >> kind * 4u & 15u) * 4u; /* words by kind, a nibble each */
 }
 
 static inline int32_t ref_clip(int32_t value, int32_t low, int32_t high) {
@@ -125,11 +125,12 @@ static inline int32_t ref_requant(const struct ts_rq_args *rq, const int32_t *pa
         case TS_RQ_S32C:
             acc = ref_clip(acc, rq->acc_low, rq->acc_high);
             return ref_clip(ref_wrap_mac(params[1], acc, params[0]) >> rq->shift, rq->low, rq->high);
-        case TS_RQ_S32D: {
-            acc = ref_clip(acc, rq->acc_low, rq->acc_high);
+        case TS_RQ_S32D:
+        case TS_RQ_S32DC: {
+            acc = rq->kind == TS_RQ_S32DC ? ref_clip(acc, rq->acc_low, rq->acc_high) : acc;
             int32_t low = ref_wrap_mac(params[3], acc, params[2]) >> rq->split;
             int32_t sum = ref_wrap_mac(ref_wrap_mac(low, acc, params[0]), 1, params[1]);
-            return ref_clip(sum >> rq->shift, rq->low, rq->high);
+            return ref_clip(sum >> (params[3] & 31), rq->low, rq->high);
         }
         case TS_RQ_S64: {
             int64_t k = ref_word_pair(params), l = ref_word_pair(params + 2);

@@ -29,7 +29,7 @@ struct conv_block {
     uint32_t words_first, words, segments;
     int32_t segment_step;
     uint32_t shift;
-    int32_t low, high, acc_low, acc_high;
+    int32_t low, high, acc_high;
     uint32_t params_bytes;
     uint32_t blocks;
     int32_t x_step, y_step;
@@ -41,23 +41,18 @@ struct conv_block {
 typedef void conv_routine(struct conv_block *block);
 
 /* The routines of one pair of types: K in one segment, and in several. */
-enum conv_mode { CONV_U8, CONV_BOUND, CONV_S32C, CONV_S32D, CONV_RAW, CONV_MODES };
 struct conv_routines {
-    conv_routine *line[CONV_MODES], *window[CONV_MODES];
+    conv_routine *line[XPULP_MODE_COUNT], *window[XPULP_MODE_COUNT];
 };
 
 #define CONV_ROUTINES(prefix) \
     { XPULP_TABLE(prefix##_line), XPULP_TABLE(prefix##_window) }
-#define CONV_DECLARE_SHAPE(prefix) \
-    conv_routine prefix##_u8, prefix##_bound, prefix##_s32c, prefix##_s32d, prefix##_raw
-#define CONV_DECLARE(prefix)           \
-    CONV_DECLARE_SHAPE(prefix##_line); \
-    CONV_DECLARE_SHAPE(prefix##_window)
+#define CONV_DECLARE(prefix) conv_routine XPULP_NAMES(prefix##_line), XPULP_NAMES(prefix##_window)
 
 struct conv_run {
     const struct ts_conv_tile *t;
     conv_routine *const *line, *const *window;
-    enum conv_mode mode;
+    uint32_t mode;                      /* xpulp_mode_of() */
     uint32_t element_shift;             /* log2 of the bytes of an element of x and w */
     uint32_t words, segments;           /* of a window read in place */
     uint32_t group_bytes, weight_bytes; /* of a channel group: all, and without the parameters */
@@ -85,17 +80,6 @@ static inline bool conv_is_dense(const struct ts_conv_tile *t, uint32_t element_
     uint32_t segments = strung ? t->k_w : t->k_h, bytes = strung ? pixel : t->k_w * pixel;
     uint32_t words = (bytes + 3u) / 4u;
     return (words < 2u ? 2u : words) * segments * 8u > (segments * bytes + 3u) / 4u * 9u;
-}
-
-static inline enum conv_mode conv_mode_of(const struct ts_conv_tile *t) {
-    bool byte = t->y_type == TS_ELEM_U8 || t->y_type == TS_ELEM_S8;
-    bool full = t->y_type == TS_ELEM_U8 && t->rq.low == 0 && t->rq.high == 255;
-    if (byte && t->rq.kind == TS_RQ_S32) {
-        return full ? CONV_U8 : CONV_BOUND;
-    }
-    return full && t->rq.kind == TS_RQ_S32C   ? CONV_S32C
-           : full && t->rq.kind == TS_RQ_S32D ? CONV_S32D
-                                              : CONV_RAW;
 }
 
 /* n / stride, without a division for the strides that occur. */
@@ -466,7 +450,7 @@ static inline void conv_groups(struct conv_run *run, conv_routine *routine, uint
                                uint32_t count) {
     struct conv_block *block = &run->block;
     uint32_t whole = run->t->y_c / CONV_CHANNELS, last = end < whole ? end : whole;
-    if (run->mode == CONV_RAW) {
+    if (run->mode == XPULP_RAW) {
         conv_groups_raw(run, routine, begin, end, count);
         return;
     }
@@ -493,7 +477,7 @@ static inline uint32_t conv_run_of_blocks(struct conv_run *run, struct conv_plac
     while (blocks * run->groups > items) {
         blocks--;
     }
-    if (blocks < 2u || run->mode == CONV_RAW || run->t->y_c % CONV_CHANNELS != 0 ||
+    if (blocks < 2u || run->mode == XPULP_RAW || run->t->y_c % CONV_CHANNELS != 0 ||
         run->words * 4u > CONV_RUN_BYTES || !conv_gather_run(run, place, blocks * CONV_PIXELS)) {
         return 0;
     }
@@ -539,7 +523,7 @@ static inline void conv_items(struct conv_run *run, uint32_t begin, uint32_t end
 /* Pixels that follow each other at one distance in x and in y: whole blocks in one call. */
 static inline bool conv_is_line(const struct conv_run *run) {
     const struct ts_conv_tile *t = run->t;
-    return run->mode != CONV_RAW && run->segments == 1 && t->y_c % CONV_CHANNELS == 0 && t->k_h == 1 &&
+    return run->mode != XPULP_RAW && run->segments == 1 && t->y_c % CONV_CHANNELS == 0 && t->k_h == 1 &&
            run->inner == (uint32_t)t->y_h * t->y_w &&
            (t->y_h == 1 || (t->y_row_bytes == t->y_w * t->y_pixel_bytes && t->stride_h == 1 &&
                             t->x_row_bytes == t->y_w * t->stride_w * run->pixel_bytes));
@@ -595,7 +579,6 @@ static inline void conv_setup(struct conv_run *run) {
     block->shift = rq->shift;
     block->low = rq->low;
     block->high = rq->high;
-    block->acc_low = rq->acc_low;
     block->acc_high = rq->acc_high;
     block->split = rq->split;
 }
@@ -608,7 +591,7 @@ static inline void conv_blocks(const struct ts_conv_tile *t, uint32_t element_sh
     run.t = t;
     run.line = routines->line;
     run.window = routines->window;
-    run.mode = conv_mode_of(t);
+    run.mode = xpulp_mode_of(t);
     run.element_shift = element_shift;
     conv_geometry(&run);
     conv_setup(&run);

@@ -39,7 +39,7 @@ struct dw_strips {
     int32_t x_strip, y_strip; /* from the end of a strip to the next one */
     uint32_t passes, entry;   /* of the unrolled row loop: rounds, and the step that the first begins with */
     uint32_t shift;
-    int32_t low, high, acc_low, acc_high;
+    int32_t low, high, acc_high;
     uint32_t split;
     uint32_t channels, plane_bytes, record_bytes;
     uint32_t rest, rest_left; /* is there an overlapping strip? */
@@ -49,8 +49,6 @@ struct dw_strips {
 void dw_transpose(struct dw_planes *planes);
 
 typedef void dw_routine(struct dw_strips *strips);
-
-enum dw_mode { DW_U8, DW_BOUND, DW_S32C, DW_S32D, DW_RAW, DW_MODES };
 
 struct dw_run {
     const struct ts_conv_tile *t;
@@ -68,16 +66,8 @@ struct dw_run {
     struct dw_strips strips;
 };
 
-static inline enum dw_mode dw_mode_of(const struct ts_conv_tile *t) {
-    bool byte = t->y_type == TS_ELEM_U8 || t->y_type == TS_ELEM_S8;
-    bool full = t->y_type == TS_ELEM_U8 && t->rq.low == 0 && t->rq.high == 255;
-    if (t->y_w < DW_STRIP || !byte) {
-        return DW_RAW;
-    }
-    if (t->rq.kind == TS_RQ_S32) {
-        return full ? DW_U8 : DW_BOUND;
-    }
-    return full && t->rq.kind == TS_RQ_S32C ? DW_S32C : full && t->rq.kind == TS_RQ_S32D ? DW_S32D : DW_RAW;
+static inline uint32_t dw_mode_of(const struct ts_conv_tile *t) {
+    return t->y_w < DW_STRIP ? XPULP_RAW : xpulp_mode_of(t);
 }
 
 /* Sizes of the planes and of one core's scratch. src/plan/kernel_xpulp.c reckons with the same function of
@@ -227,7 +217,6 @@ static inline void dw_geometry(struct dw_run *run) {
     s->shift = t->rq.shift;
     s->low = t->rq.low;
     s->high = t->rq.high;
-    s->acc_low = t->rq.acc_low;
     s->acc_high = t->rq.acc_high;
     s->split = t->rq.split;
     s->plane_bytes = run->plane_bytes;
@@ -244,8 +233,8 @@ static inline uint32_t dw_scratch_core_bytes(const struct ts_conv_tile *t, bool 
 
 static inline void dw_run(const struct ts_conv_tile *t, dw_routine *const *routines) {
     struct dw_run run;
-    enum dw_mode mode = dw_mode_of(t);
-    bool raw = mode == DW_RAW;
+    uint32_t mode = dw_mode_of(t);
+    bool raw = mode == XPULP_RAW;
     run.t = t;
     run.routine = routines[mode];
     run.scratch = (uint8_t *)t->scratch + ts_core() * dw_scratch_core_bytes(t, raw);

@@ -32,7 +32,7 @@
 #define ROW s9
 #define LO  s10
 #define HI  s11
-#define K2  t3
+#define K2  t3 /* s32c: the accumulator's bound */
 #define L2  t4
 #define T   t5
 #define WP  t6
@@ -53,18 +53,18 @@
 .endm
 
 /* One output row from rows p, q and the new row n. */
-.macro output_row requant, pa, pb, qa, qb, na, nb
+.macro output_row requant, end, pa, pb, qa, qb, na, nb
     load_row \na, \nb
     dots pv.dotusp.b, \pa, \pb, WA0, WB0
     dots pv.sdotusp.b, \qa, \qb, WA1, WB1
     dots pv.sdotusp.b, \na, \nb, WA2, WB2
-    dw_requant \requant, A0, A1, A2, A3
+    dw_requant \requant, \end, A0, A1, A2, A3
 .endm
 
-.macro routine requant, name
-    dw_enter \name\()_\requant, DS_SAVED
-    dw_constants \requant
-.L\requant\()_channel:
+.macro routine requantisation, requant, end, name
+    dw_enter \name\()_\requantisation, DS_SAVED
+    dw_constants \requant, \end
+.L\requantisation\()_channel:
     lw WP, DS_W(sp)
     lw XP, DS_X(sp)
     lw YP, DS_Y(sp)
@@ -76,37 +76,37 @@
     slli WB1, WA1, 8
     slli WB2, WA2, 8
     lw T, DS_STRIPS(sp)
-    lp.starti 0, .L\requant\()_rows
-    lp.endi 0, .L\requant\()_rows_end
-    lp.setup 1, T, .L\requant\()_strip_end
-.L\requant\()_strip:
+    lp.starti 0, .L\requantisation\()_rows
+    lp.endi 0, .L\requantisation\()_rows_end
+    lp.setup 1, T, .L\requantisation\()_strip_end
+.L\requantisation\()_strip:
     lw T, DS_PASSES(sp)
     lw A0, DS_ENTRY(sp)
     lp.count 0, T
-    beqz A0, .L\requant\()_enter0
+    beqz A0, .L\requantisation\()_enter0
     addi A0, A0, -1
-    beqz A0, .L\requant\()_enter1
+    beqz A0, .L\requantisation\()_enter1
     load_row P2A, P2B
     load_row P0A, P0B
-    j .L\requant\()_row2
-.L\requant\()_enter1:
+    j .L\requantisation\()_row2
+.L\requantisation\()_enter1:
     load_row P1A, P1B
     load_row P2A, P2B
-    j .L\requant\()_row1
-.L\requant\()_enter0:
+    j .L\requantisation\()_row1
+.L\requantisation\()_enter0:
     load_row P0A, P0B
     load_row P1A, P1B
-.L\requant\()_rows:
-    output_row \requant, P0A, P0B, P1A, P1B, P2A, P2B
-.L\requant\()_row1:
-    output_row \requant, P1A, P1B, P2A, P2B, P0A, P0B
-.L\requant\()_row2:
-    output_row \requant, P2A, P2B, P0A, P0B, P1A, P1B
-.L\requant\()_rows_end:
+.L\requantisation\()_rows:
+    output_row \requant, \end, P0A, P0B, P1A, P1B, P2A, P2B
+.L\requantisation\()_row1:
+    output_row \requant, \end, P1A, P1B, P2A, P2B, P0A, P0B
+.L\requantisation\()_row2:
+    output_row \requant, \end, P2A, P2B, P0A, P0B, P1A, P1B
+.L\requantisation\()_rows_end:
     dw_strip_step
-.L\requant\()_strip_end:
-    dw_next \requant, .L\requant
-    dw_leave \name\()_\requant, DS_SAVED
+.L\requantisation\()_strip_end:
+    dw_next \requant, .L\requantisation
+    dw_leave \name\()_\requantisation, DS_SAVED
 .endm
 
 dw_routines dw_k3s1

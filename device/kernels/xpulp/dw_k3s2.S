@@ -96,11 +96,11 @@
     .endif
 .endm
 
-.macro routine requant, name, pad
-    dw_enter \name\()_\requant, DS_SAVED
-    dw_constants \requant
+.macro routine requantisation, requant, end, name, pad
+    dw_enter \name\()_\requantisation, DS_SAVED
+    dw_constants \requant, \end
     li SEL, 0x00020001
-.L\name\()\requant\()_channel:
+.L\name\()\requantisation\()_channel:
     lw WP, DS_W(sp)
     lw XP, DS_X(sp)
     lw YP, DS_Y(sp)
@@ -114,34 +114,34 @@
     slli WA2, WA2, 8
     .endif
     lw T, DS_STRIPS(sp)
-    lp.starti 0, .L\name\()\requant\()_rows
-    lp.endi 0, .L\name\()\requant\()_rows_end
-    lp.setup 1, T, .L\name\()\requant\()_strip_end
-.L\name\()\requant\()_strip:
+    lp.starti 0, .L\name\()\requantisation\()_rows
+    lp.endi 0, .L\name\()\requantisation\()_rows_end
+    lp.setup 1, T, .L\name\()\requantisation\()_strip_end
+.L\name\()\requantisation\()_strip:
     lw T, DS_PASSES(sp)
     lw RA, DS_ENTRY(sp)
     lp.count 0, T
-    beqz RA, .L\name\()\requant\()_enter0
+    beqz RA, .L\name\()\requantisation\()_enter0
     row_one \pad, pv.dotusp.b, B0, B1, B2, B3, WA0
-    j .L\name\()\requant\()_middle
-.L\name\()\requant\()_enter0:
+    j .L\name\()\requantisation\()_middle
+.L\name\()\requantisation\()_enter0:
     row_one \pad, pv.dotusp.b, A0, A1, A2, A3, WA0
-.L\name\()\requant\()_rows:
+.L\name\()\requantisation\()_rows:
     row_one \pad, pv.sdotusp.b, A0, A1, A2, A3, WA1
     row_two \pad, A0, A1, A2, A3, B0, B1, B2, B3
-    dw_requant \requant, A0, A1, A2, A3
-.L\name\()\requant\()_middle:
+    dw_requant \requant, \end, A0, A1, A2, A3
+.L\name\()\requantisation\()_middle:
     row_one \pad, pv.sdotusp.b, B0, B1, B2, B3, WA1
     row_two \pad, B0, B1, B2, B3, A0, A1, A2, A3
-    dw_requant \requant, B0, B1, B2, B3
-.L\name\()\requant\()_rows_end:
+    dw_requant \requant, \end, B0, B1, B2, B3
+.L\name\()\requantisation\()_rows_end:
     lw T, DS_X_STRIP(sp)
     lw RA, DS_Y_STRIP(sp)
     add XP, XP, T
     add YP, YP, RA
-.L\name\()\requant\()_strip_end:
-    dw_next \requant, .L\name\()\requant
-    dw_leave \name\()_\requant, DS_SAVED
+.L\name\()\requantisation\()_strip_end:
+    dw_next \requant, .L\name\()\requantisation
+    dw_leave \name\()_\requantisation, DS_SAVED
 .endm
 
 dw_routines dw_k3s2, 0

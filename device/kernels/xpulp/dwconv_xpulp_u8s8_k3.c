@@ -2,15 +2,11 @@
  */
 #include "kernels/xpulp/dw_block.h"
 
-#define DECLARE(prefix) dw_routine prefix##_u8, prefix##_bound, prefix##_s32c, prefix##_s32d, prefix##_raw
+dw_routine XPULP_NAMES(dw_k3s1), XPULP_NAMES(dw_k3s2), XPULP_NAMES(dw_k3s2p);
 
-DECLARE(dw_k3s1);
-DECLARE(dw_k3s2);
-DECLARE(dw_k3s2p);
-
-static dw_routine *const s1[DW_MODES] = XPULP_TABLE(dw_k3s1);
-static dw_routine *const s2[DW_MODES] = XPULP_TABLE(dw_k3s2);
-static dw_routine *const s2p[DW_MODES] = XPULP_TABLE(dw_k3s2p);
+static dw_routine *const s1[XPULP_MODE_COUNT] = XPULP_TABLE(dw_k3s1);
+static dw_routine *const s2[XPULP_MODE_COUNT] = XPULP_TABLE(dw_k3s2);
+static dw_routine *const s2p[XPULP_MODE_COUNT] = XPULP_TABLE(dw_k3s2p);
 
 void dwconv_xpulp_u8s8_k3(const struct ts_conv_tile *tile) {
     dw_run(tile, tile->stride_h == 1 ? s1 : tile->pad_left == 0 ? s2 : s2p);

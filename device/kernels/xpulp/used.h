@@ -1,15 +1,14 @@
 /* Which requantisations a program uses, so that the others' code is left out: bit k of TS_RQ_USED for kind k
- * of enum ts_rq, bit 7 for a 32-bit kind whose output is not u8 in [0, 255]. All where it is not given. */
+ * of enum ts_rq, bit 8 for outputs of all of u8, 9 for all of s8, 10 for other bounds. All where it is not
+ * given. */
 #ifndef TS_KERNELS_XPULP_USED_H
 #define TS_KERNELS_XPULP_USED_H
 
 #ifndef TS_RQ_USED
-#define TS_RQ_USED 0xFF
+#define TS_RQ_USED 0x7FF
 #endif
 
-#define XPULP_USES_U8    ((TS_RQ_USED & 0x02) != 0)
-#define XPULP_USES_BOUND ((TS_RQ_USED & 0x82) == 0x82)
-#define XPULP_USES_S32C  ((TS_RQ_USED & 0x04) != 0)
-#define XPULP_USES_S32D  ((TS_RQ_USED & 0x20) != 0)
+/* For numbers: a kind of enum ts_rq, and ends 0 (u8), 1 (s8), 2 (other bounds). */
+#define XPULP_USED(kind, end) ((TS_RQ_USED >> (kind)) & (TS_RQ_USED >> (8 + (end))) & 1)
 
 #endif

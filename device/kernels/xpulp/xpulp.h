@@ -8,12 +8,44 @@
 #include "kernels/ref/ref.h"
 #include "kernels/xpulp/used.h"
 
+/* The requantisations that routines of a family contain, `raw` excepted (32-bit accumulators, for all
+ * others): M(argument, kind of enum ts_rq, end, name), in the order of xpulp_mode_of(); xpulp.inc has the
+ * same list. */
+#define XPULP_MODES(M, argument)  \
+    M(argument, 1, 0, s32_u8)     \
+    M(argument, 1, 1, s32_s8)     \
+    M(argument, 1, 2, s32_bound)  \
+    M(argument, 2, 0, s32c_u8)    \
+    M(argument, 2, 1, s32c_s8)    \
+    M(argument, 2, 2, s32c_bound) \
+    M(argument, 5, 0, s32d_u8)    \
+    M(argument, 5, 1, s32d_s8)    \
+    M(argument, 5, 2, s32d_bound) \
+    M(argument, 6, 0, s32dc_u8)   \
+    M(argument, 6, 1, s32dc_s8)
+
+enum { XPULP_RAW = 11, XPULP_MODE_COUNT };
+_Static_assert(TS_RQ_S32 == 1 && TS_RQ_S32C == 2 && TS_RQ_S32D == 5 && TS_RQ_S32DC == 6, "XPULP_MODES");
+
 /* A table of a family's routines by requantisation, those left out that the program does not use. */
-#define XPULP_TABLE(prefix)                                                                        \
-    {                                                                                              \
-        XPULP_USES_U8 ? prefix##_u8 : 0, XPULP_USES_BOUND ? prefix##_bound : 0,                    \
-            XPULP_USES_S32C ? prefix##_s32c : 0, XPULP_USES_S32D ? prefix##_s32d : 0, prefix##_raw \
-    }
+#define XPULP_ENTRY(prefix, kind, end, name) XPULP_USED(kind, end) != 0 ? prefix##_##name : 0,
+#define XPULP_TABLE(prefix) \
+    { XPULP_MODES(XPULP_ENTRY, prefix) prefix##_raw }
+#define XPULP_NAME(prefix, kind, end, name) prefix##_##name,
+#define XPULP_NAMES(prefix)                 XPULP_MODES(XPULP_NAME, prefix) prefix##_raw
+
+/* Index of the routine for a tile's requantisation. */
+static inline uint32_t xpulp_mode_of(const struct ts_conv_tile *t) {
+    const struct ts_rq_args *rq = &t->rq;
+    bool bytes = t->y_type == TS_ELEM_U8 || t->y_type == TS_ELEM_S8;
+    uint32_t end = t->y_type == TS_ELEM_U8 && rq->low == 0 && rq->high == 255      ? 0
+                   : t->y_type == TS_ELEM_S8 && rq->low == -128 && rq->high == 127 ? 1
+                                                                                   : 2;
+    uint32_t first = rq->kind == TS_RQ_S32 ? 0 : rq->kind == TS_RQ_S32C ? 3 : rq->kind == TS_RQ_S32D ? 6 : 9;
+    bool known = rq->kind == TS_RQ_S32 || rq->kind == TS_RQ_S32C || rq->kind == TS_RQ_S32D ||
+                 (rq->kind == TS_RQ_S32DC && end < 2u);
+    return bytes && known ? first + end : XPULP_RAW;
+}
 
 /* A requantisation made ready for many accumulators: S64 with div = 2^n or 2^n - 1 takes nothing but
  * multiplications and shifts. */
