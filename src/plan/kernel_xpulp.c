@@ -109,6 +109,9 @@ static void conv_pack(const ts_layer *layer, uint8_t *out) {
     }
 }
 
+/* Windows of up to RUN_BYTES are gathered many at a time (device/kernels/xpulp/conv_block.h). */
+enum { RUN_BYTES = 64, PATCH_BYTES = 896 };
+
 static uint64_t conv_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     (void)tile;
     const ts_window *w = &layer->window;
@@ -116,7 +119,8 @@ static uint64_t conv_scratch_bytes(const ts_layer *layer, const ts_tile *tile, u
     if (!k.dense && w->pad_top + w->pad_left + w->pad_bottom + w->pad_right == 0) {
         return 0; /* every window lies inside x */
     }
-    uint64_t window = (uint64_t)k.words * k.segments * 4, pixels = window <= 32 ? 16 : PIXELS;
+    uint64_t window = (uint64_t)k.words * k.segments * 4,
+             pixels = window <= RUN_BYTES ? PATCH_BYTES / window / PIXELS * PIXELS : PIXELS;
     return (pixels * window + 16) * cores;
 }
 
@@ -185,8 +189,11 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     double k_words = (double)k.words * k.segments;
     double item = 24 * k_words + conv_requant_cycles(layer) + (k.segments > 1 ? 12 + 3.0 * k.segments : 0);
     bool line = w->kernel_h * w->kernel_w == 1 && w->stride_h * w->stride_w == 1;
-    double block = line ? 25 : 170;
-    double gather = 150 + 4 * (k_words * 6 + 14.0 * w->kernel_h);
+    bool runs = k.dense && k_words * 4 <= RUN_BYTES;
+    double block = line || runs ? 25 : 170;
+    double row_words = ceil(w->kernel_w * layer->x.pixel_bytes / 4.0);
+    double gather =
+        runs ? 4 * (24 + 4.3 * row_words * w->kernel_h) : 150 + 4 * (k_words * 6 + 14.0 * w->kernel_h);
     double share = ceil((inner_items + outer_items) / cores);
     double outer_share = share * outer_items / (inner_items + outer_items + 1e-9);
     double blocks = ceil(share / groups);
@@ -330,7 +337,7 @@ static double linear_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t
 const ts_kernel ts__kernels_xpulp[] = {
     {.name = "conv_xpulp_u8s8_4x4_padded",
      .isa = "xpulp",
-     .sources = "xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_u8s8_4x4.S",
+     .sources = "xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_u8s8_4x4.S xpulp/conv_gather.S",
      .c_granule = CHANNELS,
      .padded_x = true,
      .serves = serves_conv_u8_padded,
@@ -340,7 +347,7 @@ const ts_kernel ts__kernels_xpulp[] = {
      .cycles = conv_cycles},
     {.name = "conv_xpulp_u8s8_4x4",
      .isa = "xpulp",
-     .sources = "xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_u8s8_4x4.S",
+     .sources = "xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_u8s8_4x4.S xpulp/conv_gather.S",
      .c_granule = CHANNELS,
      .serves = serves_conv_u8,
      .weight_bytes = conv_weight_bytes,
@@ -349,7 +356,7 @@ const ts_kernel ts__kernels_xpulp[] = {
      .cycles = conv_cycles},
     {.name = "conv_xpulp_s8s8_4x4_padded",
      .isa = "xpulp",
-     .sources = "xpulp/conv_xpulp_s8s8_4x4.c xpulp/conv_s8s8_4x4.S",
+     .sources = "xpulp/conv_xpulp_s8s8_4x4.c xpulp/conv_s8s8_4x4.S xpulp/conv_gather.S",
      .c_granule = CHANNELS,
      .padded_x = true,
      .serves = serves_conv_s8_padded,
@@ -359,7 +366,7 @@ const ts_kernel ts__kernels_xpulp[] = {
      .cycles = conv_cycles},
     {.name = "conv_xpulp_s8s8_4x4",
      .isa = "xpulp",
-     .sources = "xpulp/conv_xpulp_s8s8_4x4.c xpulp/conv_s8s8_4x4.S",
+     .sources = "xpulp/conv_xpulp_s8s8_4x4.c xpulp/conv_s8s8_4x4.S xpulp/conv_gather.S",
      .c_granule = CHANNELS,
      .serves = serves_conv_s8,
      .weight_bytes = conv_weight_bytes,
@@ -368,7 +375,7 @@ const ts_kernel ts__kernels_xpulp[] = {
      .cycles = conv_cycles},
     {.name = "conv_xpulp_s16s8_4x4_padded",
      .isa = "xpulp",
-     .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_s16s8_4x4.S",
+     .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_s16s8_4x4.S xpulp/conv_gather.S",
      .c_granule = CHANNELS,
      .padded_x = true,
      .serves = serves_conv_s16_padded,
@@ -378,7 +385,7 @@ const ts_kernel ts__kernels_xpulp[] = {
      .cycles = conv_cycles},
     {.name = "conv_xpulp_s16s8_4x4",
      .isa = "xpulp",
-     .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_s16s8_4x4.S",
+     .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_s16s8_4x4.S xpulp/conv_gather.S",
      .c_granule = CHANNELS,
      .serves = serves_conv_s16,
      .weight_bytes = conv_weight_bytes,

@@ -1,6 +1,8 @@
 /* The routines of conv_block.inc in plain C, so that everything around them is tested on the host. */
 #include "kernels/xpulp/conv_block.h"
 
+#include <string.h>
+
 static int32_t word_dot(const uint8_t *x, const uint8_t *w) {
     int32_t sum = 0;
     for (uint32_t i = 0; i < 4; i++) {
@@ -65,6 +67,21 @@ static void model(struct conv_block *b, bool window, uint32_t kind, uint32_t end
         b->y += b->y_step;
     }
 }
+
+static void gather(const struct conv_windows *w, uint32_t words) {
+    const uint8_t *x = w->x;
+    uint8_t *to = w->to;
+    for (uint32_t p = 0; p < w->pixels; p++, x += w->x_next, to += w->next) {
+        for (uint32_t r = 0; r < w->rows; r++, x += w->x_row, to += w->row_bytes) {
+            memmove(to, x, (size_t)words * 4);
+        }
+    }
+}
+
+void conv_gather_1(const struct conv_windows *w) { gather(w, 1); }
+void conv_gather_2(const struct conv_windows *w) { gather(w, 2); }
+void conv_gather_3(const struct conv_windows *w) { gather(w, 3); }
+void conv_gather_4(const struct conv_windows *w) { gather(w, 4); }
 
 #define MODEL(prefix, kind, end, suffix)                                              \
     void prefix##_line_##suffix(struct conv_block *b);                                \

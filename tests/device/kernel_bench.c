@@ -38,6 +38,8 @@ static const bench benches[] = {
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 8, 8, 64, 16, 3, 1, 1, TS_RQC_S32, 64.0 / 24},
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 32, 64, 3, 32, 3, 2, 1, TS_RQC_S32, 64.0 / 24},
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 64, 32, 1, 32, 5, 2, 2, TS_RQC_S32, 64.0 / 24},
+    {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 32, 64, 3, 8, 3, 2, 1, TS_RQC_S32D, 64.0 / 24},
+    {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 16, 16, 1, 64, 4, 1, 1, TS_RQC_S32D, 64.0 / 24},
 #define DW(h, w, c, s) \
     { "dwconv_xpulp_u8s8_k3", TS_LAYER_DWCONV, h, w, c, c, 3, s, 1, TS_RQC_S32, 36.0 / (s == 1 ? 35 : 55) }
     {"conv_xpulp_s16s8_4x4", TS_LAYER_CONV, 10, 10, 32, 32, 3, 1, 0, TS_RQC_S32D, 32.0 / 24},

@@ -14,8 +14,8 @@
 
 #include "kernels/xpulp/xpulp.h"
 
-/* Windows of up to CONV_RUN_BYTES are gathered 16 at a time. */
-enum { CONV_RUN_PIXELS = 16, CONV_RUN_BYTES = 32 };
+/* Windows of up to CONV_RUN_BYTES are gathered many at a time, up to CONV_PATCH_BYTES of them. */
+enum { CONV_RUN_BYTES = 64, CONV_PATCH_BYTES = 896 };
 enum { CONV_PIXELS = 4, CONV_CHANNELS = 4, CONV_RAW_GROUPS = 4, CONV_SCRATCH_SLACK = 16 };
 
 /* Read and written by the routines of conv_block.inc: order and sizes are theirs. */
@@ -49,6 +49,23 @@ struct conv_routines {
     { XPULP_TABLE(prefix##_line), XPULP_TABLE(prefix##_window) }
 #define CONV_DECLARE(prefix) conv_routine XPULP_NAMES(prefix##_line), XPULP_NAMES(prefix##_window)
 
+/* Read by the routines of conv_gather.S: order and sizes are theirs. */
+struct conv_windows {
+    const uint8_t *x;
+    uint8_t *to;
+    uint32_t pixels, rows;
+    uint32_t x_row;
+    int32_t x_next; /* from behind the rows of a window to the next one's first */
+    uint32_t row_bytes;
+    uint32_t next; /* from behind a window's rows in the patch to the next window */
+};
+
+typedef void conv_gather_routine(const struct conv_windows *windows);
+
+conv_gather_routine conv_gather_1, conv_gather_2, conv_gather_3, conv_gather_4;
+
+enum { CONV_GATHER_WORDS = 4 };
+
 struct conv_run {
     const struct ts_conv_tile *t;
     conv_routine *const *line, *const *window;
@@ -59,9 +76,10 @@ struct conv_run {
     uint32_t groups;
     uint32_t pixel_bytes;
     uint32_t top, bottom, left, right; /* outputs whose window lies inside x: [top, bottom) x [left, right) */
-    uint32_t inner;                    /* their number; 0 where all windows are gathered */
+    uint32_t inner;                    /* number of those that are read in place */
     bool dense;
     uint8_t *patch; /* this core's gathered windows */
+    uint32_t patch_pixels;
     struct conv_block block;
 };
 
@@ -96,8 +114,13 @@ static inline void conv_inner(uint32_t in, uint32_t out, uint32_t span, uint32_t
     *end = after < *begin ? *begin : after < out ? after : out;
 }
 
+/* Pixels of a core's patch. src/plan/kernel_xpulp.c reckons with the same. */
+static inline uint32_t conv_patch_pixels(uint32_t k_bytes) {
+    return k_bytes <= CONV_RUN_BYTES ? CONV_PATCH_BYTES / k_bytes / CONV_PIXELS * CONV_PIXELS : CONV_PIXELS;
+}
+
 static inline uint32_t conv_scratch_core_bytes(uint32_t k_bytes) {
-    return (k_bytes <= CONV_RUN_BYTES ? CONV_RUN_PIXELS : CONV_PIXELS) * k_bytes + CONV_SCRATCH_SLACK;
+    return conv_patch_pixels(k_bytes) * k_bytes + CONV_SCRATCH_SLACK;
 }
 
 static inline void conv_geometry(struct conv_run *run) {
@@ -119,18 +142,16 @@ static inline void conv_geometry(struct conv_run *run) {
     run->groups = (t->y_c + CONV_CHANNELS - 1u) / CONV_CHANNELS;
     run->block.params_bytes = ref_params_bytes(t->rq.kind) * CONV_CHANNELS;
     run->group_bytes = run->weight_bytes + run->block.params_bytes;
+    run->patch_pixels = conv_patch_pixels(run->words * run->segments * 4u);
     uint32_t apart = strung ? t->dilation_w * row : t->dilation_h * t->x_row_bytes;
     run->block.segment_step = (int32_t)(apart - run->words * 4u);
-    run->top = run->bottom = run->left = run->right = run->inner = 0;
-    if (!run->dense) {
-        conv_inner(t->x_h, t->y_h, (t->k_h - 1u) * t->dilation_h + 1u, t->stride_h, t->pad_top, &run->top,
-                   &run->bottom);
-        conv_inner(t->x_w, t->y_w, (t->k_w - 1u) * t->dilation_w + 1u, t->stride_w, t->pad_left, &run->left,
-                   &run->right);
-        run->inner = (run->bottom - run->top) * (run->right - run->left);
-        if (run->inner == 0) {
-            run->top = run->bottom = run->left = run->right = 0;
-        }
+    conv_inner(t->x_h, t->y_h, (t->k_h - 1u) * t->dilation_h + 1u, t->stride_h, t->pad_top, &run->top,
+               &run->bottom);
+    conv_inner(t->x_w, t->y_w, (t->k_w - 1u) * t->dilation_w + 1u, t->stride_w, t->pad_left, &run->left,
+               &run->right);
+    run->inner = run->dense ? 0 : (run->bottom - run->top) * (run->right - run->left);
+    if (!run->dense && run->inner == 0) {
+        run->top = run->bottom = run->left = run->right = 0;
     }
 }
 
@@ -241,6 +262,9 @@ static inline struct conv_place conv_place_inner(const struct conv_run *run, uin
 
 static inline struct conv_place conv_place_outer(const struct conv_run *run, uint32_t index) {
     uint32_t width = run->t->y_w, sides = width - (run->right - run->left);
+    if (run->inner == 0) {
+        return (struct conv_place){index / width, index % width};
+    }
     uint32_t above = run->top * width, beside = sides * (run->bottom - run->top);
     if (index >= above && index < above + beside) {
         uint32_t row = (index - above) / sides, column = index - above - row * sides;
@@ -260,13 +284,13 @@ static inline void conv_step_inner(const struct conv_run *run, struct conv_place
 }
 
 static inline void conv_step_outer(const struct conv_run *run, struct conv_place *place) {
-    bool beside = place->y >= run->top && place->y < run->bottom;
+    bool beside = run->inner > 0 && place->y >= run->top && place->y < run->bottom;
     if (++place->x == run->left && beside) {
         place->x = run->right;
     }
     if (place->x == run->t->y_w) {
         place->y++;
-        beside = place->y >= run->top && place->y < run->bottom;
+        beside = run->inner > 0 && place->y >= run->top && place->y < run->bottom;
         place->x = beside && run->left == 0 ? run->right : 0;
         if (place->x == run->t->y_w) {
             *place = (struct conv_place){run->bottom, 0};
@@ -278,63 +302,104 @@ static inline uint8_t *conv_y(const struct conv_run *run, struct conv_place plac
     return (uint8_t *)run->t->y + place.y * run->t->y_row_bytes + place.x * run->t->y_pixel_bytes;
 }
 
-/* Windows of three rows of 9 to 12 bytes, `pixel_step` apart in x and k_bytes apart in the patch: the first
- * layers of most networks. */
-static inline void conv_gather_3x3(uint8_t *to, const uint8_t *x, uint32_t count, uint32_t bytes,
-                                   uint32_t k_bytes, uint32_t x_step, uint32_t pixel_step) {
-    const uint8_t *x1 = x + x_step, *x2 = x1 + x_step;
-    for (; count > 0; count--, x += pixel_step, x1 += pixel_step, x2 += pixel_step, to += k_bytes) {
-        uint32_t a = xpulp_load(x), b = xpulp_load(x + 4), c = xpulp_load(x + 8);
-        uint8_t *row = to + bytes;
-        xpulp_store(to, a);
-        xpulp_store(to + 4, b);
-        xpulp_store(to + 8, c);
-        a = xpulp_load(x1), b = xpulp_load(x1 + 4), c = xpulp_load(x1 + 8);
-        xpulp_store(row, a);
-        xpulp_store(row + 4, b);
-        xpulp_store(row + 8, c);
-        a = xpulp_load(x2), b = xpulp_load(x2 + 4), c = xpulp_load(x2 + 8);
-        row += bytes;
-        xpulp_store(row, a);
-        xpulp_store(row + 4, b);
-        xpulp_store(row + 8, c);
+/* Exactly `bytes` bytes, which other windows surround. */
+static inline void conv_fill(uint8_t *to, uint32_t value, uint32_t bytes) {
+    for (; bytes >= 4; bytes -= 4, to += 4) {
+        xpulp_store(to, value);
+    }
+    for (; bytes > 0; bytes--) {
+        *to++ = (uint8_t)value;
     }
 }
 
-/* Gathers `count` windows side by side that lie inside x, aims the block at the first four of them, and moves
- * `place` behind all; false where they do not lie inside x or not in one row. */
-static inline bool conv_gather_run(struct conv_run *run, struct conv_place *place, uint32_t count) {
+/* Kernel rows [0, rows) of `count` windows side by side, whose columns lie inside x; a window takes k_bytes.
+ */
+static inline void conv_gather_inside(const struct conv_run *run, uint8_t *to, const uint8_t *x,
+                                      uint32_t rows, uint32_t count) {
+    static conv_gather_routine *const routines[] = {conv_gather_1, conv_gather_2, conv_gather_3,
+                                                    conv_gather_4};
     const struct ts_conv_tile *t = run->t;
-    int32_t row = (int32_t)(place->y * t->stride_h) - t->pad_top;
-    int32_t column = (int32_t)(place->x * t->stride_w) - t->pad_left;
-    int32_t reach = column + (int32_t)((count - 1u) * t->stride_w) + t->k_w;
-    if (!run->dense || t->dilation_w > 1 || place->x + count > t->y_w || row < 0 || column < 0 ||
-        reach > t->x_w || row + (t->k_h - 1) * t->dilation_h >= t->x_h) {
-        return false;
+    uint32_t k_bytes = run->words * 4u, bytes = t->k_w * run->pixel_bytes;
+    uint32_t x_row = t->dilation_h * t->x_row_bytes, pixel_step = t->stride_w * run->pixel_bytes;
+    if (bytes <= CONV_GATHER_WORDS * 4u) {
+        const struct conv_windows windows = {.x = x,
+                                             .to = to,
+                                             .pixels = count,
+                                             .rows = rows,
+                                             .x_row = x_row,
+                                             .x_next = (int32_t)(pixel_step - rows * x_row),
+                                             .row_bytes = bytes,
+                                             .next = k_bytes - rows * bytes};
+        routines[(bytes - 1u) / 4u](&windows);
+        return;
     }
-    const uint8_t *x =
-        (const uint8_t *)t->x + (uint32_t)row * t->x_row_bytes + (uint32_t)column * run->pixel_bytes;
-    uint32_t k_bytes = run->words * 4u, bytes = t->k_w * run->pixel_bytes, rows = t->k_h;
-    uint32_t x_step = t->dilation_h * t->x_row_bytes, pixel_step = t->stride_w * run->pixel_bytes;
-    if (rows == 3u && bytes > 8u && bytes <= 12u) {
-        conv_gather_3x3(run->patch, x, count, bytes, k_bytes, x_step, pixel_step);
-    } else {
-        for (uint8_t *to = run->patch; to != run->patch + count * k_bytes; to += k_bytes, x += pixel_step) {
-            conv_copy_rows(to, x, rows, bytes, bytes, x_step);
+    for (; count > 0; count--, to += k_bytes, x += pixel_step) {
+        conv_copy_rows(to, x, rows, bytes, bytes, x_row);
+    }
+}
+
+/* The windows of `count` outputs of one row from `place` on, whose columns lie inside x; rows may not. */
+static inline void conv_gather_columns(const struct conv_run *run, uint8_t *to, struct conv_place place,
+                                       uint32_t count) {
+    const struct ts_conv_tile *t = run->t;
+    int32_t row = (int32_t)(place.y * t->stride_h) - t->pad_top;
+    uint32_t k_bytes = run->words * 4u, bytes = t->k_w * run->pixel_bytes, first = 0, end = t->k_h;
+    uint32_t zeros = (uint32_t)(uint8_t)t->x_zero * 0x01010101u;
+    if (place.y < run->top || place.y >= run->bottom) {
+        while (first < end && row + (int32_t)(first * t->dilation_h) < 0) {
+            first++;
+        }
+        while (end > first && row + (int32_t)((end - 1u) * t->dilation_h) >= t->x_h) {
+            end--;
         }
     }
-    struct conv_block *block = &run->block;
-    block->x = run->patch;
-    block->y = conv_y(run, *place);
-    for (uint32_t p = 1; p < CONV_PIXELS; p++) {
-        block->d[p - 1] = (int32_t)(p * k_bytes);
-        block->e[p - 1] = (int32_t)(p * t->y_pixel_bytes);
+    if (first < end) {
+        uint32_t line = (uint32_t)(row + (int32_t)(first * t->dilation_h)) * t->x_row_bytes;
+        uint32_t column = place.x * t->stride_w - t->pad_left;
+        conv_gather_inside(run, to + first * bytes, (const uint8_t *)t->x + line + column * run->pixel_bytes,
+                           end - first, count);
     }
-    place->x += count;
-    if (place->x == t->y_w) {
-        *place = (struct conv_place){place->y + 1u, 0};
+    if (first > 0 || end < t->k_h) {
+        for (; count > 0; count--, to += k_bytes) {
+            conv_fill(to, zeros, first * bytes);
+            conv_fill(to + end * bytes, zeros, (t->k_h - end) * bytes);
+        }
     }
-    return true;
+}
+
+/* The windows of `count` outputs of one row. Each spoils up to 7 bytes behind it, so they are in order. */
+static inline void conv_gather_row_of_windows(const struct conv_run *run, uint8_t *to,
+                                              struct conv_place place, uint32_t count) {
+    uint32_t k_bytes = run->words * 4u, x = place.x, end = x + count;
+    uint32_t left = run->left > x ? run->left : x, right = run->right < end ? run->right : end;
+    if (run->t->dilation_w > 1 || left >= right) {
+        left = right = end;
+    }
+    for (; x < left && x < end; x++, to += k_bytes) {
+        conv_gather(run, to, place.y, x);
+    }
+    if (left < right) {
+        conv_gather_columns(run, to, (struct conv_place){place.y, left}, right - left);
+        to += (right - left) * k_bytes;
+        x = right;
+    }
+    for (; x < end; x++, to += k_bytes) {
+        conv_gather(run, to, place.y, x);
+    }
+}
+
+/* Dense windows of `count` outputs from `place` on, which moves behind them, into the patch. */
+static inline void conv_gather_run(struct conv_run *run, struct conv_place *place, uint32_t count) {
+    const struct ts_conv_tile *t = run->t;
+    uint8_t *to = run->patch;
+    while (count > 0) {
+        uint32_t left = t->y_w - place->x, piece = count < left ? count : left;
+        conv_gather_row_of_windows(run, to, *place, piece);
+        to += piece * run->words * 4u;
+        count -= piece;
+        *place = piece < left ? (struct conv_place){place->y, place->x + piece}
+                              : (struct conv_place){place->y + 1u, 0};
+    }
 }
 
 /* Points the block at `count` pixels, 1 .. 4, from `place` on, of the inner or the outer places, and moves
@@ -343,8 +408,9 @@ static inline void conv_aim(struct conv_run *run, struct conv_place *place, uint
     const struct ts_conv_tile *t = run->t;
     struct conv_block *block = &run->block;
     uint32_t k_bytes = run->words * run->segments * 4u;
-    if (outer && count == CONV_PIXELS && conv_gather_run(run, place, CONV_PIXELS)) {
-        return;
+    if (outer && run->dense) {
+        struct conv_place first = *place;
+        conv_gather_run(run, &first, count);
     }
     for (uint32_t p = 0; p < CONV_PIXELS; p++) {
         const uint8_t *x = run->patch + p * k_bytes;
@@ -352,9 +418,9 @@ static inline void conv_aim(struct conv_run *run, struct conv_place *place, uint
             block->d[p - 1] = block->e[p - 1] = 0;
             continue;
         }
-        if (outer) {
+        if (outer && !run->dense) {
             conv_gather(run, run->patch + p * k_bytes, place->y, place->x);
-        } else {
+        } else if (!outer) {
             x = (const uint8_t *)t->x + (place->y * t->stride_h - t->pad_top) * t->x_row_bytes +
                 (place->x * t->stride_w - t->pad_left) * run->pixel_bytes;
         }
@@ -467,28 +533,38 @@ static inline void conv_groups(struct conv_run *run, conv_routine *routine, uint
     }
 }
 
-/* All groups of up to 16 pixels, gathered together, in one call, as far as `items` reach. Returns the items
- * done: 0 where the pixels cannot be gathered so. */
+/* All groups of as many pixels as the patch holds, gathered together, in one call, as far as `items` reach.
+ * Returns the blocks of pixels done: 0 where they cannot be gathered so. */
 static inline uint32_t conv_run_of_blocks(struct conv_run *run, struct conv_place *place, uint32_t items,
                                           conv_routine *routine) {
+    const struct ts_conv_tile *t = run->t;
     struct conv_block *block = &run->block;
-    uint32_t blocks = (run->t->y_w - place->x) / CONV_PIXELS, most = CONV_RUN_PIXELS / CONV_PIXELS;
+    bool rows_touch = t->y_row_bytes == t->y_w * t->y_pixel_bytes;
+    uint32_t outputs = rows_touch ? (t->y_h - place->y) * t->y_w - place->x : t->y_w - place->x;
+    uint32_t blocks = outputs / CONV_PIXELS, most = run->patch_pixels / CONV_PIXELS;
     blocks = blocks < most ? blocks : most;
     while (blocks * run->groups > items) {
         blocks--;
     }
-    if (blocks < 2u || run->mode == XPULP_RAW || run->t->y_c % CONV_CHANNELS != 0 ||
-        run->words * 4u > CONV_RUN_BYTES || !conv_gather_run(run, place, blocks * CONV_PIXELS)) {
+    if (!run->dense || blocks == 0 || run->mode == XPULP_RAW || t->y_c % CONV_CHANNELS != 0 ||
+        run->words * 4u > CONV_RUN_BYTES) {
         return 0;
     }
+    for (uint32_t p = 1; p < CONV_PIXELS; p++) {
+        block->d[p - 1] = (int32_t)(p * run->words * 4u);
+        block->e[p - 1] = (int32_t)(p * t->y_pixel_bytes);
+    }
+    block->x = run->patch;
+    block->y = conv_y(run, *place);
     block->groups = run->groups;
-    block->w = (const uint8_t *)run->t->w;
+    block->w = (const uint8_t *)t->w;
     block->blocks = blocks;
     block->x_step = (int32_t)(CONV_PIXELS * run->words * 4u);
-    block->y_step = (int32_t)(CONV_PIXELS * run->t->y_pixel_bytes);
+    block->y_step = (int32_t)(CONV_PIXELS * t->y_pixel_bytes);
+    conv_gather_run(run, place, blocks * CONV_PIXELS);
     routine(block);
     block->x_step = block->y_step = 0;
-    return blocks * run->groups;
+    return blocks;
 }
 
 /* Items [begin, end) of the inner (or outer) pixels: item i is group i % groups of block i / groups. */
@@ -504,8 +580,8 @@ static inline void conv_items(struct conv_run *run, uint32_t begin, uint32_t end
     while (left > 0) {
         uint32_t done = outer && group == 0 ? conv_run_of_blocks(run, &place, left, routine) : 0;
         if (done > 0) {
-            left -= done;
-            block = (end - left) / run->groups;
+            left -= done * run->groups;
+            block += done;
             continue;
         }
         uint32_t groups = run->groups - group < left ? run->groups - group : left;
