@@ -1,0 +1,36 @@
+/* Quantisation of PaQ: one bit width for all tensors, symmetric, every quantum a power of two.
+ *
+ * A requantisation is then a shift: y = clip((acc + b + 2^(s-1)) >> s). The float network that emulates it,
+ * ts_quant_float() at stage FQ, computes the same numbers as the integer network bit for bit as long as
+ * accumulators stay below 2^24 quanta, which float32 holds exactly; ts_power_compare() looks.
+ *
+ * Source: Grimaldi et al. 2019 (see prune/prune.h), section on quantisation. Beyond 8 bits there is no integer
+ * network: such widths are emulated, for comparison. */
+#ifndef TS_PRUNE_POWER_H
+#define TS_PRUNE_POWER_H
+
+#include "quant/quantize.h"
+#include "train/train.h"
+
+enum { TS_POWER_LEAST_BITS = 2, TS_POWER_MOST_BITS = 16 };
+
+/* Chooses the quantum of each activation and each layer's weights for the least square error on the
+ * calibration set, and quantises. The weights and biases of `net` become what their integers mean. */
+ts_status ts_power_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration, uint32_t bits,
+                            ts_quant **out, ts_diags *diags);
+
+/* Trains the integers: the forward pass is the integer network's, gradients are float and go straight through
+ * the roundings, and after each epoch but the last the float weights are rounded at random to one of their
+ * two neighbours on the grid. Quanta stay. `options->teacher` may be NULL. */
+ts_status ts_power_train(ts_quant *quant, const ts_data *data, uint32_t batch, const ts_train_options *options,
+                         const ts_progress *progress, const ts_train_log *log, ts_diags *diags);
+
+/* Share of samples that the emulated network classifies as their labels say. */
+ts_status ts_power_accuracy(const ts_quant *quant, const ts_data *data, double *out, ts_diags *diags);
+
+/* Computes samples on the emulated and on the integer network (8 bits at most) and counts the outputs that
+ * differ. */
+ts_status ts_power_compare(const ts_quant *quant, const ts_graph *integer, const ts_data *data,
+                           uint32_t samples, uint64_t *outputs, uint64_t *different, ts_diags *diags);
+
+#endif
