@@ -13,6 +13,7 @@
     X(disasm, "disasm", "ELF [--core REVISION]", "print the code of a RISC-V executable")           \
     X(eval, "eval", "MODEL --data DATA", "accuracy on labelled data")                               \
     X(explore, "explore", "SWEEP.json [-o DIR]", "run many configurations, in parallel")            \
+    X(fit, "fit", "MODEL --ram BYTES --data DATA", "prune and quantise to a memory budget")         \
     X(fit_memory, "fit-memory", "MODEL [OPTION...]", "find the smallest L1 and L2 that do")         \
     X(generate, "generate", "KIND [OPTION...] -o FILE", "make a network with seeded weights")       \
     X(inspect, "inspect", "MODEL [--text] [--json FILE]", "print what is in a network")             \

@@ -10,6 +10,7 @@
 #include "cli/cmd.h"
 #include "cli/progress.h"
 #include "cli/train_options.h"
+#include "cli/write_integer.h"
 #include "ir/text_form.h"
 #include "model/float_model.h"
 #include "model/model.h"
@@ -241,11 +242,6 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     return known ? 0 : ARGP_ERR_UNKNOWN;
 }
 
-static bool has_suffix(const char *text, const char *suffix) {
-    size_t n = strlen(text), k = strlen(suffix);
-    return n >= k && strcmp(text + n - k, suffix) == 0;
-}
-
 static void print_values(const ts_quant *q) {
     const ts_qnet *net = q->net;
     const ts_qvalue *x = &q->values[0];
@@ -315,32 +311,6 @@ static ts_status evaluate_stage(ts_arena *arena, stages *s, ts_quant_stage stage
     return TS_OK;
 }
 
-/* The dialects' JSON file beside the model: what an ONNX file of integers cannot say of its input. */
-static ts_status write_sidecar(ts_arena *arena, const request *r, const ts_quant *q, ts_diags *diags) {
-    const ts_qvalue *x = &q->values[0];
-    char *path = ts_arena_strdup(arena, r->output);
-    memcpy(path + strlen(path) - 5, ".json", 5);
-    json_t *old = json_load_file(path, 0, NULL);
-    const char *names = json_string_value(json_object_get(old, "onnx_file"));
-    bool foreign = ts_file_exists(path) && (names == NULL || strcmp(names, ts_path_base(r->output)) != 0);
-    json_decref(old);
-    if (foreign) {
-        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
-                        "%s, which belongs beside the model, is there already and describes something else; "
-                        "choose another name for the output",
-                        path);
-    }
-    json_t *o = json_pack("{s:i, s:s, s:i, s:i, s:i, s:b, s:f}", "BNRelu_bits", 32, "onnx_file",
-                          ts_path_base(r->output), "code reserved space", 0, "n_inputs", 1, "input_bits",
-                          (int)ts_type_bits(x->type), "input_signed", (int)ts_type_is_signed(x->type),
-                          "input_scale", x->scale);
-    char *text = json_dumps(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    ts_status status = ts_file_write(path, text, strlen(text), diags);
-    free(text);
-    json_decref(o);
-    return status;
-}
-
 typedef struct blame {
     uint32_t value;
     double points; /* of top-1 lost */
@@ -389,16 +359,7 @@ static ts_status write_stage(ts_arena *arena, const request *r, const ts_qnet *n
         return ts_file_write(r->output, text.data, text.size, diags);
     }
     TS_TRY(ts_quant_integer(arena, q, &integer, diags));
-    if (has_suffix(r->output, ".tsg")) {
-        ts_graph_print(&text, integer);
-        return ts_file_write(r->output, text.data, text.size, diags);
-    }
-    if (!has_suffix(r->output, ".onnx")) {
-        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "'%s' ends neither in .onnx nor in .tsg",
-                        r->output);
-    }
-    TS_TRY(write_sidecar(arena, r, q, diags));
-    return ts_model_write_nemo(integer, r->output, diags);
+    return ts_cli_write_integer(arena, integer, r->output, diags);
 }
 
 static ts_status write_json(const request *r, const stages *s, ts_diags *diags) {

@@ -166,7 +166,9 @@ static float weight_image(float w, double scale, ends grid) {
 }
 
 /* Biases in quanta of the accumulator. */
-static float bias_image(float b, double quantum) { return (float)(floor((double)b / quantum + 0.5) * quantum); }
+static float bias_image(float b, double quantum) {
+    return (float)(floor((double)b / quantum + 0.5) * quantum);
+}
 
 /* y = (kappa acc + lambda) >> shift for a ratio of quanta that is a power of two. */
 static void settle_linear(const ts_quant *quant, uint32_t i) {
@@ -199,12 +201,13 @@ static void settle_add(const ts_quant *quant, uint32_t i) {
         least = fmin(least, quant->values[l->inputs[k]].scale);
     }
     q->d = (int64_t)(sy / least);
+    q->term = q->d / 2;
     for (uint32_t k = 0; k < 2; k++) {
         q->m[k] = (int64_t)(quant->values[l->inputs[k]].scale / least);
     }
 }
 
-/* floor((sum + P / 2) / P) with P inputs to one step of the output, by a factor fine enough to be exact. */
+/* P inputs make one step of the output: floor(sum / P + 1 / 2), by a factor fine enough to be exact. */
 static void settle_pool(const ts_quant *quant, uint32_t i) {
     const ts_qlayer *l = &quant->net->layers.data[i];
     ts_qweights *q = &quant->layers[i];
@@ -212,7 +215,7 @@ static void settle_pool(const ts_quant *quant, uint32_t i) {
     double p = size * quant->values[i + 1].scale / quant->values[l->inputs[0]].scale;
     q->d = (int64_t)1 << POOL_BITS;
     q->m[0] = (int64_t)ceil((double)q->d / p);
-    q->term = (int64_t)floor(p / 2);
+    q->term = p == floor(p) ? q->m[0] * (int64_t)floor(p / 2) : q->d / 2;
 }
 
 static void settle(const ts_quant *quant) {
@@ -259,7 +262,8 @@ ts_status ts_power_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibr
                         "2 to 16 bits and at least one calibration sample are needed");
     }
     ts_quant *quant = TS_NEW(arena, ts_quant);
-    *quant = (ts_quant){.net = net, .options = ts_quant_defaults(), .exact_weights = true};
+    *quant =
+        (ts_quant){.net = net, .options = ts_quant_defaults(), .exact_weights = true};
     quant->options.weight_bits = quant->options.activation_bits = bits;
     quant->options.per_layer = true;
     quant->values = TS_NEW_ARRAY(arena, ts_qvalue, net->layers.count + 1);
@@ -320,8 +324,7 @@ static void project(void *object, ts_trainer *trainer) {
             float v = floorf(w->value[i] * inverse + 0.5f);
             w->image[i] = (v < -top ? -top : v > top ? top : v) * scale;
         }
-        double quantum =
-            t->quant->values[t->quant->net->layers.data[d->layer].inputs[0]].scale * q->scale[0];
+        double quantum = t->quant->values[t->quant->net->layers.data[d->layer].inputs[0]].scale * q->scale[0];
         for (uint64_t i = 0; i < b->count; i++) {
             b->image[i] = bias_image(b->value[i], quantum);
         }
@@ -402,8 +405,9 @@ static void take_back(const tuner *t) {
     settle(t->quant);
 }
 
-ts_status ts_power_train(ts_quant *quant, const ts_data *data, uint32_t batch, const ts_train_options *options,
-                         const ts_progress *progress, const ts_train_log *log, ts_diags *diags) {
+ts_status ts_power_train(ts_quant *quant, const ts_data *data, uint32_t batch,
+                         const ts_train_options *options, const ts_progress *progress,
+                         const ts_train_log *log, ts_diags *diags) {
     ts_arena *scratch = ts_arena_new("power of two", 0);
     tuner t;
     ts_status status = new_tuner(&t, scratch, quant, batch, options->optimiser == TS_OPTIMISER_ADAM, diags);

@@ -4,8 +4,8 @@
  * ts_quant_float() at stage FQ, computes the same numbers as the integer network bit for bit as long as
  * accumulators stay below 2^24 quanta, which float32 holds exactly; ts_power_compare() looks.
  *
- * Source: Grimaldi et al. 2019 (see prune/prune.h), section on quantisation. Beyond 8 bits there is no integer
- * network: such widths are emulated, for comparison. */
+ * Source: Grimaldi et al. 2019 (see prune/prune.h), section on quantisation. Beyond 8 bits there is no
+ * integer network: such widths are emulated, for comparison. */
 #ifndef TS_PRUNE_POWER_H
 #define TS_PRUNE_POWER_H
 
@@ -22,8 +22,9 @@ ts_status ts_power_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibr
 /* Trains the integers: the forward pass is the integer network's, gradients are float and go straight through
  * the roundings, and after each epoch but the last the float weights are rounded at random to one of their
  * two neighbours on the grid. Quanta stay. `options->teacher` may be NULL. */
-ts_status ts_power_train(ts_quant *quant, const ts_data *data, uint32_t batch, const ts_train_options *options,
-                         const ts_progress *progress, const ts_train_log *log, ts_diags *diags);
+ts_status ts_power_train(ts_quant *quant, const ts_data *data, uint32_t batch,
+                         const ts_train_options *options, const ts_progress *progress,
+                         const ts_train_log *log, ts_diags *diags);
 
 /* Share of samples that the emulated network classifies as their labels say. */
 ts_status ts_power_accuracy(const ts_quant *quant, const ts_data *data, double *out, ts_diags *diags);

@@ -30,6 +30,7 @@ struct ts_prune {
     const ts_fgraph *graph;
     const ts__channel_map *map;
     ts_prune_criterion criterion;
+    ts_prune_choice choice;
     ts_arena *arena;
     uint32_t *filter_of; /* of each label's root, or TS_NONE */
     TS_VEC(filter) filters;
@@ -50,6 +51,22 @@ static const char *const helps[] = {
     TS_PRUNE_CRITERIA(ROW)
 #undef ROW
 };
+
+static const char *const choice_names[] = {
+#define ROW(id, name, help) name,
+    TS_PRUNE_CHOICES(ROW)
+#undef ROW
+};
+
+static const char *const choice_helps[] = {
+#define ROW(id, name, help) help,
+    TS_PRUNE_CHOICES(ROW)
+#undef ROW
+};
+
+const char *ts_prune_choice_name(ts_prune_choice choice) { return choice_names[choice]; }
+
+const char *ts_prune_choice_help(ts_prune_choice choice) { return choice_helps[choice]; }
 
 const char *ts_prune_criterion_name(ts_prune_criterion criterion) { return names[criterion]; }
 
@@ -184,7 +201,8 @@ static ts_status take_node(ts_prune *p, ts_node_id id, const ts_prune_options *o
 ts_status ts_prune_new(ts_arena *arena, const ts_fgraph *graph, const ts_prune_options *options,
                        ts_prune **out, ts_diags *diags) {
     ts_prune *p = TS_NEW(arena, ts_prune);
-    *p = (ts_prune){.graph = graph, .criterion = options->criterion, .arena = arena};
+    *p = (ts_prune){
+        .graph = graph, .criterion = options->criterion, .choice = options->choice, .arena = arena};
     p->map = ts__channels_find(arena, graph);
     p->filter_of = TS_NEW_ARRAY(arena, uint32_t, p->map->parent.count);
     p->first_slice = TS_NEW_ARRAY(arena, uint32_t, graph->nodes.count);
@@ -232,40 +250,63 @@ static bool may_go(const ts_prune *p, const filter *f) {
     return true;
 }
 
-/* The layer whose prunable filters are worth least on average. */
-static uint32_t least_family(const ts_prune *p) {
-    uint32_t nodes = p->graph->nodes.count, least = TS_NONE;
-    ts_arena *scratch = ts_arena_new("families", 0);
-    double *sum = TS_NEW_ARRAY(scratch, double, nodes), lowest = INFINITY;
-    uint32_t *count = TS_NEW_ARRAY(scratch, uint32_t, nodes);
+/* A layer as the algorithm sees it: its filters that may go. */
+typedef struct choice {
+    double sum; /* of worth */
+    uint32_t had, has;
+    uint32_t least; /* filter, or TS_NONE */
+} choice;
+
+static choice *look(const ts_prune *p, ts_arena *scratch) {
+    choice *all = TS_NEW_ARRAY(scratch, choice, p->graph->nodes.count);
+    for (uint32_t i = 0; i < p->graph->nodes.count; i++) {
+        all[i].least = TS_NONE;
+    }
     for (uint32_t i = 0; i < p->filters.count; i++) {
         const filter *f = &p->filters.data[i];
+        choice *c = &all[f->family];
+        c->had += !f->pinned;
         if (may_go(p, f)) {
-            sum[f->family] += worth_of_filter(p, f);
-            count[f->family]++;
+            double worth = worth_of_filter(p, f);
+            c->sum += worth;
+            c->has++;
+            bool less = c->least == TS_NONE || worth < worth_of_filter(p, &p->filters.data[c->least]);
+            c->least = less ? i : c->least;
         }
     }
-    for (uint32_t i = 0; i < nodes; i++) {
-        if (count[i] > 0 && sum[i] / count[i] < lowest) {
-            lowest = sum[i] / count[i];
-            least = i;
+    return all;
+}
+
+/* What the loss of a layer's least filter costs, for each element that it frees. */
+static double price(ts_prune *p, const choice *c, uint64_t now) {
+    filter *f = &p->filters.data[c->least];
+    f->gone = true;
+    ts_prune_memory m = ts_prune_measure(p);
+    f->gone = false;
+    double freed = (double)(now - ts_prune_bytes(&m, 8)), worth = worth_of_filter(p, f);
+    double cost = p->criterion == TS_PRUNE_TAYLOR ? worth * c->had / c->has : c->sum > 0 ? worth / c->sum : 0;
+    return cost / fmax(freed, 1);
+}
+
+static uint32_t next_filter(ts_prune *p) {
+    ts_arena *scratch = ts_arena_new("choice", 0);
+    const choice *all = look(p, scratch);
+    ts_prune_memory m = ts_prune_measure(p);
+    uint64_t now = ts_prune_bytes(&m, 8);
+    uint32_t next = TS_NONE;
+    double lowest = INFINITY;
+    for (uint32_t i = 0; i < p->graph->nodes.count; i++) {
+        if (all[i].least == TS_NONE) {
+            continue;
+        }
+        double v = p->choice == TS_PRUNE_BY_LAYER ? all[i].sum / all[i].has : price(p, &all[i], now);
+        if (v < lowest || next == TS_NONE) {
+            lowest = v;
+            next = all[i].least;
         }
     }
     ts_arena_free(scratch);
-    return least;
-}
-
-static filter *least_filter(const ts_prune *p, uint32_t layer) {
-    filter *least = NULL;
-    double lowest = INFINITY;
-    for (uint32_t i = 0; i < p->filters.count; i++) {
-        filter *f = &p->filters.data[i];
-        if (f->family == layer && may_go(p, f) && worth_of_filter(p, f) < lowest) {
-            lowest = worth_of_filter(p, f);
-            least = f;
-        }
-    }
-    return least;
+    return next;
 }
 
 /* The weights that read input channel `i` of a node count no longer. */
@@ -298,11 +339,11 @@ static void forget(ts_prune *p, const filter *gone) {
 }
 
 bool ts_prune_step(ts_prune *prune) {
-    uint32_t layer = least_family(prune);
-    filter *f = layer == TS_NONE ? NULL : least_filter(prune, layer);
-    if (f == NULL) {
+    uint32_t next = next_filter(prune);
+    if (next == TS_NONE) {
         return false;
     }
+    filter *f = &prune->filters.data[next];
     f->gone = true;
     for (uint32_t i = 0; i < f->slices.count; i++) {
         prune->families[prune->slices.data[f->slices.data[i]].node].alive--;

@@ -29,6 +29,21 @@ typedef enum ts_prune_criterion {
 const char *ts_prune_criterion_name(ts_prune_criterion criterion);
 const char *ts_prune_criterion_help(ts_prune_criterion criterion);
 
+/* Which filter is next. Identifier, name typed by the user, what it is. */
+#define TS_PRUNE_CHOICES(X)                                                                       \
+    X(GAIN, "gain", "the filter that costs least of its layer's worth for each element it frees") \
+    X(LAYER, "layer", "in the layer of least worth the filter of least worth (the paper's algorithm 1)")
+
+typedef enum ts_prune_choice {
+#define TS_PRUNE_ENUM(id, name, help) TS_PRUNE_BY_##id,
+    TS_PRUNE_CHOICES(TS_PRUNE_ENUM)
+#undef TS_PRUNE_ENUM
+        TS_PRUNE_CHOICE_COUNT
+} ts_prune_choice;
+
+const char *ts_prune_choice_name(ts_prune_choice choice);
+const char *ts_prune_choice_help(ts_prune_choice choice);
+
 /* The terms of equation 1, in elements: parameters, the largest sum of a layer's inputs and outputs, and the
  * largest im2col buffer (two columns, as CMSIS-NN has it). */
 typedef struct ts_prune_memory {
@@ -42,6 +57,7 @@ typedef struct ts_prune ts_prune;
 
 typedef struct ts_prune_options {
     ts_prune_criterion criterion;
+    ts_prune_choice choice;
     /* TAYLOR: for each tensor that holds weights, gradients of the loss, as many as it has elements; else
      * NULL. Read by ts_prune_new() alone. */
     const float *const *gradients;
@@ -56,8 +72,11 @@ ts_status ts_prune_new(ts_arena *arena, const ts_fgraph *graph, const ts_prune_o
 uint32_t ts_prune_count(const ts_prune *prune);
 uint32_t ts_prune_gone(const ts_prune *prune);
 
-/* One step of algorithm 1: in the layer whose filters are worth least on average, the filter that is worth
- * least. A layer's last filter stays. False where nothing is left to prune. */
+/* Prunes one filter. By LAYER: in the layer whose filters are worth least on average, the filter that is
+ * worth least. By GAIN: of the least filters of all layers the one for which the share of its layer's worth
+ * that goes with it, over the elements of equation 1 that it frees, is least; with TAYLOR the worth itself,
+ * times had / has, stands for the share. A layer's last filter stays. False where nothing is left to prune.
+ */
 bool ts_prune_step(ts_prune *prune);
 
 /* The filters that a layer (a CONV, GEMM or MATMUL node) had and has; 0, 0 where it has none that may go. */

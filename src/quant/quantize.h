@@ -66,7 +66,8 @@ typedef struct ts_quant {
     ts_quant_options options;
     ts_qvalue *values;   /* layers + 1 */
     ts_qweights *layers; /* layers */
-    bool exact_weights;  /* while ranges are searched: stage FQ has float weights and biases */
+    bool exact_weights;  /* stage FQ has the net's weights and biases: while ranges are searched, or where
+                          * they are on their grids already */
 } ts_quant;
 
 /* Calibrates on all samples of `calibration` and quantises. The net's weights may be changed (equalised). */

@@ -315,6 +315,40 @@ ts_status ts_train(ts_trainer *trainer, const ts_data *data, const ts_train_opti
     return status;
 }
 
+ts_status ts_trainer_gradients(ts_trainer *trainer, const ts_data *data, uint32_t batches, ts_diags *diags) {
+    TS_TRY(ts_data_check(data, &trainer->graph->tensors.data[trainer->graph->inputs.data[0]], diags));
+    if (data->labels == NULL || data->count < trainer->batch) {
+        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "labelled samples for a batch of %u are needed",
+                        trainer->batch);
+    }
+    ts_arena *scratch = ts_arena_new("gradients", 0);
+    feed f = new_feed(scratch, trainer, data, NULL);
+    uint32_t *order = TS_NEW_ARRAY(scratch, uint32_t, trainer->batch), count = trainer->params.count;
+    float **sums = TS_NEW_ARRAY(scratch, float *, count);
+    for (uint32_t i = 0; i < count; i++) {
+        sums[i] = TS_NEW_ARRAY(scratch, float, trainer->params.data[i].count);
+    }
+    for (uint32_t b = 0; b < batches && (b + 1) * trainer->batch <= data->count; b++) {
+        for (uint32_t n = 0; n < trainer->batch; n++) {
+            order[n] = b * trainer->batch + n;
+        }
+        load(&f, order, NULL);
+        ts_trainer_forward(trainer, false);
+        ts_trainer_loss(trainer, &(ts_target){.labels = f.labels}, NULL);
+        ts_trainer_backward(trainer);
+        for (uint32_t i = 0; i < count; i++) {
+            for (uint64_t k = 0; k < trainer->params.data[i].count; k++) {
+                sums[i][k] += trainer->params.data[i].gradient[k];
+            }
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(trainer->params.data[i].gradient, sums[i], trainer->params.data[i].count * sizeof(float));
+    }
+    ts_arena_free(scratch);
+    return TS_OK;
+}
+
 static uint32_t largest(const float *y, uint32_t count) {
     uint32_t top = 0;
     for (uint32_t i = 1; i < count; i++) {

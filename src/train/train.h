@@ -55,7 +55,8 @@ ts_status ts_trainer_new(ts_arena *arena, const ts_fgraph *graph, uint32_t batch
 void ts_trainer_free(ts_trainer *trainer);
 
 /* The trainer's own graph, N = 1. Attributes of FAKE_QUANT nodes (low, high, offset) may be changed between
- * passes; scale follows the STEP parameter at the start of each ts_trainer_forward(). */
+ * passes; scale follows the STEP parameter at the start of each ts_trainer_forward(), unless
+ * that parameter is frozen. */
 ts_fgraph *ts_trainer_graph(ts_trainer *trainer);
 
 uint32_t ts_trainer_batch(const ts_trainer *trainer);
@@ -169,6 +170,10 @@ void ts_trainer_step(ts_trainer *trainer, const ts_train_options *options, doubl
 ts_status ts_train(ts_trainer *trainer, const ts_data *data, const ts_train_options *options,
                    const ts_train_hooks *hooks, const ts_progress *progress, const ts_train_log *log,
                    ts_diags *diags);
+
+/* Sums the gradients of the labels' loss over the first `batches` batches of a labelled set, statistics
+ * frozen, into the parameters' gradients. */
+ts_status ts_trainer_gradients(ts_trainer *trainer, const ts_data *data, uint32_t batches, ts_diags *diags);
 
 /* Share of the samples whose largest output is the label's, as the network computes with its images now. */
 ts_status ts_trainer_accuracy(ts_trainer *trainer, const ts_data *data, const ts_train_hooks *hooks,

@@ -621,7 +621,7 @@ static bool is_trained(ts_fop op) { return table[op].forward != NULL; }
 void ts_trainer_forward(ts_trainer *trainer, bool training) {
     for (uint32_t i = 0; i < trainer->params.count; i++) {
         const ts_param *p = &trainer->params.data[i];
-        if (p->kind == TS_PARAM_STEP) {
+        if (p->kind == TS_PARAM_STEP && p->rate > 0) {
             trainer->graph->nodes.data[p->node].scale = exp((double)p->image[0]);
         }
     }

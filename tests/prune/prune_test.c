@@ -6,7 +6,8 @@
 enum { SIDE = 8, CLASSES = 5 };
 
 static ts_prune *prune_of(maker *m, ts_prune_criterion criterion) {
-    ts_prune_options options = {.criterion = criterion};
+    ts_prune_options options = {.criterion = criterion,
+                                .choice = criterion == TS_PRUNE_L2 ? TS_PRUNE_BY_GAIN : TS_PRUNE_BY_LAYER};
     ts_prune *p = NULL;
     assert_int_equal(ts_prune_new(m->arena, m->graph, &options, &p, &m->diags), TS_OK);
     return p;

@@ -1,0 +1,521 @@
+/* tessera fit: a float network pruned and quantised until it fits into a memory; or a grid of such. */
+#include <argp.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sweep.h"
+#include "base/text.h"
+#include "cli/cmd.h"
+#include "cli/progress.h"
+#include "cli/train_options.h"
+#include "cli/write_integer.h"
+#include "model/float_model.h"
+#include "num/float.h"
+#include "prune/fit.h"
+#include "report/sweep.h"
+
+enum { MAX_BUDGETS = 32, LARGEST_MODEL = 256 << 20, COMPARED = 20 };
+
+enum {
+    OPTION_RAM = 256,
+    OPTION_BITS,
+    OPTION_DATA,
+    OPTION_EVAL,
+    OPTION_ROOT,
+    OPTION_LIMIT,
+    OPTION_EVAL_LIMIT,
+    OPTION_CRITERION,
+    OPTION_CHOICE,
+    OPTION_QUANT_EPOCHS,
+    OPTION_SEED
+};
+
+static const struct argp_option options[] = {
+    {"output", 'o', "DIR", 0,
+     "Folder of the journal, the networks and the results (the model's name with .fit)", 0},
+    {"ram", OPTION_RAM, "BYTES,...", 0, "Budgets: equation 1's bytes", 0},
+    {"bits", OPTION_BITS, "N,...|N..M", 0, "Widths of all weights and activations, 2 to 16 (8)", 0},
+    {"data", OPTION_DATA, "DATA", 0, "Labelled samples to train on", 0},
+    {"eval", OPTION_EVAL, "DATA", 0, "Labelled samples to measure on", 0},
+    {"root", OPTION_ROOT, "DIR", 0, "Folder that paths in data descriptions start from", 0},
+    {"limit", OPTION_LIMIT, "N", 0, "Train on a seeded subset of N samples (all)", 0},
+    {"eval-limit", OPTION_EVAL_LIMIT, "N", 0, "Measure on a seeded subset of N samples (all)", 0},
+    {"criterion", OPTION_CRITERION, "NAME", 0, "What a filter is worth: l1, l2, bn or taylor (l1)", 0},
+    {"choice", OPTION_CHOICE, "NAME", 0,
+     "Which filter is next: gain, or layer as the paper's algorithm 1 (gain)", 0},
+    {"quant-epochs", OPTION_QUANT_EPOCHS, "N", 0, "Epochs that the integers are trained (3)", 0},
+    {"seed", OPTION_SEED, "N", 0, "Of subsets, orders and roundings (1)", 0},
+    {"jobs", 'j', "N", 0, "Points at once (one a processor)", 0},
+    {0},
+};
+
+typedef struct request {
+    const char *model, *output, *data, *eval;
+    uint64_t ram[MAX_BUDGETS];
+    uint32_t ram_count, bits[TS_POWER_MOST_BITS], bits_count, jobs;
+    ts_data_options subset, eval_subset;
+    ts_prune_criterion criterion;
+    ts_prune_choice choice;
+    ts_cli_train train;
+    uint32_t quant_epochs;
+} request;
+
+/* ---- the command line ---- */
+
+static bool parse_count(const char *text, uint32_t *out) {
+    uint64_t number;
+    bool good = ts_parse_u64(text, &number) && number > 0 && number <= 1000000;
+    *out = good ? (uint32_t)number : 0;
+    return good;
+}
+
+static bool parse_budgets(char *text, request *r) {
+    char *rest = NULL;
+    for (char *part = strtok_r(text, ",", &rest); part != NULL; part = strtok_r(NULL, ",", &rest)) {
+        if (r->ram_count == MAX_BUDGETS || !ts_parse_size(part, &r->ram[r->ram_count]) ||
+            r->ram[r->ram_count] == 0) {
+            return false;
+        }
+        r->ram_count++;
+    }
+    return r->ram_count > 0;
+}
+
+static bool add_bits(request *r, unsigned bits) {
+    if (bits < TS_POWER_LEAST_BITS || bits > TS_POWER_MOST_BITS) {
+        return false;
+    }
+    for (uint32_t i = 0; i < r->bits_count; i++) {
+        if (r->bits[i] == bits) {
+            return true;
+        }
+    }
+    r->bits[r->bits_count++] = bits;
+    return true;
+}
+
+/* "8", "5,6,8", "2..16". */
+static bool parse_bits(char *text, request *r) {
+    char *rest = NULL, end;
+    unsigned low, high;
+    if (sscanf(text, "%u..%u%c", &low, &high, &end) == 2) {
+        bool good = low <= high && high <= TS_POWER_MOST_BITS;
+        for (unsigned b = low; good && b <= high; b++) {
+            good = add_bits(r, b);
+        }
+        return good;
+    }
+    for (char *part = strtok_r(text, ",", &rest); part != NULL; part = strtok_r(NULL, ",", &rest)) {
+        if (sscanf(part, "%u%c", &low, &end) != 1 || !add_bits(r, low)) {
+            return false;
+        }
+    }
+    return r->bits_count > 0;
+}
+
+static bool parse_criterion(const char *text, ts_prune_criterion *out) {
+    for (ts_prune_criterion c = 0; c < TS_PRUNE_CRITERION_COUNT; c++) {
+        if (strcmp(text, ts_prune_criterion_name(c)) == 0) {
+            *out = c;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_choice(const char *text, ts_prune_choice *out) {
+    for (ts_prune_choice c = 0; c < TS_PRUNE_CHOICE_COUNT; c++) {
+        if (strcmp(text, ts_prune_choice_name(c)) == 0) {
+            *out = c;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_value(int key, char *text, request *r, bool *known) {
+    *known = true;
+    switch (key) {
+        case 'o':
+            r->output = text;
+            return true;
+        case 'j':
+            return parse_count(text, &r->jobs) && r->jobs <= 256;
+        case OPTION_RAM:
+            return parse_budgets(text, r);
+        case OPTION_BITS:
+            return parse_bits(text, r);
+        case OPTION_DATA:
+            r->data = text;
+            return true;
+        case OPTION_EVAL:
+            r->eval = text;
+            return true;
+        case OPTION_ROOT:
+            r->subset.root = r->eval_subset.root = text;
+            return true;
+        case OPTION_LIMIT:
+            return parse_count(text, &r->subset.limit);
+        case OPTION_EVAL_LIMIT:
+            return parse_count(text, &r->eval_subset.limit);
+        case OPTION_CRITERION:
+            return parse_criterion(text, &r->criterion);
+        case OPTION_CHOICE:
+            return parse_choice(text, &r->choice);
+        case OPTION_QUANT_EPOCHS:
+            return parse_count(text, &r->quant_epochs);
+        case OPTION_SEED:
+            return ts_parse_u64(text, &r->subset.seed) && ts_parse_u64(text, &r->eval_subset.seed) &&
+                   ts_parse_u64(text, &r->train.train.seed);
+        default:
+            *known = false;
+            return true;
+    }
+}
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    request *r = state->input;
+    bool known;
+    if (key == ARGP_KEY_INIT) {
+        state->child_inputs[0] = &r->train;
+        return 0;
+    }
+    if (key == ARGP_KEY_ARG) {
+        if (r->model != NULL) {
+            argp_error(state, "one model is fitted at a time");
+        }
+        r->model = text;
+        return 0;
+    }
+    if (key == ARGP_KEY_END) {
+        if (r->model == NULL || r->ram_count == 0 || r->data == NULL || r->eval == NULL) {
+            argp_error(state, "a model, --ram, --data and --eval are needed");
+        }
+        if (r->bits_count == 0) {
+            add_bits(r, 8);
+        }
+        return 0;
+    }
+    if (!parse_value(key, text, r, &known)) {
+        argp_error(state, "'%s' is not what this option takes; see --help", text);
+    }
+    return known ? 0 : ARGP_ERR_UNKNOWN;
+}
+
+/* ---- one point ---- */
+
+typedef struct grid {
+    const request *request;
+    const ts_fgraph *graph;
+    ts_data train, eval;
+    const char *folder;
+    uint32_t count;
+    const char **names;
+} grid;
+
+static uint64_t budget_of(const grid *g, uint32_t index) {
+    return g->request->ram[index / g->request->bits_count];
+}
+
+static uint32_t bits_of(const grid *g, uint32_t index) {
+    return g->request->bits[index % g->request->bits_count];
+}
+
+static const char *network_path(ts_arena *arena, const grid *g, uint32_t index) {
+    const char *name =
+        ts_arena_printf(arena, "ram%" PRIu64 "-bits%u.onnx", budget_of(g, index), bits_of(g, index));
+    return ts_path_join(arena, g->folder, name);
+}
+
+static json_t *result_of(const ts_fit *fit, bool deployable) {
+    json_t *layers = json_array();
+    for (uint32_t i = 0; i < fit->layer_count; i++) {
+        json_array_append_new(layers, json_pack("{s:s, s:i, s:i}", "name", fit->layer_names[i], "had",
+                                                (int)fit->had[i], "has", (int)fit->has[i]));
+    }
+    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "status",
+                     deployable ? "verified" : "emulated", "accuracy", 100 * fit->accuracy, "float_accuracy",
+                     100 * fit->float_accuracy, "pruned_accuracy", 100 * fit->pruned_accuracy,
+                     "start_accuracy", 100 * fit->start_accuracy, "bytes", (json_int_t)fit->bytes,
+                     "bytes_before", (json_int_t)fit->bytes_before, "parameters",
+                     (json_int_t)fit->after.parameters, "activations", (json_int_t)fit->after.activations,
+                     "im2col", (json_int_t)fit->after.im2col, "macs", (json_int_t)fit->macs, "macs_before",
+                     (json_int_t)fit->macs_before, "filters", (json_int_t)fit->filters, "filters_before",
+                     (json_int_t)fit->filters_before, "layers", layers);
+}
+
+/* Emulation and integers have to agree on every output of a few samples before anything is written. */
+static ts_status check_integers(const grid *g, const ts_fit *fit, ts_diags *diags) {
+    uint64_t outputs, different;
+    TS_TRY(ts_power_compare(fit->quant, fit->integer, &g->eval, COMPARED, &outputs, &different, diags));
+    return different == 0 ? TS_OK
+                          : ts_error(diags, TS_DIAG_MISMATCH, NULL, NULL,
+                                     "%" PRIu64 " of %" PRIu64
+                                     " outputs of the integer network differ from those it was trained as",
+                                     different, outputs);
+}
+
+static ts_status compute(void *user, uint32_t index, ts_arena *arena, json_t **result, ts_diags *diags) {
+    const grid *g = user;
+    const request *r = g->request;
+    ts_fit fit;
+    ts_fit_options o = ts_fit_defaults();
+    ts_diags own = {.arena = arena};
+    o.ram = budget_of(g, index);
+    o.bits = bits_of(g, index);
+    o.criterion = r->criterion;
+    o.choice = r->choice;
+    o.pruned = o.quantised = r->train.train;
+    o.quantised.epochs = r->quant_epochs;
+    o.batch = r->train.batch;
+    ts_train_threads(r->train.threads);
+    ts_status status = ts_fit_network(arena, g->graph, &g->train, &g->eval, &o, NULL, NULL, &fit, &own);
+    if (status == TS_NO_FIT) {
+        *result = json_pack("{s:s, s:s}", "status", "no-fit", "message", own.list.data[0].text);
+        return TS_OK;
+    }
+    for (uint32_t i = 0; i < own.list.count; i++) {
+        TS_PUSH(diags->arena, &diags->list, own.list.data[i]);
+    }
+    TS_TRY(status);
+    if (fit.integer != NULL) {
+        TS_TRY(check_integers(g, &fit, diags));
+        TS_TRY(ts_cli_write_integer(arena, fit.integer, network_path(arena, g, index), diags));
+    }
+    *result = result_of(&fit, fit.integer != NULL);
+    return TS_OK;
+}
+
+/* ---- results ---- */
+
+static double accuracy_at(const json_t *const *results, const grid *g, uint32_t ram, uint32_t bits) {
+    for (uint32_t k = 0; k < g->request->bits_count; k++) {
+        const json_t *p = results[ram * g->request->bits_count + k];
+        if (g->request->bits[k] == bits && json_is_number(json_object_get(p, "accuracy"))) {
+            return json_number_value(json_object_get(p, "accuracy"));
+        }
+    }
+    return -1;
+}
+
+/* The point of a budget that is most accurate; of equal ones that of fewer bits. TS_NONE: none fits. */
+static uint32_t best_at(const json_t *const *results, const grid *g, uint32_t ram, uint32_t most_bits) {
+    uint32_t best = TS_NONE;
+    double top = -1;
+    for (uint32_t k = 0; k < g->request->bits_count; k++) {
+        double a = accuracy_at(results, g, ram, g->request->bits[k]);
+        if (g->request->bits[k] <= most_bits && a > top) {
+            top = a;
+            best = ram * g->request->bits_count + k;
+        }
+    }
+    return best;
+}
+
+static void print_accuracy(double accuracy, double best) {
+    if (accuracy < 0) {
+        printf(" %9s %7s", "-", "");
+    } else {
+        printf(" %9.2f %7.2f", accuracy, best - accuracy);
+    }
+}
+
+/* As table 4 of the paper: for each budget the best width, and how far 8 and 16 bits are from it. */
+static void print_table(const json_t *const *results, const grid *g) {
+    printf("%10s %5s %9s %9s %7s %9s %7s\n", "bytes", "bits", "top-1 %", "8 bits", "delta", "16 bits",
+           "delta");
+    for (uint32_t i = 0; i < g->request->ram_count; i++) {
+        uint32_t best = best_at(results, g, i, TS_POWER_MOST_BITS);
+        if (best == TS_NONE) {
+            printf("%10" PRIu64 "  none fits\n", g->request->ram[i]);
+            continue;
+        }
+        double top = json_number_value(json_object_get(results[best], "accuracy"));
+        printf("%10" PRIu64 " %5u %9.2f", g->request->ram[i], bits_of(g, best), top);
+        print_accuracy(accuracy_at(results, g, i, 8), top);
+        print_accuracy(accuracy_at(results, g, i, 16), top);
+        putchar('\n');
+    }
+}
+
+/* What to deploy at a budget. */
+static void print_answer(ts_arena *arena, const json_t *const *results, const grid *g, uint32_t ram) {
+    uint32_t best = best_at(results, g, ram, 8);
+    if (best == TS_NONE) {
+        return;
+    }
+    const json_t *p = results[best], *layers = json_object_get(p, "layers");
+    printf("%" PRIu64 " bytes: %u bits, filters", g->request->ram[ram], bits_of(g, best));
+    for (size_t i = 0; i < json_array_size(layers); i++) {
+        const json_t *l = json_array_get(layers, i);
+        printf("%s %s %" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT, i == 0 ? "" : ",",
+               json_string_value(json_object_get(l, "name")), json_integer_value(json_object_get(l, "has")),
+               json_integer_value(json_object_get(l, "had")));
+    }
+    printf("; top-1 %.2f %% (float %.2f %%); needs %" JSON_INTEGER_FORMAT " bytes (%" JSON_INTEGER_FORMAT
+           " unpruned)\n    tessera run %s\n",
+           json_number_value(json_object_get(p, "accuracy")),
+           json_number_value(json_object_get(p, "float_accuracy")),
+           json_integer_value(json_object_get(p, "bytes")),
+           json_integer_value(json_object_get(p, "bytes_before")), network_path(arena, g, best));
+}
+
+/* In the form of a sweep's results (report/sweep.h). */
+static json_t *all_results(const json_t *const *results, const grid *g) {
+    json_t *ram = json_array(), *bits = json_array(), *points = json_array();
+    for (uint32_t i = 0; i < g->request->ram_count; i++) {
+        json_array_append_new(ram, json_integer((json_int_t)g->request->ram[i]));
+    }
+    for (uint32_t k = 0; k < g->request->bits_count; k++) {
+        json_array_append_new(bits, json_integer(g->request->bits[k]));
+    }
+    for (uint32_t i = 0; i < g->count; i++) {
+        json_t *p =
+            results[i] == NULL ? json_pack("{s:s}", "status", "failed") : json_copy((json_t *)results[i]);
+        json_object_set_new(p, "name", json_string(g->names[i]));
+        json_object_set_new(
+            p, "at",
+            json_pack("{s:I, s:I}", "ram", (json_int_t)budget_of(g, i), "bits", (json_int_t)bits_of(g, i)));
+        json_array_append_new(points, p);
+    }
+    return json_pack("{s:s, s:{s:s, s:s}, s:[{s:s, s:o}, {s:s, s:o}], s:o}", "sweep",
+                     ts_path_base(g->request->model), "plot", "x", "ram", "y", "accuracy", "axes", "key",
+                     "ram", "values", ram, "key", "bits", "values", bits, "points", points);
+}
+
+static ts_status write_results(ts_arena *arena, const json_t *const *results, const grid *g,
+                               ts_diags *diags) {
+    json_t *all = all_results(results, g);
+    ts_text csv = {.arena = arena}, svg = {.arena = arena};
+    char *json = json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(10));
+    ts_sweep_print_csv(&csv, all);
+    ts_sweep_print_svg(&svg, all);
+    json_decref(all);
+    if (json == NULL) {
+        return ts_error(diags, TS_DIAG_MEMORY, NULL, NULL, "out of memory for the results");
+    }
+    ts_text text = {.arena = arena};
+    ts_text_printf(&text, "%s\n", json);
+    free(json);
+    TS_TRY(ts_file_write(ts_path_join(arena, g->folder, "results.json"), text.data, text.size, diags));
+    TS_TRY(ts_file_write(ts_path_join(arena, g->folder, "results.csv"), csv.data, csv.size, diags));
+    return ts_file_write(ts_path_join(arena, g->folder, "map.svg"), svg.data, svg.size, diags);
+}
+
+/* ---- all points ---- */
+
+/* All that the results depend on. */
+static ts_status identity_of(ts_arena *arena, const request *r, const char **out, ts_diags *diags) {
+    const ts_train_options *o = &r->train.train;
+    ts_bytes model;
+    TS_TRY(ts_file_read(arena, r->model, LARGEST_MODEL, &model, diags));
+    *out = ts_arena_printf(arena,
+                           "tessera %s; fit %08x; data %s %u, eval %s %u; criterion %s %s; epochs %u and %u, "
+                           "batch %u, rate %g, %d %g %g, "
+                           "schedule %d %u %g, flip %d, shift %u, seed %" PRIu64,
+                           TESSERA_VERSION, ts_crc32(model.data, model.size), r->data, r->subset.limit,
+                           r->eval, r->eval_subset.limit, ts_prune_criterion_name(r->criterion),
+                           ts_prune_choice_name(r->choice), o->epochs, r->quant_epochs, r->train.batch,
+                           o->rate, (int)o->optimiser, o->momentum, o->decay, (int)o->schedule,
+                           o->step_epochs, o->step_factor, (int)o->flip, o->shift, o->seed);
+    return TS_OK;
+}
+
+static const char *default_folder(ts_arena *arena, const char *model) {
+    const char *base = ts_path_base(model), *dot = strrchr(base, '.');
+    return ts_arena_printf(arena, "%.*s.fit", dot == NULL ? (int)strlen(base) : (int)(dot - base), base);
+}
+
+static void show_progress(void *user, uint32_t done, uint32_t of) {
+    (void)user;
+    ts_cli_progress((void *)(uintptr_t) "fitting", done, of);
+}
+
+static ts_status no_budget_fits(const json_t *const *results, const grid *g, ts_diags *diags) {
+    ts_status status = TS_OK;
+    for (uint32_t i = 0; i < g->count; i++) {
+        const char *message = json_string_value(json_object_get(results[i], "message"));
+        if (message != NULL && g->count == 1) {
+            status = ts_error(diags, TS_DIAG_NO_FIT, NULL, NULL, "%s", message);
+        }
+    }
+    return status;
+}
+
+static ts_status sweep(ts_arena *arena, grid *g, ts_journal *journal, ts_diags *diags) {
+    const json_t **results = TS_NEW_ARRAY(arena, const json_t *, g->count);
+    ts_sweep s = {.count = g->count,
+                  .names = g->names,
+                  .compute = compute,
+                  .user = g,
+                  .journal = journal,
+                  .jobs = g->request->jobs,
+                  .progress = show_progress};
+    ts_status status = ts_sweep_run(arena, &s, results, diags);
+    ts_status written = write_results(arena, results, g, diags);
+    print_table(results, g);
+    for (uint32_t i = 0; i < g->request->ram_count; i++) {
+        print_answer(arena, results, g, i);
+    }
+    return status != TS_OK ? status : written != TS_OK ? written : no_budget_fits(results, g, diags);
+}
+
+static ts_status fit(ts_arena *arena, const request *r, ts_diags *diags) {
+    ts_fgraph *graph;
+    const char *identity;
+    ts_journal *journal;
+    grid g = {.request = r, .count = r->ram_count * r->bits_count};
+    if (!ts_train_available()) {
+        return ts_error(diags, TS_DIAG_TOOL, NULL, NULL,
+                        "this tessera was built without oneDNN, which training needs; install libdnnl-dev "
+                        "and build again");
+    }
+    TS_TRY(ts_float_model_read(arena, r->model, NULL, &graph, diags));
+    ts_fgraph_fold(graph);
+    g.graph = graph;
+    TS_TRY(ts_data_read(arena, r->data, &r->subset, &g.train, diags));
+    TS_TRY(ts_data_read(arena, r->eval, &r->eval_subset, &g.eval, diags));
+    TS_TRY(identity_of(arena, r, &identity, diags));
+    g.folder = r->output != NULL ? r->output : default_folder(arena, r->model);
+    g.names = TS_NEW_ARRAY(arena, const char *, g.count);
+    for (uint32_t i = 0; i < g.count; i++) {
+        g.names[i] = ts_arena_printf(arena, "%" PRIu64 " bytes, %u bits", budget_of(&g, i), bits_of(&g, i));
+    }
+    TS_TRY(ts_dir_create(g.folder, diags));
+    TS_TRY(ts_journal_open(arena, ts_path_join(arena, g.folder, "journal"), identity, &journal, diags));
+    ts_status status = sweep(arena, &g, journal, diags);
+    ts_journal_close(journal);
+    return status;
+}
+
+int ts_cmd_fit(int argc, char **argv) {
+    static const struct argp_child children[] = {{&ts_cli_train_argp, 0, "Training:", 3}, {0}};
+    static const struct argp parser = {
+        .options = options,
+        .parser = parse,
+        .children = children,
+        .args_doc = "MODEL --ram BYTES --data DATA --eval DATA",
+        .doc =
+            "Prune the filters of a float network until it fits, train it, quantise it with one bit width "
+            "and "
+            "power-of-two quanta, and train the integers (docs/pruning.md). Several budgets or widths make a "
+            "grid; what was computed stays in a journal: the same command goes on where an interrupted one "
+            "was.",
+    };
+    request r = {.subset = {.seed = 1}, .eval_subset = {.seed = 1}};
+    r.train = ts_cli_train_defaults();
+    r.train.train.epochs = ts_fit_defaults().pruned.epochs;
+    r.quant_epochs = ts_fit_defaults().quantised.epochs;
+    argp_err_exit_status = TS_BAD_INPUT;
+    if (argp_parse(&parser, argc, argv, 0, NULL, &r) != 0) {
+        return TS_BAD_INPUT;
+    }
+    ts_arena *arena = ts_arena_new("fit", 0);
+    ts_diags diags = {.arena = arena, .file = r.model};
+    int status = ts_cli_finish(&diags, fit(arena, &r, &diags));
+    ts_arena_free(arena);
+    return status;
+}
