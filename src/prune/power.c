@@ -75,6 +75,9 @@ static ts_type type_of(uint32_t bits, bool is_signed) {
     return types[bits <= 2 ? 0 : bits <= 4 ? 1 : 2][is_signed];
 }
 
+/* Width of the type that holds so many bits: nothing clips a network's input but its type. */
+static uint32_t stored_bits(uint32_t bits) { return bits > 8 ? bits : ts_type_bits(type_of(bits, true)); }
+
 /* The accumulators of a last linear layer stay as they are. */
 static bool stays_raw(const ts_qlayer *l) {
     return l->is_output && l->uses == 1 && is_linear(l) && l->low == -INFINITY && l->high == INFINITY;
@@ -82,7 +85,7 @@ static bool stays_raw(const ts_qlayer *l) {
 
 static void set_value(const ts_quant *quant, uint32_t value, const sight *s) {
     const ts_qlayer *l = value == 0 ? NULL : &quant->net->layers.data[value - 1];
-    uint32_t bits = quant->options.activation_bits;
+    uint32_t bits = value == 0 ? stored_bits(quant->options.activation_bits) : quant->options.activation_bits;
     bool is_signed = s->low < 0 && (l == NULL || l->low < 0);
     ends grid = ends_of(bits, is_signed);
     ts_qvalue *v = &quant->values[value];
@@ -113,8 +116,9 @@ static ts_status watch(ts_arena *scratch, const ts_quant *quant, const ts_data *
         ts_fsession_run(session, (const float *const[]){x});
         for (uint32_t v = 0; v <= net->layers.count; v++) {
             uint64_t count = ts_ftensor_elements(&tensors[values[v]]);
+            uint32_t bits = quant->options.activation_bits;
             look(&all[v], ts_fsession_value(session, values[v]), count, count / SEEN + 1,
-                 quant->options.activation_bits);
+                 v == 0 ? stored_bits(bits) : bits);
         }
     }
     return TS_OK;
@@ -262,8 +266,7 @@ ts_status ts_power_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibr
                         "2 to 16 bits and at least one calibration sample are needed");
     }
     ts_quant *quant = TS_NEW(arena, ts_quant);
-    *quant =
-        (ts_quant){.net = net, .options = ts_quant_defaults(), .exact_weights = true};
+    *quant = (ts_quant){.net = net, .options = ts_quant_defaults(), .exact_weights = true};
     quant->options.weight_bits = quant->options.activation_bits = bits;
     quant->options.per_layer = true;
     quant->values = TS_NEW_ARRAY(arena, ts_qvalue, net->layers.count + 1);
