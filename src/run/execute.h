@@ -35,9 +35,10 @@ typedef struct ts_execution {
     ts_memory_use memory;    /* filled by the simulator */
 } ts_execution;
 
-/* Bytes of stack that each core has used at most; the fabric controller behind the cores. */
+/* Bytes of stack that each core has used at most, and that its deepest chain of calls can need. */
 typedef struct ts_stack_use {
     uint32_t cores;
+    uint32_t need_bytes;
     uint32_t used_bytes[TS_TARGET_MAX_CORES], given_bytes[TS_TARGET_MAX_CORES];
 } ts_stack_use;
 

@@ -3,6 +3,7 @@
 
 #include "run/execute.h"
 #include "run/memory_use.h"
+#include "run/stack.h"
 #include "run/timeline.h"
 
 /* What a mark needs to know: which layer of which network begins. */
@@ -351,6 +352,46 @@ static void measure_stacks(session *s, ts_sim *sim, ts_stack_use *out) {
     }
 }
 
+/* Function names of all networks: their layers, and what calls these by pointer. */
+static uint32_t stack_need(session *s, ts_bytes file) {
+    ts_elf elf;
+    TS_VEC(const char *) layers = {0}, callers = {0};
+    TS_PUSH(s->arena, &callers, "ts_program");
+    for (uint32_t n = 0; n < s->count; n++) {
+        const ts_emitted *network = s->list[n].network;
+        TS_PUSH(s->arena, &callers, ts_arena_printf(s->arena, "%s_run", network->prefix));
+        for (uint32_t i = 0; i < network->plan->layer_count; i++) {
+            TS_PUSH(s->arena, &layers, network->layer_functions[i]);
+        }
+    }
+    if (ts_elf_read(s->arena, file, &elf, s->diags) != TS_OK) {
+        return 0;
+    }
+    return ts__stack_need(s->arena, &elf, "pulp_cluster_main", callers.data, callers.count, layers.data,
+                          layers.count, s->diags);
+}
+
+/* What no run shows is shown by the code: every core's stack holds the deepest chain of calls. */
+static ts_status check_need(session *s, ts_sim *sim, ts_bytes elf, uint32_t *need) {
+    uint32_t bottom, bottom0, top0, others = s->list[0].network->plan->options.cores - 1;
+    *need = stack_need(s, elf);
+    if (*need == 0) {
+        return TS_SYSTEM;
+    }
+    if (!stack_bounds(sim, &bottom, &bottom0, &top0)) {
+        return TS_OK;
+    }
+    uint32_t given = others == 0 ? top0 - bottom0 : (bottom0 - bottom) / others;
+    given = top0 - bottom0 < given ? top0 - bottom0 : given;
+    if (*need > given) {
+        return ts_error(s->diags, TS_DIAG_SIM, NULL, NULL,
+                        "the deepest chain of calls needs %u bytes of stack; %u are given; the target's "
+                        "stack_bytes must be larger",
+                        *need, given);
+    }
+    return TS_OK;
+}
+
 /* Frames have holes that nobody writes: a stack of which less is left than this may have run over. */
 enum { STACK_MARGIN = 64 };
 
@@ -385,11 +426,14 @@ static ts_status run_session(session *s, ts_sim *sim, ts_bytes elf, const ts_sim
     if (options->timeline != NULL || options->sim.timeline_path != NULL) {
         TS_TRY(set_kernel_marks(s, sim));
     }
+    uint32_t need = 0;
+    TS_TRY(check_need(s, sim, elf, &need));
     paint_stacks(s, sim);
     bound_stacks(s, sim);
     ts_status ran = ts_sim_run(sim, s->diags);
     ts_stack_use use;
     measure_stacks(s, sim, &use);
+    use.need_bytes = need;
     TS_TRY(check_stacks(s, &use));
     TS_TRY(ran);
     TS_TRY(s->status);

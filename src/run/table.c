@@ -116,8 +116,9 @@ static void print_stacks(ts_text *out, const ts_stack_use *stacks) {
     for (uint32_t i = 0; i < stacks->cores; i++) {
         ts_text_printf(out, "%s%u", i == 0 ? "" : " ", stacks->used_bytes[i]);
     }
-    ts_text_printf(out, " bytes used on cores 0 to %u; %u and %u given\n", stacks->cores - 1,
-                   stacks->given_bytes[0], stacks->given_bytes[stacks->cores > 1 ? 1 : 0]);
+    ts_text_printf(out, " bytes used on cores 0 to %u; the code needs %u at most; %u and %u given\n",
+                   stacks->cores - 1, stacks->need_bytes, stacks->given_bytes[0],
+                   stacks->given_bytes[stacks->cores > 1 ? 1 : 0]);
 }
 
 static void print_saturated(ts_text *out, const ts_run_result *r) {
