@@ -269,13 +269,17 @@ static uint64_t l2_bytes(const program *p) {
 static uint32_t cores_of(const program *p) { return p->networks[0].plan->options.cores; }
 
 static const char *link_sizes(const program *p) {
-    const uint32_t *stacks = p->target->stack_bytes;
+    uint32_t stack = 0;
+    for (uint32_t n = 0; n < p->count; n++) {
+        uint32_t bytes = p->networks[n].plan->options.stack_bytes;
+        stack = bytes > stack ? bytes : stack;
+    }
     return ts_arena_printf(p->arena,
                            "-Wl,--defsym=TS_L1_BYTES=%" PRIu64 ",--defsym=TS_L2_BYTES=%" PRIu64
                            ",--defsym=TS_TEAM=%u,--defsym=TS_STACK0_BYTES=%u,--defsym=TS_STACK_BYTES=%u"
                            ",--defsym=TS_FC_STACK_BYTES=%u",
-                           level_bytes(p, 1), l2_bytes(p), cores_of(p), stacks[0],
-                           stacks[cores_of(p) > 1 ? 1 : 0], p->target->fc_stack_bytes);
+                           level_bytes(p, 1), l2_bytes(p), cores_of(p), stack, stack,
+                           p->target->fc_stack_bytes);
 }
 
 /* Requantisations that the kernels meet (device/kernels/xpulp/used.h). */

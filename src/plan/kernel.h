@@ -10,11 +10,13 @@
 typedef struct ts_kernel ts_kernel;
 
 struct ts_kernel {
-    const char *name;    /* op_isa_shape_variant: the device function's and file's name */
-    const char *isa;     /* "ref", "xpulp": folder, and what the target's ISA must contain */
-    const char *sources; /* files under device/kernels that hold it, separated by spaces (kernels.def) */
-    uint32_t c_granule;  /* output channels of a tile are a multiple of this, or all of them */
-    bool padded_x;       /* the tile in L1 holds its padding (filled with x_zero by the caller): pads are 0 */
+    const char *name;     /* op_isa_shape_variant: the device function's and file's name */
+    const char *isa;      /* "ref", "xpulp": folder, and what the target's ISA must contain */
+    const char *sources;  /* files under device/kernels that hold it, separated by spaces (kernels.def) */
+    uint32_t c_granule;   /* output channels of a tile are a multiple of this, or all of them */
+    uint32_t stack_bytes; /* of a core, at most: the kernel's frame and those of what it calls; held to the
+                             code by tests/device/stack_test.c */
+    bool padded_x; /* the tile in L1 holds its padding (filled with x_zero by the caller): pads are 0 */
     /* May it compute this layer (types, strides, dilation, groups, requantisation kind)? */
     bool (*serves)(const ts_layer *layer);
     /* Bytes of the packed weights and requantisation parameters of the first `channels` output channels; a

@@ -378,15 +378,42 @@ static ts_status fill_options(ts_planner *p) {
                         (unsigned)o->cores, p->target->name, (unsigned)p->target->cores);
     }
     o->cores = o->cores > 0 ? o->cores : p->target->cores;
-    uint64_t stacks = 0;
-    for (uint32_t i = 0; i < p->target->cores && i < TS_TARGET_MAX_CORES; i++) {
-        stacks += p->target->stack_bytes[i];
-    }
     uint64_t reserve = p->target->code_reserve_bytes;
-    o->l1_bytes = o->l1_bytes > 0 ? o->l1_bytes : l1->size_bytes > stacks ? l1->size_bytes - stacks : 0;
     o->l2_bytes = o->l2_bytes > 0 ? o->l2_bytes : l2->size_bytes > reserve ? l2->size_bytes - reserve : 0;
     o->l3_bytes = o->l3_bytes > 0 ? o->l3_bytes : l3->size_bytes;
     return TS_OK;
+}
+
+/* Stack of a core: below the program's own frames those of a layer, and below these its kernel's. Whichever
+ * kernel will be chosen has room. Held to the program's code by every run (src/run/stack.c). */
+static uint32_t stack_need(const ts_planner *p) {
+    enum { PROGRAM = 208, LAYER = 384, ADDITION = 480 };
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < 2 * p->plan->layer_count; i++) {
+        ts_layer layer = p->plan->layers[i / 2];
+        const ts_kernel *variants[MAX_VARIANTS];
+        layer.rq = i % 2 == 0 ? layer.rq : layer.rq_own;
+        for (uint32_t v = variants_of(p, &layer, variants); v-- > 0;) {
+            bool adds = layer.kind != TS_LAYER_CONV && layer.weights == NULL;
+            uint32_t bytes =
+                (uint32_t)(adds ? PROGRAM + ADDITION : PROGRAM + LAYER) + variants[v]->stack_bytes;
+            most = bytes > most ? bytes : most;
+        }
+    }
+    return (most + 15) / 16 * 16;
+}
+
+/* What the cores' stacks leave of L1 is the network's. */
+static void share_l1(ts_planner *p) {
+    ts_plan_options *o = &p->plan->options;
+    uint64_t size = ts_target_level(p->target, 1)->size_bytes, stacks = 0;
+    o->stack_bytes = o->stack_bytes > 0 ? o->stack_bytes : stack_need(p);
+    for (uint32_t i = 0; i < o->cores; i++) {
+        uint32_t most = p->target->stack_bytes[i];
+        o->stack_bytes = o->stack_bytes < most ? o->stack_bytes : most;
+    }
+    stacks = (uint64_t)o->stack_bytes * o->cores;
+    o->l1_bytes = o->l1_bytes > 0 ? o->l1_bytes : size > stacks ? size - stacks : 0;
 }
 
 static ts_status begin(ts_planner *p, const ts_plan_options *options) {
@@ -397,6 +424,7 @@ static ts_status begin(ts_planner *p, const ts_plan_options *options) {
     plan->options = *options;
     TS_TRY(fill_options(p));
     TS_TRY(ts_layers_build(p->arena, p->graph, &plan->layers, &plan->layer_count, p->diags));
+    share_l1(p);
     plan->layer_plans = TS_NEW_ARRAY(p->arena, ts_layer_plan, plan->layer_count);
     p->start_cycles = TS_NEW_ARRAY(p->arena, double, plan->layer_count);
     p->used_bytes = TS_NEW_ARRAY(p->arena, uint64_t, plan->layer_count);

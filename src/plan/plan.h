@@ -16,6 +16,8 @@ typedef enum ts_objective { TS_OBJECTIVE_LATENCY, TS_OBJECTIVE_DORY } ts_objecti
 typedef struct ts_plan_options {
     uint64_t l1_bytes, l2_bytes, l3_bytes; /* 0: what the target leaves (stacks and code taken away) */
     uint32_t cores;                        /* 0: all of the target's */
+    uint32_t stack_bytes;                  /* of each core; 0: what the network's kernels need, at most the
+                                              target's. Networks of one program are given the same. */
     ts_objective objective;
     bool ref_only; /* ref kernels only, for tests */
 } ts_plan_options;

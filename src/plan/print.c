@@ -135,8 +135,8 @@ static void json_head(ts_text *out, const ts_plan *plan) {
     ts_text_printf(
         out,
         ",\n  \"options\": {\"l1_bytes\": %llu, \"l2_bytes\": %llu, \"l3_bytes\": %llu, \"cores\": %u, "
-        "\"objective\": \"%s\", \"ref_kernels\": %s},\n",
-        ull(o->l1_bytes), ull(o->l2_bytes), ull(o->l3_bytes), o->cores,
+        "\"stack_bytes\": %u, \"objective\": \"%s\", \"ref_kernels\": %s},\n",
+        ull(o->l1_bytes), ull(o->l2_bytes), ull(o->l3_bytes), o->cores, o->stack_bytes,
         o->objective == TS_OBJECTIVE_DORY ? "dory" : "latency", o->ref_only ? "true" : "false");
     ts_text_printf(out, "  \"l1_used_bytes\": %llu,\n", ull(plan->l1_used_bytes));
     ts_text_printf(out,
@@ -238,7 +238,8 @@ void ts_plan_print(ts_text *out, const ts_plan *plan) {
     double cycles = plan->modelled_cycles > 0 ? plan->modelled_cycles : 1;
     ts_text_printf(out, "\nmodelled: %.0f cycles, %.2f MAC/cycle; lower bound of the layers: %.0f cycles\n",
                    plan->modelled_cycles, (double)macs / cycles, plan->bound_cycles);
-    ts_text_printf(out, "L1: %llu bytes used\n", ull(plan->l1_used_bytes));
+    ts_text_printf(out, "L1: %llu bytes used, %llu given, stacks %u of %u bytes\n", ull(plan->l1_used_bytes),
+                   ull(o->l1_bytes), o->cores, o->stack_bytes);
     ts_text_printf(out, "L2: %llu bytes used; bidirectional stack %llu, search %llu, lower bound %llu\n",
                    ull(plan->l2_used_bytes), ull(plan->l2_stack_bytes), ull(plan->l2_search_bytes),
                    ull(plan->l2_bound_bytes));

@@ -159,9 +159,7 @@ static void check_elf(const world *w, ts_sim *sim, const ts_elf *elf) {
         assert_true(in_l1 || in_l2 || s->memory_bytes == 0);
         loaded = in_l2 && end > loaded ? end : loaded;
     }
-    for (uint32_t i = 0; i < w->target->cores; i++) {
-        stacks += w->target->stack_bytes[i];
-    }
+    stacks = w->result.plan->options.stack_bytes * w->result.plan->options.cores;
     assert_int_equal(loaded, symbol(sim, "pulp_fc_stack_bottom"));
     assert_int_equal(symbol(sim, "pulp_fc_stack_top") - loaded, w->target->fc_stack_bytes);
     assert_int_equal(symbol(sim, "pulp_l2_begin"), symbol(sim, "pulp_fc_stack_top"));

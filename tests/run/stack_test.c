@@ -1,4 +1,5 @@
 /* The stack of programs of known frames, written in assembly. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +11,7 @@
 /* Assembles `text` and returns the need of `root`; layer_* are layers, `driver` calls them. */
 static uint32_t need_of(ts_arena *arena, const char *text, const char *root, ts_diags *diags) {
     static const char *const callers[] = {"driver"}, *const layers[] = {"layer_0", "layer_1"};
-    char folder[] = "/tmp/tessera-stack.XXXXXX";
+    char folder[] = P_tmpdir "/tessera-stack.XXXXXX";
     assert_non_null(mkdtemp(folder));
     const char *source = ts_path_join(arena, folder, "a.S"), *program = ts_path_join(arena, folder, "a.elf");
     assert_int_equal(ts_file_write(source, text, strlen(text), diags), TS_OK);

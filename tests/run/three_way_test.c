@@ -71,6 +71,7 @@ static uint64_t doubled(uint64_t bytes, uint64_t most) { return bytes * 2 < most
 static void plan_network(ts_arena *arena, const ts_target *target, network *n) {
     ts_plan_options options = memories(n->seed);
     options.l2_bytes = n->tight ? 700 : options.l2_bytes;
+    options.stack_bytes = target->stack_bytes[1]; /* the same for all networks of a program */
     ts_status status = TS_NO_FIT;
     for (int tries = 0; status == TS_NO_FIT && tries < 10; tries++) {
         ts_diags tried = {.arena = arena};

@@ -16,7 +16,7 @@
 
 /* Windows of up to CONV_RUN_BYTES are gathered many at a time, up to CONV_PATCH_BYTES of them. */
 enum { CONV_RUN_BYTES = 64, CONV_PATCH_BYTES = 896 };
-enum { CONV_PIXELS = 4, CONV_CHANNELS = 4, CONV_RAW_GROUPS = 4, CONV_SCRATCH_SLACK = 16 };
+enum { CONV_PIXELS = 4, CONV_CHANNELS = 4, CONV_RAW_GROUPS = 1, CONV_SCRATCH_SLACK = 16 };
 
 /* Read and written by the routines of conv_block.inc: order and sizes are theirs. */
 struct conv_block {
