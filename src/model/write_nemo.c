@@ -500,7 +500,7 @@ static ts_status write_layer(writer *w) {
             status = write_requant(w, &c);
             break;
         default:
-            return FAIL(w, "the NEMO dialect has no such operator");
+            return FAIL(w, "the NEMO dialect has no such operator; the text form (*.tsg) has");
     }
     if (status == TS_OK) {
         finish(w, &c);

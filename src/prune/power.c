@@ -265,6 +265,17 @@ ts_status ts_power_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibr
         return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
                         "2 to 16 bits and at least one calibration sample are needed");
     }
+    for (uint32_t i = 0; i < net->layers.count; i++) {
+        const ts_qlayer *l = &net->layers.data[i];
+        bool served = is_linear(l) || l->kind == TS_QUANT_ADD || l->kind == TS_QUANT_MAX_POOL ||
+                      l->kind == TS_QUANT_AVG_POOL || l->kind == TS_QUANT_AFFINE;
+        if (!served || l->minus) {
+            return ts_error(
+                diags, TS_DIAG_UNSUPPORTED, l->name, ts_qkind_name(l->kind),
+                "has no form with quanta that are powers of two; convolutions, linear layers, sums "
+                "and pools have");
+        }
+    }
     ts_quant *quant = TS_NEW(arena, ts_quant);
     *quant = (ts_quant){.net = net, .options = ts_quant_defaults(), .exact_weights = true};
     quant->options.weight_bits = quant->options.activation_bits = bits;

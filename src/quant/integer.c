@@ -58,6 +58,18 @@ static ts_tensor_id weights_of(const maker *m, uint32_t i) {
     return ts_graph_add_tensor(m->graph, &t);
 }
 
+static ts_tensor_id table_of(const maker *m, uint32_t i) {
+    const ts_qlayer *l = &m->quant->net->layers.data[i];
+    uint32_t entries = 1u << ts_type_bits(m->quant->values[l->inputs[0]].type);
+    ts_tensor t = {.name = ts_arena_printf(m->graph->arena, "%s.table", l->name),
+                   .type = m->quant->values[i + 1].type,
+                   .rank = 1,
+                   .dims = {entries},
+                   .producer = TS_NONE};
+    t.data = ts_arena_copy(m->graph->arena, m->quant->layers[i].table, entries);
+    return ts_graph_add_tensor(m->graph, &t);
+}
+
 static ts_tensor_id bias_of(const maker *m, uint32_t i) {
     const ts_qlayer *l = &m->quant->net->layers.data[i];
     ts_tensor t = {.name = ts_arena_printf(m->graph->arena, "%s.bias", l->name),
@@ -108,7 +120,7 @@ static void make_layer(const maker *m, uint32_t i, ts_node *n) {
             n->op = TS_OP_ADD;
             n->in1 = n->in2 = n->sum = plain;
             n->in1.mul = q->m[0];
-            n->in2.mul = q->m[1];
+            n->in2.mul = l->minus ? -q->m[1] : q->m[1];
             n->requant = requant_of(m, i, 1, &one, &q->term, 1, q->d);
             break;
         case TS_QUANT_MAX_POOL:
@@ -121,6 +133,26 @@ static void make_layer(const maker *m, uint32_t i, ts_node *n) {
         case TS_QUANT_AFFINE:
             n->op = TS_OP_REQUANT;
             n->requant = requant_of(m, i, l->c, q->kappa, q->lambda, 1, q->d);
+            break;
+        case TS_QUANT_MUL:
+            n->op = TS_OP_MUL;
+            n->requant = requant_of(m, i, 1, &q->m[0], &q->term, 1, q->d);
+            break;
+        case TS_QUANT_LUT:
+            n->op = TS_OP_LUT;
+            n->weights = table_of(m, i);
+            break;
+        case TS_QUANT_CONCAT:
+            n->op = TS_OP_CONCAT;
+            break;
+        case TS_QUANT_PAD:
+            n->op = TS_OP_PAD;
+            break;
+        case TS_QUANT_SLICE:
+            n->op = TS_OP_SLICE;
+            break;
+        case TS_QUANT_RESIZE:
+            n->op = TS_OP_RESIZE;
             break;
     }
 }
@@ -139,7 +171,8 @@ ts_status ts_quant_integer(ts_arena *arena, const ts_quant *quant, ts_graph **ou
                      .weights = TS_NONE,
                      .bias = TS_NONE,
                      .groups = l->groups,
-                     .window = l->window};
+                     .window = l->window,
+                     .move = l->move};
         for (uint32_t k = 0; k < l->input_count; k++) {
             n.inputs[k] = m.values[l->inputs[k]];
         }

@@ -12,6 +12,7 @@ typedef struct meaning {
     bool planes; /* its elements lie in C, H, W order */
     bool padded; /* pads[] still to be taken by a window */
     uint32_t pads[4];
+    const ts_qexpr *expr; /* what is still to be done with each element; NULL: nothing */
 } meaning;
 
 typedef struct reader {
@@ -22,9 +23,12 @@ typedef struct reader {
     ts_diags *diags;
 } reader;
 
-static const char *const kind_names[] = {"conv", "linear", "add", "max_pool", "avg_pool", "affine"};
+static const char *const kind_names[] = {"conv",   "linear", "add",    "mul", "max_pool", "avg_pool",
+                                         "affine", "lut",    "concat", "pad", "slice",    "resize"};
 
 const char *ts_qkind_name(ts_qkind kind) { return kind_names[kind]; }
+
+bool ts_qkind_moves(ts_qkind kind) { return kind == TS_QUANT_MAX_POOL || kind >= TS_QUANT_CONCAT; }
 
 void ts_qnet_shape(const ts_qnet *net, uint32_t value, uint32_t *h, uint32_t *w, uint32_t *c) {
     const ts_qlayer *l = value == 0 ? NULL : &net->layers.data[value - 1];
@@ -50,7 +54,7 @@ static void plane_shape(const ts_ftensor *t, uint32_t *h, uint32_t *w, uint32_t 
 
 /* The activation that input `k` is, as a map of the tensor's shape. Only the network's input may change its
  * shape between what was said and how it is read. */
-static ts_status map_input(const reader *r, const ts_fnode *n, uint32_t k, meaning *out) {
+static ts_status lazy_input(const reader *r, const ts_fnode *n, uint32_t k, meaning *out) {
     const ts_ftensor *t = tensor(r, n->inputs[k]);
     uint32_t h, w, c, vh, vw, vc;
     *out = r->meanings[n->inputs[k]];
@@ -68,12 +72,13 @@ static ts_status map_input(const reader *r, const ts_fnode *n, uint32_t k, meani
             r, n,
             "reads its input in C, H, W order as a map; such a transposition has no integer counterpart");
     }
-    if (h == vh && w == vw && c == vc) {
+    uint32_t tall = out->pads[0] + out->pads[2], wide = out->pads[1] + out->pads[3];
+    if (h == vh + tall && w == vw + wide && c == vc) {
         return TS_OK;
     }
-    if (out->value == 0) {
-        r->net->h = h;
-        r->net->w = w;
+    if (out->value == 0 && r->net->layers.count == 0) {
+        r->net->h = h - tall;
+        r->net->w = w - wide;
         r->net->c = c;
         return TS_OK;
     }
@@ -99,6 +104,57 @@ static void add_layer(reader *r, const ts_fnode *n, const ts_qlayer *layer) {
     r->meanings[n->output] = plain(r->net->layers.count);
 }
 
+/* A layer on the whole of value `value`, whose shape it keeps; its value. */
+static uint32_t add_behind(const reader *r, const ts_fnode *n, ts_qlayer layer, uint32_t value) {
+    layer.name = ts_arena_printf(r->net->arena, "%s.%s", n->name, ts_qkind_name(layer.kind));
+    layer.file_index = n->file_index;
+    layer.input_count = layer.groups = 1;
+    layer.inputs[0] = value;
+    layer.low = -INFINITY;
+    layer.high = INFINITY;
+    if (layer.c == 0) {
+        ts_qnet_shape(r->net, value, &layer.h, &layer.w, &layer.c);
+    }
+    TS_PUSH(r->net->arena, &r->net->layers, layer);
+    return r->net->layers.count;
+}
+
+/* Does what is still to be done with the elements of tensor `id`, as a layer of its own, once for all. */
+static meaning settle(const reader *r, const ts_fnode *n, ts_tensor_id id) {
+    meaning *x = &r->meanings[id];
+    if (x->known && !x->tail && x->expr != NULL) {
+        const ts_fnode *last = x->expr->node;
+        x->value = add_behind(r, last == NULL ? n : last, (ts_qlayer){.kind = TS_QUANT_LUT, .expr = x->expr},
+                              x->value);
+        x->expr = NULL;
+    }
+    return *x;
+}
+
+/* Zeros around rows and columns that no window takes become a layer. */
+static void settle_pads(const reader *r, const ts_fnode *n, meaning *x) {
+    if (x->padded) {
+        ts_qlayer l = {.kind = TS_QUANT_PAD, .move = {.begin = {x->pads[0], x->pads[1], 0}}};
+        ts_qnet_shape(r->net, x->value, &l.h, &l.w, &l.c);
+        l.h += x->pads[0] + x->pads[2];
+        l.w += x->pads[1] + x->pads[3];
+        *x = plain(add_behind(r, n, l, x->value));
+    }
+}
+
+/* lazy_input() with everything done but pads. */
+static ts_status map_input(const reader *r, const ts_fnode *n, uint32_t k, meaning *out) {
+    (void)settle(r, n, n->inputs[k]);
+    return lazy_input(r, n, k, out);
+}
+
+/* lazy_input() with everything done. */
+static ts_status whole_input(const reader *r, const ts_fnode *n, uint32_t k, meaning *out) {
+    TS_TRY(map_input(r, n, k, out));
+    settle_pads(r, n, out);
+    return TS_OK;
+}
+
 /* Window of a node on a map: 1-D ones lie in the row. */
 static ts_window window_of(const reader *r, const ts_fnode *n, const meaning *x) {
     ts_window w = n->window;
@@ -112,6 +168,8 @@ static ts_window window_of(const reader *r, const ts_fnode *n, const meaning *x)
     w.pad_right += x->pads[3];
     return w;
 }
+
+static ts_status read_function(reader *r, const ts_fnode *n);
 
 static float *ones(const reader *r, uint32_t count) {
     float *list = TS_NEW_ARRAY(r->net->arena, float, count);
@@ -158,6 +216,8 @@ static ts_status read_linear(reader *r, const ts_fnode *n) {
     if (!x.known || x.tail) {
         return map_input(r, n, 0, &x);
     }
+    x = settle(r, n, n->inputs[0]);
+    settle_pads(r, n, &x);
     bool gemm = n->op == TS_FOP_GEMM;
     uint32_t inner = b->rank < 2 ? 0 : b->dims[b->rank - 2 + (gemm && n->trans_b)];
     uint32_t outer = b->rank < 2 ? 0 : b->dims[b->rank - 1 - (gemm && n->trans_b)];
@@ -201,6 +261,20 @@ static ts_qlayer *own_layer(const reader *r, const ts_fnode *n, const meaning *x
 
 static bool is_open(const ts_qlayer *l) { return l->low == -INFINITY && l->high == INFINITY; }
 
+/* An operator on what is still to be done with the elements of `x`. */
+static meaning extend(const reader *r, const ts_fnode *n, const meaning *x, const ts_qexpr *a,
+                      const ts_qexpr *b) {
+    ts_qexpr *e = TS_NEW(r->net->arena, ts_qexpr);
+    meaning out = *x;
+    *e = (ts_qexpr){.node = ts_arena_copy(r->net->arena, n, sizeof *n), .in = {a, b}};
+    out.expr = e;
+    return out;
+}
+
+static const ts_qexpr *expr_of(const reader *r, const meaning *x) {
+    return x->expr != NULL ? x->expr : TS_NEW(r->net->arena, ts_qexpr);
+}
+
 /* y = a[c] x + b[c] */
 static ts_status read_affine(reader *r, const ts_fnode *n, uint32_t input, const float *a, const float *b) {
     meaning x;
@@ -223,6 +297,7 @@ static ts_status read_affine(reader *r, const ts_fnode *n, uint32_t input, const
         r->meanings[n->output] = x;
         return TS_OK;
     }
+    settle_pads(r, n, &x);
     ts_qlayer made = new_layer(r, n, TS_QUANT_AFFINE);
     made.inputs[0] = x.value;
     made.inner = 1;
@@ -250,22 +325,62 @@ static ts_status read_batch_norm(reader *r, const ts_fnode *n) {
     return read_affine(r, n, 0, a, b);
 }
 
-static ts_status read_residual(reader *r, const ts_fnode *n) {
-    const ts_ftensor *a = tensor(r, n->inputs[0]), *b = tensor(r, n->inputs[1]);
-    meaning x[2];
-    TS_TRY(map_input(r, n, 0, &x[0]));
-    TS_TRY(map_input(r, n, 1, &x[1]));
-    if (n->op != TS_FOP_ADD || a->rank != b->rank ||
-        memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) != 0) {
-        return refuse(r, n,
-                      "of two activations only the addition of equal shapes has an integer counterpart");
+/* One value for each channel as a map of h x w. */
+static uint32_t spread(const reader *r, const ts_fnode *n, uint32_t value, uint32_t h, uint32_t w) {
+    uint32_t vh, vw, c;
+    ts_qnet_shape(r->net, value, &vh, &vw, &c);
+    if (vh == h && vw == w) {
+        return value;
     }
-    ts_qlayer l = new_layer(r, n, TS_QUANT_ADD);
+    return add_behind(r, n, (ts_qlayer){.kind = TS_QUANT_RESIZE, .h = h, .w = w, .c = c}, value);
+}
+
+/* A sum, difference or product of two activations of equal shapes, or of one with a value for each channel.
+ */
+static ts_status read_residual(reader *r, const ts_fnode *n) {
+    meaning x[2];
+    TS_TRY(lazy_input(r, n, 0, &x[0]));
+    TS_TRY(lazy_input(r, n, 1, &x[1]));
+    bool same = x[0].value == x[1].value && x[0].planes == x[1].planes && !x[0].padded && !x[1].padded;
+    if (same && (x[0].expr != NULL || x[1].expr != NULL)) {
+        r->meanings[n->output] = extend(r, n, &x[0], expr_of(r, &x[0]), expr_of(r, &x[1]));
+        return TS_OK;
+    }
+    TS_TRY(whole_input(r, n, 0, &x[0]));
+    TS_TRY(whole_input(r, n, 1, &x[1]));
+    ts_qlayer l = new_layer(r, n, n->op == TS_FOP_MUL ? TS_QUANT_MUL : TS_QUANT_ADD);
+    uint32_t h[2], w[2], c[2];
+    for (uint32_t k = 0; k < 2; k++) {
+        ts_qnet_shape(r->net, x[k].value, &h[k], &w[k], &c[k]);
+    }
+    bool equal = h[0] == h[1] && w[0] == w[1], spreads = h[0] * w[0] == 1 || h[1] * w[1] == 1;
+    bool served = n->op == TS_FOP_ADD || n->op == TS_FOP_SUB || n->op == TS_FOP_MUL;
+    if (!served || c[0] != c[1] || !(equal || spreads)) {
+        return refuse(r, n,
+                      "of two activations only the sum, difference and product of equal shapes, or with one "
+                      "value for each channel, have an integer counterpart");
+    }
     l.input_count = 2;
-    l.inputs[0] = x[0].value;
-    l.inputs[1] = x[1].value;
+    l.minus = n->op == TS_FOP_SUB;
+    l.inputs[0] = spread(r, n, x[0].value, l.h, l.w);
+    l.inputs[1] = spread(r, n, x[1].value, l.h, l.w);
     add_layer(r, n, &l);
     return TS_OK;
+}
+
+/* A number with an element: part of a function of it where there is one already, or where several readers
+ * keep it from going into a layer (activations that exporters took apart). */
+static bool read_number(reader *r, const ts_fnode *n, uint32_t k, float number) {
+    ts_tensor_id id = n->inputs[1 - k];
+    const meaning *x = &r->meanings[id];
+    if (!x->known || x->tail || x->padded || (x->expr == NULL && (r->uses[id] == 1 || x->value == 0))) {
+        return false;
+    }
+    ts_qexpr *c = TS_NEW(r->net->arena, ts_qexpr);
+    *c = (ts_qexpr){.constant = true, .number = number};
+    const ts_qexpr *e = expr_of(r, x);
+    r->meanings[n->output] = extend(r, n, x, k == 0 ? c : e, k == 0 ? e : c);
+    return true;
 }
 
 /* An addition, subtraction, product or quotient with a constant of one element or one a channel. */
@@ -278,9 +393,16 @@ static ts_status read_binary(reader *r, const ts_fnode *n) {
     const ts_ftensor *c = t[k], *y = tensor(r, n->output);
     uint64_t count = ts_ftensor_elements(c), channels = y->rank == 0 ? 1 : y->dims[y->rank - 1];
     bool by_channel = count == channels && c->rank > 0 && c->dims[c->rank - 1] == channels;
-    if ((count != 1 && !by_channel) || (n->op == TS_FOP_DIV && k == 0) ||
-        ts_ftensor_elements(t[1 - k]) != ts_ftensor_elements(y)) {
+    bool served =
+        n->op == TS_FOP_ADD || n->op == TS_FOP_SUB || n->op == TS_FOP_MUL || (n->op == TS_FOP_DIV && k == 1);
+    if (!served && count == 1) {
+        return read_function(r, n);
+    }
+    if ((count != 1 && !by_channel) || !served || ts_ftensor_elements(t[1 - k]) != ts_ftensor_elements(y)) {
         return refuse(r, n, "a constant operand has neither one element nor one a channel");
+    }
+    if (count == 1 && read_number(r, n, k, c->data[0])) {
+        return TS_OK;
     }
     float *a = TS_NEW_ARRAY(r->net->arena, float, channels),
           *b = TS_NEW_ARRAY(r->net->arena, float, channels);
@@ -295,7 +417,8 @@ static ts_status read_binary(reader *r, const ts_fnode *n) {
     return read_affine(r, n, 1 - k, a, b);
 }
 
-/* A clip moves in front of a max pooling, with which it commutes. */
+/* A clip moves in front of a max pooling, with which it commutes. Other layers that move elements have no
+ * bounds of their own. */
 static ts_qlayer *clip_place(const reader *r, ts_qlayer *l) {
     while (l != NULL && l->kind == TS_QUANT_MAX_POOL && l->inputs[0] != 0) {
         ts_qlayer *before = &r->net->layers.data[l->inputs[0] - 1];
@@ -311,19 +434,23 @@ static ts_qlayer *clip_place(const reader *r, ts_qlayer *l) {
         }
         l = before;
     }
-    return l;
+    return l == NULL || ts_qkind_moves(l->kind) ? NULL : l;
 }
 
 static ts_status read_clip(reader *r, const ts_fnode *n, float low, float high) {
     meaning x;
-    TS_TRY(map_input(r, n, 0, &x));
-    ts_qlayer *l = clip_place(r, own_layer(r, n, &x));
-    if (l != NULL && l->kind != TS_QUANT_MAX_POOL) {
+    TS_TRY(lazy_input(r, n, 0, &x));
+    if (x.expr != NULL) {
+        return read_function(r, n);
+    }
+    ts_qlayer *l = x.padded && (low > 0.0f || high < 0.0f) ? NULL : clip_place(r, own_layer(r, n, &x));
+    if (l != NULL) {
         l->low = fminf(fmaxf(l->low, low), high);
         l->high = fmaxf(fminf(l->high, high), low);
         r->meanings[n->output] = x;
         return TS_OK;
     }
+    settle_pads(r, n, &x);
     ts_qlayer made = new_layer(r, n, TS_QUANT_AFFINE);
     made.inputs[0] = x.value;
     made.inner = 1;
@@ -341,7 +468,7 @@ static ts_status read_pool(reader *r, const ts_fnode *n) {
     bool max = n->op == TS_FOP_MAX_POOL;
     const ts_qlayer *before = x.value == 0 ? NULL : &r->net->layers.data[x.value - 1];
     if (x.padded && max && (before == NULL || before->low < 0.0f)) {
-        return refuse(r, n, "max pooling of a signed map that an explicit Pad fills with zeros");
+        settle_pads(r, n, &x); /* zeros may be the largest */
     }
     ts_qlayer l = new_layer(r, n, max ? TS_QUANT_MAX_POOL : TS_QUANT_AVG_POOL);
     l.inputs[0] = x.value;
@@ -352,15 +479,15 @@ static ts_status read_pool(reader *r, const ts_fnode *n) {
 }
 
 /* A mean over all rows and columns is a pooling. */
-static ts_status read_reduce_mean(reader *r, const ts_fnode *n) {
+static ts_status read_reduce(reader *r, const ts_fnode *n) {
     const ts_ftensor *t = tensor(r, n->inputs[0]);
     uint32_t spatial = t->rank == 4 ? 6u : t->rank == 3 ? 2u : 0u;
     meaning x = r->meanings[n->inputs[0]];
     if (spatial == 0 || n->axes != spatial || x.planes) {
-        return refuse(r, n, "only the mean over all rows and columns has an integer counterpart");
+        return refuse(r, n, "only over all rows and columns it has an integer counterpart");
     }
-    TS_TRY(map_input(r, n, 0, &x));
-    ts_qlayer l = new_layer(r, n, TS_QUANT_AVG_POOL);
+    TS_TRY(whole_input(r, n, 0, &x));
+    ts_qlayer l = new_layer(r, n, n->op == TS_FOP_REDUCE_MEAN ? TS_QUANT_AVG_POOL : TS_QUANT_MAX_POOL);
     ts_qnet_shape(r->net, x.value, &l.h, &l.w, &l.c);
     l.window = (ts_window){l.h, l.w, l.h, l.w, 1, 1, 0, 0, 0, 0};
     l.h = l.w = 1;
@@ -369,14 +496,38 @@ static ts_status read_reduce_mean(reader *r, const ts_fnode *n) {
     return TS_OK;
 }
 
+/* A layer that moves elements of input 0 along the axes of its map. */
+static ts_status add_move(reader *r, const ts_fnode *n, ts_qkind kind, const meaning *x,
+                          const ts_move *move) {
+    ts_qlayer l = new_layer(r, n, kind);
+    l.inputs[0] = x->value;
+    l.move = *move;
+    add_layer(r, n, &l);
+    return TS_OK;
+}
+
+/* Entry of a list over a tensor's dimensions that belongs to axis 0, 1, 2 of the map; `absent` where the
+ * tensor has no such dimension. */
+static uint32_t of_axis(const ts_ftensor *t, const uint32_t *list, uint32_t axis, uint32_t absent) {
+    return axis + t->rank < 4 ? absent : list[axis + t->rank - 3];
+}
+
 static ts_status read_pad(reader *r, const ts_fnode *n) {
     const ts_ftensor *t = tensor(r, n->inputs[0]);
     meaning x;
     TS_TRY(map_input(r, n, 0, &x));
     uint32_t last = t->rank - 1, wide = t->rank - 2;
     if ((t->rank != 3 && t->rank != 4) || n->pad_mode != TS_PAD_CONSTANT || n->alpha != 0.0f ||
-        n->begin[0] != 0 || n->end[0] != 0 || n->begin[last] != 0 || n->end[last] != 0) {
-        return refuse(r, n, "only zeros around rows and columns have an integer counterpart");
+        n->begin[0] != 0 || n->end[0] != 0) {
+        return refuse(r, n, "only zeros around rows, columns and channels have an integer counterpart");
+    }
+    if (n->begin[last] != 0 || n->end[last] != 0) {
+        ts_move move = {0};
+        settle_pads(r, n, &x);
+        for (uint32_t i = 0; i < 3; i++) {
+            move.begin[i] = of_axis(t, n->begin, i, 0);
+        }
+        return add_move(r, n, TS_QUANT_PAD, &x, &move);
     }
     x.padded = true;
     x.pads[0] += t->rank == 4 ? n->begin[1] : 0;
@@ -384,6 +535,108 @@ static ts_status read_pad(reader *r, const ts_fnode *n) {
     x.pads[2] += t->rank == 4 ? n->end[1] : 0;
     x.pads[3] += n->end[wide];
     r->meanings[n->output] = x;
+    return TS_OK;
+}
+
+static ts_status read_slice(reader *r, const ts_fnode *n) {
+    const ts_ftensor *t = tensor(r, n->inputs[0]);
+    ts_move move = {0};
+    meaning x;
+    TS_TRY(whole_input(r, n, 0, &x));
+    if (t->rank > 4 || (t->rank > 1 && t->dims[0] != 1)) {
+        return refuse(r, n, "only rows, columns and channels can be cut");
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        move.begin[i] = of_axis(t, n->begin, i, 0);
+        move.step[i] = of_axis(t, n->step, i, 1);
+    }
+    return add_move(r, n, TS_QUANT_SLICE, &x, &move);
+}
+
+static ts_status read_resize(reader *r, const ts_fnode *n) {
+    const ts_ftensor *t = tensor(r, n->inputs[0]), *y = tensor(r, n->output);
+    meaning x;
+    TS_TRY(whole_input(r, n, 0, &x));
+    if (t->rank > 4 || t->rank < 3 || t->dims[0] != y->dims[0] ||
+        t->dims[t->rank - 1] != y->dims[t->rank - 1]) {
+        return refuse(r, n, "only rows and columns can be enlarged");
+    }
+    return add_move(r, n, TS_QUANT_RESIZE, &x, &(ts_move){0});
+}
+
+static ts_status read_concat(reader *r, const ts_fnode *n) {
+    const ts_ftensor *t = tensor(r, n->output);
+    ts_qlayer l = new_layer(r, n, TS_QUANT_CONCAT);
+    l.input_count = n->input_count;
+    l.move.axis = n->axis + 3 - t->rank;
+    if (t->rank < 2 || t->rank > 4 || n->axis == 0) {
+        return refuse(r, n, "only rows, columns and channels can be joined");
+    }
+    if (n->input_count == 1) {
+        r->meanings[n->output] = r->meanings[n->inputs[0]];
+        return TS_OK;
+    }
+    for (uint32_t k = 0; k < n->input_count; k++) {
+        meaning x;
+        TS_TRY(whole_input(r, n, k, &x));
+        l.inputs[k] = x.value;
+        /* The input has a grid of its own, which the others need not have. */
+        if (x.value == 0) {
+            ts_qlayer own = {.kind = TS_QUANT_AFFINE, .inner = 1, .weights = ones(r, r->net->c)};
+            own.bias = TS_NEW_ARRAY(r->net->arena, float, r->net->c);
+            l.inputs[k] = add_behind(r, n, own, 0);
+        }
+    }
+    add_layer(r, n, &l);
+    return TS_OK;
+}
+
+/* A function of each element. */
+static ts_status read_function(reader *r, const ts_fnode *n) {
+    uint32_t k = tensor(r, n->inputs[0])->data != NULL ? 1 : 0; /* the activation, where two are operands */
+    const ts_qexpr *in[2] = {NULL, NULL};
+    ts_fnode as = *n;
+    meaning x;
+    as.inputs[0] = n->inputs[k];
+    TS_TRY(lazy_input(r, &as, 0, &x));
+    settle_pads(r, n, &x);
+    in[k] = expr_of(r, &x);
+    if (n->input_count == 2) {
+        const ts_ftensor *c = tensor(r, n->inputs[1 - k]);
+        if (c->data == NULL || ts_ftensor_elements(c) != 1) {
+            return refuse(r, n, "its second operand is not one number");
+        }
+        ts_qexpr *number = TS_NEW(r->net->arena, ts_qexpr);
+        *number = (ts_qexpr){.constant = true, .number = c->data[0]};
+        in[1 - k] = number;
+    }
+    r->meanings[n->output] = extend(r, n, &x, in[0], in[1]);
+    return TS_OK;
+}
+
+/* A slope for each channel: what is positive, and what is negative times its slope, as a sum. */
+static ts_status read_prelu(reader *r, const ts_fnode *n) {
+    const ts_ftensor *slope = tensor(r, n->inputs[1]);
+    uint64_t count = ts_ftensor_elements(slope);
+    meaning x;
+    if (slope->data != NULL && count == 1) {
+        return read_function(r, n);
+    }
+    TS_TRY(whole_input(r, n, 0, &x));
+    ts_qlayer sum = new_layer(r, n, TS_QUANT_ADD), part = {.kind = TS_QUANT_AFFINE, .inner = 1};
+    if (slope->data == NULL || count != sum.c || slope->dims[slope->rank - 1] != sum.c) {
+        return refuse(r, n, "the slopes are no constants, one or one a channel");
+    }
+    part.weights = ones(r, sum.c);
+    part.bias = TS_NEW_ARRAY(r->net->arena, float, sum.c);
+    sum.inputs[0] = add_behind(r, n, part, x.value);
+    r->net->layers.data[sum.inputs[0] - 1].low = 0.0f;
+    uint32_t below = add_behind(r, n, part, x.value);
+    r->net->layers.data[below - 1].high = 0.0f;
+    part.weights = copy_floats(r, slope->data, count);
+    sum.inputs[1] = add_behind(r, n, part, below);
+    sum.input_count = 2;
+    add_layer(r, n, &sum);
     return TS_OK;
 }
 
@@ -435,6 +688,11 @@ static ts_status read_reshape(reader *r, const ts_fnode *n) {
     return TS_OK;
 }
 
+#define FUNCTION \
+    { read_function, "`lut`" }
+#define PAIR \
+    " of equal shapes, or with one value a channel; a constant (one, or one a channel) as batch norms"
+
 /* How each operator of the float graph becomes integer layers; those without a row may only stand at the
  * network's end. `served` goes to docs/operators.md. */
 static const struct {
@@ -447,14 +705,40 @@ static const struct {
     [TS_FOP_BATCH_NORM] = {read_batch_norm, "goes into the linear layer before it, else `requant`"},
     [TS_FOP_RELU] = {read_relu, "a bound of the layer before it, else `requant`"},
     [TS_FOP_CLIP] = {read_bounds, "bounds of the layer before it, else `requant`"},
-    [TS_FOP_ADD] = {read_binary, "`add` of equal shapes; a constant (one, or one a channel) as batch norms"},
-    [TS_FOP_SUB] = {read_binary, "a constant (one, or one a channel) as batch norms"},
-    [TS_FOP_MUL] = {read_binary, "a constant (one, or one a channel) as batch norms"},
+    [TS_FOP_ADD] = {read_binary, "`add`" PAIR},
+    [TS_FOP_SUB] = {read_binary, "`add`" PAIR},
+    [TS_FOP_MUL] = {read_binary, "`mul`" PAIR},
     [TS_FOP_DIV] = {read_binary, "by a constant (one, or one a channel) as batch norms"},
     [TS_FOP_MAX_POOL] = {read_pool, "`max_pool`"},
     [TS_FOP_AVG_POOL] = {read_pool, "`avg_pool`"},
-    [TS_FOP_REDUCE_MEAN] = {read_reduce_mean, "`avg_pool`, over all rows and columns"},
-    [TS_FOP_PAD] = {read_pad, "zeros around rows and columns, taken by the window behind"},
+    [TS_FOP_REDUCE_MEAN] = {read_reduce, "`avg_pool`, over all rows and columns"},
+    [TS_FOP_REDUCE_MAX] = {read_reduce, "`max_pool`, over all rows and columns"},
+    [TS_FOP_PAD] = {read_pad, "zeros: taken by the window behind, else `pad`"},
+    [TS_FOP_CONCAT] = {read_concat, "`concat`"},
+    [TS_FOP_SLICE] = {read_slice, "`slice`"},
+    [TS_FOP_RESIZE] = {read_resize, "`resize`, rows and columns"},
+    [TS_FOP_PRELU] = {read_prelu, "`lut`; with a slope for each channel two `requant` and an `add`"},
+    [TS_FOP_POW] = {read_binary, "`lut`, with one number"},
+    [TS_FOP_MIN] = {read_binary, "`lut`, with one number"},
+    [TS_FOP_MAX] = {read_binary, "`lut`, with one number"},
+    [TS_FOP_LEAKY_RELU] = FUNCTION,
+    [TS_FOP_HARD_SWISH] = FUNCTION,
+    [TS_FOP_HARD_SIGMOID] = FUNCTION,
+    [TS_FOP_SIGMOID] = FUNCTION,
+    [TS_FOP_TANH] = FUNCTION,
+    [TS_FOP_ELU] = FUNCTION,
+    [TS_FOP_SOFTPLUS] = FUNCTION,
+    [TS_FOP_SOFTSIGN] = FUNCTION,
+    [TS_FOP_ERF] = FUNCTION,
+    [TS_FOP_EXP] = FUNCTION,
+    [TS_FOP_LOG] = FUNCTION,
+    [TS_FOP_SQRT] = FUNCTION,
+    [TS_FOP_RECIPROCAL] = FUNCTION,
+    [TS_FOP_ABS] = FUNCTION,
+    [TS_FOP_NEG] = FUNCTION,
+    [TS_FOP_FLOOR] = FUNCTION,
+    [TS_FOP_CEIL] = FUNCTION,
+    [TS_FOP_ROUND] = FUNCTION,
     [TS_FOP_TRANSPOSE] = {read_transpose, "between N, C, H, W and N, H, W, C"},
     [TS_FOP_RESHAPE] = {read_reshape, "flattening before a linear layer"},
 };
@@ -675,4 +959,32 @@ void ts_qnet_equalise(ts_qnet *net) {
             }
         }
     }
+}
+
+static ts_status emit_expr(ts_fgraph *graph, const ts_qexpr *e, const char *name, ts_tensor_id x,
+                           ts_tensor_id *out, ts_diags *diags) {
+    if (e->constant) {
+        *out = ts_fgraph_add_constant(graph, name, 0, NULL,
+                                      ts_arena_copy(graph->arena, &e->number, sizeof e->number));
+        return TS_OK;
+    }
+    *out = x;
+    if (e->node == NULL) {
+        return TS_OK;
+    }
+    ts_fnode n = *e->node;
+    n.name = name;
+    n.input_count = 0;
+    for (uint32_t k = 0; k < 2; k++) {
+        if (e->in[k] != NULL) {
+            TS_TRY(emit_expr(graph, e->in[k], name, x, &n.inputs[n.input_count], diags));
+            n.input_count++;
+        }
+    }
+    return ts_fgraph_add_node(graph, &n, name, NULL, out, diags);
+}
+
+ts_status ts_qexpr_emit(ts_fgraph *graph, const ts_qexpr *expr, const char *name, ts_tensor_id x,
+                        ts_tensor_id *out, ts_diags *diags) {
+    return emit_expr(graph, expr, name, x, out, diags);
 }

@@ -9,15 +9,35 @@
 
 #include "ir/float_graph.h"
 
-/* AFFINE: a[c] x + b[c] that no linear layer takes in; `weights` is a. */
+/* ADD: a + b, or a - b. MUL: a b, equal shapes. AFFINE: a[c] x + b[c] that no linear layer takes in;
+ * `weights` is a. LUT: any function of one element. The others move elements (`move`, as in ir/graph.h):
+ * CONCAT, PAD with zeros, SLICE, RESIZE by repetition. */
 typedef enum ts_qkind {
     TS_QUANT_CONV,
     TS_QUANT_LINEAR,
     TS_QUANT_ADD,
+    TS_QUANT_MUL,
     TS_QUANT_MAX_POOL,
     TS_QUANT_AVG_POOL,
-    TS_QUANT_AFFINE
+    TS_QUANT_AFFINE,
+    TS_QUANT_LUT,
+    TS_QUANT_CONCAT,
+    TS_QUANT_PAD,
+    TS_QUANT_SLICE,
+    TS_QUANT_RESIZE
 } ts_qkind;
+
+/* Computes nothing new: its values are some of its inputs', so that all have one grid. */
+bool ts_qkind_moves(ts_qkind kind);
+
+/* A function of one element: the element itself (`node` NULL, `constant` false), a number, or an operator of
+ * the float graph on one or two of them. */
+typedef struct ts_qexpr {
+    const ts_fnode *node; /* operator and attributes */
+    bool constant;
+    float number;
+    const struct ts_qexpr *in[2];
+} ts_qexpr;
 
 const char *ts_qkind_name(ts_qkind kind);
 
@@ -26,14 +46,17 @@ typedef struct ts_qlayer {
     uint32_t file_index;
     ts_qkind kind;
     uint32_t input_count;
-    uint32_t inputs[2]; /* values */
-    uint32_t h, w, c;   /* of the output */
+    uint32_t inputs[TS_MAX_INPUTS]; /* values */
+    uint32_t h, w, c;               /* of the output */
     ts_window window;
     uint32_t groups;
-    bool count_pad; /* AVG_POOL */
-    uint32_t inner; /* CONV, LINEAR: weights an output channel; AFFINE: 1 */
-    float *weights; /* CONV {c, kh, kw, in / groups}; LINEAR {c, in} with `in` in H, W, C order */
-    float *bias;    /* c elements; CONV, LINEAR, AFFINE */
+    bool count_pad;       /* AVG_POOL */
+    bool minus;           /* ADD: the second operand is subtracted */
+    ts_move move;         /* CONCAT, PAD, SLICE */
+    const ts_qexpr *expr; /* LUT */
+    uint32_t inner;       /* CONV, LINEAR: weights an output channel; AFFINE: 1 */
+    float *weights;       /* CONV {c, kh, kw, in / groups}; LINEAR {c, in} with `in` in H, W, C order */
+    float *bias;          /* c elements; CONV, LINEAR, AFFINE */
     float *gain; /* CONV, LINEAR: the factors of batch norms that `weights` contain, 1 where there is none */
     float low, high; /* bounds of the activation after it, infinite where there are none */
     uint32_t uses;   /* layers that read it, network outputs counted */
@@ -58,6 +81,10 @@ const char *ts_qnet_served(ts_fop op);
 
 /* Height, width, channels of a value. */
 void ts_qnet_shape(const ts_qnet *net, uint32_t value, uint32_t *h, uint32_t *w, uint32_t *c);
+
+/* Adds the float operators of a function of `x` to a graph; `name` names them. */
+ts_status ts_qexpr_emit(ts_fgraph *graph, const ts_qexpr *expr, const char *name, ts_tensor_id x,
+                        ts_tensor_id *out, ts_diags *diags);
 
 /* Scales channels between consecutive CONV and LINEAR layers so that their weight ranges match, where only
  * a clip at zero from below stands between them. Source: Nagel et al. 2019, "Data-free quantization through

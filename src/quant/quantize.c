@@ -59,8 +59,8 @@ static ts_status run_layer(const walk *w, uint32_t i, ts_quant_stage stage, floa
     const ts_qlayer *l = &net->layers.data[i];
     ts_arena *scratch = ts_arena_new("layer", 0);
     ts_fgraph *graph = ts_fgraph_new(scratch, l->name);
-    ts_tensor_id in[2] = {0}, sum, result;
-    const float *x[2] = {NULL};
+    ts_tensor_id in[TS_MAX_INPUTS] = {0}, sum, result;
+    const float *x[TS_MAX_INPUTS] = {NULL};
     uint64_t count = elements_of(net, i + 1);
     for (uint32_t k = 0; k < l->input_count; k++) {
         ts_ftensor t = map_of(net, l->inputs[k]);
@@ -306,6 +306,37 @@ static void choose_mean(const ts_qlayer *l, ts_qweights *q, double ratio) {
     choose_factors(q, &ratio, 1, bits < FACTOR_BITS ? (bits < 4 ? 4 : bits) : FACTOR_BITS);
 }
 
+/* A function of one element: its value for each element that the input's type has, as the interpreter
+ * computes it. */
+static ts_status fill_table(const walk *w, uint32_t i) {
+    const ts_qlayer *l = &w->quant->net->layers.data[i];
+    const ts_qvalue *x = &w->quant->values[l->inputs[0]], *y = &w->quant->values[i + 1];
+    int32_t low = (int32_t)ts_type_low(x->type);
+    uint32_t entries = 1u << ts_type_bits(x->type);
+    ts_arena *scratch = ts_arena_new("table", 0);
+    ts_fgraph *graph = ts_fgraph_new(scratch, l->name);
+    ts_ftensor row = {.name = "x", .rank = 1, .dims = {entries}, .producer = TS_NONE};
+    ts_tensor_id in = ts_fgraph_add_tensor(graph, &row), out;
+    float *elements = TS_NEW_ARRAY(scratch, float, entries);
+    TS_PUSH(scratch, &graph->inputs, in);
+    for (uint32_t k = 0; k < entries; k++) {
+        elements[k] = (float)(((double)low + k) * x->scale);
+    }
+    ts_status status = ts_qexpr_emit(graph, l->expr, l->name, in, &out, w->diags);
+    if (status == TS_OK) {
+        ts_fsession *session = ts_fsession_new(scratch, graph);
+        ts_fsession_run(session, (const float *const[]){elements});
+        const float *f = ts_fsession_value(session, out);
+        for (uint32_t k = 0; k < entries; k++) {
+            double v = floor((double)f[k] / y->scale + 0.5);
+            v = !(v > y->low) ? y->low : v > y->high ? y->high : v; /* undefined ones become the lowest */
+            w->quant->layers[i].table[k] = (int8_t)(uint8_t)(int32_t)v;
+        }
+    }
+    ts_arena_free(scratch);
+    return status;
+}
+
 static void quantise_pointless(const walk *w, uint32_t i) {
     const ts_qlayer *l = &w->quant->net->layers.data[i];
     const ts_qvalue *values = w->quant->values;
@@ -318,22 +349,17 @@ static void quantise_pointless(const walk *w, uint32_t i) {
         }
     } else if (l->kind == TS_QUANT_AVG_POOL && !q->matched) {
         choose_mean(l, q, values[l->inputs[0]].scale / sy);
+    } else if (l->kind == TS_QUANT_MUL && !q->matched) {
+        double ratio = values[l->inputs[0]].scale * values[l->inputs[1]].scale / sy;
+        choose_factors(q, &ratio, 1, FACTOR_BITS);
     }
     q->term = w->quant->options.floor_pools ? 0 : q->d / 2;
 }
 
-/* The value whose grid `value` has: max pools keep that of their input. */
-static uint32_t grid_of(const ts_qnet *net, uint32_t value) {
-    while (value != 0 && net->layers.data[value - 1].kind == TS_QUANT_MAX_POOL) {
-        value = net->layers.data[value - 1].inputs[0];
-    }
-    return value;
-}
-
-/* Gives a value, and the max pools behind it, another step. */
+/* Gives a value, and those that share its grid, another step. */
 static void set_step(const ts_quant *quant, uint32_t value, double scale) {
     for (uint32_t v = value; v <= quant->net->layers.count; v++) {
-        if (grid_of(quant->net, v) == value) {
+        if (quant->roots[v] == value) {
             quant->values[v].scale = scale;
             ts__settle_clip(quant, v);
         }
@@ -346,17 +372,18 @@ static void set_step(const ts_quant *quant, uint32_t value, double scale) {
 static void match_sum(const ts_quant *quant, uint32_t i, bool *fixed) {
     const ts_qlayer *l = &quant->net->layers.data[i];
     ts_qweights *q = &quant->layers[i];
-    uint32_t in[2] = {grid_of(quant->net, l->inputs[0]), grid_of(quant->net, l->inputs[1])};
+    uint32_t in[2] = {quant->roots[l->inputs[0]], quant->roots[l->inputs[1]]}, y = quant->roots[i + 1];
     double sy = quant->values[i + 1].scale;
     double ratios[2] = {quant->values[in[0]].scale / sy, quant->values[in[1]].scale / sy};
-    bool both = fixed[in[0]] && fixed[in[1]];
+    bool bound = fixed[in[0]] + fixed[in[1]] + fixed[y] > 1,
+         apart = in[0] != in[1] && in[0] != y && in[1] != y;
     choose_factors(q, ratios, 2, SUM_FACTOR_BITS);
-    q->matched = !both && in[0] != in[1] && q->m[0] >= SUM_FACTOR_LEAST && q->m[1] >= SUM_FACTOR_LEAST;
+    q->matched = !bound && apart && q->m[0] >= SUM_FACTOR_LEAST && q->m[1] >= SUM_FACTOR_LEAST;
     if (q->matched) {
         for (uint32_t k = 0; k < 2; k++) {
             if (fixed[in[k]]) {
                 sy = quant->values[in[k]].scale * (double)q->d / (double)q->m[k];
-                set_step(quant, i + 1, sy);
+                set_step(quant, y, sy);
             }
         }
         for (uint32_t k = 0; k < 2; k++) {
@@ -365,20 +392,39 @@ static void match_sum(const ts_quant *quant, uint32_t i, bool *fixed) {
             }
         }
     }
-    fixed[in[0]] = fixed[in[1]] = fixed[i + 1] = true;
+    fixed[in[0]] = fixed[in[1]] = fixed[y] = true;
 }
 
-/* Moves the step of a mean to where its factor is exact. */
-static void match_mean(const ts_quant *quant, uint32_t i, bool *fixed) {
+/* Moves the step of a mean or product to where its factor is exact; `size` is what the factor is divided by.
+ */
+static void match_factor(const ts_quant *quant, uint32_t i, double s_in, double size, bool *fixed) {
     const ts_qlayer *l = &quant->net->layers.data[i];
     ts_qweights *q = &quant->layers[i];
-    double size = (double)l->window.kernel_h * l->window.kernel_w;
-    uint32_t in = grid_of(quant->net, l->inputs[0]);
-    double sx = quant->values[in].scale;
-    choose_mean(l, q, sx / quant->values[i + 1].scale);
-    q->matched = true;
-    set_step(quant, i + 1, sx * (double)q->d / ((double)q->m[0] * size));
-    fixed[in] = fixed[i + 1] = true;
+    uint32_t y = quant->roots[i + 1];
+    q->matched = !fixed[y];
+    if (q->matched) {
+        set_step(quant, y, s_in * (double)q->d / ((double)q->m[0] * size));
+    }
+    for (uint32_t k = 0; k < l->input_count; k++) {
+        q->matched = q->matched && quant->roots[l->inputs[k]] != y;
+        fixed[quant->roots[l->inputs[k]]] = true;
+    }
+    fixed[y] = true;
+}
+
+static void match_mean(const ts_quant *quant, uint32_t i, bool *fixed) {
+    const ts_qlayer *l = &quant->net->layers.data[i];
+    double sx = quant->values[l->inputs[0]].scale;
+    choose_mean(l, &quant->layers[i], sx / quant->values[i + 1].scale);
+    match_factor(quant, i, sx, (double)l->window.kernel_h * l->window.kernel_w, fixed);
+}
+
+static void match_product(const ts_quant *quant, uint32_t i, bool *fixed) {
+    const ts_qlayer *l = &quant->net->layers.data[i];
+    double s_in = quant->values[l->inputs[0]].scale * quant->values[l->inputs[1]].scale;
+    double ratio = s_in / quant->values[i + 1].scale;
+    choose_factors(&quant->layers[i], &ratio, 1, FACTOR_BITS);
+    match_factor(quant, i, s_in, 1, fixed);
 }
 
 void ts__match_steps(ts_quant *quant) {
@@ -390,6 +436,8 @@ void ts__match_steps(ts_quant *quant) {
             match_sum(quant, i, fixed);
         } else if (quant->net->layers.data[i].kind == TS_QUANT_AVG_POOL) {
             match_mean(quant, i, fixed);
+        } else if (quant->net->layers.data[i].kind == TS_QUANT_MUL) {
+            match_product(quant, i, fixed);
         }
     }
     ts_arena_free(scratch);
@@ -531,6 +579,8 @@ static ts_status quantise_layer(const walk *w, ts_arena *scratch, uint32_t i) {
         weight_noise(scratch, quant, i);
     } else if (l->kind == TS_QUANT_AFFINE) {
         TS_TRY(quantise_affine(w, i));
+    } else if (l->kind == TS_QUANT_LUT) {
+        TS_TRY(fill_table(w, i));
     } else {
         quantise_pointless(w, i);
     }
@@ -562,6 +612,7 @@ static void new_layers(ts_arena *arena, ts_quant *quant) {
         const ts_qlayer *l = &quant->net->layers.data[i];
         ts_qweights *q = &quant->layers[i];
         q->d = 1;
+        q->table = l->kind == TS_QUANT_LUT ? TS_NEW_ARRAY(arena, int8_t, 256) : NULL;
         if (!is_linear(l) && l->kind != TS_QUANT_AFFINE) {
             continue;
         }
@@ -616,6 +667,7 @@ ts_status ts_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration,
     }
     quant->values = TS_NEW_ARRAY(arena, ts_qvalue, net->layers.count + 1);
     quant->layers = TS_NEW_ARRAY(arena, ts_qweights, net->layers.count);
+    quant->roots = TS_NEW_ARRAY(arena, uint32_t, net->layers.count + 1);
     if (options->equalise) {
         ts_qnet_equalise(net);
     }
@@ -661,10 +713,7 @@ ts_status ts_quant_settle(ts_quant *quant, ts_diags *diags) {
     walk w = {.quant = quant, .diags = diags};
     ts_status status = TS_OK;
     for (uint32_t i = 0; i < net->layers.count; i++) {
-        const ts_qlayer *l = &net->layers.data[i];
-        if (l->kind == TS_QUANT_MAX_POOL) {
-            quant->values[i + 1].scale = quant->values[l->inputs[0]].scale;
-        }
+        quant->values[i + 1].scale = quant->values[quant->roots[i + 1]].scale;
         ts__settle_clip(quant, i + 1);
     }
     ts__match_steps(quant);
@@ -676,6 +725,8 @@ ts_status ts_quant_settle(ts_quant *quant, ts_diags *diags) {
             status = finish_bias(&w, i);
         } else if (net->layers.data[i].kind == TS_QUANT_AFFINE) {
             status = quantise_affine(&w, i);
+        } else if (net->layers.data[i].kind == TS_QUANT_LUT) {
+            status = fill_table(&w, i);
         } else {
             quantise_pointless(&w, i);
         }

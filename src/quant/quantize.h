@@ -53,9 +53,10 @@ typedef struct ts_qweights {
     double snr_db;
     int64_t *kappa, *lambda; /* AFFINE, CONV, LINEAR but the raw ones: y = floor((kappa acc + lambda) / d) */
     int32_t *integer_bias;   /* raw ones */
-    int64_t m[2];            /* ADD: factors; AVG_POOL: m[0] */
-    int64_t term;            /* AVG_POOL: y = floor((sum + term) m / d); ADD: floor((m a + m b + term) / d) */
-    bool matched;            /* ADD, AVG_POOL: the quanta were moved so that m / d is exact */
+    int64_t m[2];            /* ADD: factors; AVG_POOL, MUL: m[0] */
+    int8_t *table;           /* LUT: by element less the lowest of the input's type, stored as its bits */
+    int64_t term;            /* AVG_POOL: y = floor((sum + term) m / d); ADD, MUL alike */
+    bool matched;            /* ADD, MUL, AVG_POOL: the quanta were moved so that m / d is exact */
     int64_t d;
     double half; /* real; added to the bias so that the addition behind it rounds to nearest */
     bool wide;   /* kappa acc + lambda may pass 32 bits */
@@ -66,8 +67,9 @@ typedef struct ts_quant {
     ts_quant_options options;
     ts_qvalue *values;   /* layers + 1 */
     ts_qweights *layers; /* layers */
-    bool exact_weights;  /* stage FQ has the net's weights and biases: while ranges are searched, or where
-                          * they are on their grids already */
+    uint32_t *roots; /* by value: the first value with the same grid, which it shares; its own number else */
+    bool exact_weights; /* stage FQ has the net's weights and biases: while ranges are searched, or where
+                         * they are on their grids already */
 } ts_quant;
 
 /* Calibrates on all samples of `calibration` and quantises. The net's weights may be changed (equalised). */

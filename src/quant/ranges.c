@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "num/float.h"
 #include "quant/stage.h"
@@ -137,11 +138,28 @@ void ts__settle_clip(const ts_quant *quant, uint32_t value) {
     }
 }
 
+void ts__share_grid(const ts_quant *quant, uint32_t value) {
+    quant->values[value] = quant->values[quant->roots[value]];
+    quant->values[value].raw = false;
+    ts__settle_clip(quant, value);
+}
+
+/* A bound at zero from below holds for all that share the grid of `value`. */
+static bool stays_positive(const ts_quant *quant, uint32_t value) {
+    for (uint32_t v = value; v <= quant->net->layers.count; v++) {
+        const ts_qlayer *l = v == 0 ? NULL : &quant->net->layers.data[v - 1];
+        bool bounded = l != NULL && (ts_qkind_moves(l->kind) || l->low >= 0);
+        if (quant->roots[v] == value && !bounded) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void set_grid(const ts_quant *quant, uint32_t value, seen *s, double given_scale) {
-    const ts_qlayer *l = value == 0 ? NULL : &quant->net->layers.data[value - 1];
     ts_qvalue *v = &quant->values[value];
     uint32_t bits = value == 0 ? 8 : quant->options.activation_bits;
-    bool is_signed = value == 0 ? s->low < 0 : l->low < 0 && s->low < 0;
+    bool is_signed = s->low < 0 && !stays_positive(quant, value);
     int32_t high = is_signed ? (1 << (bits - 1)) - 1 : (1 << bits) - 1, low = is_signed ? -high - 1 : 0;
     *v = (ts_qvalue){.type = type_of(bits, is_signed),
                      .bottom = low,
@@ -160,19 +178,63 @@ static bool stays_raw(const ts_qlayer *l) {
            l->low == -INFINITY && l->high == INFINITY;
 }
 
+/* Values that layers only move have one grid: each points to the first of its kind. */
+static void find_roots(ts_quant *quant) {
+    const ts_qnet *net = quant->net;
+    for (uint32_t v = 0; v <= net->layers.count; v++) {
+        quant->roots[v] = v;
+    }
+    for (uint32_t v = 1; v <= net->layers.count; v++) {
+        const ts_qlayer *l = &net->layers.data[v - 1];
+        for (uint32_t k = 0; ts_qkind_moves(l->kind) && k < l->input_count; k++) {
+            uint32_t a = quant->roots[v], b = quant->roots[l->inputs[k]], low = a < b ? a : b;
+            for (uint32_t other = 0; other <= v; other++) {
+                bool joins = quant->roots[other] == a || quant->roots[other] == b;
+                quant->roots[other] = joins ? low : quant->roots[other];
+            }
+        }
+    }
+}
+
+/* Adds what a value was to what its root was: a grid serves both. */
+static void join(seen *root, const seen *other) {
+    root->low = fmin(root->low, other->low);
+    root->high = fmax(root->high, other->high);
+    if (root->count + other->count <= KEPT) {
+        memcpy(root->kept + root->count, other->kept, other->count * sizeof *root->kept);
+        root->count += other->count;
+        return;
+    }
+    for (uint32_t i = 0; i < other->count; i += 2) { /* every second one makes room for one of the other's */
+        root->kept[i] = other->kept[i];
+    }
+}
+
+static void join_all(const ts_quant *quant, seen *all) {
+    for (uint32_t v = 0; v <= quant->net->layers.count; v++) {
+        if (quant->roots[v] != v) {
+            join(&all[quant->roots[v]], &all[v]);
+        }
+    }
+}
+
 ts_status ts__choose_grids(ts_quant *quant, const ts_data *data, const ts_progress *progress,
                            ts_diags *diags) {
     const ts_qnet *net = quant->net;
     ts_arena *scratch = ts_arena_new("ranges", 0);
     seen *all = TS_NEW_ARRAY(scratch, seen, net->layers.count + 1);
     ts_status status = watch(scratch, quant, data, progress, all, diags);
+    find_roots(quant);
+    if (status == TS_OK) {
+        join_all(quant, all);
+    }
     for (uint32_t v = 0; status == TS_OK && v <= net->layers.count; v++) {
         const ts_qlayer *l = v == 0 ? NULL : &net->layers.data[v - 1];
         if (!isfinite(all[v].low) || !isfinite(all[v].high)) {
             status = ts_error(diags, TS_DIAG_VALUE, l == NULL ? NULL : l->name, NULL,
                               "computes infinite or undefined numbers on the calibration data");
-        } else if (l != NULL && l->kind == TS_QUANT_MAX_POOL) {
-            quant->values[v] = quant->values[l->inputs[0]];
+        } else if (quant->roots[v] != v) {
+            ts__share_grid(quant, v);
         } else {
             double bytes = v == 0 ? byte_grid(data) : 0;
             set_grid(quant, v, &all[v], all[v].high <= 255 * bytes && all[v].low >= 0 ? bytes : 0);

@@ -12,6 +12,9 @@ ts_status ts__choose_grids(ts_quant *quant, const ts_data *data, const ts_progre
 ts_status ts__search_grids(ts_quant *quant, const ts_data *data, const ts_progress *progress,
                            ts_diags *diags);
 
+/* Gives a value the grid of its root. */
+void ts__share_grid(const ts_quant *quant, uint32_t value);
+
 /* Sets the clip of a value from its layer's bounds and its step. */
 void ts__settle_clip(const ts_quant *quant, uint32_t value);
 

@@ -27,8 +27,8 @@ static uint64_t input_elements(const search *s) {
     return (uint64_t)net->h * net->w * net->c;
 }
 
-/* Sets the grid of a value: its step, and clip bounds that mean the same numbers whatever the step. */
-static void set_step(const search *s, uint32_t value, double scale, bool fine) {
+/* Sets the grid of one value: its step, and clip bounds that mean the same numbers whatever the step. */
+static void set_one(const search *s, uint32_t value, double scale, bool fine) {
     if (s->grid_node[value] == TS_NONE) {
         return;
     }
@@ -41,6 +41,15 @@ static void set_step(const search *s, uint32_t value, double scale, bool fine) {
     n->high = (float)(fine ? high / NO_STEP : fmin((double)v->top, floor(high / scale + 0.5)));
     if (!fine) {
         n->low = (float)fmax((double)n->low, (double)v->bottom);
+    }
+}
+
+/* The same for all values that share it. */
+static void set_step(const search *s, uint32_t value, double scale, bool fine) {
+    for (uint32_t v = value; v <= s->quant->net->layers.count; v++) {
+        if (s->quant->roots[v] == value) {
+            set_one(s, v, scale, fine);
+        }
     }
 }
 
@@ -89,7 +98,7 @@ static void take_samples(search *s, ts_arena *scratch) {
     s->inputs = TS_NEW_ARRAY(scratch, float, s->samples *input_elements(s));
     s->right = TS_NEW_ARRAY(scratch, float, s->samples * s->outputs);
     for (uint32_t v = 0; v <= s->quant->net->layers.count; v++) {
-        set_step(s, v, 0, true);
+        set_one(s, v, 0, true);
     }
     for (uint32_t n = 0; n < s->samples; n++) {
         float *x = s->inputs + n * input_elements(s);
@@ -138,9 +147,8 @@ ts_status ts__search_grids(ts_quant *quant, const ts_data *data, const ts_progre
         take_samples(&s, scratch);
     }
     for (uint32_t v = 0; status == TS_OK && v <= quant->net->layers.count; v++) {
-        const ts_qlayer *l = v == 0 ? NULL : &quant->net->layers.data[v - 1];
-        if (l != NULL && l->kind == TS_QUANT_MAX_POOL) {
-            quant->values[v] = quant->values[l->inputs[0]];
+        if (quant->roots[v] != v) {
+            ts__share_grid(quant, v);
         } else if (s.grid_node[v] != TS_NONE && !quant->values[v].exact) {
             choose_step(&s, v);
             ts__settle_clip(quant, v);

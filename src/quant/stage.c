@@ -107,7 +107,8 @@ static ts_status make_factor(const maker *m, double factor, const char *part, ts
 }
 
 static ts_status make_add(const maker *m, const ts_tensor_id *in, ts_tensor_id *out) {
-    ts_fnode n = {.op = TS_FOP_ADD, .input_count = 2, .inputs = {in[0], in[1]}};
+    ts_fnode n = {
+        .op = m->layer->minus ? TS_FOP_SUB : TS_FOP_ADD, .input_count = 2, .inputs = {in[0], in[1]}};
     for (uint32_t k = 0; m->stage == TS_STAGE_QD && k < 2; k++) {
         const ts_qweights *q = &m->quant->layers[m->index];
         double quantum = m->quant->values[m->layer->inputs[k]].scale;
@@ -115,6 +116,38 @@ static ts_status make_add(const maker *m, const ts_tensor_id *in, ts_tensor_id *
         TS_TRY(make_factor(m, factor, k == 0 ? ".factor1" : ".factor2", in[k], &n.inputs[k]));
     }
     return add(m, &n, ".sum", NULL, out);
+}
+
+static ts_status make_product(const maker *m, const ts_tensor_id *in, ts_tensor_id *out) {
+    ts_fnode n = {.op = TS_FOP_MUL, .input_count = 2, .inputs = {in[0], in[1]}};
+    TS_TRY(add(m, &n, m->stage == TS_STAGE_QD ? ".product" : ".sum", NULL, out));
+    if (m->stage != TS_STAGE_QD) {
+        return TS_OK;
+    }
+    const ts_qvalue *values = m->quant->values;
+    const ts_qweights *q = &m->quant->layers[m->index];
+    double quantum = values[m->layer->inputs[0]].scale * values[m->layer->inputs[1]].scale;
+    double factor = (double)q->m[0] / (double)q->d * values[m->index + 1].scale / quantum;
+    return make_factor(m, factor, ".factor", *out, out);
+}
+
+/* What moves elements, on tensors {1, H, W, C}. */
+static ts_status make_move(const maker *m, const ts_tensor_id *in, ts_tensor_id *out) {
+    static const ts_fop ops[] = {[TS_QUANT_CONCAT] = TS_FOP_CONCAT,
+                                 [TS_QUANT_PAD] = TS_FOP_PAD,
+                                 [TS_QUANT_SLICE] = TS_FOP_SLICE,
+                                 [TS_QUANT_RESIZE] = TS_FOP_RESIZE};
+    const ts_qlayer *l = m->layer;
+    ts_ftensor shape = {.rank = 4, .dims = {1, l->h, l->w, l->c}};
+    ts_fnode n = {.op = ops[l->kind], .input_count = l->input_count, .axis = l->move.axis + 1, .step = {1}};
+    memcpy(n.inputs, in, l->input_count * sizeof *in);
+    const uint32_t *from = m->graph->tensors.data[in[0]].dims;
+    for (uint32_t i = 0; i < 3; i++) {
+        n.begin[i + 1] = l->move.begin[i];
+        n.step[i + 1] = l->move.step[i];
+        n.end[i + 1] = l->kind == TS_QUANT_PAD ? shape.dims[i + 1] - from[i + 1] - n.begin[i + 1] : 0;
+    }
+    return add(m, &n, ".sum", &shape, out);
 }
 
 static ts_status make_pool(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
@@ -171,6 +204,9 @@ static double offset_of(const maker *m) {
     const ts_qlayer *l = m->layer;
     const ts_qweights *q = &m->quant->layers[m->index];
     bool linear = l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR || l->kind == TS_QUANT_AFFINE;
+    if (l->kind == TS_QUANT_LUT) {
+        return 0.5;
+    }
     double guard = 0.5 / (double)(q->d < 128 ? 128 : q->d);
     if (linear) {
         return m->stage == TS_STAGE_QD ? 0.5 + guard : 0.5;
@@ -187,7 +223,7 @@ static ts_status make_end(const maker *m, ts_tensor_id sum, ts_tensor_id *out) {
         return l->low == -INFINITY && l->high == INFINITY ? TS_OK : add(m, &n, "", NULL, out);
     }
     const ts_qvalue *y = &m->quant->values[m->index + 1];
-    if (y->raw || l->kind == TS_QUANT_MAX_POOL) {
+    if (y->raw || ts_qkind_moves(l->kind)) {
         return TS_OK;
     }
     return ts__stage_grid(m->graph, y, l->name, offset_of(m), sum, out, m->diags);
@@ -210,6 +246,18 @@ static ts_status make_layer(const maker *m, const ts_tensor_id *in, ts_tensor_id
             break;
         case TS_QUANT_AFFINE:
             TS_TRY(make_affine(m, in[0], sum));
+            break;
+        case TS_QUANT_MUL:
+            TS_TRY(make_product(m, in, sum));
+            break;
+        case TS_QUANT_LUT:
+            TS_TRY(ts_qexpr_emit(m->graph, m->layer->expr, m->layer->name, in[0], sum, m->diags));
+            break;
+        case TS_QUANT_CONCAT:
+        case TS_QUANT_PAD:
+        case TS_QUANT_SLICE:
+        case TS_QUANT_RESIZE:
+            TS_TRY(make_move(m, in, sum));
             break;
     }
     return make_end(m, *sum, out);
@@ -236,7 +284,10 @@ static ts_status stage_values(ts_fgraph *graph, const ts_qnet *net, const ts_qua
     }
     for (uint32_t i = 0; i < net->layers.count; i++) {
         const ts_qlayer *l = &net->layers.data[i];
-        ts_tensor_id in[2] = {values[l->inputs[0]], values[l->inputs[1]]};
+        ts_tensor_id in[TS_MAX_INPUTS];
+        for (uint32_t k = 0; k < l->input_count; k++) {
+            in[k] = values[l->inputs[k]];
+        }
         ts_quant_stage own = only == TS_NONE || only == i + 1 ? stage : TS_STAGE_FP;
         bool halves =
             own == TS_STAGE_FQ && only == TS_NONE && quant->options.floor_pools && !quant->exact_weights;

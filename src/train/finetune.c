@@ -184,11 +184,10 @@ static void take_steps(tuner *t) {
     uint32_t count = t->quant->net->layers.count;
     for (uint32_t v = 0; v <= count; v++) {
         const ts_param *step = t->grids[v] == TS_NONE ? NULL : ts_trainer_step_of(t->trainer, t->grids[v]);
-        const ts_qlayer *l = v == 0 ? NULL : layer_of(t, v - 1);
-        if (step != NULL) {
+        if (t->quant->roots[v] != v) {
+            t->quant->values[v].scale = t->quant->values[t->quant->roots[v]].scale;
+        } else if (step != NULL) {
             t->quant->values[v].scale = exp((double)step->value[0]);
-        } else if (l != NULL && l->kind == TS_QUANT_MAX_POOL) {
-            t->quant->values[v].scale = t->quant->values[l->inputs[0]].scale;
         }
         ts__settle_clip(t->quant, v);
     }
