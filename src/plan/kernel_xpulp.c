@@ -263,15 +263,15 @@ static uint64_t dw_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uin
 /* Cycles of one 4-channel group's rows [0, rows). */
 static double dw_item_cycles(const ts_layer *layer, const ts_tile *tile, double rows) {
     double stride = layer->window.stride_h, strips = (double)div_up(tile->y_w, 4);
-    double planes = (rows - 1) * stride + 3, raw = dw_is_raw(layer, tile) ? 4 * 60 : 0;
-    double row = (stride == 1 ? 32 : 39) + (has_odd_bounds(layer) ? 4 : 0) +
+    double planes = fmin((rows - 1) * stride + 3, tile->x_h), raw = dw_is_raw(layer, tile) ? 4 * 60 : 0;
+    double row = (stride == 1 ? 31 : 37.5) + (has_odd_bounds(layer) ? 4 : 0) +
                  (layer->rq.class_ == TS_RQC_S32C    ? 4
                   : layer->rq.class_ == TS_RQC_S32D  ? 8
                   : layer->rq.class_ == TS_RQC_S32DC ? 12
                                                      : 0) +
                  raw;
-    double transpose = planes * (17.0 * (double)div_up(tile->x_w, 4) + 6) + 60;
-    return transpose + 4 * (strips * (rows * row + 16) + 40) + 120;
+    double transpose = planes * (17.0 * (double)div_up(tile->x_w, 4) + (tile->x_w % 4 == 0 ? 3 : 7));
+    return transpose + 4 * (strips * (rows * row + 20) + 26) + 135;
 }
 
 static double dw_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
@@ -282,7 +282,7 @@ static double dw_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cor
         double cycles = items * dw_item_cycles(layer, tile, (double)div_up(tile->y_h, p));
         best = best == 0 || cycles < best ? cycles : best;
     }
-    return 350 + 1.04 * best;
+    return 720 + 1.04 * best;
 }
 
 static bool serves_linear(const ts_layer *layer, ts_type x_type) {

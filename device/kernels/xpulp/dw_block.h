@@ -37,16 +37,20 @@ struct dw_strips {
     uint32_t strips;
     int32_t x_rest, y_rest;   /* back to where the last, overlapping strip begins */
     int32_t x_strip, y_strip; /* from the end of a strip to the next one */
+    int32_t x_next, y_next;   /* from behind the strips to the next channel */
     uint32_t passes, entry;   /* of the unrolled row loop: rounds, and the step that the first begins with */
     uint32_t shift;
     int32_t low, high, acc_high;
     uint32_t split;
-    uint32_t channels, plane_bytes, record_bytes;
-    uint32_t rest, rest_left; /* is there an overlapping strip? */
+    uint32_t channels;
+    uint32_t rest, rest_due; /* is there an overlapping strip? */
     uint32_t saved[16];
 };
 
 void dw_transpose(struct dw_planes *planes);
+
+/* Stores `word` at `at` and `count` - 1 times `step` bytes on, in each of the four planes; count >= 1. */
+void dw_fill_planes(uint8_t *at, uint32_t plane_bytes, uint32_t count, uint32_t step, uint32_t word);
 
 typedef void dw_routine(struct dw_strips *strips);
 
@@ -61,7 +65,7 @@ struct dw_run {
     const uint8_t *x;       /* first row of x that the rows of outputs need */
     uint32_t first, rows;   /* outputs that the planes are for */
     int32_t *raw;           /* this core's accumulators of one plane; NULL where a routine requantises */
-    uint32_t zeros;
+    uint32_t zeros, record_bytes;
     struct dw_planes planes;
     struct dw_strips strips;
 };
@@ -97,18 +101,10 @@ static inline uint32_t dw_parts(const struct ts_conv_tile *t) {
 
 /* Stores `count` words of padding, `step` bytes apart, into each of the four planes. */
 static inline void dw_fill(const struct dw_run *run, uint32_t offset, uint32_t count, uint32_t step) {
-    uint8_t *a = run->scratch + offset, *b = a + run->plane_bytes, *c = b + run->plane_bytes,
-            *d = c + run->plane_bytes;
-    for (; count > 0; count--, a += step, b += step, c += step, d += step) {
-        xpulp_store(a, run->zeros);
-        xpulp_store(b, run->zeros);
-        xpulp_store(c, run->zeros);
-        xpulp_store(d, run->zeros);
-    }
+    dw_fill_planes(run->scratch + offset, run->plane_bytes, count, step, run->zeros);
 }
 
-/* The words before and between the rows of all planes, which the transposition leaves alone but for the byte
- * of the right padding. */
+/* The words before and between the rows of all planes, which the transposition leaves alone. */
 static inline void dw_fill_sides(const struct dw_run *run) {
     dw_fill(run, 0, run->plane_rows + 1u, run->pitch);
 }
@@ -147,9 +143,8 @@ static inline void dw_aim(struct dw_run *run, uint32_t first, uint32_t rows) {
 /* What the routines left in run->raw becomes outputs of channel `channel`. */
 static inline void dw_finish_raw(const struct dw_run *run, uint32_t channel, uint32_t first, uint32_t rows) {
     const struct ts_conv_tile *t = run->t;
-    const int32_t *params =
-        (const int32_t *)(const void *)((const uint8_t *)t->w + channel * run->strips.record_bytes +
-                                        DW_WEIGHT_BYTES);
+    const int32_t *params = (const int32_t *)(const void *)((const uint8_t *)t->w +
+                                                            channel * run->record_bytes + DW_WEIGHT_BYTES);
     const int32_t *acc = run->raw;
     const struct xpulp_requant requant = xpulp_requant_of(&t->rq);
     for (uint32_t column = 0; column < t->y_w; column += DW_STRIP) {
@@ -173,7 +168,7 @@ static inline void dw_group(struct dw_run *run, uint32_t group) {
     run->planes.x = run->x + channel;
     dw_transpose(&run->planes);
     s->x = run->windows;
-    s->w = (const uint8_t *)t->w + channel * s->record_bytes;
+    s->w = (const uint8_t *)t->w + channel * run->record_bytes;
     if (run->raw == 0) {
         s->y = (uint8_t *)t->y + run->first * t->y_row_bytes + channel;
         s->channels = channels;
@@ -182,9 +177,11 @@ static inline void dw_group(struct dw_run *run, uint32_t group) {
     }
     for (uint32_t c = 0; c < channels; c++) {
         s->y = (uint8_t *)run->raw;
-        s->channels = 1; /* the routine moves x and w on to the next */
+        s->channels = 1;
         run->routine(s);
         dw_finish_raw(run, channel + c, run->first, run->rows);
+        s->x += run->plane_bytes;
+        s->w += run->record_bytes;
     }
 }
 
@@ -211,7 +208,7 @@ static inline void dw_geometry(struct dw_run *run) {
     s->row_bytes = (int32_t)t->y_row_bytes - (int32_t)((DW_STRIP - 1u) * t->y_pixel_bytes);
     s->strips = t->y_w < DW_STRIP ? 1u : t->y_w / DW_STRIP;
     s->rest = t->y_w < DW_STRIP ? 0 : rest;
-    s->rest_left = s->rest;
+    s->rest_due = s->rest;
     s->x_rest = -(int32_t)((DW_STRIP - rest) * run->stride);
     s->y_rest = run->raw != 0 ? 0 : -(int32_t)((DW_STRIP - rest) * t->y_pixel_bytes);
     s->shift = t->rq.shift;
@@ -219,8 +216,10 @@ static inline void dw_geometry(struct dw_run *run) {
     s->high = t->rq.high;
     s->acc_high = t->rq.acc_high;
     s->split = t->rq.split;
-    s->plane_bytes = run->plane_bytes;
-    s->record_bytes = DW_WEIGHT_BYTES + ref_params_bytes(t->rq.kind);
+    uint32_t columns = s->strips * DW_STRIP + s->rest;
+    s->x_next = (int32_t)(run->plane_bytes - columns * run->stride);
+    s->y_next = 1 - (int32_t)(columns * t->y_pixel_bytes);
+    run->record_bytes = DW_WEIGHT_BYTES + ref_params_bytes(t->rq.kind);
 }
 
 /* Bytes of one core's scratch for a tile. Two words more than whole rounds of the banks: cores in step then
@@ -242,7 +241,7 @@ static inline void dw_run(const struct ts_conv_tile *t, dw_routine *const *routi
     run.scratch += raw ? (t->y_w + 3u) / 4u * DW_STRIP * 4u * t->y_h : 0;
     dw_geometry(&run);
     run.windows = run.scratch + 4u - (run.stride == 2 ? t->pad_left * 4u : t->pad_left);
-    if (t->pad_left != 0) {
+    if ((t->pad_left | t->pad_right) != 0) {
         dw_fill_sides(&run);
     }
     /* Neighbouring groups go to neighbouring cores: their words lie in different banks. */

@@ -36,7 +36,6 @@
 #define L2  t4
 #define T   t5
 #define WP  t6
-#define SPL t6 /* WP is not needed while it is */
 
 #include "dw_block.inc"
 
@@ -64,21 +63,17 @@
 .macro routine requantisation, requant, end, name
     dw_enter \name\()_\requantisation, DS_SAVED
     dw_constants \requant, \end
+    lp.starti 0, .L\requantisation\()_rows
+    lp.endi 0, .L\requantisation\()_rows_end
+    lp.starti 1, .L\requantisation\()_strip
+    lp.endi 1, .L\requantisation\()_strip_end
 .L\requantisation\()_channel:
-    lw WP, DS_W(sp)
-    lw XP, DS_X(sp)
-    lw YP, DS_Y(sp)
-    lw WA0, 0(WP)
-    lw WA1, 4(WP)
-    lw WA2, 8(WP)
-    dw_params \requant
+    dw_channel \requant
+    lw T, DS_STRIPS(sp)
     slli WB0, WA0, 8
     slli WB1, WA1, 8
     slli WB2, WA2, 8
-    lw T, DS_STRIPS(sp)
-    lp.starti 0, .L\requantisation\()_rows
-    lp.endi 0, .L\requantisation\()_rows_end
-    lp.setup 1, T, .L\requantisation\()_strip_end
+    lp.count 1, T
 .L\requantisation\()_strip:
     lw T, DS_PASSES(sp)
     lw A0, DS_ENTRY(sp)
@@ -105,7 +100,7 @@
 .L\requantisation\()_rows_end:
     dw_strip_step
 .L\requantisation\()_strip_end:
-    dw_next \requant, .L\requantisation
+    dw_next .L\requantisation
     dw_leave \name\()_\requantisation, DS_SAVED
 .endm
 

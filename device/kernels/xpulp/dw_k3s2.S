@@ -37,7 +37,6 @@
 #define L2  t4
 #define T   t5
 #define WP  t6
-#define SPL t2
 
 #include "dw_block.inc"
 
@@ -99,24 +98,20 @@
 .macro routine requantisation, requant, end, name, pad
     dw_enter \name\()_\requantisation, DS_SAVED
     dw_constants \requant, \end
+    lp.starti 0, .L\name\()\requantisation\()_rows
+    lp.endi 0, .L\name\()\requantisation\()_rows_end
+    lp.starti 1, .L\name\()\requantisation\()_strip
+    lp.endi 1, .L\name\()\requantisation\()_strip_end
     li SEL, 0x00020001
 .L\name\()\requantisation\()_channel:
-    lw WP, DS_W(sp)
-    lw XP, DS_X(sp)
-    lw YP, DS_Y(sp)
-    lw WA0, 0(WP)
-    lw WA1, 4(WP)
-    lw WA2, 8(WP)
-    dw_params \requant
+    dw_channel \requant
+    lw T, DS_STRIPS(sp)
     .if \pad
     slli WA0, WA0, 8
     slli WA1, WA1, 8
     slli WA2, WA2, 8
     .endif
-    lw T, DS_STRIPS(sp)
-    lp.starti 0, .L\name\()\requantisation\()_rows
-    lp.endi 0, .L\name\()\requantisation\()_rows_end
-    lp.setup 1, T, .L\name\()\requantisation\()_strip_end
+    lp.count 1, T
 .L\name\()\requantisation\()_strip:
     lw T, DS_PASSES(sp)
     lw RA, DS_ENTRY(sp)
@@ -140,7 +135,7 @@
     add XP, XP, T
     add YP, YP, RA
 .L\name\()\requantisation\()_strip_end:
-    dw_next \requant, .L\name\()\requantisation
+    dw_next .L\name\()\requantisation
     dw_leave \name\()_\requantisation, DS_SAVED
 .endm
 
