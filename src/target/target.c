@@ -118,24 +118,43 @@ static const field point_fields[] = {
     END,
 };
 
+static const field instruction_fields[] = {
+    FIELD(ts_instruction_cycles, alu, F64, true, 0, 100),
+    FIELD(ts_instruction_cycles, multiply, F64, true, 0, 100),
+    FIELD(ts_instruction_cycles, divide, F64, true, 0, 100),
+    FIELD(ts_instruction_cycles, load, F64, true, 0, 100),
+    FIELD(ts_instruction_cycles, store, F64, true, 0, 100),
+    FIELD(ts_instruction_cycles, further_word, F64, true, 0, 100),
+    FIELD(ts_instruction_cycles, branch, F64, true, 0, 100),
+    END,
+};
+
 static const field root_fields[] = {
     FIELD(ts_target, name, TEXT, true, 0, 0),
     FIELD(ts_target, description, TEXT, true, 0, 0),
     FIELD(ts_target, isa, TEXT, true, 0, 0),
     FIELD(ts_target, platform, TEXT, true, 0, 0),
+    FIELD(ts_target, cpu, TEXT, false, 0, 0),
+    FIELD(ts_target, machine, TEXT, false, 0, 0),
     FIELD(ts_target, cores, U32, true, 1, TS_TARGET_MAX_CORES),
     FIELD(ts_target, fabric_controller, BOOL, false, 0, 0),
     FIELD(ts_target, cluster_controllers, U32, false, 0, 1),
-    FIELD(ts_target, fetch_port_bits, U32, true, 0, 128),
+    FIELD(ts_target, fetch_port_bits, U32, false, 0, 128),
     FIELD(ts_target, single_instruction_loops, BOOL, false, 0, 0),
     FIELD(ts_target, late_fetch_stall, BOOL, false, 0, 0),
     FIELD(ts_target, tcdm_counter, BOOL, false, 0, 0),
-    FIELD(ts_target, fc_hz, U64, true, 1000, 1e10),
+    FIELD(ts_target, fc_hz, U64, false, 1000, 1e10),
     FIELD(ts_target, cluster_hz, U64, true, 1000, 1e10),
-    FIELD(ts_target, fc_stack_bytes, U32, true, 256, 1048576),
+    FIELD(ts_target, fc_stack_bytes, U32, false, 256, 1048576),
     FIELD(ts_target, code_reserve_bytes, U32, true, 0, 1073741824.0),
+    FIELD(ts_target, data_reserve_bytes, U32, false, 0, 1048576),
+    FIELD(ts_target, weight_buffer_bytes, U32, false, 64, 1073741824.0),
     END,
 };
+
+/* What only a chip with a fabric controller has, and must say. */
+static const char *const cluster_keys[] = {"fetch_port_bits",  "fc_hz",     "fc_stack_bytes",
+                                           "operating_points", "latencies", "energy"};
 
 static ts_status bad(reader *r, const char *where, const char *key, const char *what) {
     return ts_error(r->diags, TS_DIAG_VALUE, NULL, NULL, "%s: key '%.100s': %s", where, key, what);
@@ -315,17 +334,45 @@ static void check_icache(reader *r, const char *where, const ts_icache *cache) {
     }
 }
 
+/* A name that goes into build files and command lines. */
+static void check_word(reader *r, const char *key, const char *word) {
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
+    if (word != NULL && (word[0] == '-' || strspn(word, allowed) != strlen(word))) {
+        bad(r, "target", key,
+            "may have small letters, digits, '-', '_' and '.' alone, and not begin with '-'");
+    }
+}
+
+/* A chip is a fabric controller with a cluster, or one core alone. */
+static void check_kind(reader *r, const json_t *root, ts_target *target) {
+    for (size_t i = 0; target->fabric_controller && i < sizeof cluster_keys / sizeof *cluster_keys; i++) {
+        if (json_object_get(root, cluster_keys[i]) == NULL) {
+            bad(r, "target", cluster_keys[i], "is missing");
+        }
+    }
+    if (!target->fabric_controller && target->cores > 1) {
+        bad(r, "target", "cores", "must be 1 where there is no fabric controller");
+    }
+    check_word(r, "cpu", target->cpu);
+    check_word(r, "machine", target->machine);
+    target->estimates_cycles = json_object_get(root, "instruction_cycles") != NULL;
+    target->fc_hz = target->fc_hz > 0 ? target->fc_hz : target->cluster_hz;
+}
+
 static void read_target(reader *r, const json_t *root, ts_target *target) {
-    static const char *const others[] = {"memories",         "stack_bytes", "dma",    "cluster_icache",
-                                         "fc_icache",        "latencies",   "energy", "engines",
-                                         "operating_points", NULL};
+    static const char *const others[] = {"memories",         "stack_bytes",        "dma",    "cluster_icache",
+                                         "fc_icache",        "latencies",          "energy", "engines",
+                                         "operating_points", "instruction_cycles", NULL};
     read_object(r, "target", root, root_fields, others, target);
     if (!json_is_object(root)) {
         return;
     }
     read_memories(r, json_object_get(root, "memories"), target);
     read_stacks(r, json_object_get(root, "stack_bytes"), target);
-    read_points(r, json_object_get(root, "operating_points"), target);
+    if (json_object_get(root, "operating_points") != NULL) {
+        read_points(r, json_object_get(root, "operating_points"), target);
+    }
+    check_kind(r, root, target);
     const struct section {
         const char *key;
         const field *fields;
@@ -335,8 +382,9 @@ static void read_target(reader *r, const json_t *root, ts_target *target) {
         {"dma", dma_fields, &target->dma, ts_target_levels(target) > 1},
         {"cluster_icache", icache_fields, &target->cluster_icache, false},
         {"fc_icache", icache_fields, &target->fc_icache, false},
-        {"latencies", latency_fields, &target->latencies, true},
-        {"energy", energy_fields, &target->energy, true},
+        {"latencies", latency_fields, &target->latencies, false},
+        {"energy", energy_fields, &target->energy, false},
+        {"instruction_cycles", instruction_fields, &target->instruction_cycles, false},
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         const json_t *object = json_object_get(root, sections[i].key);
@@ -354,6 +402,16 @@ static void read_target(reader *r, const json_t *root, ts_target *target) {
     }
 }
 
+/* " gap8, pulp-open, ..." */
+static const char *built_in_names(ts_arena *arena) {
+    const char *list = "";
+    for (const ts_embedded *file = ts__embedded_targets; file->name != NULL; file++) {
+        list = ts_arena_printf(arena, "%s%s %.*s", list, *list == '\0' ? "" : ",",
+                               (int)strcspn(file->name, "."), file->name);
+    }
+    return list;
+}
+
 ts_status ts_target_text(ts_arena *arena, const char *name, ts_bytes *text, ts_diags *diags) {
     size_t length = strlen(name);
     if (length > 5 && strcmp(name + length - 5, ".json") == 0) {
@@ -362,7 +420,8 @@ ts_status ts_target_text(ts_arena *arena, const char *name, ts_bytes *text, ts_d
     const ts_embedded *file = ts_embedded_find(ts__embedded_targets, ts_arena_printf(arena, "%s.json", name));
     if (file == NULL) {
         return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
-                        "'%.100s' is not a target; give gap8, pulp-open or a path that ends in .json", name);
+                        "'%.100s' is not a target; give one of%s, or a path that ends in .json", name,
+                        built_in_names(arena));
     }
     *text = (ts_bytes){file->data, file->size};
     return TS_OK;
@@ -407,6 +466,15 @@ const ts_memory *ts_target_memory(const ts_target *target, const char *name) {
 const ts_memory *ts_target_level(const ts_target *target, uint32_t level) {
     for (uint32_t i = 0; i < target->memory_count; i++) {
         if (target->memories[i].level == level && target->memories[i].writable) {
+            return &target->memories[i];
+        }
+    }
+    return NULL;
+}
+
+const ts_memory *ts_target_flash(const ts_target *target) {
+    for (uint32_t i = 0; i < target->memory_count; i++) {
+        if (!target->memories[i].writable && target->memories[i].addressable) {
             return &target->memories[i];
         }
     }

@@ -94,21 +94,35 @@ typedef struct ts_operating_point {
     uint64_t cluster_hz, fc_hz;
 } ts_operating_point;
 
+/* Cycles of an instruction by its class, for estimates where nothing simulates the core's pipeline. */
+typedef struct ts_instruction_cycles {
+    double alu, multiply, divide, load, store; /* of one word */
+    double further_word;                       /* each word after the first of a multiple load or store */
+    double branch;                             /* taken or not, on average; calls and returns included */
+} ts_instruction_cycles;
+
 typedef struct ts_target {
     const char *name;
     const char *description;
-    const char *isa;               /* "rv32imc_xpulpv2" */
-    const char *platform;          /* HAL folder: "pulp" */
-    uint32_t cores;                /* that compute */
-    bool fabric_controller;        /* a further core that starts and feeds them */
-    uint32_t cluster_controllers;  /* further cluster cores that the platform has but nothing here uses */
-    uint32_t fetch_port_bits;      /* instruction port: 32, 128, or 0 for one that never waits */
+    const char *isa;              /* "rv32imc_xpulpv2", "armv7em", "rv32imc", "c" */
+    const char *platform;         /* HAL folder: "pulp", "cortexm", "riscv32", "generic" */
+    const char *cpu;              /* of a microcontroller with one core: what the compiler is told; or NULL */
+    const char *machine;          /* QEMU's board that executes its programs; or NULL */
+    uint32_t cores;               /* that compute */
+    bool fabric_controller;       /* a further core that starts and feeds them */
+    uint32_t cluster_controllers; /* further cluster cores that the platform has but nothing here uses */
+    uint32_t fetch_port_bits;     /* instruction port: 32, 128, or 0 for one that never waits */
     bool single_instruction_loops; /* hardware loops with a body of one instruction repeat (RI5CY: once) */
     bool late_fetch_stall;         /* an instruction that lacks its line is executed first and waits then */
     bool tcdm_counter;             /* performance counter 16 counts L1 conflicts; else it reads 0 */
     uint64_t fc_hz, cluster_hz;    /* default clocks */
     ts_memory memories[TS_TARGET_MAX_MEMORIES];
     uint32_t memory_count;
+    uint32_t weight_buffer_bytes; /* one level: weights are copied from flash to a buffer of so many bytes
+                                     before they are used; 0: they are read where they lie */
+    uint32_t data_reserve_bytes;  /* of the innermost RAM, kept for static data of the program */
+    ts_instruction_cycles instruction_cycles;
+    bool estimates_cycles;                     /* instruction_cycles is given */
     uint32_t stack_bytes[TS_TARGET_MAX_CORES]; /* of each computing core, taken from L1 */
     uint32_t fc_stack_bytes;
     uint32_t
@@ -121,7 +135,7 @@ typedef struct ts_target {
     uint32_t point_count;
 } ts_target;
 
-/* Loads a target: the name of one that is built in ("gap8", "pulp-open") or the path of a JSON file (it
+/* Loads a target: the name of one that is built in ("gap8", "cortex-m4") or the path of a JSON file (it
  * ends in ".json"). `out` points into the arena. Unknown keys, missing keys, wrong types and values out of
  * range are errors that name the key (TS_BAD_INPUT); more than one may be reported. */
 ts_status ts_target_load(ts_arena *arena, const char *name_or_path, const ts_target **out, ts_diags *diags);
@@ -135,6 +149,10 @@ ts_status ts_target_parse(ts_arena *arena, ts_bytes text, const ts_target **out,
 /* The memory of that name, or the innermost writable one of that level; NULL where there is none. */
 const ts_memory *ts_target_memory(const ts_target *target, const char *name);
 const ts_memory *ts_target_level(const ts_target *target, uint32_t level);
+
+/* The memory that cores read constants from, not writable: where weights lie on targets of one or two levels.
+ * NULL where there is none. */
+const ts_memory *ts_target_flash(const ts_target *target);
 
 /* Number of levels: 1 for a flat chip. */
 uint32_t ts_target_levels(const ts_target *target);

@@ -16,7 +16,8 @@ static void built_in_targets_load(void **state) {
         *strrchr(name, '.') = '\0';
         assert_int_equal(ts_target_load(arena, name, &target, &diags), TS_OK);
         assert_string_equal(target->name, name);
-        assert_int_equal(ts_target_levels(target), 3);
+        assert_int_equal(ts_target_levels(target), target->fabric_controller ? 3 : target->memory_count - 1);
+        assert_true(target->fabric_controller || ts_target_flash(target) != NULL);
         ts_arena_free(arena);
     }
 }
@@ -36,10 +37,25 @@ static void gap8_is_the_papers_chip(void **state) {
     ts_arena_free(arena);
 }
 
-/* Loads gap8 with `from` replaced by `to`; returns the text of the first diagnostic. */
-static const char *load_changed(ts_arena *arena, const char *from, const char *to) {
+static void cortex_m4_is_the_nucleo_board(void **state) {
+    (void)state;
+    ts_arena *arena = ts_arena_new("test", 0);
     ts_diags diags = diags_in(arena);
-    const ts_embedded *file = ts_embedded_find(ts__embedded_targets, "gap8.json");
+    const ts_target *target;
+    assert_int_equal(ts_target_load(arena, "cortex-m4", &target, &diags), TS_OK);
+    assert_int_equal(target->cores, 1);
+    assert_int_equal(ts_target_level(target, 1)->size_bytes, 256 << 10);
+    assert_int_equal(ts_target_flash(target)->size_bytes, 1 << 20);
+    assert_int_equal(target->cluster_hz, 100000000);
+    assert_int_equal(target->fc_hz, target->cluster_hz);
+    assert_true(target->estimates_cycles);
+    ts_arena_free(arena);
+}
+
+/* Loads a built-in target with `from` replaced by `to`; returns the text of the first diagnostic. */
+static const char *load_changed(ts_arena *arena, const char *name, const char *from, const char *to) {
+    ts_diags diags = diags_in(arena);
+    const ts_embedded *file = ts_embedded_find(ts__embedded_targets, ts_arena_printf(arena, "%s.json", name));
     const char *text = (const char *)file->data, *at = strstr(text, from);
     assert_non_null(at);
     char *changed = ts_arena_printf(arena, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
@@ -76,7 +92,30 @@ static void mistakes_are_named(void **state) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         ts_arena *arena = ts_arena_new("test", 0);
-        const char *text = load_changed(arena, rows[i].from, rows[i].to);
+        const char *text = load_changed(arena, "gap8", rows[i].from, rows[i].to);
+        if (strstr(text, rows[i].text) == NULL) {
+            fail_msg("row %zu: '%s' does not say %s", i, text, rows[i].text);
+        }
+        ts_arena_free(arena);
+    }
+}
+
+static void mistakes_in_one_core_are_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *from, *to, *text;
+    } rows[] = {
+        {"\"cpu\": \"cortex-m4\"", "\"cpu\": \"cortex-m4 -o x\"", "'cpu'"},
+        {"\"machine\": \"mps2-an386\"", "\"machine\": \"-x\"", "'machine'"},
+        {"\"cores\": 1", "\"cores\": 2, \"fabric_controller\": false", "'stack_bytes'"},
+        {"\"cores\": 1", "\"cores\": 1, \"fabric_controller\": true", "'fetch_port_bits'"},
+        {"\"divide\": 7", "\"divide\": -7", "'divide' is -7"},
+        {"\"divide\": 7,", "", "'divide'"},
+        {"\"cores\": 1", "\"cores\": 1, \"weight_buffer_bytes\": 3", "'weight_buffer_bytes' is 3"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ts_arena *arena = ts_arena_new("test", 0);
+        const char *text = load_changed(arena, "cortex-m4", rows[i].from, rows[i].to);
         if (strstr(text, rows[i].text) == NULL) {
             fail_msg("row %zu: '%s' does not say %s", i, text, rows[i].text);
         }
@@ -96,10 +135,9 @@ static void unknown_names_are_errors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(built_in_targets_load),
-        cmocka_unit_test(gap8_is_the_papers_chip),
-        cmocka_unit_test(mistakes_are_named),
-        cmocka_unit_test(unknown_names_are_errors),
+        cmocka_unit_test(built_in_targets_load),          cmocka_unit_test(gap8_is_the_papers_chip),
+        cmocka_unit_test(cortex_m4_is_the_nucleo_board),  cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(mistakes_in_one_core_are_named), cmocka_unit_test(unknown_names_are_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
