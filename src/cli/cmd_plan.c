@@ -122,6 +122,11 @@ static ts_status fit(ts_arena *arena, const request *r, ts_diags *diags) {
     uint64_t l1, l2;
     TS_TRY(load(arena, r, &graph, &target, diags));
     TS_TRY(ts_plan_smallest(arena, graph, target, &r->plan, &l1, &l2, diags));
+    if (ts_target_levels(target) == 1) {
+        printf(r->json ? "{\"ram_bytes\": %llu}\n" : "smallest RAM for activations and kernels: %llu bytes\n",
+               (unsigned long long)l2);
+        return TS_OK;
+    }
     const char *form =
         r->json ? "{\"l1_bytes\": %llu, \"l2_bytes\": %llu}\n"
                 : "smallest L1 for tiles: %llu bytes\nsmallest L2 for weights and activations: %llu bytes\n";

@@ -455,17 +455,29 @@ static void add_stripe_pair(ts_planner *p, const ts_layer_plan *lp, bool wanted,
     }
 }
 
+/* Bytes of one buffer for weights in the memory of the activations. */
+static uint64_t buffered_weights(const ts_planner *p, const ts_layer_plan *lp) {
+    switch (ts_target_levels(p->target)) {
+        case 1:
+            return lp->l1.w_count * lp->l1.w_bytes;
+        case 2:
+            return 0; /* from flash to L1 */
+        default:
+            return ts__weight_bytes(lp, lp->l3.chunk_c);
+    }
+}
+
 static void add_layer_buffers(ts_planner *p, ts_layer_plan *lp) {
     const ts_layer *l = lp->layer;
     lp->x_buffer = p->lives[l->x.tensor].buffer;
     lp->x2_buffer = ts_layer_has_x2(l) ? p->lives[l->x2.tensor].buffer : TS_NO_BUFFER;
     lp->y_buffer = p->lives[l->y.tensor].buffer;
-    lp->l3.w_buffer[0] = lp->l3.w_buffer[1] = TS_NO_BUFFER;
+    lp->l3.w_buffer[0] = lp->l3.w_buffer[1] = lp->scratch_buffer = TS_NO_BUFFER;
     ts_buffer weights = {.role = TS_BUFFER_WEIGHTS,
                          .level = TS_IN_L2,
                          .tensor = TS_NONE,
                          .layer = l->index,
-                         .bytes = ts__weight_bytes(lp, lp->l3.chunk_c),
+                         .bytes = buffered_weights(p, lp),
                          .first_layer = lp->l3.load_at,
                          .last_layer = l->index};
     for (uint32_t i = 0; weights.bytes > 0 && i < (lp->l3.chunks > 1 ? 2u : 1u); i++) {
@@ -487,6 +499,15 @@ static void add_layer_buffers(ts_planner *p, ts_layer_plan *lp) {
                     lp->l3.x2_stripe);
     add_stripe_pair(p, lp, lp->l3.y_in_l3, l->y.tensor, (uint64_t)h * l->y.w * l->y.pixel_bytes,
                     lp->l3.y_stripe);
+    if (ts__is_flat(p->target) && lp->l1.scratch_bytes > 0) {
+        lp->scratch_buffer = add_buffer(p, (ts_buffer){.role = TS_BUFFER_SCRATCH,
+                                                       .level = TS_IN_L2,
+                                                       .tensor = TS_NONE,
+                                                       .layer = l->index,
+                                                       .bytes = lp->l1.scratch_bytes,
+                                                       .first_layer = l->index,
+                                                       .last_layer = l->index});
+    }
 }
 
 static void build_buffers(ts_planner *p) {
@@ -750,4 +771,32 @@ bool ts__memory_plan(ts_planner *p, bool quick, ts_shortage *shortage) {
     lay_out_l3(p);
     measure_live(p->plan);
     return true;
+}
+
+/* What a layer without room needs, and what fills it. */
+static void near_shortage(const ts_planner *p, ts_shortage *shortage) {
+    *shortage = (ts_shortage){0};
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        const ts_layer_plan *lp = &p->plan->layer_plans[i];
+        uint64_t scratch = ts__is_flat(p->target) ? word_up(lp->l1.scratch_bytes) : 0;
+        uint64_t others = scratch + word_up(buffered_weights(p, lp));
+        if (lp->l2_live_bytes > shortage->need_bytes) {
+            *shortage = (ts_shortage){i, lp->l2_live_bytes, lp->l2_live_bytes - others, others};
+        }
+    }
+    if (shortage->need_bytes <= p->l2_bytes) {
+        shortage->need_bytes = p->plan->l2_used_bytes;
+    }
+}
+
+bool ts__near_memory_plan(ts_planner *p, ts_shortage *shortage) {
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        p->plan->layer_plans[i].l3.load_at = i;
+    }
+    build_buffers(p);
+    lay_out_l2(p, 0);
+    lay_out_l3(p);
+    measure_live(p->plan);
+    near_shortage(p, shortage);
+    return p->plan->l2_used_bytes <= p->l2_bytes;
 }

@@ -70,7 +70,12 @@ static bool recall_tiles(const ts_planner *p, ts_layer_plan *lp, uint32_t h, uin
 }
 
 bool ts__plan_passes(ts_planner *p, ts_layer_plan *lp) {
-    if (lp->layer->kind == TS_LAYER_MOVE) {
+    bool moves = lp->layer->kind == TS_LAYER_MOVE;
+    if (ts__is_flat(p->target) || (moves && ts_target_levels(p->target) == 2)) {
+        ts__plan_flat(p, lp);
+        return true;
+    }
+    if (moves) {
         return ts__move_plan(p->target, p->plan->options.l1_bytes, lp);
     }
     uint32_t h = lp->l3.stripe_h, c = lp->l3.chunk_c;
@@ -118,8 +123,9 @@ static bool is_ref(const ts_kernel *kernel) { return strcmp(kernel->isa, "ref") 
 
 static uint32_t variants_of(const ts_planner *p, const ts_layer *layer, const ts_kernel **out) {
     uint32_t count = ts_kernels_for(layer, p->target, out, MAX_VARIANTS), kept = 0;
+    bool flat = ts__is_flat(p->target); /* tensors lie where they lie: no room for padding */
     for (uint32_t i = 0; i < count; i++) {
-        if (is_ref(out[i]) || !p->plan->options.ref_only) {
+        if (is_ref(out[i]) || !(p->plan->options.ref_only || (flat && out[i]->padded_x))) {
             out[kept++] = out[i];
         }
     }
@@ -238,7 +244,7 @@ static bool copy_choice(ts_planner *p, const ts_layer *before, ts_layer_plan *lp
 
 static uint64_t smallest_l1_of_all(const ts_planner *p) {
     uint64_t most = 0;
-    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+    for (uint32_t i = 0; i < p->plan->layer_count && !ts__is_flat(p->target); i++) {
         uint64_t bytes = smallest_l1(p, &p->plan->layers[i]);
         most = bytes > most ? bytes : most;
     }
@@ -364,20 +370,58 @@ static void find_lives(ts_planner *p) {
     }
 }
 
+static uint64_t bytes_left(uint64_t bytes, uint64_t taken) { return bytes > taken ? bytes - taken : 0; }
+
+/* Every level has a RAM; where there is no L3 weights lie in flash. */
+static ts_status check_memories(const ts_planner *p) {
+    uint32_t levels = ts_target_levels(p->target);
+    for (uint32_t level = 1; level <= levels; level++) {
+        if (ts_target_level(p->target, level) == NULL) {
+            return ts_error(p->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+                            "target '%s' has no writable memory on level %u", p->target->name, level);
+        }
+    }
+    if (levels < 3 && ts_target_flash(p->target) == NULL) {
+        return ts_error(
+            p->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+            "target '%s' has neither a level 3 nor a memory for weights that cores can read and not "
+            "write",
+            p->target->name);
+    }
+    return TS_OK;
+}
+
+/* Targets of one or two levels: what stacks and the program leave. */
+static ts_status fill_near(ts_planner *p) {
+    ts_plan_options *o = &p->plan->options;
+    const ts_target *t = p->target;
+    uint64_t inner = bytes_left(ts_target_level(t, 1)->size_bytes, t->stack_bytes[0] + t->data_reserve_bytes);
+    bool flat = ts__is_flat(t);
+    if (flat && o->l1_bytes > 0) {
+        return ts_error(p->diags, TS_DIAG_USAGE, NULL, NULL,
+                        "target '%s' has one memory and no L1 for tiles; give its budget with --ram",
+                        t->name);
+    }
+    o->l1_bytes = flat ? 0 : o->l1_bytes > 0 ? o->l1_bytes : inner;
+    uint64_t home = flat ? inner : ts_target_level(t, 2)->size_bytes;
+    o->l2_bytes = o->l2_bytes > 0 ? o->l2_bytes : home;
+    uint64_t flash = bytes_left(ts_target_flash(t)->size_bytes, t->code_reserve_bytes);
+    o->l3_bytes = o->l3_bytes > 0 ? o->l3_bytes : flash;
+    return TS_OK;
+}
+
 static ts_status fill_options(ts_planner *p) {
     ts_plan_options *o = &p->plan->options;
-    const ts_memory *l1 = ts_target_level(p->target, 1), *l2 = ts_target_level(p->target, 2);
-    const ts_memory *l3 = ts_target_level(p->target, 3);
-    if (l1 == NULL || l2 == NULL || l3 == NULL) {
-        return ts_error(p->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
-                        "target '%s' has %u memory levels; plans are made for three", p->target->name,
-                        (unsigned)ts_target_levels(p->target));
-    }
+    TS_TRY(check_memories(p));
     if (o->cores > p->target->cores) {
         return ts_error(p->diags, TS_DIAG_USAGE, NULL, NULL, "%u cores are asked for; target '%s' has %u",
                         (unsigned)o->cores, p->target->name, (unsigned)p->target->cores);
     }
     o->cores = o->cores > 0 ? o->cores : p->target->cores;
+    if (ts_target_levels(p->target) < 3) {
+        return fill_near(p);
+    }
+    const ts_memory *l2 = ts_target_level(p->target, 2), *l3 = ts_target_level(p->target, 3);
     uint64_t reserve = p->target->code_reserve_bytes;
     o->l2_bytes = o->l2_bytes > 0 ? o->l2_bytes : l2->size_bytes > reserve ? l2->size_bytes - reserve : 0;
     o->l3_bytes = o->l3_bytes > 0 ? o->l3_bytes : l3->size_bytes;
@@ -407,6 +451,10 @@ static uint32_t stack_need(const ts_planner *p) {
 static void share_l1(ts_planner *p) {
     ts_plan_options *o = &p->plan->options;
     uint64_t size = ts_target_level(p->target, 1)->size_bytes, stacks = 0;
+    if (ts_target_levels(p->target) < 3) {
+        o->stack_bytes = p->target->stack_bytes[0]; /* taken away already (fill_near()) */
+        return;
+    }
     o->stack_bytes = o->stack_bytes > 0 ? o->stack_bytes : stack_need(p);
     for (uint32_t i = 0; i < o->cores; i++) {
         uint32_t most = p->target->stack_bytes[i];
@@ -472,9 +520,31 @@ static ts_status no_fit_l2(ts_planner *p, const ts_shortage *why) {
         (unsigned long long)smallest_l1_of_all(p));
 }
 
+static ts_status no_fit_near(ts_planner *p, const ts_shortage *why) {
+    const ts_layer *l = &p->plan->layers[why->layer];
+    const char *memory = ts__is_flat(p->target) ? "RAM" : "L2";
+    uint64_t have = p->plan->options.l2_bytes;
+    return ts_error(
+        p->diags, TS_DIAG_NO_FIT, l->name, ts_layer_kind_name(l->kind),
+        "does not fit %s: activations fill %llu bytes, buffers of the kernel %llu, %llu are there, "
+        "%llu are missing; the smallest %s that would do for the whole network is %llu bytes",
+        memory, (unsigned long long)why->activation_bytes, (unsigned long long)why->weight_bytes,
+        (unsigned long long)have, (unsigned long long)(why->need_bytes - have), memory,
+        (unsigned long long)p->plan->l2_used_bytes);
+}
+
+/* Without L3 nothing waits for another layer's transfers. */
+static double sum_of_layers(const ts_plan *plan) {
+    double cycles = 0;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        cycles += plan->layer_plans[i].modelled_cycles;
+    }
+    return cycles;
+}
+
 static void finish(ts_planner *p) {
     ts_plan *plan = p->plan;
-    plan->modelled_cycles = ts__schedule(p);
+    plan->modelled_cycles = ts_target_levels(p->target) < 3 ? sum_of_layers(plan) : ts__schedule(p);
     plan->bound_cycles = 0;
     plan->l1_used_bytes = 0;
     for (uint32_t i = 0; i < plan->layer_count; i++) {
@@ -492,10 +562,22 @@ ts_status ts_plan_build(ts_arena *arena, const ts_graph *graph, const ts_target 
     TS_TRY(choose_kernels(&p));
     p.l2_bytes = p.plan->options.l2_bytes;
     ts_shortage why = {0};
-    while (!ts__memory_plan(&p, false, &why)) {
+    bool near = ts_target_levels(target) < 3;
+    if (near && !ts__near_memory_plan(&p, &why)) {
+        return no_fit_near(&p, &why);
+    }
+    while (!near && !ts__memory_plan(&p, false, &why)) {
         if (!save_weights(&p, why.layer)) {
             return no_fit_l2(&p, &why);
         }
+    }
+    if (near && p.plan->l3_weights_bytes > p.plan->options.l3_bytes) {
+        return ts_error(
+            diags, TS_DIAG_NO_FIT, NULL, NULL,
+            "does not fit flash: weights fill %llu bytes, %llu are there beside the code, %llu are "
+            "missing",
+            (unsigned long long)p.plan->l3_weights_bytes, (unsigned long long)p.plan->options.l3_bytes,
+            (unsigned long long)(p.plan->l3_weights_bytes - p.plan->options.l3_bytes));
     }
     if (p.plan->l3_used_bytes > p.plan->options.l3_bytes) {
         return ts_error(
@@ -521,6 +603,12 @@ ts_status ts_plan_smallest(ts_arena *arena, const ts_graph *graph, const ts_targ
     ts_plan_options *o = &p.plan->options;
     o->l1_bytes = o->l1_bytes > *l1_bytes ? o->l1_bytes : *l1_bytes;
     TS_TRY(choose_kernels(&p));
+    if (ts_target_levels(target) < 3) {
+        ts_shortage why;
+        (void)ts__near_memory_plan(&p, &why);
+        *l2_bytes = p.plan->l2_used_bytes;
+        return TS_OK;
+    }
     *l2_bytes = smallest_l2(&p);
     return *l2_bytes > 0
                ? TS_OK

@@ -13,6 +13,10 @@
 
 typedef enum ts_objective { TS_OBJECTIVE_LATENCY, TS_OBJECTIVE_DORY } ts_objective;
 
+/* Targets of one or two levels have no L3: l3_bytes is the flash that weights are read from where they lie,
+ * and nothing is cut into passes. With one level there are no tiles either: a layer is one call of its kernel
+ * on tensors in RAM (l2_bytes, the level where activations live), with its scratch, and with the buffer that
+ * weights are copied to where the target asks for one, as buffers of that RAM; l1_bytes is 0. */
 typedef struct ts_plan_options {
     uint64_t l1_bytes, l2_bytes, l3_bytes; /* 0: what the target leaves (stacks and code taken away) */
     uint32_t cores;                        /* 0: all of the target's */
@@ -25,7 +29,12 @@ typedef struct ts_plan_options {
 typedef enum ts_level { TS_IN_L2, TS_IN_L3 } ts_level;
 
 /* What an L2 (or L3) buffer holds. */
-typedef enum ts_buffer_role { TS_BUFFER_ACTIVATION, TS_BUFFER_WEIGHTS, TS_BUFFER_STRIPE } ts_buffer_role;
+typedef enum ts_buffer_role {
+    TS_BUFFER_ACTIVATION,
+    TS_BUFFER_WEIGHTS,
+    TS_BUFFER_STRIPE,
+    TS_BUFFER_SCRATCH /* of a layer's kernel; targets of one level */
+} ts_buffer_role;
 
 /* A buffer with its bytes and its life; two buffers of one memory that live at the same time never overlap.
  */
@@ -33,7 +42,7 @@ typedef struct ts_buffer {
     ts_buffer_role role;
     ts_level level;
     ts_tensor_id tensor; /* ACTIVATION, STRIPE */
-    uint32_t layer;      /* WEIGHTS, STRIPE: whose */
+    uint32_t layer;      /* WEIGHTS, STRIPE, SCRATCH: whose */
     uint64_t offset, bytes;
     uint32_t first_layer, last_layer; /* alive while these layers and those between run, both included */
 } ts_buffer;
@@ -98,6 +107,7 @@ typedef struct ts_layer_plan {
     const ts_kernel *kernel;
     int32_t x_buffer, x2_buffer, y_buffer; /* indices into buffers, where the whole tensors live */
     int32_t *input_buffers;                /* MOVE: of each input */
+    int32_t scratch_buffer;                /* targets of one level; else none */
     ts_l1_plan l1;
     ts_l3_plan l3;
     uint64_t l2_live_bytes;               /* of L2 that is alive while this layer runs */

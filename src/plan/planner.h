@@ -39,12 +39,28 @@ typedef struct ts_planner {
     bool *holds;          /* no weights of later layers are fetched from the beginning of this layer on */
 } ts_planner;
 
+/* Why a network does not fit: the layer, and what it needs of L2 at least. */
+typedef struct ts_shortage {
+    uint32_t layer;
+    uint64_t need_bytes, activation_bytes, weight_bytes;
+} ts_shortage;
+
 /* The pass geometry of a layer plan: rows and channels of a full pass. */
 ts_pass ts__pass_of(const ts_planner *p, const ts_layer_plan *lp, uint32_t h, uint32_t c);
 
 /* Chooses L1 tiles for the passes that lp->l3 describes and sets its modelled cycles (no waiting for L3).
  * False where not even the smallest tile fits L1. */
 bool ts__plan_passes(ts_planner *p, ts_layer_plan *lp);
+
+/* Has the target one level, so that kernels work on whole tensors where they live? */
+bool ts__is_flat(const ts_target *target);
+
+/* As ts__plan_passes(), for a target of one level: one call, or one for each block of weights that is copied
+ * to a buffer. Needs nothing but RAM, so never fails. */
+void ts__plan_flat(const ts_planner *p, ts_layer_plan *lp);
+
+/* As ts__memory_plan(), for targets without L3: activations live in one RAM, weights in flash. */
+bool ts__near_memory_plan(ts_planner *p, ts_shortage *shortage);
 
 /* Packed weights of output channels [0, channels), rounded up to whole words. */
 uint64_t ts__weight_bytes(const ts_layer_plan *lp, uint32_t channels);
@@ -57,12 +73,6 @@ uint32_t ts__stripe_rows(const ts_layer_plan *lp, uint32_t stripe, uint32_t *beg
 
 /* The most rows that a stripe of `stripe_h` output rows reads. */
 uint32_t ts__stripe_rows_most(const ts_layer *layer, uint32_t stripe_h);
-
-/* Why a network does not fit: the layer, and what it needs of L2 at least. */
-typedef struct ts_shortage {
-    uint32_t layer;
-    uint64_t need_bytes, activation_bytes, weight_bytes;
-} ts_shortage;
 
 /* Decides, for p->l2_bytes of L2: which activations live in L3, how each layer's weights come, which stripes
  * and chunks it is cut into, when weights are fetched, and lays out L2 and L3. With `quick` nothing is

@@ -113,7 +113,7 @@ static void json_layer(ts_text *out, const ts_plan *plan, const ts_layer_plan *l
 }
 
 static void json_buffer(ts_text *out, const ts_plan *plan, const ts_buffer *b) {
-    static const char *const roles[] = {"activation", "weights", "stripe"};
+    static const char *const roles[] = {"activation", "weights", "stripe", "scratch"};
     ts_text_printf(out, "    {\"role\": \"%s\", \"level\": \"%s\", ", roles[b->role],
                    b->level == TS_IN_L3 ? "l3" : "l2");
     if (b->tensor != TS_NONE) {

@@ -113,10 +113,12 @@ uint32_t ts__tile_granule(const ts_layer *layer, const ts_kernel *kernel) {
     uint32_t y_bits = ts_type_bits(layer->y.type);
     granule = common_multiple(granule, y_bits < 8 ? 8 / y_bits : 1);
     if (ts__cuts_x(layer)) {
-        uint32_t x_bits = ts_type_bits(layer->x.type);
-        granule = common_multiple(granule, x_bits < 8 ? 8 / x_bits : 1);
-        granule = common_multiple(
-            granule, layer->y.c / layer->groups > 0 && layer->groups > 1 ? layer->y.c / layer->groups : 1);
+        uint32_t x_bits = ts_type_bits(layer->x.type), in_byte = x_bits < 8 ? 8 / x_bits : 1;
+        bool grouped = layer->groups > 1;
+        uint32_t in = grouped ? layer->x.c / layer->groups : 1,
+                 out = grouped ? layer->y.c / layer->groups : 1;
+        /* As few groups as fill whole bytes of x. */
+        granule = common_multiple(granule, out * (common_multiple(in, in_byte) / in));
     }
     return granule < layer->y.c ? granule : layer->y.c;
 }
@@ -243,7 +245,14 @@ static transfer load_x(const ts_pass *p, const axis_class *rows, const axis_clas
 
 static transfer load_w(const ts_pass *p, uint32_t y_c) {
     uint64_t bytes = p->kernel->weight_bytes(p->layer, y_c);
-    return bytes > 0 ? lines_in(p->target, 1, 1, bytes) : no_transfer();
+    if (bytes == 0) {
+        return no_transfer();
+    }
+    transfer t = lines_in(p->target, 1, 1, bytes);
+    if (ts_target_levels(p->target) == 2) { /* from flash, at its rate where that is less */
+        t.data_cycles = fmax(t.data_cycles, (double)bytes / ts_target_flash(p->target)->read_bytes_per_cycle);
+    }
+    return t;
 }
 
 static transfer store_y(const ts_pass *p, const axis_class *rows, const axis_class *columns, uint32_t y_c) {
@@ -409,6 +418,9 @@ static double whole_compute(const ts_pass *p) {
 }
 
 double ts__l1_bound(const ts_pass *p) {
+    if (ts_target_levels(p->target) == 1) {
+        return whole_compute(p);
+    }
     axis rows = cut_rows(p, p->h), columns = cut_columns(p, p->layer->y.w);
     transfer in = sum(load_x(p, &rows.classes[0], &columns.classes[0], p->c), load_w(p, p->c));
     transfer out = store_y(p, &rows.classes[0], &columns.classes[0], p->c);

@@ -69,6 +69,8 @@ static ts_status check_tile(const check *c, uint32_t row, uint32_t rows, uint32_
     bool last = channel + channels == l->y.c;
     REQUIRE(c, last || channels % k->c_granule == 0, "a tile breaks the kernel's channel granule");
     REQUIRE(c, (uint64_t)channel * ts_type_bits(l->y.type) % 8 == 0, "a tile of y begins inside a byte");
+    uint64_t x_channel = cuts_x(l) ? (uint64_t)channel * l->x.c / l->y.c : 0;
+    REQUIRE(c, x_channel * ts_type_bits(l->x.type) % 8 == 0, "a tile of x begins inside a byte");
     return TS_OK;
 }
 
@@ -82,6 +84,28 @@ static uint32_t next_end(const cut *c, uint32_t at) {
     uint32_t end = at + c->tile;
     end = end < pass_end ? end : pass_end;
     return end < c->size ? end : c->size;
+}
+
+/* Where kernels work on whole tensors: blocks of channels, with their buffers. */
+static ts_status check_calls(const check *c) {
+    const ts_layer *l = c->lp->layer;
+    const ts_kernel *k = c->lp->kernel;
+    const ts_l1_plan *l1 = &c->lp->l1;
+    uint32_t block = l1->tile.y_c;
+    REQUIRE(c, l1->tile.y_h == l->y.h && l1->tile.y_w == l->y.w, "a call does not cover the map");
+    REQUIRE(c, block > 0 && l1->tiles_c == (l->y.c + block - 1) / block, "tiles_c is wrong");
+    REQUIRE(c, block == l->y.c || (block % k->c_granule == 0 && !cuts_x(l)), "channels are cut within x");
+    REQUIRE(c, !k->padded_x, "the kernel wants its padding in a tile");
+    for (uint32_t ch = 0; ch < l->y.c; ch += block) {
+        uint32_t channels = l->y.c - ch < block ? l->y.c - ch : block;
+        ts_tile tile = {l->y.h, l->y.w, channels, l->x.h, l->x.w, l->x.c};
+        uint64_t slice = k->weight_bytes(l, ch + channels) - k->weight_bytes(l, ch);
+        REQUIRE(c, slice <= l1->w_bytes, "a block's weights exceed their buffer");
+        REQUIRE(c, k->weight_bytes(l, ch) % 4 == 0, "a block's weights do not begin on a word");
+        REQUIRE(c, (uint64_t)ch * ts_type_bits(l->y.type) % 8 == 0, "a block of y begins inside a byte");
+        REQUIRE(c, k->scratch_bytes(l, &tile, 1) <= l1->scratch_bytes, "a call's scratch exceeds its buffer");
+    }
+    return TS_OK;
 }
 
 static ts_status check_tiles(const check *c) {
@@ -188,6 +212,26 @@ static ts_status check_stripe(const check *c, const int32_t stripes[2], const ts
     return TS_OK;
 }
 
+static ts_status check_own_buffer(const check *c, int32_t index, ts_buffer_role role, uint64_t bytes) {
+    const ts_buffer *b = buffer_at(c, index);
+    uint32_t i = c->lp->layer->index;
+    REQUIRE(c, (b != NULL) == (bytes > 0), "a layer's buffer is missing, or serves nothing");
+    REQUIRE(c,
+            b == NULL || (b->role == role && b->level == TS_IN_L2 && b->bytes >= bytes &&
+                          b->first_layer <= i && i <= b->last_layer),
+            "a layer's buffer is not what it needs");
+    return TS_OK;
+}
+
+/* Weights lie in flash: a buffer is there only where one level asks for copies. */
+static ts_status check_near_weights(const check *c) {
+    bool flat = ts_target_levels(c->plan->target) == 1;
+    const ts_l1_plan *l1 = &c->lp->l1;
+    TS_TRY(
+        check_own_buffer(c, c->lp->l3.w_buffer[0], TS_BUFFER_WEIGHTS, flat ? l1->w_count * l1->w_bytes : 0));
+    return check_own_buffer(c, c->lp->scratch_buffer, TS_BUFFER_SCRATCH, flat ? l1->scratch_bytes : 0);
+}
+
 static ts_status check_weights(const check *c) {
     const ts_layer *l = c->lp->layer;
     const ts_l3_plan *l3 = &c->lp->l3;
@@ -197,6 +241,9 @@ static ts_status check_weights(const check *c) {
     REQUIRE(c, l3->weights_l3_offset + l3->weights_bytes <= c->plan->l3_weights_bytes,
             "weights lie outside the L3 image");
     REQUIRE(c, l3->load_at <= l->index, "weights are fetched after their layer");
+    if (ts_target_levels(c->plan->target) < 3) {
+        return check_near_weights(c);
+    }
     for (uint32_t n = 0; n < 2; n++) {
         bool wanted = bytes > 0 && n < l3->chunks;
         const ts_buffer *b = buffer_at(c, l3->w_buffer[n]);
@@ -274,9 +321,12 @@ static ts_status check_move(const check *c) {
     REQUIRE(c, (x != NULL) == any_in_l3 && (y != NULL) == c->lp->l3.y_in_l3,
             "blocks at the border to L3 do not match the tensors' homes");
     REQUIRE(c, (x == NULL || x->bytes >= 4) && (y == NULL || y->bytes >= 4), "a border block is empty");
+    bool straight = ts_target_levels(c->plan->target) < 3; /* without blocks on the way */
+    REQUIRE(c, !straight || l1->used_bytes == 0, "a move has blocks and no L3");
     REQUIRE(c,
-            l1->x_bytes >= 4 && l1->x_bytes % 4 == 0 && l1->x_bytes == l1->y_bytes && l1->x_offset[0] == 0 &&
-                l1->y_offset[0] == l1->x_bytes && 2 * l1->x_bytes <= c->plan->options.l1_bytes,
+            straight || (l1->x_bytes >= 4 && l1->x_bytes % 4 == 0 && l1->x_bytes == l1->y_bytes &&
+                         l1->x_offset[0] == 0 && l1->y_offset[0] == l1->x_bytes &&
+                         2 * l1->x_bytes <= c->plan->options.l1_bytes),
             "a move's blocks are wrong");
     return check_copies(c);
 }
@@ -363,6 +413,10 @@ ts_status ts_plan_verify(const ts_plan *plan, ts_diags *diags) {
             continue;
         }
         TS_TRY(check_border(&c));
+        if (ts_target_levels(plan->target) == 1) {
+            TS_TRY(check_calls(&c));
+            continue;
+        }
         TS_TRY(check_l1(&c));
         TS_TRY(check_tiles(&c));
     }
