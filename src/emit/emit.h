@@ -10,7 +10,7 @@
 typedef struct ts_emit_options {
     const char *prefix;   /* of every name in the C; NULL: made from the graph's name */
     const char *folder;   /* the network's files go below this folder of the application; NULL: its top */
-    const char *platform; /* folder of device/hal: "pulp", "host"; NULL: the target's */
+    const char *platform; /* folder of device/hal: "pulp", "host", ...; NULL: the target's */
     const char *command;  /* what the head of each file says made it; NULL: nothing */
     /* A program that carries its weights, an input and the expected checksum of every layer, prints one
      * line a layer and its verdict. NULL input: the program of a run under a debugger or simulator, which
@@ -54,6 +54,16 @@ void ts_app_add(ts_app *app, const char *path, const void *data, size_t size);
  * (TS_BAD_INPUT). */
 ts_status ts_emit_network(ts_app *app, const ts_plan *plan, const ts_emit_options *options, ts_emitted *out,
                           ts_diags *diags);
+
+/* A platform's compiler, as the emitted build files call it. */
+typedef struct ts_toolchain {
+    const char *platform;
+    const char *compiler, *package; /* the command, and Debian's package that has it */
+    const char *program;            /* what make builds */
+} ts_toolchain;
+
+/* NULL where no such platform is built in. */
+const ts_toolchain *ts_toolchain_of(const char *platform);
 
 /* Adds main.c, app.h, the build files, and the kernels, HAL and runtime of a program that runs these networks
  * one after another. `options`: platform, command and embedded data (these only with one network). */

@@ -166,6 +166,9 @@ static const char *w_base(const code *k) {
     if (k->passes) {
         return "p->w";
     }
+    if (ts_target_levels(k->e->plan->target) < 3) {
+        return ts__flash_weights(k);
+    }
     return ts__text(k, "run->l2 + %s", ts__buffer_name(k->e, k->lp->l3.w_buffer[0]));
 }
 
@@ -860,6 +863,10 @@ ts_status ts__emit_layer(const ts__emit *e, uint32_t index, ts_text *out) {
         return TS_OK;
     }
     TS_TRY(ts__code_init(&k, e, index, out));
+    if (k.flat) {
+        ts__emit_flat_layer(&k);
+        return TS_OK;
+    }
     ts__emit_layer_head(&k);
     if (ts__loops(&k)) {
         if (k.passes) {

@@ -256,6 +256,7 @@ ts_status ts__code_init(code *k, const ts__emit *e, uint32_t index, ts_text *out
     k->stripes = lp->l3.stripes > 1 ? lp->l3.stripes : 1;
     k->stripe_h = k->stripes > 1 ? lp->l3.stripe_h : lp->layer->y.h;
     TS_ASSERT(k->passes || k->stripes == 1, lp->layer->name);
+    k->flat = ts_target_levels(e->plan->target) == 1;
     k->adds = ts__elementwise(lp->layer);
     k->tile_type = k->adds ? "ts_add_tile" : "ts_conv_tile";
     k->l3_busy = ts__l3_busy(e, index);

@@ -42,6 +42,7 @@ typedef struct code {
     bool x_follows; /* the channels of x are those of y */
     bool adds;      /* ts_add_tile, else ts_conv_tile */
     bool l3_busy;
+    bool flat; /* no tiles: kernels work on tensors where they live */
     uint32_t tiles;
     operand x, x2, w_operand;
     bool w_sliced; /* tiles or passes have different weights */
@@ -107,5 +108,15 @@ const char *ts__x_channel(const code *k, const char *c);
 
 /* The part of the file before the functions: head, constants, struct l1, the constant arguments. */
 void ts__emit_layer_head(const code *k);
+
+/* Its first and its last part: the comment and the includes; the constant arguments. */
+void ts__emit_layer_comment(const code *k);
+void ts__emit_shape(const code *k);
+
+/* Where weights lie that are read from flash: the layer's first byte. */
+const char *ts__flash_weights(const code *k);
+
+/* The whole file of a layer on a target of one level. */
+void ts__emit_flat_layer(const code *k);
 
 #endif

@@ -23,15 +23,17 @@ static const char *window_text(const code *k) {
                     groups);
 }
 
-static void emit_head(const code *k) {
+void ts__emit_layer_comment(const code *k) {
     const ts_layer *l = k->layer;
     const char *second = ts_layer_has_x2(l)
                              ? ts__text(k, " %s %s", l->kind == TS_LAYER_MUL ? "*" : "+", map_text(k, &l->x2))
                              : "";
     const char *tiling =
-        k->tiles == 1 ? "One tile"
-                      : ts__text(k, "%u tiles of up to %ux%ux%u outputs, %s", k->tiles, k->h.tile, k->w.tile,
-                                 k->tile_c, k->channels_inner ? "channels innermost" : "pixels innermost");
+        k->flat ? k->tiles == 1 ? "One call" : ts__text(k, "%u calls, a block of weights each", k->tiles)
+        : k->tiles == 1
+            ? "One tile"
+            : ts__text(k, "%u tiles of up to %ux%ux%u outputs, %s", k->tiles, k->h.tile, k->w.tile, k->tile_c,
+                       k->channels_inner ? "channels innermost" : "pixels innermost");
     uint32_t count = k->chunks > 1 ? k->chunks : k->pass_chunks;
     const char *chunks =
         count > 1 ? ts__text(k, "; weights come from L3 in %u chunks of %u channels", count, k->chunk_c) : "";
@@ -44,8 +46,12 @@ static void emit_head(const code *k) {
     ts__line(k->out, 0, "#include \"../memory.h\"");
     ts__line(k->out, 0, "#include \"../network.h\"");
     ts__line(k->out, 0, "#include \"../weights.h\"");
-    ts__line(k->out, 0, "#include \"hal/dma.h\"");
-    ts__line(k->out, 0, "#include \"hal/team.h\"");
+    if (!k->flat || k->lp->l1.w_count > 0) {
+        ts__line(k->out, 0, "#include \"hal/dma.h\"");
+    }
+    if (!k->flat) {
+        ts__line(k->out, 0, "#include \"hal/team.h\"");
+    }
     if (ts__padded(k)) {
         ts__line(k->out, 0, "#include \"kernels/border.h\"");
     }
@@ -279,10 +285,14 @@ static void emit_conv_shape(const code *k) {
     } else if (ts__x_cut(k)) {
         groups = (uint32_t)((uint64_t)groups * k->tile_c / l->y.c);
     }
-    uint64_t y_pixel = ts__bytes_for(k->tile_c, l->y.type);
+    uint64_t y_pixel = k->flat ? l->y.pixel_bytes : ts__bytes_for(k->tile_c, l->y.type);
     bool padded = ts__padded(k);
     uint32_t x_h = k->h.first_in + (padded ? k->h.first_pad_begin + k->h.first_pad_end : 0);
     uint32_t x_w = k->w.first_in + (padded ? k->w.first_pad_begin + k->w.first_pad_end : 0);
+    if (k->flat) { /* the tensor, whatever the window leaves unread */
+        x_h = l->x.h;
+        x_w = l->x.w;
+    }
     ts__line(k->out, 1,
              ".x_row_bytes = %" PRIu64 ", .y_row_bytes = %" PRIu64 ", .y_pixel_bytes = %" PRIu64 ",",
              x_w * ts__bytes_for(x_c, l->x.type), k->w.tile * y_pixel, y_pixel);
@@ -300,9 +310,9 @@ static void emit_conv_shape(const code *k) {
     emit_rq(k);
 }
 
-static void emit_shape(const code *k) {
+void ts__emit_shape(const code *k) {
     ts__line(k->out, 0, "/* What every call of the kernel is told%s. */",
-             ts__loops(k) ? "; place() sets the rest" : "");
+             ts__loops(k) && !k->flat ? "; place() sets the rest" : "");
     ts__line(k->out, 0, "static const struct %s shape = {", k->tile_type);
     if (k->adds) {
         emit_add_shape(k);
@@ -319,9 +329,9 @@ static void emit_shape(const code *k) {
 }
 
 void ts__emit_layer_head(const code *k) {
-    emit_head(k);
+    ts__emit_layer_comment(k);
     emit_constants(k);
     emit_w_table(k);
     emit_l1_map(k);
-    emit_shape(k);
+    ts__emit_shape(k);
 }

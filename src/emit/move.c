@@ -22,13 +22,17 @@ static void emit_head(const ts__emit *e, const ts_layer_plan *lp, ts_text *out) 
         from = ts_arena_printf(e->arena, "%s%s%s %ux%ux%u", from, i > 0 ? ", " : "", ts_type_name(x->type),
                                x->h, x->w, x->c);
     }
-    ts__head(e, out,
-             ts_arena_printf(e->arena,
-                             "Layer %u, %s (%s): %s -> %s %ux%ux%u.\n%u copies through two blocks of L1 of "
-                             "%" PRIu64 " bytes.\n%.0f cycles modelled, %.0f at best.",
-                             l->index, l->name, ts_op_name(node->op), from, ts_type_name(l->y.type), l->y.h,
-                             l->y.w, l->y.c, l->copy_count, lp->l1.x_bytes, lp->modelled_cycles,
-                             lp->bound_cycles));
+    const char *blocks =
+        lp->l1.x_bytes > 0
+            ? ts_arena_printf(e->arena, " through two blocks of L1 of %" PRIu64 " bytes", lp->l1.x_bytes)
+            : "";
+    ts__head(
+        e, out,
+        ts_arena_printf(e->arena,
+                        "Layer %u, %s (%s): %s -> %s %ux%ux%u.\n%u copies%s.\n%.0f cycles modelled, %.0f "
+                        "at best.",
+                        l->index, l->name, ts_op_name(node->op), from, ts_type_name(l->y.type), l->y.h,
+                        l->y.w, l->y.c, l->copy_count, blocks, lp->modelled_cycles, lp->bound_cycles));
     ts__line(out, 0, "#include \"../memory.h\"");
     ts__line(out, 0, "#include \"../network.h\"");
     ts__line(out, 0, "#include \"../weights.h\"");

@@ -71,18 +71,26 @@ static const char *stripe_name(const ts__emit *e, const ts_buffer *buffer, int32
     return "";
 }
 
+static uint32_t levels_of(const ts__emit *e) { return ts_target_levels(e->plan->target); }
+
+/* The memory that activations live in, as names have it. */
+static const char *home_name(const ts__emit *e) { return levels_of(e) == 1 ? "RAM" : "L2"; }
+
 const char *ts__buffer_name(const ts__emit *e, int32_t index) {
     TS_ASSERT(index >= 0 && (uint32_t)index < e->plan->buffers.count, "emit: buffer index");
     const ts_buffer *buffer = &e->plan->buffers.data[index];
     if (buffer->role == TS_BUFFER_WEIGHTS) {
         const ts_l3_plan *l3 = &e->plan->layer_plans[buffer->layer].l3;
         const char *half = l3->chunks <= 1 ? "" : l3->w_buffer[0] == index ? "_A" : "_B";
-        return ts_arena_printf(e->arena, "%s_L2_W_%02u%s", e->macro, buffer->layer, half);
+        return ts_arena_printf(e->arena, "%s_%s_W_%02u%s", e->macro, home_name(e), buffer->layer, half);
+    }
+    if (buffer->role == TS_BUFFER_SCRATCH) {
+        return ts_arena_printf(e->arena, "%s_%s_SCRATCH_%02u", e->macro, home_name(e), buffer->layer);
     }
     if (buffer->role == TS_BUFFER_STRIPE) {
         return stripe_name(e, buffer, index);
     }
-    const char *level = buffer->level == TS_IN_L3 ? "L3" : "L2";
+    const char *level = buffer->level == TS_IN_L3 ? "L3" : home_name(e);
     int input = input_number(graph_of(e), buffer->tensor);
     return input >= 0 ? ts_arena_printf(e->arena, "%s_%s_IN_%d", e->macro, level, input)
                       : ts_arena_printf(e->arena, "%s_%s_OUT_%02u", e->macro, level,
@@ -108,7 +116,7 @@ static bool slot_free(const ts__emit *e, uint32_t slot, uint32_t start) {
 /* A load starts when the plan says, or as soon after that as a ticket slot is free. By layer, so that the
  * load that is needed first gets its slot first; the layer itself always finds one. */
 void ts__plan_loads(ts__emit *e) {
-    for (uint32_t layer = 0; layer < e->plan->layer_count; layer++) {
+    for (uint32_t layer = 0; layer < e->plan->layer_count && levels_of(e) == 3; layer++) {
         const ts_l3_plan *l3 = &e->plan->layer_plans[layer].l3;
         if (l3->weights_bytes == 0) {
             continue;
@@ -148,8 +156,11 @@ uint8_t *ts__weight_image(const ts__emit *e, size_t *size) {
 
 static void emit_weights_h(const ts__emit *e, ts_text *out, const uint8_t *image, size_t size) {
     ts__head(e, out,
-             "weights.bin: where each layer's packed weights and requantisation parameters begin. A checksum "
-             "is the sum of the bytes modulo 2^32.");
+             ts_arena_printf(
+                 e->arena,
+                 "%s: where each layer's packed weights and requantisation parameters begin. A checksum "
+                 "is the sum of the bytes modulo 2^32.",
+                 levels_of(e) < 3 ? "weights.c" : "weights.bin"));
     ts__line(out, 0, "#ifndef %s_WEIGHTS_H\n#define %s_WEIGHTS_H\n", e->macro, e->macro);
     ts__line(out, 0, "enum {");
     for (uint32_t i = 0; i < e->plan->layer_count; i++) {
@@ -167,7 +178,27 @@ static void emit_weights_h(const ts__emit *e, ts_text *out, const uint8_t *image
     }
     ts__line(out, 1, "%s_W_BYTES = %zu /* checksum 0x%08" PRIx32 " */", e->macro, size,
              ts_emit_sum(image, size));
-    ts__line(out, 0, "};\n\n#endif");
+    ts__line(out, 0, "};\n");
+    if (levels_of(e) < 3) {
+        ts__line(out, 0, "extern const uint32_t %s_weights[];\n", e->prefix);
+    }
+    ts__line(out, 0, "#endif");
+}
+
+/* The weights as constants of the program, in the words of a little-endian machine. */
+static void emit_weights_c(const ts__emit *e, ts_text *out, const uint8_t *image, size_t size) {
+    ts__head(e, out,
+             "The packed weights and requantisation parameters; weights.h says where each layer's begin.");
+    ts__line(out, 0, "#include <stdint.h>\n\n#include \"weights.h\"\n");
+    ts__line(out, 0, "const uint32_t %s_weights[] = {", e->prefix);
+    for (size_t i = 0; i < size || i == 0; i += 4) {
+        uint32_t word = 0;
+        for (size_t b = 0; b < 4 && i + b < size; b++) {
+            word |= (uint32_t)image[i + b] << 8 * b;
+        }
+        ts_text_printf(out, "%s0x%" PRIx32 ",", i % 48 == 0 ? "\n    " + (i == 0) : " ", word);
+    }
+    ts_text_add(out, "\n};\n");
 }
 
 /* ---- memory.h ------------------------------------------------------------------------------------- */
@@ -178,6 +209,9 @@ static const char *buffer_meaning(const ts__emit *e, const ts_buffer *buffer) {
     }
     if (buffer->role == TS_BUFFER_STRIPE) {
         return ts_arena_printf(e->arena, "a stripe of layer %u", buffer->layer);
+    }
+    if (buffer->role == TS_BUFFER_SCRATCH) {
+        return ts_arena_printf(e->arena, "of the kernel of layer %u", buffer->layer);
     }
     const ts_tensor *t = &graph_of(e)->tensors.data[buffer->tensor];
     int input = input_number(graph_of(e), buffer->tensor);
@@ -209,21 +243,43 @@ static void emit_memory_h(const ts__emit *e, ts_text *out) {
     ts__head(e, out,
              ts_arena_printf(
                  e->arena,
-                 "The network's L2 memory: %" PRIu64 " of %" PRIu64
+                 "The network's %s: %" PRIu64 " of %" PRIu64
                  " bytes. Offsets from the memory that the caller lends; buffers that live at the same "
                  "time do not overlap.",
-                 plan->l2_used_bytes, plan->options.l2_bytes));
+                 levels_of(e) == 1 ? "RAM" : "L2 memory", plan->l2_used_bytes, plan->options.l2_bytes));
     ts__line(out, 0, "#ifndef %s_MEMORY_H\n#define %s_MEMORY_H\n", e->macro, e->macro);
     ts__line(out, 0, "enum {");
     emit_buffers(e, out, TS_IN_L2);
     emit_buffers(e, out, TS_IN_L3);
-    ts__line(out, 1, "%s_L3_BYTES = %" PRIu64 ", /* activations in L3 lie behind the weights */", e->macro,
-             l3_bytes(plan));
-    ts__line(out, 1, "%s_L2_BYTES = %" PRIu64, e->macro, plan->l2_used_bytes);
+    if (levels_of(e) == 3) {
+        ts__line(out, 1, "%s_L3_BYTES = %" PRIu64 ", /* activations in L3 lie behind the weights */",
+                 e->macro, l3_bytes(plan));
+    }
+    ts__line(out, 1, "%s_%s_BYTES = %" PRIu64, e->macro, home_name(e), plan->l2_used_bytes);
     ts__line(out, 0, "};\n\n#endif");
 }
 
 /* ---- network.h, network.c ------------------------------------------------------------------------- */
+
+/* "int NAME_run(...)": the memories that the target has. */
+static const char *run_signature(const ts__emit *e) {
+    static const char *const parameters[] = {
+        "void *ram, uint32_t ram_bytes", "void *l1, uint32_t l1_bytes, void *l2, uint32_t l2_bytes",
+        "void *l1, uint32_t l1_bytes, void *l2, uint32_t l2_bytes, uint32_t l3"};
+    return ts_arena_printf(e->arena, "int %s_run(%s)", e->prefix, parameters[levels_of(e) - 1]);
+}
+
+static void emit_run_comment(const ts__emit *e, ts_text *out) {
+    static const char *const weights[] = {"", "", " l3 is the address of weights.bin in L3."};
+    uint32_t levels = levels_of(e);
+    ts__comment(
+        out, 0,
+        "Runs the network on the memory that the caller lends, aligned to 4 bytes%s.%s The input lies in "
+        "%s where %s_network.inputs says; the output is found where its outputs say. Returns 0, or 1 where "
+        "the memory is too small and nothing was computed.",
+        levels == 3 ? "; every core of the team calls it with the same arguments" : "", weights[levels - 1],
+        levels == 1 ? "ram" : "l2", e->prefix);
+}
 
 static void emit_network_h(const ts__emit *e, ts_text *out) {
     ts__head(e, out,
@@ -234,16 +290,8 @@ static void emit_network_h(const ts__emit *e, ts_text *out) {
              e->macro, e->plan->l1_used_bytes);
     ts__line(out, 0, "/* Layers, memory needs, inputs and outputs. */");
     ts__line(out, 0, "extern const struct ts_network %s_network;\n", e->prefix);
-    ts__comment(
-        out, 0,
-        "Runs the network on the memory that the caller lends, aligned to 4 bytes; every core of the team "
-        "calls it with the same arguments. l3 is the address of weights.bin in L3. The input lies in l2 "
-        "where "
-        "%s_network.inputs says; the output is found where its outputs say. Returns 0, or 1 where the memory "
-        "is too small and nothing was computed.",
-        e->prefix);
-    ts__line(out, 0, "int %s_run(void *l1, uint32_t l1_bytes, void *l2, uint32_t l2_bytes, uint32_t l3);\n",
-             e->prefix);
+    emit_run_comment(e, out);
+    ts__line(out, 0, "%s;\n", run_signature(e));
     ts__line(out, 0, "/* The layers; %s_run() calls them in this order. */", e->prefix);
     for (uint32_t i = 0; i < e->plan->layer_count; i++) {
         ts__line(out, 0, "void %s(struct ts_run *run);", e->functions[i]);
@@ -292,6 +340,25 @@ static const char *c_string(const ts__emit *e, const char *text) {
     return out.data;
 }
 
+static void emit_run(const ts__emit *e, ts_text *out) {
+    uint32_t levels = levels_of(e);
+    ts__line(out, 0, "%s {", run_signature(e));
+    if (levels == 1) {
+        ts__line(out, 1, "struct ts_run run = {.l2 = ram};");
+        ts__line(out, 1, "if (ram_bytes < %s_RAM_BYTES) {", e->macro);
+    } else {
+        ts__line(out, 1, "struct ts_run run = {.l1 = l1, .l2 = l2%s};", levels == 3 ? ", .l3 = l3" : "");
+        ts__line(out, 1, "if (l1_bytes < %s_L1_BYTES || l2_bytes < %s_L2_BYTES) {", e->macro, e->macro);
+    }
+    ts__line(out, 2, "return 1;");
+    ts__line(out, 1, "}");
+    ts__line(out, 1, "for (int i = 0; i < %s_LAYERS; i++) {", e->macro);
+    ts__line(out, 2, "layers[i].run(&run);");
+    ts__line(out, 1, "}");
+    ts__line(out, 1, "return 0;");
+    ts__line(out, 0, "}");
+}
+
 static void emit_network_c(const ts__emit *e, ts_text *out) {
     const ts_graph *graph = graph_of(e);
     ts__head(e, out, ts_arena_printf(e->arena, "Network %s: the sequence of its layers.", graph->name));
@@ -312,20 +379,12 @@ static void emit_network_c(const ts__emit *e, ts_text *out) {
     ts__line(out, 1, ".layers = layers, .layer_count = %s_LAYERS,", e->macro);
     ts__line(out, 1, ".inputs = inputs, .input_count = %u,", graph->inputs.count);
     ts__line(out, 1, ".outputs = outputs, .output_count = %u,", graph->outputs.count);
-    ts__line(out, 1, ".l1_bytes = %s_L1_BYTES, .l2_bytes = %s_L2_BYTES,", e->macro, e->macro);
-    ts__line(out, 1, ".l3_bytes = %s_L3_BYTES, .image_bytes = %s_W_BYTES,", e->macro, e->macro);
+    ts__line(out, 1, ".l1_bytes = %s_L1_BYTES, .l2_bytes = %s_%s_BYTES,", e->macro, e->macro, home_name(e));
+    if (levels_of(e) == 3) {
+        ts__line(out, 1, ".l3_bytes = %s_L3_BYTES, .image_bytes = %s_W_BYTES,", e->macro, e->macro);
+    }
     ts__line(out, 0, "};\n");
-    ts__line(out, 0, "int %s_run(void *l1, uint32_t l1_bytes, void *l2, uint32_t l2_bytes, uint32_t l3) {",
-             e->prefix);
-    ts__line(out, 1, "struct ts_run run = {.l1 = l1, .l2 = l2, .l3 = l3};");
-    ts__line(out, 1, "if (l1_bytes < %s_L1_BYTES || l2_bytes < %s_L2_BYTES) {", e->macro, e->macro);
-    ts__line(out, 2, "return 1;");
-    ts__line(out, 1, "}");
-    ts__line(out, 1, "for (int i = 0; i < %s_LAYERS; i++) {", e->macro);
-    ts__line(out, 2, "layers[i].run(&run);");
-    ts__line(out, 1, "}");
-    ts__line(out, 1, "return 0;");
-    ts__line(out, 0, "}");
+    emit_run(e, out);
 }
 
 /* ---- all files of a network ------------------------------------------------------------------------- */
@@ -371,12 +430,17 @@ ts_status ts_emit_network(ts_app *app, const ts_plan *plan, const ts_emit_option
     emit_network_h(&e, &header);
     emit_network_c(&e, &source);
     ts_plan_print_json(&json, plan);
+    bool in_flash = levels_of(&e) < 3;
     ts_text binary = {.arena = e.arena, .data = (char *)image, .size = image_size};
+    ts_text constants = {.arena = e.arena};
+    if (in_flash) {
+        emit_weights_c(&e, &constants, image, image_size);
+    }
     add_text(&e, app, "network.h", &header);
     add_text(&e, app, "network.c", &source);
     add_text(&e, app, "memory.h", &memory);
     add_text(&e, app, "weights.h", &weights);
-    add_text(&e, app, "weights.bin", &binary);
+    add_text(&e, app, in_flash ? "weights.c" : "weights.bin", in_flash ? &constants : &binary);
     add_text(&e, app, "plan.json", &json);
     TS_TRY(emit_layers(&e, app));
     const char *folder = options->folder == NULL ? "" : options->folder;

@@ -28,6 +28,8 @@ typedef struct program {
     const ts_emit_options *options;
     const char *platform;
     bool host, self_check;
+    bool near;                    /* fewer than three levels of memory, one core: hal/near */
+    bool board;                   /* near, without a C library */
     TS_VEC(const char *) sources; /* what is compiled, in the order of the build files */
 } program;
 
@@ -48,6 +50,9 @@ static const ts_embedded *find_device(const program *p, const char *from, const 
     if (file == NULL) {
         file =
             ts_embedded_find(ts__embedded_device, ts_arena_printf(p->arena, "hal/%s/%s", p->platform, name));
+    }
+    if (file == NULL && p->near) {
+        file = ts_embedded_find(ts__embedded_device, ts_arena_printf(p->arena, "hal/near/%s", name));
     }
     return file;
 }
@@ -118,6 +123,16 @@ static void add_hal(program *p) {
     }
 }
 
+/* What programs of chips with one core share. */
+static void add_near(program *p) {
+    add_device(p, ts_embedded_find(ts__embedded_device, "hal/dma.h"));
+    add_device(p, ts_embedded_find(ts__embedded_device, "hal/team.h"));
+    if (p->board) {
+        add_source(p, "hal/near/mem.c");
+        add_source(p, "hal/near/semihost.c");
+    }
+}
+
 static bool uses_kernel(const program *p, const char *name) {
     for (uint32_t n = 0; n < p->count; n++) {
         const ts_plan *plan = p->networks[n].plan;
@@ -149,7 +164,7 @@ static void add_kernels(program *p) {
         }
     }
     if (uses_kernel(p, "move")) {
-        add_source(p, "runtime/move.c");
+        add_source(p, p->near ? "runtime/move_near.c" : "runtime/move.c");
     }
     ts_text_add(&header, "\n#endif\n");
     add_text(p, "kernels/kernels.h", &header);
@@ -165,6 +180,20 @@ static const char *network_path(const program *p, const ts_emitted *network, con
     return ts_arena_printf(p->arena, "%s%s%s", folder, bare ? "" : "/", file);
 }
 
+/* The most that one of the networks needs of each memory. */
+static void add_memory_sizes(const program *p, ts_text *out) {
+    uint64_t l1 = 0, l2 = 0;
+    for (uint32_t i = 0; i < p->count; i++) {
+        l1 = p->networks[i].l1_bytes > l1 ? p->networks[i].l1_bytes : l1;
+        l2 = p->networks[i].l2_bytes > l2 ? p->networks[i].l2_bytes : l2;
+    }
+    bool flat = ts_target_levels(p->target) == 1;
+    ts_text_printf(out, "\n/* The most that a network needs%s. */\n",
+                   flat ? "; there is no L1 for tiles" : "");
+    ts_text_printf(out, "#define APP_L1_BYTES %" PRIu64 "\n#define APP_L2_BYTES %" PRIu64 "\n", flat ? 0 : l1,
+                   l2);
+}
+
 static void add_app_h(const program *p) {
     ts_text out = {.arena = p->arena};
     ts__comment(&out, 0, "What main.c runs.");
@@ -177,6 +206,9 @@ static void add_app_h(const program *p) {
         ts_text_printf(&out, "%s \\\n    &%s_network", i == 0 ? "" : ",", p->networks[i].prefix);
     }
     ts_text_add(&out, "\n");
+    if (p->near) {
+        add_memory_sizes(p, &out);
+    }
     if (p->self_check) {
         ts_text_add(
             &out,
@@ -237,6 +269,32 @@ static const char pulp_make[] =
     "    -Wl,--no-warn-rwx-segments $(LINK_SIZES)\n"
     "LIBS = -lgcc\n";
 
+static const char generic_make[] =
+    "CC = cc\n"
+    "AR = ar\n"
+    "CFLAGS = -O2 -Wall -Wextra\n"
+    "ALL_CFLAGS = -std=c99 $(CFLAGS) -I. -Ihal/generic -Ihal/near\n"
+    "LINK = $(CC) $(CFLAGS)\n";
+
+/* The memories of the board that executes it are given to make: FLASH, RAM, OUTER. */
+static const char cortexm_make[] =
+    "CC = arm-none-eabi-gcc\n"
+    "CFLAGS = -O2 -Wall -Wextra\n"
+    "ALL_CFLAGS = -std=c99 $(ARCH) -ffreestanding -fno-tree-loop-distribute-patterns -ffunction-sections \\\n"
+    "    -fdata-sections $(CFLAGS) -I. -Ihal/cortexm -Ihal/near\n"
+    "LINK = $(CC) $(ARCH) -nostdlib -T hal/cortexm/link.ld -Wl,--gc-sections -Wl,-Map=app.map \\\n"
+    "    -Wl,-z,max-page-size=16 -Wl,--no-warn-rwx-segments $(LINK_SIZES)\n"
+    "LIBS = -lgcc\n";
+
+static const char riscv32_make[] =
+    "CC = riscv64-unknown-elf-gcc\n"
+    "CFLAGS = -O2 -Wall -Wextra\n"
+    "ALL_CFLAGS = -std=c99 $(ARCH) -ffreestanding -fno-tree-loop-distribute-patterns -mno-relax \\\n"
+    "    -ffunction-sections -fdata-sections $(CFLAGS) -I. -Ihal/riscv32 -Ihal/near\n"
+    "LINK = $(CC) $(ARCH) -nostdlib -T hal/riscv32/link.ld -Wl,--gc-sections -Wl,-Map=app.map \\\n"
+    "    -Wl,-z,max-page-size=16 -Wl,--no-warn-rwx-segments $(LINK_SIZES)\n"
+    "LIBS = -lgcc\n";
+
 static const char rules_make[] =
     "OBJECTS = $(SOURCES:%=obj/%.o)\n"
     "\n"
@@ -263,6 +321,41 @@ static uint64_t level_bytes(const program *p, uint32_t level) {
 static uint64_t l2_bytes(const program *p) {
     uint64_t all = level_bytes(p, 2), image = (p->networks[0].image_size + 15) / 16 * 16;
     return p->self_check && p->options->image_inside ? (all - image) / 16 * 16 : all;
+}
+
+/* What the compiler is told of a core, and the processors that are known. */
+static const struct {
+    const char *cpu, *flags;
+} cpus[] = {
+    {"cortex-m4", "-mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard"},
+    {"cortex-m7", "-mcpu=cortex-m7 -mthumb -mfpu=fpv5-d16 -mfloat-abi=hard"},
+    {"rv32imc", "-march=rv32imc -misa-spec=2.2 -mabi=ilp32"},
+};
+
+static const char *cpu_flags(const program *p) {
+    for (size_t i = 0; i < sizeof cpus / sizeof *cpus; i++) {
+        if (p->target->cpu != NULL && strcmp(cpus[i].cpu, p->target->cpu) == 0) {
+            return cpus[i].flags;
+        }
+    }
+    return NULL;
+}
+
+/* The chip's memories, each a variable of make, so that a board that stands for it can have other addresses.
+ */
+static const char *near_sizes(const program *p) {
+    const ts_memory *flash = ts_target_flash(p->target), *ram = ts_target_level(p->target, 1);
+    const ts_memory *outer = ts_target_level(p->target, ts_target_levels(p->target));
+    return ts_arena_printf(
+        p->arena,
+        "ARCH = %s\nFLASH = 0x%08" PRIx64 "\nRAM = 0x%08" PRIx64
+        "\nOUTER = %s\n"
+        "LINK_SIZES = -Wl,--defsym=TS_FLASH=$(FLASH),--defsym=TS_RAM=$(RAM),--defsym=TS_OUTER=$(OUTER) \\\n"
+        "    -Wl,--defsym=TS_FLASH_BYTES=%" PRIu64 ",--defsym=TS_RAM_BYTES=%" PRIu64
+        ",--defsym=TS_OUTER_BYTES=%" PRIu64 ",--defsym=TS_STACK_BYTES=%u\n",
+        cpu_flags(p), flash->base, ram->base,
+        outer == ram ? "$(RAM)" : ts_arena_printf(p->arena, "0x%08" PRIx64, outer->base), flash->size_bytes,
+        ram->size_bytes, outer->size_bytes, p->target->stack_bytes[0]);
 }
 
 /* Cores that the plans were made for: the same for all. */
@@ -305,17 +398,53 @@ static void list_sources(const program *p, ts_text *out, const char *between) {
     ts_text_add(out, "\n");
 }
 
+static bool is_library(const program *p, const char *path) {
+    (void)p;
+    return strncmp(path, "hal/", 4) != 0 && strncmp(path, "runtime/", 8) != 0;
+}
+
+/* Networks and kernels as a library, and the program that proves it. */
+static void list_parts(const program *p, ts_text *out) {
+    for (uint32_t library = 0; library < 2; library++) {
+        ts_text_add(out, library == 0 ? "SOURCES =" : "LIBRARY =");
+        for (uint32_t i = 0; i < p->sources.count; i++) {
+            if (is_library(p, p->sources.data[i]) == (library == 1)) {
+                ts_text_printf(out, " \\\n    %s", p->sources.data[i]);
+            }
+        }
+        ts_text_add(out, "\n");
+    }
+    ts_text_add(out,
+                "\nall: $(PROGRAM)\n\nlibnetwork.a: $(LIBRARY:%=obj/%.o)\n\t$(AR) rcs $@ $^\n\n"
+                "$(PROGRAM): libnetwork.a\nLIBS = libnetwork.a\n\n");
+}
+
+static const char *platform_make(const program *p) {
+    return p->host                               ? host_make
+           : !p->near                            ? pulp_make
+           : !p->board                           ? generic_make
+           : strcmp(p->platform, "riscv32") == 0 ? riscv32_make
+                                                 : cortexm_make;
+}
+
 static void add_makefile(const program *p) {
+    const char *name = ts_toolchain_of(p->platform)->program;
     ts_text out = {.arena = p->arena};
-    ts_text_printf(&out, "# Builds %s: make, or make CC=... CFLAGS=...\n", p->host ? "app" : "app.elf");
-    ts_text_printf(&out, "PROGRAM = %s\n", p->host ? "app" : "app.elf");
-    if (!p->host) {
+    ts_text_printf(&out, "# Builds %s: make, or make CC=... CFLAGS=...\n", name);
+    ts_text_printf(&out, "PROGRAM = %s\n", name);
+    if (p->board) {
+        ts_text_add(&out, near_sizes(p));
+    } else if (!p->host && !p->near) {
         ts_text_printf(&out, "CORES = %u\nRQ_USED = 0x%x\nLINK_SIZES = %s\n", cores_of(p), rq_used(p),
                        link_sizes(p));
     }
-    ts_text_add(&out, p->host ? host_make : pulp_make);
-    ts_text_add(&out, "SOURCES =");
-    list_sources(p, &out, " \\\n    ");
+    ts_text_add(&out, platform_make(p));
+    if (p->near && !p->board) {
+        list_parts(p, &out);
+    } else {
+        ts_text_add(&out, "SOURCES =");
+        list_sources(p, &out, " \\\n    ");
+    }
     ts_text_add(&out, rules_make);
     if (p->self_check) {
         ts_text_printf(&out, "obj/data.S.o: input.bin %s\n", network_path(p, &p->networks[0], "weights.bin"));
@@ -323,8 +452,64 @@ static void add_makefile(const program *p) {
     add_text(p, "Makefile", &out);
 }
 
+static void add_board_cmake(const program *p, ts_text *out) {
+    bool riscv = strcmp(p->platform, "riscv32") == 0;
+    ts_text_printf(out,
+                   "cmake_minimum_required(VERSION 3.18)\n# cmake -DCMAKE_C_COMPILER=%s\n"
+                   "set(CMAKE_SYSTEM_NAME Generic)\nset(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)\n"
+                   "project(app C ASM)\nadd_executable(app.elf",
+                   ts_toolchain_of(p->platform)->compiler);
+    list_sources(p, out, "\n    ");
+    const ts_memory *flash = ts_target_flash(p->target), *ram = ts_target_level(p->target, 1);
+    const ts_memory *outer = ts_target_level(p->target, ts_target_levels(p->target));
+    ts_text_printf(out,
+                   ")\nset(ARCH %s)\nset(FLASH 0x%08" PRIx64 " CACHE STRING \"\")\nset(RAM 0x%08" PRIx64
+                   " CACHE STRING \"\")\nset(OUTER 0x%08" PRIx64 " CACHE STRING \"\")\n",
+                   cpu_flags(p), flash->base, ram->base, outer->base);
+    ts_text_printf(
+        out,
+        "target_include_directories(app.elf PRIVATE . hal/%s hal/near)\n"
+        "target_compile_options(app.elf PRIVATE ${ARCH} -O2 -Wall -Wextra -ffreestanding\n"
+        "    -fno-tree-loop-distribute-patterns -ffunction-sections -fdata-sections%s\n"
+        "    $<$<COMPILE_LANGUAGE:C>:-std=c99>)\n"
+        "target_link_options(app.elf PRIVATE ${ARCH} -nostdlib -T "
+        "${CMAKE_SOURCE_DIR}/hal/%s/link.ld\n"
+        "    -Wl,--gc-sections -Wl,--no-warn-rwx-segments -Wl,-z,max-page-size=16 -Wl,-Map=app.map\n"
+        "    -Wl,--defsym=TS_FLASH=${FLASH},--defsym=TS_RAM=${RAM},--defsym=TS_OUTER=${OUTER}\n"
+        "    -Wl,--defsym=TS_FLASH_BYTES=%" PRIu64 ",--defsym=TS_RAM_BYTES=%" PRIu64
+        ",--defsym=TS_OUTER_BYTES=%" PRIu64
+        ",--defsym=TS_STACK_BYTES=%u)\n"
+        "target_link_libraries(app.elf gcc)\n",
+        p->platform, riscv ? " -mno-relax" : "", p->platform, flash->size_bytes, ram->size_bytes,
+        outer->size_bytes, p->target->stack_bytes[0]);
+}
+
+static void add_generic_cmake(const program *p, ts_text *out) {
+    for (uint32_t library = 0; library < 2; library++) {
+        ts_text_add(out, library == 1 ? "add_executable(app"
+                                      : "cmake_minimum_required(VERSION 3.18)\nproject(network C)\n"
+                                        "add_library(network STATIC");
+        for (uint32_t i = 0; i < p->sources.count; i++) {
+            if (is_library(p, p->sources.data[i]) == (library == 0)) {
+                ts_text_printf(out, "\n    %s", p->sources.data[i]);
+            }
+        }
+        ts_text_add(out, ")\n");
+    }
+    ts_text_add(out,
+                "set_property(TARGET app network PROPERTY C_STANDARD 99)\n"
+                "target_compile_options(network PRIVATE -O2 -Wall -Wextra)\n"
+                "target_include_directories(network PUBLIC . hal/generic hal/near)\n"
+                "target_link_libraries(app network)\n");
+}
+
 static void add_cmake(const program *p) {
     ts_text out = {.arena = p->arena};
+    if (p->near) {
+        (p->board ? add_board_cmake : add_generic_cmake)(p, &out);
+        add_text(p, "CMakeLists.txt", &out);
+        return;
+    }
     ts_text_add(&out, "cmake_minimum_required(VERSION 3.18)\n");
     if (p->host) {
         ts_text_add(&out, "project(app C)\nadd_executable(app");
@@ -367,6 +552,45 @@ static void add_cmake(const program *p) {
     add_text(p, "CMakeLists.txt", &out);
 }
 
+static const ts_toolchain toolchains[] = {
+    {"host", "cc", "gcc", "app"},
+    {"generic", "cc", "gcc", "app"},
+    {"pulp", "riscv64-unknown-elf-gcc", "gcc-riscv64-unknown-elf", "app.elf"},
+    {"riscv32", "riscv64-unknown-elf-gcc", "gcc-riscv64-unknown-elf", "app.elf"},
+    {"cortexm", "arm-none-eabi-gcc", "gcc-arm-none-eabi", "app.elf"},
+};
+
+const ts_toolchain *ts_toolchain_of(const char *platform) {
+    for (size_t i = 0; i < sizeof toolchains / sizeof *toolchains; i++) {
+        if (strcmp(toolchains[i].platform, platform) == 0) {
+            return &toolchains[i];
+        }
+    }
+    return NULL;
+}
+
+/* Platform and target must suit each other before anything is written. */
+static ts_status check_platform(const program *p, ts_diags *diags) {
+    if (ts_toolchain_of(p->platform) == NULL) {
+        return ts_error(
+            diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+            "target '%s': no device/hal/%s is built in; platforms are pulp, cortexm, riscv32, generic "
+            "and host",
+            p->target->name, p->platform);
+    }
+    bool of_pulp = strcmp(p->platform, "pulp") == 0;
+    if (of_pulp != (ts_target_levels(p->target) == 3) && !p->host) {
+        return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+                        "target '%s' has %u levels of memory; platform '%s' has %s", p->target->name,
+                        ts_target_levels(p->target), p->platform, of_pulp ? "three" : "one or two");
+    }
+    if (p->board && cpu_flags(p) == NULL) {
+        return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+                        "target '%s': its 'cpu' must be cortex-m4, cortex-m7 or rv32imc", p->target->name);
+    }
+    return TS_OK;
+}
+
 ts_status ts_emit_program(ts_app *app, const ts_emitted *networks, uint32_t count, const ts_target *target,
                           const ts_emit_options *options, ts_diags *diags) {
     const char *platform = options->platform != NULL ? options->platform : target->platform;
@@ -379,29 +603,32 @@ ts_status ts_emit_program(ts_app *app, const ts_emitted *networks, uint32_t coun
                  .platform = platform,
                  .host = strcmp(platform, "host") == 0,
                  .self_check = options->embedded_input != NULL};
+    p.near = !p.host && strcmp(platform, "pulp") != 0;
+    p.board = p.near && strcmp(platform, "generic") != 0;
     TS_ASSERT(count > 0 && (!p.self_check || count == 1), "emit: program");
-    if (ts_embedded_find(ts__embedded_device, ts_arena_printf(p.arena, "hal/%s/dma_impl.h", platform)) ==
-        NULL) {
-        return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
-                        "target '%s': no device/hal/%s is built in; platforms are pulp and host",
-                        target->name, platform);
-    }
+    TS_TRY(check_platform(&p, diags));
     for (uint32_t n = 0; n < count; n++) {
         const char *folder = network_path(&p, &networks[n], "");
         for (uint32_t i = 0; i < app->files.count; i++) {
             const char *path = app->files.data[i].path;
             const char *rest = path + strlen(folder);
             bool own = strncmp(path, folder, strlen(folder)) == 0 &&
-                       (strcmp(rest, "network.c") == 0 || strncmp(rest, "layers/", 7) == 0);
+                       (strcmp(rest, "network.c") == 0 || strcmp(rest, "weights.c") == 0 ||
+                        strncmp(rest, "layers/", 7) == 0);
             if (own) {
                 TS_PUSH(p.arena, &p.sources, path);
             }
         }
     }
     add_kernels(&p);
-    const char *main_file = p.host ? "runtime/main_host.c" : "runtime/main_board.c";
+    const char *main_file = p.host   ? "runtime/main_host.c"
+                            : p.near ? "runtime/main_near.c"
+                                     : "runtime/main_board.c";
     add_source(&p, main_file);
     add_hal(&p);
+    if (p.near) {
+        add_near(&p);
+    }
     add_app_h(&p);
     if (p.self_check) {
         add_embedded_data(&p);
