@@ -8,7 +8,7 @@ libjansson-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libcmocka-dev
 libpng-dev libturbojpeg0-dev zlib1g-dev liblzma-dev libdnnl-dev
 libopenmpi-dev openmpi-bin
 gcc-riscv64-unknown-elf binutils-riscv64-unknown-elf
-qemu-system-misc gdb-multiarch"
+gcc-arm-none-eabi qemu-system-misc qemu-system-arm gdb-multiarch"
 
 installed() {
     dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q '^install ok installed$'

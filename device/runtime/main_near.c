@@ -11,10 +11,10 @@ enum { NETWORKS = sizeof networks / sizeof networks[0], FILL = 0xA5 };
 enum { DONE = 0, NO_FILE = 2, OUTSIDE = 3, NAME_BYTES = 40 };
 
 /* The network's memories, to the byte, with guards where the platform has room for them. */
-#if APP_L1_BYTES > 0
+#ifdef APP_L1_BYTES
 TS_L1_SECTION uint32_t ts_app_l1[(APP_L1_BYTES + 2 * TS_GUARD_BYTES + 3) / 4];
 TS_L2_SECTION uint32_t ts_app_l2[(APP_L2_BYTES + 2 * TS_GUARD_BYTES + 3) / 4];
-#else /* one level: the innermost */
+#else
 TS_L1_SECTION uint32_t ts_app_l2[(APP_L2_BYTES + 2 * TS_GUARD_BYTES + 3) / 4];
 #endif
 
@@ -101,7 +101,7 @@ static int run_network(uint32_t number) {
     struct ts_run run = {.l2 = inside(ts_app_l2)};
     char name[NAME_BYTES];
     fill(ts_app_l2, sizeof ts_app_l2);
-#if APP_L1_BYTES > 0
+#ifdef APP_L1_BYTES
     fill(ts_app_l1, sizeof ts_app_l1);
     run.l1 = inside(ts_app_l1);
 #endif
@@ -114,7 +114,7 @@ static int run_network(uint32_t number) {
     status = run_layers(network, &run, file);
     ts_file_close(file);
     int whole = guarded(ts_app_l2, network->l2_bytes);
-#if APP_L1_BYTES > 0
+#ifdef APP_L1_BYTES
     whole = whole && guarded(ts_app_l1, network->l1_bytes);
 #endif
     return status != DONE || whole ? status : fail(OUTSIDE, "the network wrote outside of its memory");

@@ -19,10 +19,12 @@ enum {
 };
 
 static const struct argp_option common_options[] = {
-    {"target", 't', "NAME|FILE", 0, "gap8 (default), pulp-open, host, or a JSON file", 0},
+    {"target", 't', "NAME|FILE", 0,
+     "gap8 (default), pulp-open, cortex-m4, cortex-m7, stm32h743, riscv32, generic, host, or a JSON file", 0},
     {"l1", OPTION_L1, "BYTES", 0, "L1 that the network may use (K and M are 1024 and 1024 squared)", 0},
     {"l2", OPTION_L2, "BYTES", 0, "L2 that the network may use", 0},
     {"l3", OPTION_L3, "BYTES", 0, "L3 that the network may use", 0},
+    {"ram", OPTION_L2, "BYTES", 0, "RAM that the network may use, where a chip has one memory", 0},
     {"cores", OPTION_CORES, "N", 0, "Size of the team", 0},
     {"objective", OPTION_OBJECTIVE, "latency|dory", 0, "What tiles are chosen for (latency)", 0},
     {"saturate-add", OPTION_SATURATE, NULL, 0, "Plain residual additions saturate to 8 bits, as on the chip",

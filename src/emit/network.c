@@ -348,7 +348,12 @@ static void emit_run(const ts__emit *e, ts_text *out) {
         ts__line(out, 1, "if (ram_bytes < %s_RAM_BYTES) {", e->macro);
     } else {
         ts__line(out, 1, "struct ts_run run = {.l1 = l1, .l2 = l2%s};", levels == 3 ? ", .l3 = l3" : "");
-        ts__line(out, 1, "if (l1_bytes < %s_L1_BYTES || l2_bytes < %s_L2_BYTES) {", e->macro, e->macro);
+        bool tiles = e->plan->l1_used_bytes > 0 || levels == 3;
+        if (!tiles) {
+            ts__line(out, 1, "(void)l1_bytes; /* no layer has tiles */");
+        }
+        const char *inner = tiles ? ts_arena_printf(e->arena, "l1_bytes < %s_L1_BYTES || ", e->macro) : "";
+        ts__line(out, 1, "if (%sl2_bytes < %s_L2_BYTES) {", inner, e->macro);
     }
     ts__line(out, 2, "return 1;");
     ts__line(out, 1, "}");

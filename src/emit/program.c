@@ -187,11 +187,11 @@ static void add_memory_sizes(const program *p, ts_text *out) {
         l1 = p->networks[i].l1_bytes > l1 ? p->networks[i].l1_bytes : l1;
         l2 = p->networks[i].l2_bytes > l2 ? p->networks[i].l2_bytes : l2;
     }
-    bool flat = ts_target_levels(p->target) == 1;
-    ts_text_printf(out, "\n/* The most that a network needs%s. */\n",
-                   flat ? "; there is no L1 for tiles" : "");
-    ts_text_printf(out, "#define APP_L1_BYTES %" PRIu64 "\n#define APP_L2_BYTES %" PRIu64 "\n", flat ? 0 : l1,
-                   l2);
+    ts_text_printf(
+        out, "\n/* The most that a network needs of each level. */\n#define APP_L2_BYTES %" PRIu64 "\n", l2);
+    if (ts_target_levels(p->target) == 2) {
+        ts_text_printf(out, "#define APP_L1_BYTES %" PRIu64 "\n", l1 > 0 ? l1 : 4);
+    }
 }
 
 static void add_app_h(const program *p) {

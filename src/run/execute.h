@@ -5,11 +5,15 @@
 #define TS_RUN_EXECUTE_H
 
 #include "emit/emit.h"
+#include "run/count_classes.h"
 #include "sim/sim.h"
 
-/* Cycle and activity counts of a layer; differences of the simulator's counters. */
+/* Cycle and activity counts of a layer: differences of the simulator's counters; or, of chips that QEMU
+ * stands for, the instructions by class, exact, and the cycles that the target's estimate gives them. */
 typedef struct ts_layer_counts {
     uint64_t cycles;
+    uint64_t instructions; /* of QEMU's; the simulator's are in `cores` */
+    uint64_t by_class[TS_COUNT_CLASSES];
     ts_sim_counters cores; /* sum over the team */
     ts_sim_traffic traffic;
     ts_sim_counters *by_core;                   /* one a core of the target; NULL where not counted */
@@ -42,11 +46,40 @@ typedef struct ts_stack_use {
     uint32_t used_bytes[TS_TARGET_MAX_CORES], given_bytes[TS_TARGET_MAX_CORES];
 } ts_stack_use;
 
-/* Runs make in an application's folder; `*program` is what it built. A compiler that is not installed, or
- * that fails, is TS_SYSTEM with its first messages. `jobs`: compilers at once. `flags` replaces CFLAGS
- * of the Makefile; NULL keeps it. */
-ts_status ts_build(ts_arena *arena, const char *folder, bool host, uint32_t jobs, const char *flags,
-                   const char **program, ts_diags *diags);
+/* Runs make in an application's folder that was emitted for `target` (its platform, and the board that stands
+ * for the chip); `*program` is what it built. A compiler that is not installed, or that fails, is TS_SYSTEM
+ * with its first messages. `jobs`: compilers at once. `flags` replaces CFLAGS of the Makefile; NULL keeps it.
+ */
+ts_status ts_build(ts_arena *arena, const char *folder, const ts_target *target, uint32_t jobs,
+                   const char *flags, const char **program, ts_diags *diags);
+
+/* What a linked image of a chip with one core holds, to the byte. */
+typedef struct ts_image_use {
+    uint64_t flash_bytes;   /* all that is loaded */
+    uint64_t weights_bytes; /* of flash_bytes, the networks' constants */
+    uint64_t ram_bytes;     /* all RAM that the linker gave away, stack included */
+    uint64_t network_bytes; /* of ram_bytes, the memory that networks run in (on two levels: the inner too) */
+    uint64_t stack_bytes;   /* of ram_bytes */
+} ts_image_use;
+
+/* QEMU's board and program for a target, with the board's own addresses; NULL where the target names none
+ * that is known. */
+typedef struct ts_board {
+    const char *machine, *emulator, *package;
+    const char *flash, *ram, *outer; /* where it has memory for the chip's flash, inner and outer RAM */
+} ts_board;
+const ts_board *ts_board_of(const ts_target *target);
+
+/* Executes a program of a chip with one core, with `folder` for its files: under QEMU on the target's board,
+ * instructions counted, or, where the target has none, on this machine. `stacks`, `printed`: NULL where not
+ * wanted. A program that does not end within five minutes is ended (TS_SYSTEM). */
+ts_status ts_execute_near(ts_arena *arena, const char *folder, const char *program, const ts_target *target,
+                          ts_execution *list, uint32_t count, ts_stack_use *stacks, const char **printed,
+                          ts_diags *diags);
+
+/* Reads the figures of an image from its ELF. */
+ts_status ts_image_measure(ts_arena *arena, const char *program, const ts_target *target,
+                           const ts_execution *list, uint32_t count, ts_image_use *out, ts_diags *diags);
 
 typedef struct ts_host_options {
     uint32_t cores; /* threads of the team; 0: one */

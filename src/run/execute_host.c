@@ -2,13 +2,12 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "run/execute.h"
+#include "run/internal.h"
 #include "run/process.h"
 
 enum { NOTED_LINES = 12, OUTPUT_LIMIT = 1 << 30 };
 
-/* The first lines of what a tool said, one note each. */
-static void note_lines(ts_arena *arena, const char *output, ts_diags *diags) {
+void ts__note_lines(ts_arena *arena, const char *output, ts_diags *diags) {
     char *lines = ts_arena_strdup(arena, output), *rest = NULL;
     char *line = strtok_r(lines, "\n", &rest);
     for (uint32_t i = 0; i < NOTED_LINES && line != NULL; i++, line = strtok_r(NULL, "\n", &rest)) {
@@ -16,7 +15,7 @@ static void note_lines(ts_arena *arena, const char *output, ts_diags *diags) {
     }
 }
 
-static ts_status need_program(ts_arena *arena, const char *name, const char *package, ts_diags *diags) {
+ts_status ts__need_program(ts_arena *arena, const char *name, const char *package, ts_diags *diags) {
     if (ts_program_found(arena, name)) {
         return TS_OK;
     }
@@ -24,25 +23,37 @@ static ts_status need_program(ts_arena *arena, const char *name, const char *pac
                     name, package);
 }
 
-ts_status ts_build(ts_arena *arena, const char *folder, bool host, uint32_t jobs, const char *flags,
-                   const char **program, ts_diags *diags) {
+/* Variables of make that put the program where the board has memory. */
+static uint32_t board_arguments(ts_arena *arena, const ts_board *board, char **out) {
+    out[0] = ts_arena_printf(arena, "FLASH=%s", board->flash);
+    out[1] = ts_arena_printf(arena, "RAM=%s", board->ram);
+    out[2] = ts_arena_printf(arena, "OUTER=%s", board->outer);
+    return 3;
+}
+
+ts_status ts_build(ts_arena *arena, const char *folder, const ts_target *target, uint32_t jobs,
+                   const char *flags, const char **program, ts_diags *diags) {
+    const ts_toolchain *tools = ts_toolchain_of(target->platform);
+    TS_ASSERT(tools != NULL, "build: an application without a platform");
     diags->file = NULL;
-    TS_TRY(need_program(arena, "make", "make", diags));
-    TS_TRY(host ? need_program(arena, "cc", "gcc", diags)
-                : need_program(arena, "riscv64-unknown-elf-gcc", "gcc-riscv64-unknown-elf", diags));
-    char *job_argument = ts_arena_printf(arena, "-j%u", jobs);
-    char *flag_argument = flags == NULL ? NULL : ts_arena_printf(arena, "CFLAGS=%s", flags);
-    char *arguments[] = {"make", "--silent", job_argument, flag_argument, NULL};
+    TS_TRY(ts__need_program(arena, "make", "make", diags));
+    TS_TRY(ts__need_program(arena, tools->compiler, tools->package, diags));
+    char *arguments[9] = {"make", "--silent", ts_arena_printf(arena, "-j%u", jobs)};
+    uint32_t n = 3;
+    if (ts_board_of(target) != NULL) {
+        n += board_arguments(arena, ts_board_of(target), &arguments[n]);
+    }
+    arguments[n] = flags == NULL ? NULL : ts_arena_printf(arena, "CFLAGS=%s", flags);
     const char *output = NULL;
     int status = 0;
     TS_TRY(ts_program_run(arena, folder, arguments, &output, &status, diags));
     if (status != 0) {
         ts_status failed = ts_error(diags, TS_DIAG_TOOL, NULL, NULL,
                                     "building the C in '%s' failed with status %d", folder, status);
-        note_lines(arena, output, diags);
+        ts__note_lines(arena, output, diags);
         return failed;
     }
-    *program = ts_path_join(arena, folder, host ? "app" : "app.elf");
+    *program = ts_path_join(arena, folder, tools->program);
     return TS_OK;
 }
 
@@ -50,8 +61,7 @@ static uint64_t output_bytes(const ts_plan *plan, uint32_t layer) {
     return ts_emit_map_bytes(&plan->graph->tensors.data[plan->layers[layer].y.tensor]);
 }
 
-/* Takes the layers' outputs apart. */
-static ts_status take_outputs(ts_arena *arena, const char *path, ts_execution *execution, ts_diags *diags) {
+ts_status ts__take_outputs(ts_arena *arena, const char *path, ts_execution *execution, ts_diags *diags) {
     const ts_plan *plan = execution->network->plan;
     ts_bytes all;
     TS_TRY(ts_file_read(arena, path, OUTPUT_LIMIT, &all, diags));
@@ -98,11 +108,11 @@ ts_status ts_execute_host(ts_arena *arena, const char *folder, const char *progr
     if (status != 0) {
         ts_status failed = ts_error(diags, TS_DIAG_TOOL, NULL, NULL, "the program '%s' ended with status %d",
                                     program, status);
-        note_lines(arena, output, diags);
+        ts__note_lines(arena, output, diags);
         return failed;
     }
     for (uint32_t i = 0; i < count; i++) {
-        TS_TRY(take_outputs(arena, results[i], &list[i], diags));
+        TS_TRY(ts__take_outputs(arena, results[i], &list[i], diags));
     }
     return TS_OK;
 }

@@ -46,7 +46,37 @@ static json_t *energy_parts_json(const ts_sim_energy *e) {
     return root;
 }
 
+/* What QEMU counted: instructions are exact; cycles, where the target says what an instruction takes, not. */
+static void set_counted(json_t *root, const ts_run_result *r, const ts_layer_counts *c) {
+    static const char *const classes[TS_COUNT_CLASSES] = {"alu",   "multiply", "divide",       "load",
+                                                          "store", "branch",   "further_words"};
+    json_t *by_class = json_object();
+    for (uint32_t i = 0; i < TS_COUNT_CLASSES; i++) {
+        json_object_set_new(by_class, classes[i], integer(c->by_class[i]));
+    }
+    json_object_set_new(root, "cycles", json_null());
+    json_object_set_new(root, "mac_per_cycle", json_null());
+    json_object_set_new(root, "instructions", integer(c->instructions));
+    json_object_set_new(root, "instructions_by_class", by_class);
+    json_object_set_new(root, "estimated_cycles",
+                        r->plan->target->estimates_cycles ? integer(c->cycles) : json_null());
+}
+
+static json_t *image_json(const ts_image_use *u) {
+    json_t *root = json_object();
+    json_object_set_new(root, "flash_bytes", integer(u->flash_bytes));
+    json_object_set_new(root, "weights_bytes", integer(u->weights_bytes));
+    json_object_set_new(root, "ram_bytes", integer(u->ram_bytes));
+    json_object_set_new(root, "network_bytes", integer(u->network_bytes));
+    json_object_set_new(root, "stack_bytes", integer(u->stack_bytes));
+    return root;
+}
+
 static void set_counts(json_t *root, const ts_run_result *r, const ts_layer_result *layer, uint64_t macs) {
+    if (r->counted) {
+        set_counted(root, r, &layer->counts);
+        return;
+    }
     if (!r->simulated) {
         json_object_set_new(root, "cycles", json_null());
         json_object_set_new(root, "mac_per_cycle", json_null());
@@ -185,6 +215,12 @@ void ts_run_print_json(ts_text *out, const ts_run_result *r) {
     json_object_set_new(root, "modelled_cycles", json_real(r->plan->modelled_cycles));
     json_object_set_new(root, "energy_uj", r->simulated ? json_real(r->energy_uj) : json_null());
     json_object_set_new(root, "seconds", r->simulated ? json_real(r->seconds) : json_null());
+    if (r->counted) {
+        json_object_set_new(root, "instructions", integer(r->instructions));
+        json_object_set_new(root, "estimated_cycles",
+                            r->plan->target->estimates_cycles ? integer(r->cycles) : json_null());
+        json_object_set_new(root, "image", image_json(&r->image));
+    }
     json_object_set_new(root, "l1_bytes", integer(r->plan->l1_used_bytes));
     json_object_set_new(root, "l2_bytes", integer(r->plan->l2_used_bytes));
     json_object_set_new(root, "l3_bytes", integer(r->plan->l3_weights_bytes));

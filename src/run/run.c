@@ -10,6 +10,7 @@
 #include "model/model.h"
 #include "num/generate.h"
 #include "num/integer.h"
+#include "run/internal.h"
 #include "run/values.h"
 
 enum { ELF_LIMIT = 256 << 20 };
@@ -30,6 +31,7 @@ typedef struct runner {
     const char *folder;  /* of the application */
     const char *scratch; /* of files that the run needs, removed in the end */
     bool host;
+    bool near; /* one core, at most two levels of memory */
     sample *samples;
     uint32_t sample_count;
     int32_t **computed; /* by tensor: the last sample's layer outputs; NULL where nobody asks */
@@ -209,7 +211,7 @@ static bool image_fits(const runner *r, const ts_plan *plan) {
 static ts_status leave_room(runner *r) {
     const ts_memory *l2 = ts_target_level(r->options->target, 2);
     uint64_t needed = program_bytes(r);
-    if (r->host || r->options->plan.l2_bytes != 0 || l2 == NULL || needed >= l2->size_bytes ||
+    if (r->host || r->near || r->options->plan.l2_bytes != 0 || l2 == NULL || needed >= l2->size_bytes ||
         r->plan->l2_used_bytes + needed <= l2->size_bytes) {
         return TS_OK;
     }
@@ -269,6 +271,12 @@ static ts_status emit(runner *r, const char *folder) {
     double begin = now_seconds();
     ts_emit_options options = {.command = r->options->command};
     if (r->options->self_check) {
+        if (r->near) {
+            return ts_error(r->diags, TS_DIAG_USAGE, NULL, NULL,
+                            "weights are constants of the program on target %s already; run it without "
+                            "--embed-weights",
+                            r->options->target->name);
+        }
         if (r->host) {
             return ts_error(r->diags, TS_DIAG_USAGE, NULL, NULL,
                             "target host has no L3 to embed weights for; use --embed-weights with a chip");
@@ -460,9 +468,29 @@ static void take_memory(ts_run_result *out, const ts_memory_use *use) {
     out->memory.l3_bytes = kept.l3_bytes > use->l3_bytes ? kept.l3_bytes : use->l3_bytes;
 }
 
+static ts_status execute_near(runner *r, const char *program) {
+    const ts_target *target = r->options->target;
+    r->out->counted = ts_board_of(target) != NULL;
+    for (uint32_t i = 0; i < r->sample_count; i++) {
+        ts_execution execution = {.network = &r->emitted};
+        execution.input = packed_inputs(r, &r->samples[i], &execution.input_size);
+        TS_TRY(ts_execute_near(r->arena, r->scratch, program, target, &execution, 1, &r->out->stacks, NULL,
+                               r->diags));
+        compare_sample(r, i, &execution);
+    }
+    r->out->samples = r->sample_count;
+    const ts_execution network = {.network = &r->emitted};
+    return r->out->counted
+               ? ts_image_measure(r->arena, program, target, &network, 1, &r->out->image, r->diags)
+               : TS_OK;
+}
+
 static ts_status execute(runner *r, const char *program) {
     ts_bytes elf = {0};
     const ts_target *machine = NULL;
+    if (r->near) {
+        return execute_near(r, program);
+    }
     if (!r->host) {
         TS_TRY(ts_file_read(r->arena, program, ELF_LIMIT, &elf, r->diags));
         TS_TRY(machine_for(r, &machine));
@@ -497,12 +525,13 @@ static void sum_up(runner *r) {
         out->verified_layers += layer->verified;
         out->verified = out->verified && layer->verified && out->judgement == 0;
         out->cycles += layer->counts.cycles;
+        out->instructions += layer->counts.instructions;
         out->macs += r->plan->layers[i].macs;
         out->energy_uj += layer->counts.energy_uj;
     }
     const ts_target *target = r->options->target;
     uint64_t hz = target->point_count > 0 ? target->points[0].cluster_hz : target->cluster_hz;
-    out->seconds = out->simulated && hz > 0 ? (double)out->cycles / (double)hz : 0;
+    out->seconds = (out->simulated || out->counted) && hz > 0 ? (double)out->cycles / (double)hz : 0;
 }
 
 static void say_difference(const runner *r, uint32_t layer, const ts_difference *d, const char *what) {
@@ -545,8 +574,8 @@ static ts_status run_in(runner *r) {
     progress(r, "building", 0, 1);
     const char *program = NULL;
     begin = now_seconds();
-    TS_TRY(ts_build(r->arena, r->folder, r->host, r->options->jobs > 0 ? r->options->jobs : 2, NULL, &program,
-                    r->diags));
+    TS_TRY(ts_build(r->arena, r->folder, r->options->target, r->options->jobs > 0 ? r->options->jobs : 2,
+                    NULL, &program, r->diags));
     r->out->build_seconds = now_seconds() - begin;
     begin = now_seconds();
     TS_TRY(execute(r, program));
@@ -563,7 +592,8 @@ ts_status ts_run(ts_arena *arena, const ts_graph *graph, const ts_run_options *o
                 .graph = graph,
                 .options = options,
                 .out = out,
-                .host = strcmp(options->target->platform, "host") == 0};
+                .host = strcmp(options->target->platform, "host") == 0,
+                .near = ts__is_near(options->target)};
     double begin = now_seconds();
     TS_TRY(make_plan(&r));
     *out = (ts_run_result){
@@ -598,7 +628,8 @@ ts_status ts_deploy(ts_arena *arena, const ts_graph *graph, const ts_run_options
                          .diags = diags,
                          .graph = graph,
                          .options = options,
-                         .host = strcmp(options->target->platform, "host") == 0};
+                         .host = strcmp(options->target->platform, "host") == 0,
+                         .near = ts__is_near(options->target)};
     runner *r = &d->runner;
     *out = d;
     TS_TRY(make_plan(r));
@@ -607,8 +638,8 @@ ts_status ts_deploy(ts_arena *arena, const ts_graph *graph, const ts_run_options
     r->folder = ts_path_join(arena, r->scratch, "app");
     ts_status status = emit(r, r->folder);
     if (status == TS_OK) {
-        status = ts_build(arena, r->folder, r->host, options->jobs > 0 ? options->jobs : 2, NULL, &d->program,
-                          diags);
+        status = ts_build(arena, r->folder, options->target, options->jobs > 0 ? options->jobs : 2, NULL,
+                          &d->program, diags);
     }
     if (status != TS_OK) {
         *out = NULL;

@@ -50,9 +50,12 @@ typedef struct ts_run_result {
     ts_layer_result *layers; /* plan->layer_count */
     uint32_t samples;
     bool simulated;
+    bool counted;       /* by QEMU: layers' instructions are exact, their cycles an estimate, or 0 */
+    ts_image_use image; /* of chips with one core */
     bool verified;
     uint32_t verified_layers;
     uint64_t cycles, macs;     /* of one sample */
+    uint64_t instructions;     /* of one sample, where they were counted */
     double energy_uj, seconds; /* at the first operating point */
     ts_stack_use stacks;
     ts_memory_use memory;                                              /* the most of all samples */

@@ -54,11 +54,12 @@ static void add_layer(table *t, const ts_run_result *r, uint32_t index) {
     row[n++] = tile_text(a, lp);
     row[n++] = ts_arena_printf(a, "%" PRIu64, lp->l1.used_bytes);
     row[n++] = ts_arena_printf(a, "%" PRIu64, lp->l2_live_bytes);
-    row[n++] = r->simulated ? ts_arena_printf(a, "%" PRIu64, layer->counts.cycles) : "-";
+    uint64_t time = r->counted ? layer->counts.instructions : layer->counts.cycles;
+    bool timed = r->simulated || r->counted;
+    row[n++] = timed ? ts_arena_printf(a, "%" PRIu64, time) : "-";
     row[n++] = ts_arena_printf(a, "%" PRIu64, l->macs);
-    row[n++] = r->simulated && l->macs > 0
-                   ? ts_arena_printf(a, "%.2f", per_cycle(l->macs, layer->counts.cycles))
-                   : "-";
+    double rate = r->counted ? per_cycle(time, l->macs) : per_cycle(l->macs, time);
+    row[n++] = timed && l->macs > 0 ? ts_arena_printf(a, "%.2f", rate) : "-";
     row[n++] = verified_text(layer);
     TS_PUSH(a, &t->rows, row);
 }
@@ -116,9 +117,53 @@ static void print_stacks(ts_text *out, const ts_stack_use *stacks) {
     for (uint32_t i = 0; i < stacks->cores; i++) {
         ts_text_printf(out, "%s%u", i == 0 ? "" : " ", stacks->used_bytes[i]);
     }
+    if (stacks->need_bytes == 0) { /* nobody looked into the code */
+        ts_text_printf(out, " bytes used of %u\n", stacks->given_bytes[0]);
+        return;
+    }
     ts_text_printf(out, " bytes used on cores 0 to %u; the code needs %u at most; %u and %u given\n",
                    stacks->cores - 1, stacks->need_bytes, stacks->given_bytes[0],
                    stacks->given_bytes[stacks->cores > 1 ? 1 : 0]);
+}
+
+/* Chips with one core: what was counted, and what the linker gave away beside what was planned. */
+static void print_counted(ts_text *out, const ts_run_result *r) {
+    const ts_target *target = r->plan->target;
+    ts_text_printf(out, "instr.    %" PRIu64 " (exact), %.2f a MAC\n", r->instructions,
+                   per_cycle(r->instructions, r->macs));
+    if (target->estimates_cycles) {
+        ts_text_printf(out,
+                       "cycles    %" PRIu64 " (an estimate by class of instruction), %.3f ms at %.0f MHz\n",
+                       r->cycles, r->seconds * 1e3, (double)target->cluster_hz * 1e-6);
+    }
+}
+
+static void print_image(ts_text *out, const ts_run_result *r) {
+    const ts_image_use *u = &r->image;
+    const ts_plan *p = r->plan;
+    uint64_t planned = p->l2_used_bytes + (ts_target_levels(p->target) == 1 ? 0 : p->l1_used_bytes);
+    ts_text_printf(out,
+                   "image     RAM %" PRIu64 " bytes: network %" PRIu64 " (planned %" PRIu64
+                   "), stack %" PRIu64 ", other data %" PRIu64 "\n",
+                   u->ram_bytes, u->network_bytes, planned, u->stack_bytes,
+                   u->ram_bytes - u->network_bytes - u->stack_bytes);
+    ts_text_printf(out,
+                   "          flash %" PRIu64 " bytes: weights %" PRIu64 " (planned %" PRIu64
+                   "), code and constants %" PRIu64 "\n",
+                   u->flash_bytes, u->weights_bytes, p->l3_weights_bytes, u->flash_bytes - u->weights_bytes);
+}
+
+static void print_planned(ts_text *out, const ts_plan *p) {
+    uint32_t levels = ts_target_levels(p->target);
+    if (levels == 1) {
+        ts_text_printf(out, "memory    RAM %" PRIu64 " of %" PRIu64 " bytes, live set %" PRIu64,
+                       p->l2_used_bytes, p->options.l2_bytes, p->l2_bound_bytes);
+    } else {
+        ts_text_printf(out, "memory    L1 %" PRIu64 " of %" PRIu64 " bytes, L2 %" PRIu64 " of %" PRIu64,
+                       p->l1_used_bytes, p->options.l1_bytes, p->l2_used_bytes, p->options.l2_bytes);
+    }
+    ts_text_printf(out, levels < 3 ? ", weights in flash %" PRIu64 "\n" : ", L3 image %" PRIu64 "\n",
+                   p->l3_weights_bytes);
 }
 
 static void print_saturated(ts_text *out, const ts_run_result *r) {
@@ -137,8 +182,10 @@ static void print_saturated(ts_text *out, const ts_run_result *r) {
 void ts_run_print(ts_text *out, const ts_run_result *r) {
     static const char *head[COLUMNS] = {"#",  "layer", "op",     "kernel", "shape",     "tiles",
                                         "L1", "L2",    "cycles", "MACs",   "MAC/cycle", "verified"};
+    static const char *counted[COLUMNS] = {"#",  "layer", "op",           "kernel", "shape",   "tiles",
+                                           "L1", "live",  "instructions", "MACs",   "per MAC", "verified"};
     table t = {.arena = out->arena};
-    TS_PUSH(out->arena, &t.rows, head);
+    TS_PUSH(out->arena, &t.rows, r->counted ? counted : head);
     for (uint32_t i = 0; i < r->plan->layer_count; i++) {
         add_layer(&t, r, i);
     }
@@ -155,13 +202,15 @@ void ts_run_print(ts_text *out, const ts_run_result *r) {
                        r->energy_uj * 1e-3,
                        target->point_count > 0 ? target->points[0].name : "the default clock");
     }
-    ts_text_printf(out,
-                   "memory    L1 %" PRIu64 " of %" PRIu64 " bytes, L2 %" PRIu64 " of %" PRIu64
-                   ", L3 image %" PRIu64 "\n",
-                   r->plan->l1_used_bytes, r->plan->options.l1_bytes, r->plan->l2_used_bytes,
-                   r->plan->options.l2_bytes, r->plan->l3_weights_bytes);
+    if (r->counted) {
+        print_counted(out, r);
+    }
+    print_planned(out, r->plan);
     print_memory(out, &r->memory);
     print_traffic(out, r);
+    if (r->counted) {
+        print_image(out, r);
+    }
     print_stacks(out, &r->stacks);
     print_saturated(out, r);
     if (r->printed != NULL && *r->printed != '\0') {

@@ -10,6 +10,7 @@ enum {
     SECTION_HEADER_BYTES = 40,
     SYMBOL_BYTES = 16,
     TYPE_EXECUTABLE = 2,
+    MACHINE_ARM = 40,
     MACHINE_RISCV = 243,
     PT_LOAD = 1,
     PF_X = 1,
@@ -26,6 +27,7 @@ enum {
 
 typedef struct reader {
     ts_bytes file;
+    uint32_t machine;
     ts_diags *diags;
 } reader;
 
@@ -58,8 +60,9 @@ static ts_status read_header(const reader *in, ts_elf *elf) {
     if (memcmp(p, identity, sizeof identity) != 0) {
         return malformed(in, "it is not 32-bit little-endian ELF, version 1");
     }
-    if (half(p + 18) != MACHINE_RISCV) {
-        return malformed(in, "it is for another machine than RISC-V");
+    if (half(p + 18) != in->machine) {
+        return malformed(in, in->machine == MACHINE_ARM ? "it is for another machine than Arm"
+                                                        : "it is for another machine than RISC-V");
     }
     if (half(p + 16) != TYPE_EXECUTABLE) {
         return malformed(in, "it is not linked as an executable at fixed addresses");
@@ -267,8 +270,8 @@ static void measure_symbols(ts_arena *arena, ts_elf *elf) {
     }
 }
 
-ts_status ts_elf_read(ts_arena *arena, ts_bytes file, ts_elf *out, ts_diags *diags) {
-    reader in = {.file = file, .diags = diags};
+static ts_status read_for(ts_arena *arena, ts_bytes file, uint32_t machine, ts_elf *out, ts_diags *diags) {
+    reader in = {.file = file, .machine = machine, .diags = diags};
     *out = (ts_elf){0};
     TS_TRY(read_header(&in, out));
     TS_TRY(read_segments(arena, &in, out));
@@ -278,6 +281,14 @@ ts_status ts_elf_read(ts_arena *arena, ts_bytes file, ts_elf *out, ts_diags *dia
     }
     measure_symbols(arena, out);
     return TS_OK;
+}
+
+ts_status ts_elf_read(ts_arena *arena, ts_bytes file, ts_elf *out, ts_diags *diags) {
+    return read_for(arena, file, MACHINE_RISCV, out, diags);
+}
+
+ts_status ts_elf_read_arm(ts_arena *arena, ts_bytes file, ts_elf *out, ts_diags *diags) {
+    return read_for(arena, file, MACHINE_ARM, out, diags);
 }
 
 const ts_elf_symbol *ts_elf_symbol_at(const ts_elf *elf, uint32_t address) {

@@ -1,4 +1,4 @@
-/* Reading executables: 32-bit little-endian RISC-V ELF files, hostile until checked.
+/* Reading executables: 32-bit little-endian ELF files for RISC-V and Arm, hostile until checked.
  *
  * Every offset, count and size is checked against the file before it is followed. Nothing is copied:
  * data and names point into the caller's bytes, which must outlive the result. */
@@ -56,6 +56,9 @@ typedef struct ts_elf {
 /* Reads an executable. TS_BAD_INPUT with a diagnostic when it is none, is for another machine, or
  * contradicts itself. A file without sections or symbols is fine. */
 ts_status ts_elf_read(ts_arena *arena, ts_bytes file, ts_elf *out, ts_diags *diags);
+
+/* As ts_elf_read(), for Arm. Functions of Thumb code have odd addresses. */
+ts_status ts_elf_read_arm(ts_arena *arena, ts_bytes file, ts_elf *out, ts_diags *diags);
 
 /* The symbol that `address` lies in: the innermost function of known size, else the nearest symbol at or
  * below. NULL where there is none. */

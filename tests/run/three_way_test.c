@@ -131,7 +131,7 @@ static uint32_t run_host(ts_arena *arena, const ts_target *target, network *list
     const char *program;
     uint32_t wrong = 0;
     emit_batch(arena, target, list, count, folder, diags);
-    ts_status status = ts_build(arena, folder, true, 2, "-O1 -Wall -Wextra -Werror", &program, diags);
+    ts_status status = ts_build(arena, folder, target, 2, "-O1 -Wall -Wextra -Werror", &program, diags);
     print_diags(diags);
     assert_int_equal(status, TS_OK);
     for (uint32_t way = 0; way < 2; way++) {
@@ -152,7 +152,7 @@ static uint32_t run_sim(ts_arena *arena, const ts_target *target, network *list,
     const char *program;
     uint32_t wrong = 0;
     emit_batch(arena, target, list, count, folder, diags);
-    ts_status status = ts_build(arena, folder, false, 2, "-O2 -Wall -Wextra -Werror", &program, diags);
+    ts_status status = ts_build(arena, folder, target, 2, "-O2 -Wall -Wextra -Werror", &program, diags);
     ts_bytes elf;
     if (status == TS_OK) {
         status = ts_file_read(arena, program, 1 << 26, &elf, diags);
