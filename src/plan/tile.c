@@ -113,7 +113,11 @@ uint32_t ts__tile_granule(const ts_layer *layer, const ts_kernel *kernel) {
     uint32_t y_bits = ts_type_bits(layer->y.type);
     granule = common_multiple(granule, y_bits < 8 ? 8 / y_bits : 1);
     if (ts__cuts_x(layer)) {
-        uint32_t x_bits = ts_type_bits(layer->x.type), in_byte = x_bits < 8 ? 8 / x_bits : 1;
+        uint32_t x_bits = ts_type_bits(layer->x.type);
+        if (ts_layer_has_x2(layer) && ts_type_bits(layer->x2.type) < x_bits) {
+            x_bits = ts_type_bits(layer->x2.type);
+        }
+        uint32_t in_byte = x_bits < 8 ? 8 / x_bits : 1;
         bool grouped = layer->groups > 1;
         uint32_t in = grouped ? layer->x.c / layer->groups : 1,
                  out = grouped ? layer->y.c / layer->groups : 1;

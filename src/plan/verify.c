@@ -71,6 +71,8 @@ static ts_status check_tile(const check *c, uint32_t row, uint32_t rows, uint32_
     REQUIRE(c, (uint64_t)channel * ts_type_bits(l->y.type) % 8 == 0, "a tile of y begins inside a byte");
     uint64_t x_channel = cuts_x(l) ? (uint64_t)channel * l->x.c / l->y.c : 0;
     REQUIRE(c, x_channel * ts_type_bits(l->x.type) % 8 == 0, "a tile of x begins inside a byte");
+    REQUIRE(c, !ts_layer_has_x2(l) || x_channel * ts_type_bits(l->x2.type) % 8 == 0,
+            "a tile of x2 begins inside a byte");
     return TS_OK;
 }
 
