@@ -5,6 +5,9 @@
 
 #include "base/random.h"
 
+/* Placements of the exact decision for each order that the search may try. */
+enum { EXACT_TRIES = 20 };
+
 static uint64_t size_of(const ts_block *block) {
     return (block->bytes + TS_BLOCK_ALIGN - 1) / TS_BLOCK_ALIGN * TS_BLOCK_ALIGN;
 }
@@ -165,6 +168,15 @@ static void order_by(const ts_block *blocks, uint32_t count, rank_fn rank, uint3
     }
 }
 
+static uint64_t reach_of(const ts_block *blocks, uint32_t count) {
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t end = blocks[i].bytes > 0 ? blocks[i].offset + size_of(&blocks[i]) : 0;
+        most = end > most ? end : most;
+    }
+    return most;
+}
+
 typedef struct layout_search {
     ts_block *blocks, *best;
     uint32_t count;
@@ -180,11 +192,7 @@ static uint32_t try_order(layout_search *s, bool both_ends, uint64_t limit) {
     if (failed < s->count) {
         return failed;
     }
-    s->peak = 0;
-    for (uint32_t i = 0; i < s->count; i++) {
-        uint64_t end = s->blocks[i].bytes > 0 ? s->blocks[i].offset + size_of(&s->blocks[i]) : 0;
-        s->peak = end > s->peak ? end : s->peak;
-    }
+    s->peak = reach_of(s->blocks, s->count);
     memcpy(s->best, s->blocks, s->count * sizeof *s->best);
     return failed;
 }
@@ -233,7 +241,12 @@ uint64_t ts__layout_search(ts_arena *scratch, ts_block *blocks, uint32_t count, 
     s.best = TS_NEW_ARRAY(scratch, ts_block, count);
     s.order = TS_NEW_ARRAY(scratch, uint32_t, count);
     s.neighbours = TS_NEW_ARRAY(scratch, const ts_block *, count);
-    search_orders(&s, ts__layout_bound(blocks, count), enough_bytes, tries);
+    uint64_t bound = ts__layout_bound(blocks, count);
+    search_orders(&s, bound, enough_bytes, tries);
+    uint64_t stop = enough_bytes > bound ? enough_bytes : bound;
     memcpy(blocks, s.best, count * sizeof *blocks);
+    if (s.peak > stop && ts__layout_decide(blocks, count, stop, tries * EXACT_TRIES) == TS_LAYOUT_PLACED) {
+        s.peak = reach_of(blocks, count);
+    }
     return s.peak;
 }

@@ -27,9 +27,14 @@ uint64_t ts__layout_stack(ts_arena *scratch, ts_block *blocks, uint32_t count);
 
 /* Places the blocks into their lowest or highest gap in several orders; blocks that find no room below the
  * live-set bound (or `enough_bytes`, if that is more) are moved forward in the order, seeded, until it is
- * reached or `tries` orders have been placed. Returns the bytes needed. */
+ * reached or `tries` orders have been placed; then ts__layout_decide() is asked. Returns the bytes needed. */
 uint64_t ts__layout_search(ts_arena *scratch, ts_block *blocks, uint32_t count, uint32_t tries,
                            uint64_t enough_bytes);
+
+/* Can the blocks be placed below `limit_bytes`? An exhaustive search, given up after `tries` placements. Sets
+ * offsets where they can. */
+typedef enum ts_layout_answer { TS_LAYOUT_PLACED, TS_LAYOUT_IMPOSSIBLE, TS_LAYOUT_UNKNOWN } ts_layout_answer;
+ts_layout_answer ts__layout_decide(ts_block *blocks, uint32_t count, uint64_t limit_bytes, uint64_t tries);
 
 /* No two blocks that are alive in the same step overlap. */
 bool ts__layout_is_valid(const ts_block *blocks, uint32_t count);

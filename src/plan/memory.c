@@ -5,7 +5,14 @@
 #include "plan/move.h"
 #include "plan/planner.h"
 
-enum { LAYOUT_TRIES = 1500, LAYOUT_ROUNDS = 24, CHUNK_TRIES = 6, TUNE_ROUNDS = 4, STEP_BYTES = 2048 };
+enum {
+    LAYOUT_TRIES = 1500,
+    BOUND_TRIES = 3000,
+    LAYOUT_ROUNDS = 24,
+    CHUNK_TRIES = 6,
+    TUNE_ROUNDS = 4,
+    STEP_BYTES = 2048
+};
 
 /* Waits that are worth a search, and gains that are worth a change, in cycles. */
 static const double WAIT_CYCLES = 2000, GAIN_CYCLES = 100;
@@ -573,6 +580,12 @@ static void lay_out_least(ts_planner *p) {
         plan->l2_stack_bytes = stack;
         plan->l2_search_bytes = search;
     }
+    uint32_t *owner = TS_NEW_ARRAY(p->arena, uint32_t, count);
+    ts_block *blocks = TS_NEW_ARRAY(p->arena, ts_block, count);
+    plan->l2_bound_answer = plan->l2_used_bytes == plan->l2_bound_bytes
+                                ? TS_LAYOUT_PLACED
+                                : ts__layout_decide(blocks, blocks_of(p, TS_IN_L2, blocks, owner),
+                                                    plan->l2_bound_bytes, BOUND_TRIES);
 }
 
 /* The L3 image: weights in the order of the layers, then the activations that live there. */

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "plan/kernel.h"
 #include "plan/layer.h"
+#include "plan/layout.h"
 
 typedef enum ts_objective { TS_OBJECTIVE_LATENCY, TS_OBJECTIVE_DORY } ts_objective;
 
@@ -130,7 +131,8 @@ typedef struct ts_plan {
     uint64_t l1_used_bytes, l2_used_bytes, l3_used_bytes, l3_weights_bytes;
     double modelled_cycles, bound_cycles; /* of all layers */
     uint64_t l2_stack_bytes, l2_search_bytes,
-        l2_bound_bytes; /* by bidirectional stack, by search, live-set bound */
+        l2_bound_bytes;               /* by bidirectional stack, by search, live-set bound */
+    ts_layout_answer l2_bound_answer; /* can the bound be reached: yes, proved not, or not decided */
 } ts_plan;
 
 /* Plans a verified graph. TS_NO_FIT with a diagnostic that names layer, memory, what fills it, missing bytes

@@ -4,6 +4,9 @@
 #include "plan/plan.h"
 #include "plan/requant.h"
 
+/* By ts_layout_answer, of the live-set bound. */
+static const char *const answer_names[] = {"reached", "proved impossible", "not decided"};
+
 static void json_string(ts_text *out, const char *string) {
     ts_text_add(out, "\"");
     for (const unsigned char *c = (const unsigned char *)string; *c != 0; c++) {
@@ -141,9 +144,9 @@ static void json_head(ts_text *out, const ts_plan *plan) {
     ts_text_printf(out, "  \"l1_used_bytes\": %llu,\n", ull(plan->l1_used_bytes));
     ts_text_printf(out,
                    "  \"l2\": {\"used_bytes\": %llu, \"stack_bytes\": %llu, \"search_bytes\": %llu, "
-                   "\"bound_bytes\": %llu},\n",
+                   "\"bound_bytes\": %llu, \"bound\": \"%s\"},\n",
                    ull(plan->l2_used_bytes), ull(plan->l2_stack_bytes), ull(plan->l2_search_bytes),
-                   ull(plan->l2_bound_bytes));
+                   ull(plan->l2_bound_bytes), answer_names[plan->l2_bound_answer]);
     ts_text_printf(out, "  \"l3\": {\"used_bytes\": %llu, \"weights_bytes\": %llu},\n",
                    ull(plan->l3_used_bytes), ull(plan->l3_weights_bytes));
     ts_text_printf(out, "  \"modelled_cycles\": %.0f,\n  \"bound_cycles\": %.0f,\n", plan->modelled_cycles,
@@ -240,9 +243,9 @@ void ts_plan_print(ts_text *out, const ts_plan *plan) {
                    plan->modelled_cycles, (double)macs / cycles, plan->bound_cycles);
     ts_text_printf(out, "L1: %llu bytes used, %llu given, stacks %u of %u bytes\n", ull(plan->l1_used_bytes),
                    ull(o->l1_bytes), o->cores, o->stack_bytes);
-    ts_text_printf(out, "L2: %llu bytes used; bidirectional stack %llu, search %llu, lower bound %llu\n",
+    ts_text_printf(out, "L2: %llu bytes used; bidirectional stack %llu, search %llu, lower bound %llu (%s)\n",
                    ull(plan->l2_used_bytes), ull(plan->l2_stack_bytes), ull(plan->l2_search_bytes),
-                   ull(plan->l2_bound_bytes));
+                   ull(plan->l2_bound_bytes), answer_names[plan->l2_bound_answer]);
     ts_text_printf(
         out,
         "L3: %llu bytes used, weights %llu; an inference reads %llu and writes %llu, at least %llu and 0\n",

@@ -81,7 +81,7 @@ expect 2 'belongs to other work' "$tessera" explore other.json -o small.results
 # Killed again and again: at the end every point is there once, and the results are those of a quiet run.
 kills=0
 while [ ! -e killed.results/results.csv ] && [ $kills -lt 60 ]; do
-    timeout -s KILL 1.2 "$tessera" explore small.json -o killed.results >/dev/null 2>&1
+    timeout -s KILL $((1 + kills / 3)) "$tessera" explore small.json -o killed.results >/dev/null 2>&1
     kills=$((kills + 1))
 done
 [ $kills -gt 1 ] || fail "nothing was interrupted"
