@@ -9,6 +9,7 @@
 #include "num/generate.h"
 #include "random_program.h"
 #include "target/target.h"
+#include "zip_maker.h"
 
 static ts_status write_seed(const char *folder, const char *name, const void *data, size_t size,
                             ts_diags *diags) {
@@ -111,11 +112,24 @@ static ts_status reports(const char *folder, ts_diags *diags) {
     return write_seed(folder, "plan.json", plan, strlen(plan), diags);
 }
 
+/* Arrays alone, and in archives with stored and with deflated members. */
+static ts_status data_sets(const char *folder, ts_diags *diags) {
+    static const uint8_t bytes[12] = {1, 2, 3, 4};
+    ts_arena *arena = diags->arena;
+    const zip_member members[] = {{"x.npy", npy_make(arena, "|u1", "3, 4", bytes, 12)},
+                                  {"y.npy", npy_make(arena, "<i4", "3,", bytes, 12)}};
+    ts_bytes stored = zip_make(arena, members, 2, false), deflated = zip_make(arena, members, 1, true);
+    TS_TRY(write_seed(folder, "array", members[0].data.data, members[0].data.size, diags));
+    TS_TRY(write_seed(folder, "vector", members[1].data.data, members[1].data.size, diags));
+    TS_TRY(write_seed(folder, "stored", stored.data, stored.size, diags));
+    return write_seed(folder, "deflated", deflated.data, deflated.size, diags);
+}
+
 static ts_status make(const char *root, ts_diags *diags) {
-    static const char *const names[] = {"onnx", "graph_text", "npy",   "text",   "json",  "tflite",
-                                        "elf",  "insn",       "float", "target", "report"};
-    const char *folders[11];
-    for (uint32_t i = 0; i < 11; i++) {
+    static const char *const names[] = {"onnx", "graph_text", "npy",   "text",   "json",   "tflite",
+                                        "elf",  "insn",       "float", "target", "report", "data"};
+    const char *folders[12];
+    for (uint32_t i = 0; i < 12; i++) {
         folders[i] = ts_path_join(diags->arena, root, names[i]);
         TS_TRY(ts_dir_create(folders[i], diags));
     }
@@ -130,6 +144,7 @@ static ts_status make(const char *root, ts_diags *diags) {
         TS_TRY(write_seed(folders[9], file->name, file->data, file->size, diags));
     }
     TS_TRY(reports(folders[10], diags));
+    TS_TRY(data_sets(folders[11], diags));
     return programs(folders[6], folders[7], diags);
 }
 

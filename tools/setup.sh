@@ -5,7 +5,7 @@ set -eu
 
 packages="gcc libc6-dev make meson ninja-build pkg-config clang-format git
 libjansson-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libcmocka-dev
-libpng-dev libturbojpeg0-dev zlib1g-dev liblzma-dev libdnnl-dev
+libpng-dev libturbojpeg0-dev zlib1g-dev liblzma-dev libzip-dev libdnnl-dev
 libopenmpi-dev openmpi-bin
 gcc-riscv64-unknown-elf binutils-riscv64-unknown-elf
 gcc-arm-none-eabi qemu-system-misc qemu-system-arm gdb-multiarch"

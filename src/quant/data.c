@@ -175,7 +175,7 @@ static ts_status read_samples(const description *d, const char *path, const char
                                  colour != NULL && strcmp(colour, "grey") == 0 ? 1 : 3, data, d->diags);
     }
     ts_bytes file;
-    TS_TRY(ts__data_bytes(d->arena, path, &file, d->diags));
+    TS_TRY(ts__data_bytes(d->arena, path, "x", &file, d->diags));
     if (format != NULL && strcmp(format, "cifar10") == 0) {
         return read_cifar10(d, path, file, data);
     }
@@ -199,6 +199,14 @@ static const char *resolve(const description *d, const char *name) {
     return name[0] == '/' ? name : ts_path_join(d->arena, d->root, name);
 }
 
+static ts_status read_labels(const description *d, const char *path, const char *column, ts_data *data) {
+    uint32_t count;
+    TS_TRY(ts__data_labels(d->arena, path, column, &data->labels, &count, d->diags));
+    return count == data->count ? TS_OK
+                                : ts_error(d->diags, TS_DIAG_SHAPE, NULL, NULL,
+                                           "%s: %u labels for %u samples", path, count, data->count);
+}
+
 static ts_status read_described(description *d, ts_data *data) {
     const char *x = json_string_value(json_object_get(d->json, "x"));
     const char *y = json_string_value(json_object_get(d->json, "y"));
@@ -210,12 +218,19 @@ static ts_status read_described(description *d, ts_data *data) {
     bool pictures = ts_dir_exists(path) || is_tar(path);
     TS_TRY(read_samples(d, path, pictures ? labels : NULL, data));
     if (labels != NULL && !pictures) {
-        uint32_t count;
-        TS_TRY(ts__data_labels(d->arena, labels, column == NULL ? "label" : column, &data->labels, &count,
-                               d->diags));
-        if (count != data->count) {
-            return ts_error(d->diags, TS_DIAG_SHAPE, NULL, NULL, "%s: %u labels for %u samples", labels,
-                            count, data->count);
+        TS_TRY(read_labels(d, labels, column == NULL ? "label" : column, data));
+    }
+    return read_preprocess(d, data);
+}
+
+/* A file that says it all; an archive's labels are its array 'y', where it has one. */
+static ts_status read_alone(const description *d, const char *path, ts_data *data) {
+    TS_TRY(read_samples(d, path, NULL, data));
+    if (has_suffix(path, ".npz")) {
+        ts_bytes file;
+        TS_TRY(ts_file_read(d->arena, path, TS__DATA_LIMIT_BYTES, &file, d->diags));
+        if (ts__npz_holds(d->arena, file, "y")) {
+            TS_TRY(read_labels(d, path, "label", data));
         }
     }
     return read_preprocess(d, data);
@@ -269,8 +284,7 @@ ts_status ts_data_read(ts_arena *arena, const char *path, const ts_data_options 
         json_decref(d.json);
         TS_TRY(status);
     } else {
-        TS_TRY(read_samples(&d, path, NULL, out));
-        TS_TRY(read_preprocess(&d, out));
+        TS_TRY(read_alone(&d, path, out));
     }
     choose(arena, options, out);
     return TS_OK;

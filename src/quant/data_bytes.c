@@ -65,10 +65,28 @@ static ts_status unpack_gzip(ts_arena *arena, const char *path, ts_bytes in, ts_
 }
 #endif
 
-ts_status ts__data_bytes(ts_arena *arena, const char *path, ts_bytes *out, ts_diags *diags) {
+/* Cuts ":NAME" off the path of an archive; NULL where it has none. */
+static const char *member_of(char *path) {
+    for (char *at = path; (at = strstr(at, ".npz:")) != NULL; at++) {
+        if (strchr(at, '/') == NULL) {
+            at[4] = '\0';
+            return at + 5;
+        }
+    }
+    return NULL;
+}
+
+ts_status ts__data_bytes(ts_arena *arena, const char *path, const char *fallback, ts_bytes *out,
+                         ts_diags *diags) {
     ts_bytes file;
-    TS_TRY(ts_file_read(arena, path, TS__DATA_LIMIT_BYTES, &file, diags));
+    char *alone = ts_arena_strdup(arena, path);
+    const char *name = member_of(alone);
+    TS_TRY(ts_file_read(arena, alone, TS__DATA_LIMIT_BYTES, &file, diags));
     *out = file;
+    bool zip = file.size >= 4 && memcmp(file.data, "PK\3\4", 4) == 0;
+    if (zip && (name != NULL || fallback != NULL)) {
+        return ts__npz_member(arena, alone, file, name != NULL ? name : fallback, name == NULL, out, diags);
+    }
     if (file.size >= 6 && memcmp(file.data,
                                  "\xfd"
                                  "7zXZ",
@@ -107,7 +125,7 @@ static char *next_cell(char **at, char *end) {
 ts_status ts__csv_column(ts_arena *arena, const char *path, const char *column, const char ***cells,
                          uint32_t *rows, ts_diags *diags) {
     ts_bytes file;
-    TS_TRY(ts__data_bytes(arena, path, &file, diags));
+    TS_TRY(ts__data_bytes(arena, path, NULL, &file, diags));
     char *at = ts_arena_copy(arena, file.data, file.size), end = ',';
     uint32_t wanted = UINT32_MAX;
     for (uint32_t i = 0; end == ','; i++) {
@@ -336,7 +354,7 @@ ts_status ts__data_labels(ts_arena *arena, const char *path, const char *column,
         return csv_labels(arena, path, column, labels, count, diags);
     }
     ts_bytes file;
-    TS_TRY(ts__data_bytes(arena, path, &file, diags));
+    TS_TRY(ts__data_bytes(arena, path, "y", &file, diags));
     bool known;
     TS_TRY(ts__data_vector(arena, path, file, labels, count, &known, diags));
     if (known) {

@@ -6,8 +6,18 @@
 
 enum { TS__DATA_LIMIT_BYTES = 1 << 30 };
 
-/* A file, unpacked where it is gzip or xz; the NUL that follows is not counted. */
-ts_status ts__data_bytes(ts_arena *arena, const char *path, ts_bytes *out, ts_diags *diags);
+/* A file, unpacked where it is gzip or xz; the NUL that follows is not counted. FILE.npz:NAME is an array of
+ * a NumPy archive; of FILE.npz alone it is `fallback`, or the only one (NULL: FILE.npz is a file like
+ * others). */
+ts_status ts__data_bytes(ts_arena *arena, const char *path, const char *fallback, ts_bytes *out,
+                         ts_diags *diags);
+
+/* Member NAME.npy of a zip archive, or its only one where `single`; unpacked into the arena. */
+ts_status ts__npz_member(ts_arena *arena, const char *path, ts_bytes file, const char *name, bool single,
+                         ts_bytes *out, ts_diags *diags);
+
+/* Whether a zip archive has a member NAME.npy. */
+bool ts__npz_holds(ts_arena *arena, ts_bytes file, const char *name);
 
 /* Pictures under a folder or in a tar archive: all of one size, labelled by `labels_csv` (file, label; NULL:
  * by the name of the folder that they are in, in alphabetical order). `channels`: 1 grey, 3 colour. */

@@ -252,7 +252,7 @@ ts_status ts__data_pictures(ts_arena *arena, const char *path, const char *label
         labels_csv = labels_csv == NULL && ts_file_exists(csv) ? csv : labels_csv;
     } else {
         ts_bytes tar;
-        TS_TRY(ts__data_bytes(arena, path, &tar, diags));
+        TS_TRY(ts__data_bytes(arena, path, NULL, &tar, diags));
         list_tar(&list, tar);
     }
     if (list.entries.count == 0) {

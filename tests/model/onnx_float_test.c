@@ -163,7 +163,7 @@ static tally read_archive(const char *path) {
     ts_bytes tar;
     tally all = {0};
     sample s = {0};
-    assert_int_equal(ts__data_bytes(arena, path, &tar, &diags), TS_OK);
+    assert_int_equal(ts__data_bytes(arena, path, NULL, &tar, &diags), TS_OK);
     for (size_t at = 0; at + 512 <= tar.size && tar.data[at] != 0;) {
         size_t size = strtoul((const char *)tar.data + at + 124, NULL, 8);
         char name[101] = {0};

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "harness.h"
+#include "quant/data_internal.h"
 #include "quant/evaluate.h"
+#include "zip_maker.h"
 
 typedef struct fixture {
     ts_arena *arena;
@@ -259,6 +261,67 @@ static void scores_are_counted(void **state) {
     assert_true(score.mean_square < 1e-12);
 }
 
+/* Samples and labels in one archive, stored or deflated, by their usual names or by those that are given. */
+static void archives_of_arrays_are_read(void **state) {
+    fixture *f = *state;
+    static const uint8_t x[] = {1, 2, 3, 4, 5, 6, 7, 8}, more[] = {9, 9, 9, 9};
+    static const int64_t y[] = {3, 0};
+    ts_data data;
+    const zip_member members[] = {{"x.npy", npy_make(f->arena, "|u1", "2, 4", x, sizeof x)},
+                                  {"y.npy", npy_make(f->arena, "<i8", "2,", y, sizeof y)},
+                                  {"test.npy", npy_make(f->arena, "|u1", "1, 4", more, sizeof more)}};
+    for (uint32_t deflated = 0; deflated < 2; deflated++) {
+        ts_bytes file = zip_make(f->arena, members, 3, deflated == 1);
+        const char *path = write(f, "set.npz", file.data, file.size);
+        if (read(f, path, 0, &data) != TS_OK) {
+            const char *why = f->diags.list.data[f->diags.list.count - 1].text;
+            assert_non_null(strstr(why, "built without libzip"));
+            skip();
+        }
+        assert_int_equal(data.count, 2);
+        assert_true(sample(f, &data, 1)[3] == 8.0f);
+        assert_int_equal(ts_data_label(&data, 0), 3);
+        static const char json[] = "{\"x\": \"set.npz:test\"}";
+        path = write(f, "set.json", json, sizeof json - 1);
+        assert_int_equal(read(f, path, 0, &data), TS_OK);
+        assert_int_equal(data.count, 1);
+        assert_null(data.labels);
+        path = ts_arena_printf(f->arena, "%s/set.npz:absent", f->folder);
+        assert_int_equal(read(f, path, 0, &data), TS_BAD_INPUT);
+        const char *why = f->diags.list.data[f->diags.list.count - 1].text;
+        assert_non_null(strstr(why, "holds no array 'absent' but 'x.npy', 'y.npy', 'test.npy'"));
+    }
+    ts_bytes alone = zip_make(f->arena, &members[2], 1, false); /* the only one, whatever its name */
+    assert_int_equal(read(f, write(f, "one.npz", alone.data, alone.size), 0, &data), TS_OK);
+    assert_int_equal(data.count, 1);
+}
+
+/* Every byte of an archive may be wrong, and its end may be missing. */
+static void damaged_archives_are_refused(void **state) {
+    fixture *f = *state;
+    static const uint8_t x[] = {1, 2, 3, 4, 5, 6, 7, 8};
+    const zip_member member = {"x.npy", npy_make(f->arena, "|u1", "2, 4", x, sizeof x)};
+    ts_bytes good = zip_make(f->arena, &member, 1, true), out;
+    uint8_t *bad = ts_arena_copy(f->arena, good.data, good.size);
+    uint32_t refused = 0;
+    if (ts__npz_member(f->arena, "good", good, "x", true, &out, &f->diags) != TS_OK) {
+        skip();
+    }
+    for (size_t i = 0; i < good.size; i++) {
+        ts_bytes cut = {good.data, i};
+        assert_int_not_equal(ts__npz_member(f->arena, "cut", cut, "x", true, &out, &f->diags), TS_OK);
+        bad[i] ^= 0x55;
+        ts_bytes file = {bad, good.size};
+        if (ts__npz_member(f->arena, "bad", file, "x", true, &out, &f->diags) == TS_OK) {
+            assert_int_equal(out.size, member.data.size); /* a byte that nobody reads */
+        } else {
+            refused++;
+        }
+        bad[i] ^= 0x55;
+    }
+    assert_true(refused > good.size / 2);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {TEST(raw_planes_become_channels_last),
@@ -269,6 +332,8 @@ int main(void) {
                                        TEST(resizing_interpolates_and_crops_the_middle),
                                        TEST(subsets_are_seeded_and_without_repetition),
                                        TEST(wrong_descriptions_are_refused),
+                                       TEST(archives_of_arrays_are_read),
+                                       TEST(damaged_archives_are_refused),
                                        TEST(scores_are_counted)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
