@@ -158,9 +158,9 @@ static void call(void (*hook)(void *, ts_trainer *), const loop *l) {
     }
 }
 
-static ts_target find_target(const loop *l) {
+static ts_goal find_target(const loop *l) {
     const ts_train_options *o = l->options;
-    ts_target g = {.share = o->share, .temperature = o->temperature};
+    ts_goal g = {.share = o->share, .temperature = o->temperature};
     if (l->feed.data->labels != NULL) {
         g.labels = l->feed.labels;
     }
@@ -185,7 +185,7 @@ static void run_batch(loop *l, uint32_t epoch, uint32_t batch, ts_random *random
     double share = (double)l->steps / ((double)l->batches * l->options->epochs);
     uint32_t hits;
     load(&l->feed, l->order + (size_t)batch * l->t->batch, random);
-    ts_target target = find_target(l);
+    ts_goal target = find_target(l);
     call(hooks->project, l);
     ts_trainer_forward(l->t, true);
     *loss += ts_trainer_loss(l->t, &target, &hits);
@@ -334,7 +334,7 @@ ts_status ts_trainer_gradients(ts_trainer *trainer, const ts_data *data, uint32_
         }
         load(&f, order, NULL);
         ts_trainer_forward(trainer, false);
-        ts_trainer_loss(trainer, &(ts_target){.labels = f.labels}, NULL);
+        ts_trainer_loss(trainer, &(ts_goal){.labels = f.labels}, NULL);
         ts_trainer_backward(trainer);
         for (uint32_t i = 0; i < count; i++) {
             for (uint64_t k = 0; k < trainer->params.data[i].count; k++) {

@@ -45,7 +45,7 @@ static uint32_t largest(const float *y, uint32_t count) {
     return top;
 }
 
-static double sample_loss(const ts_target *g, uint32_t n, uint32_t batch, const float *y, uint32_t count,
+static double sample_loss(const ts_goal *g, uint32_t n, uint32_t batch, const float *y, uint32_t count,
                           double *room, float *dy) {
     double loss = 0, share = g->teacher == NULL ? 0 : g->labels == NULL ? 1 : g->share;
     for (uint32_t i = 0; i < count; i++) {
@@ -66,7 +66,7 @@ static double sample_loss(const ts_target *g, uint32_t n, uint32_t batch, const 
     return loss;
 }
 
-double ts_trainer_loss(ts_trainer *trainer, const ts_target *target, uint32_t *right) {
+double ts_trainer_loss(ts_trainer *trainer, const ts_goal *target, uint32_t *right) {
     uint32_t count;
     ts__value *y = &trainer->values[ts_trainer_logits(trainer, &count)];
     ts_arena *scratch = ts_arena_new("loss", 0);

@@ -100,16 +100,16 @@ ts_tensor_id ts_trainer_logits(const ts_trainer *trainer, uint32_t *count);
 /* What outputs ought to be. Classes: (1 - share) of the cross entropy with labels, share of the divergence
  * from a teacher at a temperature T, times T^2 (Hinton et al. 2015, section 2). Values: mean square error.
  * NULL where it has none. */
-typedef struct ts_target {
+typedef struct ts_goal {
     const int32_t *labels; /* batch */
     const float *teacher;  /* {batch, outputs}: logits */
     const float *values;   /* {batch, outputs} */
     double share, temperature;
-} ts_target;
+} ts_goal;
 
 /* Mean loss over the batch; sets the gradient that ts_trainer_backward() starts from. *right, where not NULL,
  * is the number of samples whose largest output is the label's. */
-double ts_trainer_loss(ts_trainer *trainer, const ts_target *target, uint32_t *right);
+double ts_trainer_loss(ts_trainer *trainer, const ts_goal *target, uint32_t *right);
 
 /* Gradients of all parameters and of every tensor behind one, for the last ts_trainer_loss(). */
 void ts_trainer_backward(ts_trainer *trainer);

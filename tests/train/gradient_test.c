@@ -7,7 +7,7 @@ enum { BATCH = 3, SIDE = 9, DEPTH = 4, CLASSES = 5 };
 typedef struct rig {
     maker m;
     ts_trainer *t;
-    ts_target target;
+    ts_goal target;
     bool training;
 } rig;
 
@@ -64,7 +64,7 @@ static void check_graph(maker m, bool by_labels, bool training) {
     for (uint32_t i = 0; i < BATCH * CLASSES; i++) {
         values[i] = noise(&r.m);
     }
-    r.target = (ts_target){.labels = by_labels ? labels : NULL, .values = by_labels ? NULL : values};
+    r.target = (ts_goal){.labels = by_labels ? labels : NULL, .values = by_labels ? NULL : values};
     fill_input(&r);
     loss_now(&r);
     ts_trainer_backward(r.t);
@@ -205,7 +205,7 @@ static void teachers(void **state) {
     for (uint32_t i = 0; i < BATCH * CLASSES; i++) {
         teacher[i] = 2 * noise(&r.m);
     }
-    r.target = (ts_target){.labels = labels, .teacher = teacher, .share = 0.7, .temperature = 3};
+    r.target = (ts_goal){.labels = labels, .teacher = teacher, .share = 0.7, .temperature = 3};
     r.t = train(&r.m, BATCH);
     fill_input(&r);
     loss_now(&r);
@@ -239,7 +239,7 @@ static void grids(void **state) {
     float values[CLASSES] = {0};
     const float inputs[CLASSES] = {-3.0f, -0.3f, 0.1f, 0.6f, 2.0f};
     memcpy(ts_trainer_input(t), inputs, sizeof inputs);
-    ts_target target = {.values = values};
+    ts_goal target = {.values = values};
     ts_trainer_forward(t, true);
     ts_trainer_loss(t, &target, NULL);
     ts_trainer_backward(t);
