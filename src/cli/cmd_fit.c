@@ -14,6 +14,7 @@
 #include "cli/write_integer.h"
 #include "model/float_model.h"
 #include "num/float.h"
+#include "plan/plan.h"
 #include "prune/fit.h"
 #include "report/sweep.h"
 
@@ -29,6 +30,8 @@ enum {
     OPTION_EVAL_LIMIT,
     OPTION_CRITERION,
     OPTION_CHOICE,
+    OPTION_TARGET,
+    OPTION_MEMORY,
     OPTION_QUANT_EPOCHS,
     OPTION_SEED
 };
@@ -36,7 +39,12 @@ enum {
 static const struct argp_option options[] = {
     {"output", 'o', "DIR", 0,
      "Folder of the journal, the networks and the results (the model's name with .fit)", 0},
-    {"ram", OPTION_RAM, "BYTES,...", 0, "Budgets: equation 1's bytes", 0},
+    {"ram", OPTION_RAM, "BYTES,...", 0, "Budgets (K and M are 1024 and 1024 squared)", 0},
+    {"target", OPTION_TARGET, "T", 0, "Chip that the network is for: a built-in name or a JSON file", 0},
+    {"memory", OPTION_MEMORY, "equation|target", 0,
+     "What fills the budget: the paper's equation 1, or what the target needs, whose weights may lie "
+     "elsewhere (target where there is one)",
+     0},
     {"bits", OPTION_BITS, "N,...|N..M", 0, "Widths of all weights and activations, 2 to 16 (8)", 0},
     {"data", OPTION_DATA, "DATA", 0, "Labelled samples to train on", 0},
     {"eval", OPTION_EVAL, "DATA", 0, "Labelled samples to measure on", 0},
@@ -53,7 +61,8 @@ static const struct argp_option options[] = {
 };
 
 typedef struct request {
-    const char *model, *output, *data, *eval;
+    const char *model, *output, *data, *eval, *target;
+    bool by_equation, by_target;
     uint64_t ram[MAX_BUDGETS];
     uint32_t ram_count, bits[TS_POWER_MOST_BITS], bits_count, jobs;
     ts_data_options subset, eval_subset;
@@ -148,6 +157,13 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
             return parse_budgets(text, r);
         case OPTION_BITS:
             return parse_bits(text, r);
+        case OPTION_TARGET:
+            r->target = text;
+            return true;
+        case OPTION_MEMORY:
+            r->by_equation = strcmp(text, "equation") == 0;
+            r->by_target = strcmp(text, "target") == 0;
+            return r->by_equation || r->by_target;
         case OPTION_DATA:
             r->data = text;
             return true;
@@ -194,6 +210,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         if (r->model == NULL || r->ram_count == 0 || r->data == NULL || r->eval == NULL) {
             argp_error(state, "a model, --ram, --data and --eval are needed");
         }
+        if (r->by_target && r->target == NULL) {
+            argp_error(state, "--memory target needs a --target");
+        }
         if (r->bits_count == 0) {
             add_bits(r, 8);
         }
@@ -210,6 +229,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 typedef struct grid {
     const request *request;
     const ts_fgraph *graph;
+    const ts_target *target; /* NULL: none */
     ts_data train, eval;
     const char *folder;
     uint32_t count;
@@ -230,17 +250,32 @@ static const char *network_path(ts_arena *arena, const grid *g, uint32_t index) 
     return ts_path_join(arena, g->folder, name);
 }
 
-static json_t *result_of(const ts_fit *fit, bool deployable) {
+/* A fit model: the least RAM of a chip with one level of memory, stack included, or the least L2 of others.
+ */
+static ts_status need_on_target(void *object, const ts_graph *graph, uint64_t *bytes, ts_diags *diags) {
+    const ts_target *target = object;
+    ts_arena *scratch = ts_arena_new("need", 0);
+    ts_plan_options plan = {0};
+    uint64_t l1;
+    ts_status status = ts_plan_smallest(scratch, graph, target, &plan, &l1, bytes, diags);
+    *bytes += ts_target_levels(target) == 1 ? target->stack_bytes[0] : 0;
+    ts_arena_free(scratch);
+    return status;
+}
+
+static json_t *result_of(const ts_fit *fit, uint32_t bits) {
     json_t *layers = json_array();
     for (uint32_t i = 0; i < fit->layer_count; i++) {
         json_array_append_new(layers, json_pack("{s:s, s:i, s:i}", "name", fit->layer_names[i], "had",
                                                 (int)fit->had[i], "has", (int)fit->has[i]));
     }
-    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "status",
-                     deployable ? "verified" : "emulated", "accuracy", 100 * fit->accuracy, "float_accuracy",
-                     100 * fit->float_accuracy, "pruned_accuracy", 100 * fit->pruned_accuracy,
-                     "start_accuracy", 100 * fit->start_accuracy, "bytes", (json_int_t)fit->bytes,
-                     "bytes_before", (json_int_t)fit->bytes_before, "parameters",
+    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+                     "status", fit->integer != NULL ? "verified" : "emulated", "accuracy",
+                     100 * fit->accuracy, "float_accuracy", 100 * fit->float_accuracy, "pruned_accuracy",
+                     100 * fit->pruned_accuracy, "start_accuracy", 100 * fit->start_accuracy, "bytes",
+                     (json_int_t)fit->bytes, "bytes_before", (json_int_t)fit->bytes_before, "equation_bytes",
+                     (json_int_t)ts_prune_bytes(&fit->after, bits), "equation_bytes_before",
+                     (json_int_t)ts_prune_bytes(&fit->before, bits), "parameters",
                      (json_int_t)fit->after.parameters, "activations", (json_int_t)fit->after.activations,
                      "im2col", (json_int_t)fit->after.im2col, "macs", (json_int_t)fit->macs, "macs_before",
                      (json_int_t)fit->macs_before, "filters", (json_int_t)fit->filters, "filters_before",
@@ -258,11 +293,24 @@ static ts_status check_integers(const grid *g, const ts_fit *fit, ts_diags *diag
                                      different, outputs);
 }
 
+/* Checks and writes the integer network, and notes what the target needs for it. */
+static ts_status deliver(const grid *g, const ts_fit *fit, ts_arena *arena, uint32_t index, json_t *result,
+                         ts_diags *diags) {
+    uint64_t bytes;
+    TS_TRY(check_integers(g, fit, diags));
+    if (g->target != NULL) {
+        TS_TRY(need_on_target((void *)g->target, fit->integer, &bytes, diags));
+        json_object_set_new(result, "target_bytes", json_integer((json_int_t)bytes));
+    }
+    return ts_cli_write_integer(arena, fit->integer, network_path(arena, g, index), diags);
+}
+
 static ts_status compute(void *user, uint32_t index, ts_arena *arena, json_t **result, ts_diags *diags) {
     const grid *g = user;
     const request *r = g->request;
     ts_fit fit;
     ts_fit_options o = ts_fit_defaults();
+    const ts_fit_model model = {need_on_target, (void *)g->target};
     ts_diags own = {.arena = arena};
     o.ram = budget_of(g, index);
     o.bits = bits_of(g, index);
@@ -271,6 +319,7 @@ static ts_status compute(void *user, uint32_t index, ts_arena *arena, json_t **r
     o.pruned = o.quantised = r->train.train;
     o.quantised.epochs = r->quant_epochs;
     o.batch = r->train.batch;
+    o.model = g->target != NULL && !r->by_equation ? &model : NULL;
     ts_train_threads(r->train.threads);
     ts_status status = ts_fit_network(arena, g->graph, &g->train, &g->eval, &o, NULL, NULL, &fit, &own);
     if (status == TS_NO_FIT) {
@@ -281,12 +330,8 @@ static ts_status compute(void *user, uint32_t index, ts_arena *arena, json_t **r
         TS_PUSH(diags->arena, &diags->list, own.list.data[i]);
     }
     TS_TRY(status);
-    if (fit.integer != NULL) {
-        TS_TRY(check_integers(g, &fit, diags));
-        TS_TRY(ts_cli_write_integer(arena, fit.integer, network_path(arena, g, index), diags));
-    }
-    *result = result_of(&fit, fit.integer != NULL);
-    return TS_OK;
+    *result = result_of(&fit, o.bits);
+    return fit.integer == NULL ? TS_OK : deliver(g, &fit, arena, index, *result, diags);
 }
 
 /* ---- results ---- */
@@ -355,12 +400,18 @@ static void print_answer(ts_arena *arena, const json_t *const *results, const gr
                json_string_value(json_object_get(l, "name")), json_integer_value(json_object_get(l, "has")),
                json_integer_value(json_object_get(l, "had")));
     }
-    printf("; top-1 %.2f %% (float %.2f %%); needs %" JSON_INTEGER_FORMAT " bytes (%" JSON_INTEGER_FORMAT
-           " unpruned)\n    tessera run %s\n",
+    printf("; top-1 %.2f %% (float %.2f %%)\n    equation 1: %" JSON_INTEGER_FORMAT
+           " bytes (%" JSON_INTEGER_FORMAT " unpruned)",
            json_number_value(json_object_get(p, "accuracy")),
            json_number_value(json_object_get(p, "float_accuracy")),
-           json_integer_value(json_object_get(p, "bytes")),
-           json_integer_value(json_object_get(p, "bytes_before")), network_path(arena, g, best));
+           json_integer_value(json_object_get(p, "equation_bytes")),
+           json_integer_value(json_object_get(p, "equation_bytes_before")));
+    if (g->target != NULL) {
+        printf("; %s: %" JSON_INTEGER_FORMAT " bytes, weights apart", g->target->name,
+               json_integer_value(json_object_get(p, "target_bytes")));
+    }
+    printf("\n    tessera run %s%s%s\n", network_path(arena, g, best), g->target != NULL ? " --target " : "",
+           g->target != NULL ? g->request->target : "");
 }
 
 /* In the form of a sweep's results (report/sweep.h). */
@@ -412,15 +463,16 @@ static ts_status identity_of(ts_arena *arena, const request *r, const char **out
     const ts_train_options *o = &r->train.train;
     ts_bytes model;
     TS_TRY(ts_file_read(arena, r->model, LARGEST_MODEL, &model, diags));
-    *out = ts_arena_printf(arena,
-                           "tessera %s; fit %08x; data %s %u, eval %s %u; criterion %s %s; epochs %u and %u, "
-                           "batch %u, rate %g, %d %g %g, "
-                           "schedule %d %u %g, flip %d, shift %u, seed %" PRIu64,
-                           TESSERA_VERSION, ts_crc32(model.data, model.size), r->data, r->subset.limit,
-                           r->eval, r->eval_subset.limit, ts_prune_criterion_name(r->criterion),
-                           ts_prune_choice_name(r->choice), o->epochs, r->quant_epochs, r->train.batch,
-                           o->rate, (int)o->optimiser, o->momentum, o->decay, (int)o->schedule,
-                           o->step_epochs, o->step_factor, (int)o->flip, o->shift, o->seed);
+    *out = ts_arena_printf(
+        arena,
+        "tessera %s; fit %08x; memory %s; data %s %u, eval %s %u; criterion %s %s; epochs %u and %u, "
+        "batch %u, rate %g, %d %g %g, "
+        "schedule %d %u %g, flip %d, shift %u, seed %" PRIu64,
+        TESSERA_VERSION, ts_crc32(model.data, model.size),
+        r->target == NULL || r->by_equation ? "equation" : r->target, r->data, r->subset.limit, r->eval,
+        r->eval_subset.limit, ts_prune_criterion_name(r->criterion), ts_prune_choice_name(r->choice),
+        o->epochs, r->quant_epochs, r->train.batch, o->rate, (int)o->optimiser, o->momentum, o->decay,
+        (int)o->schedule, o->step_epochs, o->step_factor, (int)o->flip, o->shift, o->seed);
     return TS_OK;
 }
 
@@ -476,6 +528,9 @@ static ts_status fit(ts_arena *arena, const request *r, ts_diags *diags) {
     TS_TRY(ts_float_model_read(arena, r->model, NULL, &graph, diags));
     ts_fgraph_fold(graph);
     g.graph = graph;
+    if (r->target != NULL) {
+        TS_TRY(ts_target_load(arena, r->target, &g.target, diags));
+    }
     TS_TRY(ts_data_read(arena, r->data, &r->subset, &g.train, diags));
     TS_TRY(ts_data_read(arena, r->eval, &r->eval_subset, &g.eval, diags));
     TS_TRY(identity_of(arena, r, &identity, diags));
