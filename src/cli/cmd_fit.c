@@ -310,7 +310,7 @@ static ts_status compute(void *user, uint32_t index, ts_arena *arena, json_t **r
     const request *r = g->request;
     ts_fit fit;
     ts_fit_options o = ts_fit_defaults();
-    const ts_fit_model model = {need_on_target, (void *)g->target};
+    const ts_fit_model model = {need_on_target, (void *)g->target, true};
     ts_diags own = {.arena = arena};
     o.ram = budget_of(g, index);
     o.bits = bits_of(g, index);

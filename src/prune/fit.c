@@ -157,6 +157,7 @@ static void note_layers(const fitter *f, const ts_prune *prune) {
 
 static ts_status prune_network(const fitter *f, ts_fgraph **pruned) {
     ts_prune_options options = {.criterion = f->options->criterion, .choice = f->options->choice};
+    options.weights_apart = f->options->model != NULL && f->options->model->weights_apart;
     ts_prune *prune = NULL;
     uint32_t steps;
     if (options.criterion == TS_PRUNE_TAYLOR) {

@@ -11,6 +11,7 @@
 typedef struct ts_fit_model {
     ts_status (*need)(void *object, const ts_graph *graph, uint64_t *bytes, ts_diags *diags);
     void *object;
+    bool weights_apart; /* as in ts_prune_options */
 } ts_fit_model;
 
 typedef struct ts_fit_options {

@@ -31,6 +31,7 @@ struct ts_prune {
     const ts__channel_map *map;
     ts_prune_criterion criterion;
     ts_prune_choice choice;
+    bool weights_apart;
     ts_arena *arena;
     uint32_t *filter_of; /* of each label's root, or TS_NONE */
     TS_VEC(filter) filters;
@@ -201,8 +202,11 @@ static ts_status take_node(ts_prune *p, ts_node_id id, const ts_prune_options *o
 ts_status ts_prune_new(ts_arena *arena, const ts_fgraph *graph, const ts_prune_options *options,
                        ts_prune **out, ts_diags *diags) {
     ts_prune *p = TS_NEW(arena, ts_prune);
-    *p = (ts_prune){
-        .graph = graph, .criterion = options->criterion, .choice = options->choice, .arena = arena};
+    *p = (ts_prune){.graph = graph,
+                    .criterion = options->criterion,
+                    .choice = options->choice,
+                    .weights_apart = options->weights_apart,
+                    .arena = arena};
     p->map = ts__channels_find(arena, graph);
     p->filter_of = TS_NEW_ARRAY(arena, uint32_t, p->map->parent.count);
     p->first_slice = TS_NEW_ARRAY(arena, uint32_t, graph->nodes.count);
@@ -277,22 +281,28 @@ static choice *look(const ts_prune *p, ts_arena *scratch) {
     return all;
 }
 
+/* Elements that count for what has to fit. Weights that lie elsewhere decide between equals alone. */
+static double size_of(const ts_prune *p, const ts_prune_memory *m) {
+    double weights = (double)m->parameters;
+    return (p->weights_apart ? weights / 1024 : weights) + (double)(m->activations + m->im2col);
+}
+
 /* What the loss of a layer's least filter costs, for each element that it frees. */
-static double price(ts_prune *p, const choice *c, uint64_t now) {
+static double price(ts_prune *p, const choice *c, double now) {
     filter *f = &p->filters.data[c->least];
     f->gone = true;
     ts_prune_memory m = ts_prune_measure(p);
     f->gone = false;
-    double freed = (double)(now - ts_prune_bytes(&m, 8)), worth = worth_of_filter(p, f);
+    double freed = now - size_of(p, &m), worth = worth_of_filter(p, f);
     double cost = p->criterion == TS_PRUNE_TAYLOR ? worth * c->had / c->has : c->sum > 0 ? worth / c->sum : 0;
-    return cost / fmax(freed, 1);
+    return cost / fmax(freed, 1e-3);
 }
 
 static uint32_t next_filter(ts_prune *p) {
     ts_arena *scratch = ts_arena_new("choice", 0);
     const choice *all = look(p, scratch);
     ts_prune_memory m = ts_prune_measure(p);
-    uint64_t now = ts_prune_bytes(&m, 8);
+    double now = size_of(p, &m);
     uint32_t next = TS_NONE;
     double lowest = INFINITY;
     for (uint32_t i = 0; i < p->graph->nodes.count; i++) {

@@ -58,6 +58,7 @@ typedef struct ts_prune ts_prune;
 typedef struct ts_prune_options {
     ts_prune_criterion criterion;
     ts_prune_choice choice;
+    bool weights_apart; /* BY_GAIN: weights lie in another memory and fill nothing of what has to fit */
     /* TAYLOR: for each tensor that holds weights, gradients of the loss, as many as it has elements; else
      * NULL. Read by ts_prune_new() alone. */
     const float *const *gradients;
