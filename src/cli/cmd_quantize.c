@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "cli/cmd.h"
+#include "cli/mixed.h"
 #include "cli/progress.h"
 #include "cli/train_options.h"
 #include "cli/write_integer.h"
@@ -26,6 +27,9 @@ enum {
     OPTION_EVAL_LIMIT,
     OPTION_SEED,
     OPTION_BITS,
+    OPTION_LAYER,
+    OPTION_MIXED,
+    OPTION_TARGET,
     OPTION_STAGE,
     OPTION_RANGES,
     OPTION_WEIGHTS,
@@ -54,6 +58,10 @@ static const struct argp_option options[] = {
     {"eval-limit", OPTION_EVAL_LIMIT, "N", 0, "Evaluate on a seeded subset of N samples (all)", 0},
     {"seed", OPTION_SEED, "N", 0, "Another subset (1)", 0},
     {"bits", OPTION_BITS, "BITS", 0, "8, or w4a8: bits of weights and activations, 2 to 8 (8)", 1},
+    {"layer", OPTION_LAYER, "NAME=BITS", 0, "Other bits for one layer, as with --bits; may be repeated", 1},
+    {"mixed", OPTION_MIXED, NULL, 0,
+     "Raise bits, layer by layer, wherever --target takes no more time for it", 1},
+    {"target", OPTION_TARGET, "NAME|FILE", 0, "The simulated chip for --mixed (gap8)", 1},
     {"stage", OPTION_STAGE, "STAGE", 0, "Stop at fp, fq, qd or id (id); -o then writes that stage", 1},
     {"ranges", OPTION_RANGES, "METHOD", 0,
      "Ranges of activations: mse, best, max or a percentile like 99.9 (mse; best below 8 bits)", 1},
@@ -79,7 +87,20 @@ static const struct argp_option options[] = {
     {0},
 };
 
+enum { MOST_LAYERS = 256 };
+
+/* What --layer said: the first `length` characters of `name`. */
+typedef struct layer_bits {
+    const char *name;
+    size_t length;
+    ts_widths widths;
+} layer_bits;
+
 typedef struct request {
+    layer_bits layers[MOST_LAYERS];
+    uint32_t layer_count;
+    bool mixed;
+    const char *target;
     const char *model, *calib, *eval, *output, *json, *finetune;
     ts_data_options subset, eval_subset, train_subset;
     ts_cli_train train;
@@ -98,7 +119,7 @@ static bool parse_count(const char *text, uint32_t *out) {
 }
 
 /* "8" or "w4a8". */
-static bool parse_bits(const char *text, ts_quant_options *o) {
+static bool parse_bits(const char *text, uint32_t *weights, uint32_t *activations) {
     char end;
     unsigned w, a;
     if (sscanf(text, "w%ua%u%c", &w, &a, &end) != 2) {
@@ -107,9 +128,20 @@ static bool parse_bits(const char *text, ts_quant_options *o) {
         }
         a = w;
     }
-    o->weight_bits = w;
-    o->activation_bits = a;
+    *weights = w;
+    *activations = a;
     return w >= 2 && w <= 8 && a >= 2 && a <= 8;
+}
+
+/* "NAME=w4a8", kept for when the layers are known. */
+static bool parse_layer(const char *text, request *r) {
+    uint32_t w, a;
+    const char *bits = strrchr(text, '=');
+    if (bits == NULL || r->layer_count == MOST_LAYERS || !parse_bits(bits + 1, &w, &a)) {
+        return false;
+    }
+    r->layers[r->layer_count++] = (layer_bits){text, (size_t)(bits - text), {(uint8_t)w, (uint8_t)a}};
+    return true;
 }
 
 static bool parse_ranges(const char *text, ts_range_method *method, double *percentile) {
@@ -168,7 +200,14 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
             return ts_parse_u64(text, &r->subset.seed) && ts_parse_u64(text, &r->eval_subset.seed) &&
                    ts_parse_u64(text, &r->train_subset.seed) && ts_parse_u64(text, &r->train.train.seed);
         case OPTION_BITS:
-            return parse_bits(text, &r->quant);
+            return parse_bits(text, &r->quant.weight_bits, &r->quant.activation_bits);
+        case OPTION_MIXED:
+            return r->mixed = true;
+        case OPTION_TARGET:
+            r->target = text;
+            return true;
+        case OPTION_LAYER:
+            return parse_layer(text, r);
         case OPTION_STAGE:
             return parse_stage(text, &r->stage);
         case OPTION_RANGES:
@@ -264,6 +303,30 @@ static void print_values(const ts_quant *q) {
         }
         printf(" %7.1f %5s\n", v->snr_db, linear && !v->raw ? (w->wide ? "no" : "yes") : "");
     }
+}
+
+/* Widths of every layer: those of all, but for the layers that were named. */
+static ts_status find_widths(ts_arena *arena, const request *r, const ts_qnet *net, ts_widths **out,
+                             ts_diags *diags) {
+    ts_widths *widths = TS_NEW_ARRAY(arena, ts_widths, net->layers.count);
+    for (uint32_t i = 0; i < net->layers.count; i++) {
+        widths[i] = (ts_widths){(uint8_t)r->quant.weight_bits, (uint8_t)r->quant.activation_bits};
+    }
+    for (uint32_t k = 0; k < r->layer_count; k++) {
+        const layer_bits *l = &r->layers[k];
+        uint32_t i = 0;
+        while (i < net->layers.count && (strlen(net->layers.data[i].name) != l->length ||
+                                         strncmp(net->layers.data[i].name, l->name, l->length) != 0)) {
+            i++;
+        }
+        if (i == net->layers.count) {
+            return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
+                            "--layer %s: no layer has that name; --report lists them", l->name);
+        }
+        widths[i] = l->widths;
+    }
+    *out = widths;
+    return TS_OK;
 }
 
 /* The layer whose output lost most against its float self. */
@@ -415,7 +478,14 @@ static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
     ts_fgraph_fold(graph);
     TS_TRY(ts_qnet_read(arena, graph, &s.net, diags));
     TS_TRY(ts_data_read(arena, r->calib, &r->subset, &calibration, diags));
-    TS_TRY(ts_quantize(arena, s.net, &calibration, &r->quant, &progress, &quant, diags));
+    ts_quant_options chosen = r->quant;
+    ts_widths *widths = NULL;
+    TS_TRY(find_widths(arena, r, s.net, &widths, diags));
+    if (r->mixed) {
+        TS_TRY(ts_cli_raise_widths(arena, r->target, s.net, &calibration, widths, diags));
+    }
+    chosen.widths = widths;
+    TS_TRY(ts_quantize(arena, s.net, &calibration, &chosen, &progress, &quant, diags));
     s.quant = quant;
     if (r->finetune != NULL) {
         TS_TRY(finetune(arena, r, quant, diags));

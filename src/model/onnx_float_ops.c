@@ -927,6 +927,9 @@ const ts_float_operator *ts__float_operator(const char *op) {
 /* Whether a list of words, some in brackets, has this one. */
 static bool lists(const char *words, const char *word) {
     size_t length = strlen(word);
+    if (length == 0) {
+        return false;
+    }
     for (const char *at = words; (at = strstr(at, word)) != NULL; at += length) {
         bool begins = at == words || at[-1] == ' ' || at[-1] == '(';
         if (begins && (at[length] == '\0' || at[length] == ' ' || at[length] == ')')) {

@@ -155,7 +155,7 @@ static void choose_weights(const walk *w, ts_arena *scratch, uint32_t i, const t
     ts_qvalue *y = &quant->values[i + 1];
     ts_qweights *q = &quant->layers[i];
     double *wanted = TS_NEW_ARRAY(scratch, double, l->c);
-    q->bits = o->weight_bits;
+    q->bits = quant->widths[i].weights;
     ts__grid grid = {.bits = q->bits,
                      .narrow = o->symmetric,
                      .per_layer = o->per_layer || y->raw,
@@ -649,22 +649,39 @@ static ts_status walk_layers(const walk *w, const ts_progress *progress) {
     return TS_OK;
 }
 
+/* Widths of all layers, and what they say of the ranges' method. */
+static ts_status take_widths(ts_arena *arena, ts_quant *quant, ts_diags *diags) {
+    const ts_quant_options *o = &quant->options;
+    uint32_t least = 8;
+    quant->widths = TS_NEW_ARRAY(arena, ts_widths, quant->net->layers.count);
+    for (uint32_t i = 0; i < quant->net->layers.count; i++) {
+        ts_widths *w = &quant->widths[i];
+        *w = o->widths != NULL ? o->widths[i]
+                               : (ts_widths){(uint8_t)o->weight_bits, (uint8_t)o->activation_bits};
+        if (w->weights < 2 || w->weights > 8 || w->activations < 2 || w->activations > 8) {
+            return ts_error(diags, TS_DIAG_USAGE, quant->net->layers.data[i].name, NULL,
+                            "weights and activations have 2 to 8 bits");
+        }
+        least = w->activations < least ? w->activations : least;
+    }
+    if (o->ranges == TS_RANGE_AUTO) {
+        quant->options.ranges = least < 8 ? TS_RANGE_BEST : TS_RANGE_MSE;
+    }
+    return TS_OK;
+}
+
 ts_status ts_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration,
                       const ts_quant_options *options, const ts_progress *progress, ts_quant **out,
                       ts_diags *diags) {
-    if (options->weight_bits < 2 || options->weight_bits > 8 || options->activation_bits < 2 ||
-        options->activation_bits > 8 || calibration->count == 0) {
-        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
-                        "2 to 8 bits and at least one calibration sample are needed");
+    if (calibration->count == 0) {
+        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "at least one calibration sample is needed");
     }
     if (options->kappa_bits <= KAPPA_LEAST || options->kappa_bits > 24) {
         return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "kappas have %d to 24 bits", KAPPA_LEAST + 1);
     }
     ts_quant *quant = TS_NEW(arena, ts_quant);
     *quant = (ts_quant){.net = net, .options = *options};
-    if (options->ranges == TS_RANGE_AUTO) {
-        quant->options.ranges = options->activation_bits < 8 ? TS_RANGE_BEST : TS_RANGE_MSE;
-    }
+    TS_TRY(take_widths(arena, quant, diags));
     quant->values = TS_NEW_ARRAY(arena, ts_qvalue, net->layers.count + 1);
     quant->layers = TS_NEW_ARRAY(arena, ts_qweights, net->layers.count);
     quant->roots = TS_NEW_ARRAY(arena, uint32_t, net->layers.count + 1);

@@ -11,8 +11,14 @@
 #include "quant/net.h"
 #include "quant/rounding.h"
 
+/* Bits of a layer's weights and of its result, 2 to 8. */
+typedef struct ts_widths {
+    uint8_t weights, activations;
+} ts_widths;
+
 typedef struct ts_quant_options {
     uint32_t weight_bits, activation_bits; /* 2 to 8 */
+    const ts_widths *widths;               /* one a layer, in place of these; NULL: all alike */
     bool per_layer;                        /* one weight quantum a layer, else one an output channel */
     ts_range_method ranges;                /* of activations */
     double percentile;                     /* share of activations within the range, TS_RANGE_PERCENTILE */
@@ -67,6 +73,7 @@ typedef struct ts_quant {
     ts_quant_options options;
     ts_qvalue *values;   /* layers + 1 */
     ts_qweights *layers; /* layers */
+    ts_widths *widths;   /* layers */
     uint32_t *roots; /* by value: the first value with the same grid, which it shares; its own number else */
     bool exact_weights; /* stage FQ has the net's weights and biases: while ranges are searched, or where
                          * they are on their grids already */
@@ -89,6 +96,10 @@ const char *ts_quant_stage_name(ts_quant_stage stage);
 /* The network at stage FP, FQ or QD as a float graph. `quant` may be NULL for FP. */
 ts_status ts_quant_float(ts_arena *arena, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
                          ts_fgraph **out, ts_diags *diags);
+
+/* Stage FQ in the form that ONNX calls QDQ: weights and biases are integers behind a DEQUANT, and a
+ * FAKE_QUANT stands behind the input and every layer but the raw ones. An error with `floor_pools`. */
+ts_status ts_quant_qdq(ts_arena *arena, const ts_quant *quant, ts_fgraph **out, ts_diags *diags);
 
 /* The float network with one value alone on its grid (0: the input; i + 1: weights and output of layer i):
  * what this one costs. */

@@ -156,9 +156,21 @@ static bool stays_positive(const ts_quant *quant, uint32_t value) {
     return true;
 }
 
+/* Width of a grid: the widest that a value with it asks for; eight bits where the input has it. */
+static uint32_t bits_of(const ts_quant *quant, uint32_t value) {
+    uint32_t bits = value == 0 ? 8 : quant->widths[value - 1].activations;
+    for (uint32_t v = value + 1; v <= quant->net->layers.count; v++) {
+        bool own = quant->roots[v] == value && !ts_qkind_moves(quant->net->layers.data[v - 1].kind);
+        if (own && quant->widths[v - 1].activations > bits) {
+            bits = quant->widths[v - 1].activations;
+        }
+    }
+    return bits;
+}
+
 static void set_grid(const ts_quant *quant, uint32_t value, seen *s, double given_scale) {
     ts_qvalue *v = &quant->values[value];
-    uint32_t bits = value == 0 ? 8 : quant->options.activation_bits;
+    uint32_t bits = bits_of(quant, value);
     bool is_signed = s->low < 0 && !stays_positive(quant, value);
     int32_t high = is_signed ? (1 << (bits - 1)) - 1 : (1 << bits) - 1, low = is_signed ? -high - 1 : 0;
     *v = (ts_qvalue){.type = type_of(bits, is_signed),

@@ -15,6 +15,7 @@ typedef struct maker {
     uint32_t index;
     ts_quant_stage stage;
     bool halves; /* FQ: where additions round down, half a step stands in the bias of a branch */
+    bool whole;  /* FQ with weights and biases as integers behind a DEQUANT, and a grid behind every layer */
     ts_diags *diags;
 } maker;
 
@@ -70,28 +71,75 @@ static const float *bias_of(const maker *m) {
     return bias;
 }
 
+/* Integers of `rank` dimensions as reals: scale_c times each, c along the first dimension. */
+static ts_status dequantised(const maker *m, const char *part, uint32_t rank, const uint32_t *dims,
+                             const float *integers, const float *scale, ts_tensor_id *out) {
+    float *zeros = TS_NEW_ARRAY(m->graph->arena, float, dims[0]);
+    ts_fnode n = {.op = TS_FOP_DEQUANT, .input_count = 3};
+    n.inputs[0] = constant(m, part, rank, dims, integers);
+    n.inputs[1] = constant(m, ".scale", 1, dims, scale);
+    n.inputs[2] = constant(m, ".zero", 1, dims, zeros);
+    return add(m, &n, part, NULL, out);
+}
+
+/* Weights and bias of a linear layer as integers with quanta: what an integer type holds. */
+static ts_status whole_parameters(const maker *m, uint32_t rank, const uint32_t *dims, ts_tensor_id *weights,
+                                  ts_tensor_id *bias) {
+    const ts_qlayer *l = m->layer;
+    const ts_qweights *q = &m->quant->layers[m->index];
+    double sx = m->quant->values[l->inputs[0]].scale;
+    float *w = TS_NEW_ARRAY(m->graph->arena, float, (uint64_t)l->c * l->inner);
+    float *b = TS_NEW_ARRAY(m->graph->arena, float, l->c), *sw = TS_NEW_ARRAY(m->graph->arena, float, l->c),
+          *sb = TS_NEW_ARRAY(m->graph->arena, float, l->c);
+    for (uint32_t c = 0; c < l->c; c++) {
+        double sign = q->scale[c] < 0 ? -1 : 1;
+        for (uint32_t k = 0; k < l->inner; k++) {
+            size_t at = (size_t)c * l->inner + k;
+            w[at] = (float)(sign * q->values[at]);
+            if (w[at] > 127.0f) {
+                return ts_error(m->diags, TS_DIAG_VALUE, l->name, ts_qkind_name(l->kind),
+                                "weight -128 of channel %u has the opposite sign's quantum and does not fit; "
+                                "--symmetric avoids it",
+                                c);
+            }
+        }
+        sw[c] = (float)fabs(q->scale[c]);
+        sb[c] = (float)(sx * fabs(q->scale[c]));
+        b[c] = (float)floor((q->bias[c] + q->half) / (sx * fabs(q->scale[c])) + 0.5);
+    }
+    TS_TRY(dequantised(m, ".weights", rank, dims, w, sw, weights));
+    return dequantised(m, ".bias", 1, dims, b, sb, bias);
+}
+
+static ts_status parameters(const maker *m, uint32_t rank, const uint32_t *dims, ts_tensor_id *weights,
+                            ts_tensor_id *bias) {
+    if (m->whole) {
+        return whole_parameters(m, rank, dims, weights, bias);
+    }
+    const float *w = ts__stage_weights(m->graph->arena, m->net, m->quant, m->index, m->stage);
+    *weights = constant(m, ".weights", rank, dims, w);
+    *bias = constant(m, ".bias", 1, dims, bias_of(m));
+    return TS_OK;
+}
+
 static ts_status make_conv(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
     const ts_qlayer *l = m->layer;
     uint32_t taps = l->window.kernel_h * l->window.kernel_w;
     uint32_t dims[] = {l->c, l->window.kernel_h, l->window.kernel_w, l->inner / taps};
-    const float *w = ts__stage_weights(m->graph->arena, m->net, m->quant, m->index, m->stage);
     ts_fnode n = {.op = TS_FOP_CONV, .input_count = 3, .groups = l->groups, .window = l->window};
     n.inputs[0] = x;
-    n.inputs[1] = constant(m, ".weights", 4, dims, w);
-    n.inputs[2] = constant(m, ".bias", 1, dims, bias_of(m));
+    TS_TRY(parameters(m, 4, dims, &n.inputs[1], &n.inputs[2]));
     return add(m, &n, ".sum", NULL, out);
 }
 
 static ts_status make_linear(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
     const ts_qlayer *l = m->layer;
     uint32_t dims[] = {l->c, l->inner};
-    const float *w = ts__stage_weights(m->graph->arena, m->net, m->quant, m->index, m->stage);
     ts_ftensor flat = {.rank = 2, .dims = {1, l->inner}}, map = {.rank = 4, .dims = {1, 1, 1, l->c}};
     ts_fnode reshape = {.op = TS_FOP_RESHAPE, .input_count = 1, .inputs = {x}};
     ts_fnode gemm = {.op = TS_FOP_GEMM, .input_count = 3, .trans_b = true, .alpha = 1.0f, .beta = 1.0f};
     TS_TRY(add(m, &reshape, ".flat", &flat, &gemm.inputs[0]));
-    gemm.inputs[1] = constant(m, ".weights", 2, dims, w);
-    gemm.inputs[2] = constant(m, ".bias", 1, dims, bias_of(m));
+    TS_TRY(parameters(m, 2, dims, &gemm.inputs[1], &gemm.inputs[2]));
     TS_TRY(add(m, &gemm, ".product", NULL, &reshape.inputs[0]));
     return add(m, &reshape, ".sum", &map, out);
 }
@@ -223,7 +271,7 @@ static ts_status make_end(const maker *m, ts_tensor_id sum, ts_tensor_id *out) {
         return l->low == -INFINITY && l->high == INFINITY ? TS_OK : add(m, &n, "", NULL, out);
     }
     const ts_qvalue *y = &m->quant->values[m->index + 1];
-    if (y->raw || ts_qkind_moves(l->kind)) {
+    if (y->raw || (ts_qkind_moves(l->kind) && !m->whole)) {
         return TS_OK;
     }
     return ts__stage_grid(m->graph, y, l->name, offset_of(m), sum, out, m->diags);
@@ -266,14 +314,14 @@ static ts_status make_layer(const maker *m, const ts_tensor_id *in, ts_tensor_id
 ts_status ts__stage_layer(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, uint32_t i,
                           ts_quant_stage stage, const ts_tensor_id *in, ts_tensor_id *sum, ts_tensor_id *out,
                           ts_diags *diags) {
-    maker m = {graph, net, quant, &net->layers.data[i], i, stage, false, diags};
+    maker m = {graph, net, quant, &net->layers.data[i], i, stage, false, false, diags};
     return make_layer(&m, in, sum, out);
 }
 
 /* Value `only` alone is at the stage, the others at FP; TS_NONE: all of them. */
 static ts_status stage_values(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant,
-                              ts_quant_stage stage, uint32_t only, ts_tensor_id *values, ts_tensor_id *sums,
-                              ts_diags *diags) {
+                              ts_quant_stage stage, uint32_t only, bool whole, ts_tensor_id *values,
+                              ts_tensor_id *sums, ts_diags *diags) {
     ts_ftensor input = {.name = net->input_name, .rank = 4, .dims = {1, net->h, net->w, net->c}};
     input.layout = TS_LAYOUT_CHANNELS_LAST;
     input.producer = TS_NONE;
@@ -291,7 +339,7 @@ static ts_status stage_values(ts_fgraph *graph, const ts_qnet *net, const ts_qua
         ts_quant_stage own = only == TS_NONE || only == i + 1 ? stage : TS_STAGE_FP;
         bool halves =
             own == TS_STAGE_FQ && only == TS_NONE && quant->options.floor_pools && !quant->exact_weights;
-        maker m = {graph, net, quant, l, i, own, halves, diags};
+        maker m = {graph, net, quant, l, i, own, halves, whole, diags};
         TS_TRY(make_layer(&m, in, &sums[i], &values[i + 1]));
     }
     for (uint32_t i = 0; i < net->outputs.count; i++) {
@@ -302,25 +350,34 @@ static ts_status stage_values(ts_fgraph *graph, const ts_qnet *net, const ts_qua
 
 ts_status ts__stage_network(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
                             ts_tensor_id *values, ts_tensor_id *sums, ts_diags *diags) {
-    return stage_values(graph, net, quant, stage, TS_NONE, values, sums, diags);
+    return stage_values(graph, net, quant, stage, TS_NONE, false, values, sums, diags);
 }
 
 static ts_status make_float(ts_arena *arena, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
-                            uint32_t only, ts_fgraph **out, ts_diags *diags) {
+                            uint32_t only, bool whole, ts_fgraph **out, ts_diags *diags) {
     *out = ts_fgraph_new(arena, net->name);
     ts_tensor_id *values = TS_NEW_ARRAY(arena, ts_tensor_id, net->layers.count + 1);
     ts_tensor_id *sums = TS_NEW_ARRAY(arena, ts_tensor_id, net->layers.count);
-    return stage_values(*out, net, quant, stage, only, values, sums, diags);
+    return stage_values(*out, net, quant, stage, only, whole, values, sums, diags);
 }
 
 ts_status ts_quant_float(ts_arena *arena, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
                          ts_fgraph **out, ts_diags *diags) {
     TS_ASSERT(stage == TS_STAGE_FP || (quant != NULL && stage != TS_STAGE_ID), "a float stage");
-    return make_float(arena, net, quant, stage, TS_NONE, out, diags);
+    return make_float(arena, net, quant, stage, TS_NONE, false, out, diags);
 }
 
 ts_status ts_quant_blame(ts_arena *arena, const ts_quant *quant, uint32_t value, ts_fgraph **out,
                          ts_diags *diags) {
     TS_ASSERT(value <= quant->net->layers.count, "a value of the network");
-    return make_float(arena, quant->net, quant, TS_STAGE_FQ, value, out, diags);
+    return make_float(arena, quant->net, quant, TS_STAGE_FQ, value, false, out, diags);
+}
+
+ts_status ts_quant_qdq(ts_arena *arena, const ts_quant *quant, ts_fgraph **out, ts_diags *diags) {
+    if (quant->options.floor_pools) {
+        return ts_error(
+            diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+            "QuantizeLinear rounds to the nearest; sums and means that round down have no such form");
+    }
+    return make_float(arena, quant->net, quant, TS_STAGE_FQ, TS_NONE, true, out, diags);
 }

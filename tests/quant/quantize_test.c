@@ -433,6 +433,30 @@ static void kappas_have_the_bits_asked_for(void **state) {
                      TS_BAD_INPUT);
 }
 
+static void widths_differ_by_layer(void **state) {
+    fixture *f = *state;
+    ts_qnet *net = read_net(f);
+    ts_widths *widths = TS_NEW_ARRAY(f->arena, ts_widths, net->layers.count);
+    for (uint32_t i = 0; i < net->layers.count; i++) {
+        widths[i] = (ts_widths){(uint8_t)(2 + i % 7), (uint8_t)(i % 2 == 0 ? 4 : 8)};
+    }
+    ts_quant_options options = ts_quant_defaults();
+    options.widths = widths;
+    ts_quant *quant;
+    ts_graph *graph;
+    assert_int_equal(ts_quantize(f->arena, net, &f->data, &options, NULL, &quant, &f->diags), TS_OK);
+    for (uint32_t i = 0; i < net->layers.count; i++) {
+        const ts_qvalue *y = &quant->values[i + 1];
+        assert_true(quant->layers[i].values == NULL || quant->layers[i].bits == widths[i].weights);
+        if (!y->raw && !ts_qkind_moves(net->layers.data[i].kind)) {
+            assert_int_equal(ts_type_bits(y->type), widths[i].activations);
+        }
+    }
+    assert_int_equal(said(f, ts_quant_integer(f->arena, quant, &graph, &f->diags)), TS_OK);
+    widths[1].weights = 9;
+    assert_int_equal(ts_quantize(f->arena, net, &f->data, &options, NULL, &quant, &f->diags), TS_BAD_INPUT);
+}
+
 /* With correction each channel's mean is the float network's; without, biases are the net's. */
 static void biases_are_corrected_or_kept(void **state) {
     fixture *f = *state;
@@ -718,6 +742,7 @@ int main(void) {
                                        TEST(weight_options_do_what_they_say),
                                        TEST(kept_batch_norms_stay_in_kappa),
                                        TEST(kappas_have_the_bits_asked_for),
+                                       TEST(widths_differ_by_layer),
                                        TEST(biases_are_corrected_or_kept),
                                        TEST(equalising_helps_quanta_of_layers),
                                        TEST(programs_compute_the_integers),

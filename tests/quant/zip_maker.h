@@ -12,7 +12,7 @@ typedef struct zip_member {
     ts_bytes data;
 } zip_member;
 
-static inline void zip_number(ts_text *out, uint32_t value, uint32_t bytes) {
+static inline void zip_number(ts_text *out, uint64_t value, uint32_t bytes) {
     for (uint32_t i = 0; i < bytes; i++) {
         ts_text_add_bytes(out, &(char){(char)(value >> (8 * i))}, 1);
     }
