@@ -9,8 +9,11 @@
 #include "hal/dma.h"
 #include "hal/team.h"
 #include "runtime/network.h"
+#ifdef APP_CHECK
+#include "runtime/check.h"
+#endif
 
-enum { APP_DONE = 0, APP_DIFFERS = 1, APP_NO_ROOM = 3 };
+enum { APP_DONE = 0, APP_DIFFERS = 1, APP_NO_ROOM = 3, APP_OVERRUN = 5 };
 
 /* Core 0 comes here when the last layer of a network is complete: a place for breakpoints. */
 void ts_network_done(uint32_t network);
@@ -99,6 +102,29 @@ static int verdict(const struct ts_network *network) {
 
 #endif
 
+#ifdef APP_CHECK
+
+static int check_verdict(void) {
+    const struct ts_check_found *f = &ts_check_found;
+    if (f->bytes == 0) {
+        return APP_DONE;
+    }
+    ts_put_text("layer '");
+    ts_put_text(f->layer);
+    ts_put_text("' wrote outside its buffers: ");
+    ts_put_text(f->memory);
+    ts_put_text(" offset ");
+    ts_put_u32(f->offset);
+    ts_put_text(f->before != 0 ? ", behind '" : ", before every buffer");
+    ts_put_text(f->before != 0 ? f->before : "");
+    ts_put_text(f->before != 0 ? "', and " : ", and ");
+    ts_put_u32(f->bytes - 1u);
+    ts_put_text(" bytes more\n");
+    return APP_OVERRUN;
+}
+
+#endif
+
 static int run_network(uint32_t number, const struct ts_network *network) {
     uint32_t l1_bytes, l2_bytes;
     struct ts_run run = {.l1 = ts_l1_memory(&l1_bytes), .l2 = ts_l2_memory(&l2_bytes)};
@@ -141,6 +167,11 @@ int ts_program(void) {
             return status;
         }
     }
+#ifdef APP_CHECK
+    if (ts_core() == 0 && check_verdict() != APP_DONE) {
+        return APP_OVERRUN;
+    }
+#endif
 #ifdef APP_SELF_CHECK
     if (ts_core() == 0) {
         return verdict(networks[0]);

@@ -11,6 +11,9 @@
 #include "hal/dma.h"
 #include "hal/team.h"
 #include "runtime/network.h"
+#ifdef APP_CHECK
+#include "runtime/check.h"
+#endif
 
 static const struct ts_network *const networks[] = {APP_NETWORKS};
 
@@ -110,6 +113,21 @@ static void run_files(const struct ts_network *network, uint32_t cores, char **f
     end_memory(job.l2, network->l2_bytes, network->name);
 }
 
+#ifdef APP_CHECK
+
+static void check_verdict(void) {
+    const struct ts_check_found *f = &ts_check_found;
+    if (f->bytes > 0) {
+        fprintf(stderr, "app: layer '%s' wrote outside its buffers: %s offset %u%s%s%s, and %u bytes more\n",
+                f->layer, f->memory, (unsigned)f->offset,
+                f->before != NULL ? ", behind '" : ", before every buffer",
+                f->before != NULL ? f->before : "", f->before != NULL ? "'" : "", (unsigned)(f->bytes - 1));
+        exit(5);
+    }
+}
+
+#endif
+
 int main(int argc, char **argv) {
     uint32_t cores = 1;
     int at = 1;
@@ -128,5 +146,8 @@ int main(int argc, char **argv) {
     for (int i = 0; i < NETWORKS; i++) {
         run_files(networks[i], cores, &argv[at + 3 * i]);
     }
+#ifdef APP_CHECK
+    check_verdict();
+#endif
     return 0;
 }

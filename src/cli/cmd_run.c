@@ -19,7 +19,7 @@ enum {
     OPTION_TRACE,
     OPTION_PROFILE,
     OPTION_TIMELINE,
-    OPTION_CHECK,
+    OPTION_SIM_CHECK,
     OPTION_REPORT,
 };
 
@@ -37,7 +37,7 @@ static const struct argp_option options[] = {
     {"trace", OPTION_TRACE, "FILE", 0, "Write one line an instruction", 2},
     {"profile", OPTION_PROFILE, "FILE", 0, "Write folded stacks", 2},
     {"timeline", OPTION_TIMELINE, "FILE", 0, "Write Chrome trace events", 2},
-    {"check", OPTION_CHECK, NULL, 0,
+    {"sim-check", OPTION_SIM_CHECK, NULL, 0,
      "Report uninitialised reads, races between barriers, stacks that touch data", 2},
     {0},
 };
@@ -90,7 +90,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         case OPTION_TIMELINE:
             r->sim.timeline_path = text;
             return 0;
-        case OPTION_CHECK:
+        case OPTION_SIM_CHECK:
             r->sim.check = true;
             return 0;
         default:

@@ -14,6 +14,7 @@ enum {
     OPTION_SATURATE,
     OPTION_REF,
     OPTION_EMBED,
+    OPTION_CHECK,
     OPTION_INPUT,
     OPTION_SEED,
 };
@@ -30,6 +31,10 @@ static const struct argp_option common_options[] = {
     {"saturate-add", OPTION_SATURATE, NULL, 0, "Plain residual additions saturate to 8 bits, as on the chip",
      0},
     {"ref-kernels", OPTION_REF, NULL, 0, "Use the portable kernels only", 0},
+    {"check", OPTION_CHECK, NULL, 0,
+     "The program proves that layers write to their own buffers only: guard bytes, and poison in what has "
+     "died",
+     0},
     {"embed-weights", OPTION_EMBED, NULL, 0,
      "The program carries weights, an input and the expected checksums, and judges itself", 0},
     {"input", OPTION_INPUT, "FILE", 0, "Values of an input: *.txt, *.npy, else raw bytes; may be repeated",
@@ -92,6 +97,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
             return 0;
         case OPTION_REF:
             r->plan.ref_only = true;
+            return 0;
+        case OPTION_CHECK:
+            r->plan.guard_bytes = 16;
             return 0;
         case OPTION_EMBED:
             r->embed = true;

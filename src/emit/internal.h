@@ -33,6 +33,21 @@ void ts__head(const ts__emit *e, ts_text *out, const char *what);
 /* NAME_L2_... of the buffer `index` of the plan, as memory.h defines it. */
 const char *ts__buffer_name(const ts__emit *e, int32_t index);
 
+/* "output of layer 3, u8 8x8x64": what a buffer holds. */
+const char *ts__buffer_meaning(const ts__emit *e, const ts_buffer *buffer);
+
+/* A C string literal. */
+const char *ts__c_string(const ts__emit *e, const char *text);
+
+/* Was the plan made for a program that checks its memory? */
+static inline bool ts__is_checked(const ts_plan *plan) { return plan->options.guard_bytes > 0; }
+
+/* The function that the program calls for a layer: the layer's own, or the one that also checks. */
+const char *ts__called_function(const ts__emit *e, uint32_t layer);
+
+/* Tables for runtime/check.c, and for each layer a function that calls it between filling and looking. */
+void ts__emit_check(const ts__emit *e, ts_text *out);
+
 /* Schedules the loads from L3. */
 void ts__plan_loads(ts__emit *e);
 

@@ -203,7 +203,7 @@ static void emit_weights_c(const ts__emit *e, ts_text *out, const uint8_t *image
 
 /* ---- memory.h ------------------------------------------------------------------------------------- */
 
-static const char *buffer_meaning(const ts__emit *e, const ts_buffer *buffer) {
+const char *ts__buffer_meaning(const ts__emit *e, const ts_buffer *buffer) {
     if (buffer->role == TS_BUFFER_WEIGHTS) {
         return ts_arena_printf(e->arena, "weights of layer %u", buffer->layer);
     }
@@ -228,7 +228,7 @@ static void emit_buffers(const ts__emit *e, ts_text *out, ts_level level) {
         if (b->level == level) {
             ts__line(out, 1, "%s = %" PRIu64 ", /* %" PRIu64 " bytes, layers %u to %u: %s */",
                      ts__buffer_name(e, (int32_t)i), b->offset, b->bytes, b->first_layer, b->last_layer,
-                     buffer_meaning(e, b));
+                     ts__buffer_meaning(e, b));
         }
     }
 }
@@ -326,7 +326,7 @@ static void emit_places(const ts__emit *e, ts_text *out, const char *name, const
     ts__line(out, 0, "};\n");
 }
 
-static const char *c_string(const ts__emit *e, const char *text) {
+const char *ts__c_string(const ts__emit *e, const char *text) {
     ts_text out = {.arena = e->arena};
     ts_text_add(&out, "\"");
     for (const char *c = text; *c != '\0'; c++) {
@@ -367,12 +367,17 @@ static void emit_run(const ts__emit *e, ts_text *out) {
 static void emit_network_c(const ts__emit *e, ts_text *out) {
     const ts_graph *graph = graph_of(e);
     ts__head(e, out, ts_arena_printf(e->arena, "Network %s: the sequence of its layers.", graph->name));
-    ts__line(out, 0, "#include \"network.h\"\n\n#include \"memory.h\"\n#include \"weights.h\"\n");
+    bool checked = ts__is_checked(e->plan);
+    ts__line(out, 0, "#include \"network.h\"\n\n#include \"memory.h\"\n%s#include \"weights.h\"\n",
+             checked ? "#include \"runtime/check.h\"\n" : "");
+    if (checked) {
+        ts__emit_check(e, out);
+    }
     ts__line(out, 0, "static const struct ts_network_layer layers[] = {");
     for (uint32_t i = 0; i < e->plan->layer_count; i++) {
         const ts_layer *layer = &e->plan->layers[i];
-        ts__line(out, 1, "{%s, %s, {%s, %" PRIu64 ", %d}},", c_string(e, layer->name), e->functions[i],
-                 ts__buffer_name(e, e->plan->layer_plans[i].y_buffer),
+        ts__line(out, 1, "{%s, %s, {%s, %" PRIu64 ", %d}},", ts__c_string(e, layer->name),
+                 ts__called_function(e, i), ts__buffer_name(e, e->plan->layer_plans[i].y_buffer),
                  ts_emit_map_bytes(&graph->tensors.data[layer->y.tensor]),
                  in_l3(e, e->plan->layer_plans[i].y_buffer));
     }
@@ -380,7 +385,7 @@ static void emit_network_c(const ts__emit *e, ts_text *out) {
     emit_places(e, out, "inputs", graph->inputs.data, graph->inputs.count);
     emit_places(e, out, "outputs", graph->outputs.data, graph->outputs.count);
     ts__line(out, 0, "const struct ts_network %s_network = {", e->prefix);
-    ts__line(out, 1, ".name = %s,", c_string(e, graph->name));
+    ts__line(out, 1, ".name = %s,", ts__c_string(e, graph->name));
     ts__line(out, 1, ".layers = layers, .layer_count = %s_LAYERS,", e->macro);
     ts__line(out, 1, ".inputs = inputs, .input_count = %u,", graph->inputs.count);
     ts__line(out, 1, ".outputs = outputs, .output_count = %u,", graph->outputs.count);
@@ -449,9 +454,13 @@ ts_status ts_emit_network(ts_app *app, const ts_plan *plan, const ts_emit_option
     add_text(&e, app, "plan.json", &json);
     TS_TRY(emit_layers(&e, app));
     const char *folder = options->folder == NULL ? "" : options->folder;
+    const char **called = TS_NEW_ARRAY(e.arena, const char *, plan->layer_count);
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        called[i] = ts__called_function(&e, i);
+    }
     *out = (ts_emitted){.prefix = e.prefix,
                         .folder = folder,
-                        .layer_functions = e.functions,
+                        .layer_functions = called,
                         .plan = plan,
                         .image = image,
                         .image_size = image_size,

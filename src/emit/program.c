@@ -194,6 +194,14 @@ static void add_memory_sizes(const program *p, ts_text *out) {
     }
 }
 
+static bool is_checked(const program *p) {
+    bool checked = false;
+    for (uint32_t i = 0; i < p->count; i++) {
+        checked |= ts__is_checked(p->networks[i].plan);
+    }
+    return checked;
+}
+
 static void add_app_h(const program *p) {
     ts_text out = {.arena = p->arena};
     ts__comment(&out, 0, "What main.c runs.");
@@ -208,6 +216,11 @@ static void add_app_h(const program *p) {
     ts_text_add(&out, "\n");
     if (p->near) {
         add_memory_sizes(p, &out);
+    }
+    if (is_checked(p)) {
+        ts_text_add(&out,
+                    "\n/* Layers that write outside their buffers are found (runtime/check.h). */\n#define "
+                    "APP_CHECK\n");
     }
     if (p->self_check) {
         ts_text_add(
@@ -625,6 +638,9 @@ ts_status ts_emit_program(ts_app *app, const ts_emitted *networks, uint32_t coun
                             : p.near ? "runtime/main_near.c"
                                      : "runtime/main_board.c";
     add_source(&p, main_file);
+    if (is_checked(&p)) {
+        add_source(&p, "runtime/check.c");
+    }
     add_hal(&p);
     if (p.near) {
         add_near(&p);

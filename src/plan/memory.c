@@ -59,7 +59,9 @@ static bool alive(const ts_life *life, uint32_t layer) {
 static uint64_t resident_bytes(const ts_planner *p, uint32_t layer) {
     uint64_t bytes = 0;
     for (uint32_t t = 0; t < p->graph->tensors.count; t++) {
-        bytes += alive(&p->lives[t], layer) && !p->lives[t].in_l3 ? word_up(p->lives[t].bytes) : 0;
+        bytes += alive(&p->lives[t], layer) && !p->lives[t].in_l3
+                     ? word_up(p->lives[t].bytes) + p->plan->options.guard_bytes
+                     : 0;
     }
     return bytes;
 }
@@ -85,18 +87,19 @@ static uint64_t x_stripe_bytes(const ts_layer *l, const ts_map_shape *map, uint3
 static uint64_t stripe_buffers(const ts_layer_plan *lp, uint32_t stripe_h) {
     const ts_layer *l = lp->layer;
     if (l->kind == TS_LAYER_MOVE) {
-        return ((uint64_t)lp->l3.x_in_l3 + lp->l3.y_in_l3) * ts__move_border(l);
+        return ((uint64_t)lp->l3.x_in_l3 + lp->l3.y_in_l3) * (ts__move_border(l) + lp->guard_bytes);
     }
     uint64_t copies = stripe_h < l->y.h ? 2 : 1;
-    uint64_t bytes = lp->l3.x_in_l3 ? copies * x_stripe_bytes(l, &l->x, stripe_h) : 0;
-    bytes += lp->l3.x2_in_l3 ? copies * x_stripe_bytes(l, &l->x2, stripe_h) : 0;
-    bytes += lp->l3.y_in_l3 ? copies * word_up((uint64_t)stripe_h * l->y.w * l->y.pixel_bytes) : 0;
-    return bytes;
+    uint64_t bytes = lp->l3.x_in_l3 ? x_stripe_bytes(l, &l->x, stripe_h) + lp->guard_bytes : 0;
+    bytes += lp->l3.x2_in_l3 ? x_stripe_bytes(l, &l->x2, stripe_h) + lp->guard_bytes : 0;
+    bytes += lp->l3.y_in_l3 ? word_up((uint64_t)stripe_h * l->y.w * l->y.pixel_bytes) + lp->guard_bytes : 0;
+    return copies * bytes;
 }
 
 /* L2 bytes of the weight buffers where the weights come in chunks of `chunk_c` channels. */
 static uint64_t weight_buffers(const ts_layer_plan *lp, uint32_t chunk_c) {
     uint64_t bytes = ts__weight_bytes(lp, chunk_c);
+    bytes += bytes > 0 ? lp->guard_bytes : 0;
     return chunk_c < lp->layer->y.c ? 2 * bytes : bytes;
 }
 
@@ -533,7 +536,8 @@ static uint32_t blocks_of(const ts_planner *p, ts_level level, ts_block *blocks,
         if (b->level == level) {
             bool input = b->role == TS_BUFFER_ACTIVATION && p->lives[b->tensor].is_input;
             owner[count] = i;
-            blocks[count++] = (ts_block){.bytes = b->bytes,
+            uint64_t guard = level == TS_IN_L2 && b->bytes > 0 ? p->plan->options.guard_bytes : 0;
+            blocks[count++] = (ts_block){.bytes = word_up(b->bytes) + guard,
                                          .first = b->first_layer,
                                          .last = b->last_layer,
                                          .from_top = (b->first_layer + input) % 2 == 1};
@@ -613,7 +617,7 @@ static void measure_live(ts_plan *plan) {
     for (uint32_t b = 0; b < plan->buffers.count; b++) {
         const ts_buffer *buffer = &plan->buffers.data[b];
         for (uint32_t i = buffer->first_layer; buffer->level == TS_IN_L2 && i <= buffer->last_layer; i++) {
-            plan->layer_plans[i].l2_live_bytes += word_up(buffer->bytes);
+            plan->layer_plans[i].l2_live_bytes += word_up(buffer->bytes) + plan->options.guard_bytes;
         }
     }
 }

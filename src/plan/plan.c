@@ -11,12 +11,17 @@ enum { MAX_VARIANTS = 16 };
  */
 static const double LAYER_CYCLES = 1300;
 
+/* L1 that guards take at most: x, x2, w and y have two buffers, and there is scratch. */
+static uint64_t l1_guards(const ts_planner *p) { return UINT64_C(9) * p->plan->options.guard_bytes; }
+
+static uint64_t bytes_left(uint64_t bytes, uint64_t taken) { return bytes > taken ? bytes - taken : 0; }
+
 ts_pass ts__pass_of(const ts_planner *p, const ts_layer_plan *lp, uint32_t h, uint32_t c) {
     return (ts_pass){.layer = lp->layer,
                      .kernel = lp->kernel,
                      .target = p->target,
                      .cores = p->plan->options.cores,
-                     .l1_bytes = p->plan->options.l1_bytes,
+                     .l1_bytes = bytes_left(p->plan->options.l1_bytes, l1_guards(p)),
                      .h = h,
                      .c = c,
                      .repeats = h == lp->layer->y.h ? (double)lp->layer->y.c / c : 1};
@@ -146,7 +151,7 @@ static uint64_t smallest_l1(const ts_planner *p, const ts_layer *layer) {
         for (uint32_t i = 0; i < count; i++) {
             ts_layer_plan lp = {.layer = &copy, .kernel = variants[i]};
             ts_pass pass = ts__pass_of(p, &lp, layer->y.h, layer->y.c);
-            uint64_t bytes = ts__l1_smallest(&pass);
+            uint64_t bytes = ts__l1_smallest(&pass) + l1_guards(p);
             least = bytes < least ? bytes : least;
         }
     }
@@ -275,6 +280,7 @@ static ts_status prepare_layers(ts_planner *p) {
                             "no kernel of target '%s' computes this layer", p->target->name);
         }
         lp->kernel = variants[0];
+        lp->guard_bytes = plan->options.guard_bytes;
         set_uncut(lp);
     }
     return TS_OK;
@@ -307,7 +313,7 @@ static bool choose_frugal(ts_planner *p, uint32_t index) {
         layer->rq = rqs[own];
         uint32_t count = variants_of(p, layer, variants);
         for (uint32_t i = 0; i < count; i++) {
-            ts_layer_plan one = {.layer = layer, .kernel = variants[i]};
+            ts_layer_plan one = {.layer = layer, .kernel = variants[i], .guard_bytes = lp->guard_bytes};
             set_uncut(&one);
             if (ts__least_weights(&one) < least && ts__plan_passes(p, &one)) {
                 least = ts__least_weights(&one);
@@ -370,8 +376,6 @@ static void find_lives(ts_planner *p) {
     }
 }
 
-static uint64_t bytes_left(uint64_t bytes, uint64_t taken) { return bytes > taken ? bytes - taken : 0; }
-
 /* Every level has a RAM; where there is no L3 weights lie in flash. */
 static ts_status check_memories(const ts_planner *p) {
     uint32_t levels = ts_target_levels(p->target);
@@ -419,7 +423,11 @@ static ts_status fill_options(ts_planner *p) {
     }
     o->cores = o->cores > 0 ? o->cores : p->target->cores;
     if (ts_target_levels(p->target) < 3) {
-        return fill_near(p);
+        return o->guard_bytes == 0
+                   ? fill_near(p)
+                   : ts_error(p->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+                              "programs of target '%s' cannot be checked; those with L1, L2 and L3 can",
+                              p->target->name);
     }
     const ts_memory *l2 = ts_target_level(p->target, 2), *l3 = ts_target_level(p->target, 3);
     uint64_t reserve = p->target->code_reserve_bytes;
@@ -542,6 +550,23 @@ static double sum_of_layers(const ts_plan *plan) {
     return cycles;
 }
 
+static uint64_t spread(uint64_t offset[2], uint32_t count, uint64_t moved, uint64_t guard) {
+    offset[0] += moved;
+    moved += count > 0 ? guard : 0;
+    offset[1] += count > 1 ? moved : moved - (count > 0 ? guard : 0);
+    return moved + (count > 1 ? guard : 0);
+}
+
+/* Moves the buffers of L1 apart, for which the tile search left room. */
+static void guard_l1(ts_l1_plan *l1, uint64_t guard) {
+    uint64_t moved = spread(l1->x_offset, l1->x_count, 0, guard);
+    moved = spread(l1->x2_offset, l1->x2_count, moved, guard);
+    moved = spread(l1->w_offset, l1->w_count, moved, guard);
+    moved = spread(l1->y_offset, l1->y_count, moved, guard);
+    l1->scratch_offset += moved;
+    l1->used_bytes += moved + (l1->scratch_bytes > 0 ? guard : 0);
+}
+
 static void finish(ts_planner *p) {
     ts_plan *plan = p->plan;
     plan->modelled_cycles = ts_target_levels(p->target) < 3 ? sum_of_layers(plan) : ts__schedule(p);
@@ -549,6 +574,9 @@ static void finish(ts_planner *p) {
     plan->l1_used_bytes = 0;
     for (uint32_t i = 0; i < plan->layer_count; i++) {
         ts_layer_plan *lp = &plan->layer_plans[i];
+        if (plan->options.guard_bytes > 0 && lp->layer->kind != TS_LAYER_MOVE) {
+            guard_l1(&lp->l1, plan->options.guard_bytes);
+        }
         uint64_t used = lp->l1.used_bytes;
         plan->bound_cycles += lp->bound_cycles;
         plan->l1_used_bytes = used > plan->l1_used_bytes ? used : plan->l1_used_bytes;

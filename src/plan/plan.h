@@ -25,6 +25,9 @@ typedef struct ts_plan_options {
                                               target's. Networks of one program are given the same. */
     ts_objective objective;
     bool ref_only; /* ref kernels only, for tests */
+    /* Bytes that belong to no buffer, behind every buffer in L1 and L2: a program that is emitted for such a
+     * plan checks that nobody writes there (docs/emitted-code.md). Three levels of memory only. */
+    uint32_t guard_bytes;
 } ts_plan_options;
 
 typedef enum ts_level { TS_IN_L2, TS_IN_L3 } ts_level;
@@ -111,6 +114,7 @@ typedef struct ts_layer_plan {
     int32_t scratch_buffer;                /* targets of one level; else none */
     ts_l1_plan l1;
     ts_l3_plan l3;
+    uint32_t guard_bytes;                 /* behind each of its buffers in L2 */
     uint64_t l2_live_bytes;               /* of L2 that is alive while this layer runs */
     double modelled_cycles, bound_cycles; /* bound: max of compute at the ceiling and of each bus's bytes */
     double compute_cycles;                /* of modelled_cycles: kernels */

@@ -138,9 +138,10 @@ static void json_head(ts_text *out, const ts_plan *plan) {
     ts_text_printf(
         out,
         ",\n  \"options\": {\"l1_bytes\": %llu, \"l2_bytes\": %llu, \"l3_bytes\": %llu, \"cores\": %u, "
-        "\"stack_bytes\": %u, \"objective\": \"%s\", \"ref_kernels\": %s},\n",
+        "\"stack_bytes\": %u, \"objective\": \"%s\", \"ref_kernels\": %s, \"guard_bytes\": %u},\n",
         ull(o->l1_bytes), ull(o->l2_bytes), ull(o->l3_bytes), o->cores, o->stack_bytes,
-        o->objective == TS_OBJECTIVE_DORY ? "dory" : "latency", o->ref_only ? "true" : "false");
+        o->objective == TS_OBJECTIVE_DORY ? "dory" : "latency", o->ref_only ? "true" : "false",
+        o->guard_bytes);
     ts_text_printf(out, "  \"l1_used_bytes\": %llu,\n", ull(plan->l1_used_bytes));
     ts_text_printf(out,
                    "  \"l2\": {\"used_bytes\": %llu, \"stack_bytes\": %llu, \"search_bytes\": %llu, "

@@ -35,6 +35,10 @@ static ts_status read_options(const json_t *root, ts_plan_options *out, const ch
     out->cores = (uint32_t)cores;
     out->objective = strcmp(objective, "dory") == 0 ? TS_OBJECTIVE_DORY : TS_OBJECTIVE_LATENCY;
     out->ref_only = json_is_true(json_object_get(options, "ref_kernels"));
+    uint64_t guard = 0;
+    if (take_size(options, "guard_bytes", &guard) && guard <= UINT16_MAX) {
+        out->guard_bytes = (uint32_t)guard;
+    }
     return TS_OK;
 }
 

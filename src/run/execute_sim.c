@@ -158,12 +158,15 @@ static void fault(session *s, const char *what, const char *node) {
 }
 
 /* Paint counts as initialised, and would hide what --check looks for. */
-static bool measures_memory(const session *s) { return !s->self_check && !s->options->sim.check; }
+static bool measures_memory(const session *s, const ts_execution *execution) {
+    bool checked = execution->network->plan->options.guard_bytes > 0; /* the program paints itself */
+    return !s->self_check && !s->options->sim.check && !checked;
+}
 
 /* Weights into L3 and the inputs into L2, when the first layer of a network begins. */
 static void put_network(session *s, ts_sim *sim, const ts_execution *execution) {
     const ts_plan *plan = execution->network->plan;
-    if (measures_memory(s)) {
+    if (measures_memory(s, execution)) {
         ts__paint_memories(sim, s->target, execution->network->image_size);
     }
     if (ts_sim_l3_write(sim, 0, execution->network->image, execution->network->image_size, s->diags) !=
@@ -238,8 +241,8 @@ static void network_done(void *user, ts_sim *sim, unsigned core, uint64_t cycle)
     if (core == 0 && s->done < s->count) {
         mark m = {s, s->done, s->list[s->done].network->plan->layer_count};
         layer_begins(&m, sim, core, cycle);
-        if (measures_memory(s)) {
-            ts_execution *execution = &s->list[s->done];
+        ts_execution *execution = &s->list[s->done];
+        if (measures_memory(s, execution)) {
             ts__measure_memories(sim, s->target, execution->network->image_size, &execution->memory);
         }
         s->done++;

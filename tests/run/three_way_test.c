@@ -43,6 +43,7 @@ static ts_plan_options memories(uint64_t seed) {
     options.l1_bytes = l1[ts_random_range(&random, 0, 5)];
     options.l2_bytes = l2[ts_random_range(&random, 0, 5)];
     options.objective = ts_random_range(&random, 0, 3) == 0 ? TS_OBJECTIVE_DORY : TS_OBJECTIVE_LATENCY;
+    options.guard_bytes = seed % 5 == 0 ? 16 : 0; /* a program that checks its memory */
     return options;
 }
 
