@@ -178,10 +178,11 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     const ts_window *w = &layer->window;
     k_layout k = conv_k(layer);
     uint64_t inner = 0, pixels = (uint64_t)tile->y_h * tile->y_w;
+    uint32_t outer_columns = outer_lines(tile->y_w, tile->x_w, w->kernel_w, w->stride_w, w->dilation_w);
     if (!k.dense) {
         inner = (uint64_t)(tile->y_h -
                            outer_lines(tile->y_h, tile->x_h, w->kernel_h, w->stride_h, w->dilation_h)) *
-                (tile->y_w - outer_lines(tile->y_w, tile->x_w, w->kernel_w, w->stride_w, w->dilation_w));
+                (tile->y_w - outer_columns);
     }
     double groups = (double)div_up(tile->y_c, CHANNELS);
     double inner_items = (double)div_up(inner, PIXELS) * groups;
@@ -190,14 +191,25 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     double item = 24 * k_words + conv_requant_cycles(layer) + (k.segments > 1 ? 12 + 3.0 * k.segments : 0);
     bool line = w->kernel_h * w->kernel_w == 1 && w->stride_h * w->stride_w == 1;
     bool runs = k.dense && k_words * 4 <= RUN_BYTES;
-    double block = line || runs ? 25 : 170;
+    double calls = (tile->y_w % PIXELS == 0 ? 1.0 : 2.0) * PIXELS / tile->y_w; /* a block of pixels */
+    double block = 25 + (line || runs ? 0 : 160 * fmin(calls, 1));
     double row_words = ceil(w->kernel_w * layer->x.pixel_bytes / 4.0);
-    double gather =
-        runs ? 4 * (24 + 4.3 * row_words * w->kernel_h) : 150 + 4 * (k_words * 6 + 14.0 * w->kernel_h);
+    double gather = runs ? 4 * (18 + 220 / fmin(tile->y_w, 32) + 4.3 * row_words * w->kernel_h)
+                         : 150 + 4 * (300 + k_words * 6 + 14.0 * w->kernel_h);
     double share = ceil((inner_items + outer_items) / cores);
-    double outer_share = share * outer_items / (inner_items + outer_items + 1e-9);
-    double blocks = ceil(share / groups);
-    return 350 + 1.035 * (share * item + blocks * block + outer_share / groups * gather);
+    double outer_blocks = outer_items > 0 ? floor(ceil(outer_items / cores) / groups) + 1 : 0;
+    double columns = k.dense ? ceil((double)outer_columns * tile->y_h / cores) : 0;
+    return 350 +
+           1.035 * (share * item + ceil(share / groups) * block + outer_blocks * gather + columns * 320);
+}
+
+/* The tile that the caller filled up with padding: no window leaves it. */
+static double padded_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    const ts_window *w = &layer->window;
+    ts_tile whole = *tile;
+    whole.x_h = (tile->y_h - 1) * w->stride_h + (w->kernel_h - 1) * w->dilation_h + 1;
+    whole.x_w = (tile->y_w - 1) * w->stride_w + (w->kernel_w - 1) * w->dilation_w + 1;
+    return conv_cycles(layer, &whole, cores);
 }
 
 static bool has_pads(const ts_layer *layer) {
@@ -205,10 +217,10 @@ static bool has_pads(const ts_layer *layer) {
     return w->pad_top + w->pad_left + w->pad_bottom + w->pad_right > 0;
 }
 
-/* Worth its border where windows that leave x would have to be gathered. */
+/* Worth its border where windows that leave x would have to be gathered one by one. */
 static bool serves_padded(const ts_layer *layer, ts_type x_type) {
     return serves_conv(layer, x_type) && (x_type != TS_S16 || layer->x.zero == 0) && has_pads(layer) &&
-           !conv_k(layer).dense;
+           (x_type == TS_U8 || !conv_k(layer).dense);
 }
 
 static bool serves_conv_u8_padded(const ts_layer *layer) { return serves_padded(layer, TS_U8); }
@@ -218,6 +230,10 @@ static bool serves_conv_s16_padded(const ts_layer *layer) { return serves_padded
 static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     (void)layer, (void)tile, (void)cores;
     return 0;
+}
+
+static uint64_t padded_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    return conv_k(layer).dense ? conv_scratch_bytes(layer, tile, cores) : 0;
 }
 
 /* Depthwise 3x3 (device/kernels/xpulp/dw_block.h). */
@@ -344,8 +360,8 @@ const ts_kernel ts__kernels_xpulp[] = {
      .serves = serves_conv_u8_padded,
      .weight_bytes = conv_weight_bytes,
      .pack = conv_pack,
-     .scratch_bytes = no_scratch,
-     .cycles = conv_cycles},
+     .scratch_bytes = padded_scratch_bytes,
+     .cycles = padded_cycles},
     {.name = "conv_xpulp_u8s8_4x4",
      .isa = "xpulp",
      .sources = "xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_u8s8_4x4.S xpulp/conv_gather.S",
@@ -366,7 +382,7 @@ const ts_kernel ts__kernels_xpulp[] = {
      .weight_bytes = conv_weight_bytes,
      .pack = conv_pack,
      .scratch_bytes = no_scratch,
-     .cycles = conv_cycles},
+     .cycles = padded_cycles},
     {.name = "conv_xpulp_s8s8_4x4",
      .isa = "xpulp",
      .sources = "xpulp/conv_xpulp_s8s8_4x4.c xpulp/conv_s8s8_4x4.S xpulp/conv_gather.S",
@@ -387,7 +403,7 @@ const ts_kernel ts__kernels_xpulp[] = {
      .weight_bytes = conv_weight_bytes,
      .pack = conv_pack,
      .scratch_bytes = no_scratch,
-     .cycles = conv_cycles},
+     .cycles = padded_cycles},
     {.name = "conv_xpulp_s16s8_4x4",
      .isa = "xpulp",
      .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_s16s8_4x4.S xpulp/conv_gather.S",

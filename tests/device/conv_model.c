@@ -68,20 +68,23 @@ static void model(struct conv_block *b, bool window, uint32_t kind, uint32_t end
     }
 }
 
-static void gather(const struct conv_windows *w, uint32_t words) {
+static void gather(const struct conv_windows *w, uint32_t bytes) {
     const uint8_t *x = w->x;
     uint8_t *to = w->to;
     for (uint32_t p = 0; p < w->pixels; p++, x += w->x_next, to += w->next) {
         for (uint32_t r = 0; r < w->rows; r++, x += w->x_row, to += w->row_bytes) {
-            memmove(to, x, (size_t)words * 4);
+            memmove(to, x, bytes);
         }
     }
 }
 
-void conv_gather_1(const struct conv_windows *w) { gather(w, 1); }
-void conv_gather_2(const struct conv_windows *w) { gather(w, 2); }
-void conv_gather_3(const struct conv_windows *w) { gather(w, 3); }
 void conv_gather_4(const struct conv_windows *w) { gather(w, 4); }
+void conv_gather_5(const struct conv_windows *w) { gather(w, 5); }
+void conv_gather_8(const struct conv_windows *w) { gather(w, 8); }
+void conv_gather_9(const struct conv_windows *w) { gather(w, 9); }
+void conv_gather_12(const struct conv_windows *w) { gather(w, 12); }
+void conv_gather_13(const struct conv_windows *w) { gather(w, 13); }
+void conv_gather_16(const struct conv_windows *w) { gather(w, 16); }
 
 #define MODEL(prefix, kind, end, suffix)                                              \
     void prefix##_line_##suffix(struct conv_block *b);                                \

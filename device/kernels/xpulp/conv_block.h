@@ -62,9 +62,10 @@ struct conv_windows {
 
 typedef void conv_gather_routine(const struct conv_windows *windows);
 
-conv_gather_routine conv_gather_1, conv_gather_2, conv_gather_3, conv_gather_4;
+conv_gather_routine conv_gather_4, conv_gather_5, conv_gather_8, conv_gather_9, conv_gather_12,
+    conv_gather_13, conv_gather_16;
 
-enum { CONV_GATHER_WORDS = 4 };
+enum { CONV_GATHER_BYTES = 16 };
 
 struct conv_run {
     const struct ts_conv_tile *t;
@@ -316,12 +317,14 @@ static inline void conv_fill(uint8_t *to, uint32_t value, uint32_t bytes) {
  */
 static inline void conv_gather_inside(const struct conv_run *run, uint8_t *to, const uint8_t *x,
                                       uint32_t rows, uint32_t count) {
-    static conv_gather_routine *const routines[] = {conv_gather_1, conv_gather_2, conv_gather_3,
-                                                    conv_gather_4};
+    static conv_gather_routine *const words[] = {conv_gather_4, conv_gather_8, conv_gather_12,
+                                                 conv_gather_16};
+    static conv_gather_routine *const and_byte[] = {conv_gather_4, conv_gather_5, conv_gather_9,
+                                                    conv_gather_13};
     const struct ts_conv_tile *t = run->t;
     uint32_t k_bytes = run->words * 4u, bytes = t->k_w * run->pixel_bytes;
     uint32_t x_row = t->dilation_h * t->x_row_bytes, pixel_step = t->stride_w * run->pixel_bytes;
-    if (bytes <= CONV_GATHER_WORDS * 4u) {
+    if (bytes <= CONV_GATHER_BYTES) {
         const struct conv_windows windows = {.x = x,
                                              .to = to,
                                              .pixels = count,
@@ -330,7 +333,7 @@ static inline void conv_gather_inside(const struct conv_run *run, uint8_t *to, c
                                              .x_next = (int32_t)(pixel_step - rows * x_row),
                                              .row_bytes = bytes,
                                              .next = k_bytes - rows * bytes};
-        routines[(bytes - 1u) / 4u](&windows);
+        (bytes % 4u == 1u ? and_byte : words)[(bytes - 1u) / 4u](&windows);
         return;
     }
     for (; count > 0; count--, to += k_bytes, x += pixel_step) {
@@ -533,12 +536,31 @@ static inline void conv_groups(struct conv_run *run, conv_routine *routine, uint
     }
 }
 
+/* `blocks` blocks from `place` on, all groups, in one call: pixels at one distance from each other. */
+static inline void conv_call_run(struct conv_run *run, conv_routine *routine, struct conv_place place,
+                                 uint32_t blocks, const uint8_t *x, uint32_t pixel_step) {
+    const struct ts_conv_tile *t = run->t;
+    struct conv_block *block = &run->block;
+    for (uint32_t p = 1; p < CONV_PIXELS; p++) {
+        block->d[p - 1] = (int32_t)(p * pixel_step);
+        block->e[p - 1] = (int32_t)(p * t->y_pixel_bytes);
+    }
+    block->x = x;
+    block->y = conv_y(run, place);
+    block->groups = run->groups;
+    block->w = (const uint8_t *)t->w;
+    block->blocks = blocks;
+    block->x_step = (int32_t)(CONV_PIXELS * pixel_step);
+    block->y_step = (int32_t)(CONV_PIXELS * t->y_pixel_bytes);
+    routine(block);
+    block->x_step = block->y_step = 0;
+}
+
 /* All groups of as many pixels as the patch holds, gathered together, in one call, as far as `items` reach.
  * Returns the blocks of pixels done: 0 where they cannot be gathered so. */
 static inline uint32_t conv_run_of_blocks(struct conv_run *run, struct conv_place *place, uint32_t items,
                                           conv_routine *routine) {
     const struct ts_conv_tile *t = run->t;
-    struct conv_block *block = &run->block;
     bool rows_touch = t->y_row_bytes == t->y_w * t->y_pixel_bytes;
     uint32_t outputs = rows_touch ? (t->y_h - place->y) * t->y_w - place->x : t->y_w - place->x;
     uint32_t blocks = outputs / CONV_PIXELS, most = run->patch_pixels / CONV_PIXELS;
@@ -550,20 +572,33 @@ static inline uint32_t conv_run_of_blocks(struct conv_run *run, struct conv_plac
         run->words * 4u > CONV_RUN_BYTES) {
         return 0;
     }
-    for (uint32_t p = 1; p < CONV_PIXELS; p++) {
-        block->d[p - 1] = (int32_t)(p * run->words * 4u);
-        block->e[p - 1] = (int32_t)(p * t->y_pixel_bytes);
-    }
-    block->x = run->patch;
-    block->y = conv_y(run, *place);
-    block->groups = run->groups;
-    block->w = (const uint8_t *)t->w;
-    block->blocks = blocks;
-    block->x_step = (int32_t)(CONV_PIXELS * run->words * 4u);
-    block->y_step = (int32_t)(CONV_PIXELS * t->y_pixel_bytes);
+    struct conv_place first = *place;
     conv_gather_run(run, place, blocks * CONV_PIXELS);
-    routine(block);
-    block->x_step = block->y_step = 0;
+    conv_call_run(run, routine, first, blocks, run->patch, run->words * 4u);
+    return blocks;
+}
+
+/* All groups of the pixels of one row that are read in place, as far as `items` reach. Returns the blocks of
+ * pixels done: 0 where the next four do not lie in one row. */
+static inline uint32_t conv_run_in_place(struct conv_run *run, struct conv_place *place, uint32_t items,
+                                         conv_routine *routine) {
+    const struct ts_conv_tile *t = run->t;
+    uint32_t blocks = (run->right - place->x) / CONV_PIXELS;
+    if (run->mode == XPULP_RAW || t->y_c % CONV_CHANNELS != 0 || items < run->groups) {
+        return 0;
+    }
+    while (blocks * run->groups > items) {
+        blocks--;
+    }
+    if (blocks > 0) {
+        const uint8_t *x = (const uint8_t *)t->x + (place->y * t->stride_h - t->pad_top) * t->x_row_bytes +
+                           (place->x * t->stride_w - t->pad_left) * run->pixel_bytes;
+        conv_call_run(run, routine, *place, blocks, x, t->stride_w * run->pixel_bytes);
+        place->x += blocks * CONV_PIXELS;
+        if (place->x == run->right) {
+            *place = (struct conv_place){place->y + 1u, run->left};
+        }
+    }
     return blocks;
 }
 
@@ -578,7 +613,9 @@ static inline void conv_items(struct conv_run *run, uint32_t begin, uint32_t end
     int32_t step = run->block.segment_step;
     run->block.segment_step = outer ? 0 : step;
     while (left > 0) {
-        uint32_t done = outer && group == 0 ? conv_run_of_blocks(run, &place, left, routine) : 0;
+        uint32_t done = group > 0 ? 0
+                        : outer   ? conv_run_of_blocks(run, &place, left, routine)
+                                  : conv_run_in_place(run, &place, left, routine);
         if (done > 0) {
             left -= done * run->groups;
             block += done;
