@@ -139,6 +139,8 @@ static ts_status make(const char *root, ts_diags *diags) {
     static flat_maker maker;
     ts_bytes tflite = tfm_sample(&maker);
     TS_TRY(write_seed(folders[5], "sample", tflite.data, tflite.size, diags));
+    tflite = tfm_moves(&maker);
+    TS_TRY(write_seed(folders[5], "moves", tflite.data, tflite.size, diags));
     TS_TRY(texts(folders[3], folders[4], diags));
     for (const ts_embedded *file = ts__embedded_targets; file->name != NULL; file++) {
         TS_TRY(write_seed(folders[9], file->name, file->data, file->size, diags));

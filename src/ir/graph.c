@@ -148,13 +148,17 @@ static int64_t clamp_wide(wide value) {
     return value < INT64_MIN ? INT64_MIN : value > INT64_MAX ? INT64_MAX : (int64_t)value;
 }
 
+int32_t ts_weights_zero(const ts_tensor *weights) {
+    return weights->quantum.channels == 1 ? weights->quantum.zero[0] : 0;
+}
+
 static void linear_range(const ts_graph *graph, const ts_node *node, uint32_t channel, int64_t x_low,
                          int64_t x_high, int64_t *low, int64_t *high) {
     const ts_tensor *weights = &graph->tensors.data[node->weights];
     uint64_t taps = ts_tensor_elements(weights) / weights->dims[0];
     wide least = 0, most = 0;
     for (uint64_t i = 0; i < taps; i++) {
-        int64_t w = ts_tensor_int(weights, channel * taps + i);
+        int64_t w = (int64_t)ts_tensor_int(weights, channel * taps + i) - ts_weights_zero(weights);
         least += w * (w < 0 ? x_high : x_low);
         most += w * (w < 0 ? x_low : x_high);
     }

@@ -121,7 +121,7 @@ typedef struct ts_softmax {
 } ts_softmax;
 
 /* Integer operators: identifier, name in the text form, number of activation inputs (0: 2 to TS_MAX_INPUTS).
- * CONV     groups 1..Cin; weights OHWI; + bias; requant or s32.
+ * CONV     groups 1..Cin; weights OHWI, less their zero point; + bias; requant or s32.
  * LINEAR   the input is read flat in H, W, C order; weights {out, in}; + bias.
  * ADD      y = requant(sum(in1(a) + in2(b))) with the three steps of ts_node.add.
  * MAX_POOL, AVG_POOL   AVG_POOL accumulates the plain window sum (padding counts as zeros), the
@@ -135,7 +135,8 @@ typedef struct ts_softmax {
  * PAD      `fill` around the input, `begin` of it before each axis, the rest behind.
  * SLICE    y[i] = x[begin + i step] along each axis.
  * TRANSPOSE axis i of y is axis order[i] of x.
- * RESIZE   each element repeated: the sizes of y are whole multiples of those of x (nearest neighbour).
+ * RESIZE   each element repeated: the sizes of y are whole multiples of those of x (nearest neighbour, and
+ *          broadcasting of a single element).
  * RESHAPE  the elements in their order, in another shape.
  * Float operators (f32 tensors) are listed behind them; src/quant turns one kind into the other. */
 #define TS_INTEGER_OPS(X)        \
@@ -215,6 +216,9 @@ int32_t ts_tensor_int(const ts_tensor *tensor, uint64_t i);
 
 /* Zero point of an activation (per tensor); 0 where no quantum is known. */
 int32_t ts_tensor_zero(const ts_tensor *tensor);
+
+/* Zero point of weights, one for all; 0 where none is known. Weights with one are unsigned in their file. */
+int32_t ts_weights_zero(const ts_tensor *weights);
 
 /* Height, width and channels of an activation {1, H, W, C}. */
 static inline uint32_t ts_h(const ts_tensor *t) { return t->dims[1]; }

@@ -224,8 +224,9 @@ static ts_status check_weights(const check *c, uint32_t rank, const uint32_t *di
                     ts_type_name(weights->type));
     }
     for (uint32_t i = 0; i < weights->quantum.channels; i++) {
-        if (weights->quantum.zero[i] != 0) {
-            return FAIL(c, TS_DIAG_UNSUPPORTED, "weights have zero point %d; 0 is served",
+        if (weights->quantum.zero[i] != 0 && weights->quantum.channels > 1) {
+            return FAIL(c, TS_DIAG_UNSUPPORTED,
+                        "weights have zero point %d in one channel; one for all is served",
                         (int)weights->quantum.zero[i]);
         }
     }
@@ -347,9 +348,9 @@ static ts_status check_softmax(const check *c) {
     const ts_tensor *in = tensor_at(c, c->node->inputs[0]), *out = tensor_at(c, c->node->output);
     const ts_softmax *s = &c->node->softmax;
     TS_TRY(check_same_shape(c));
-    if (ts_type_bits(in->type) != 8 || in->type != out->type) {
-        return FAIL(c, TS_DIAG_UNSUPPORTED, "has types %s and %s; u8 to u8 and s8 to s8 are served",
-                    ts_type_name(in->type), ts_type_name(out->type));
+    if (ts_type_bits(in->type) != 8 || ts_type_bits(out->type) != 8) {
+        return FAIL(c, TS_DIAG_UNSUPPORTED, "has types %s and %s; 8 bits are served", ts_type_name(in->type),
+                    ts_type_name(out->type));
     }
     bool fits = s->multiplier >= 0 && s->shift >= 0 && s->shift <= 30 && s->diff_min <= 0 &&
                 s->diff_min >= -(INT64_C(1) << 31 >> s->shift) && ts_c(in) < MAX_WINDOW;
@@ -399,7 +400,7 @@ static bool axis_fits(const ts_node *node, const ts_tensor *in, const ts_tensor 
         case TS_OP_TRANSPOSE:
             return node->move.order[i] < 3 && y == in->dims[1 + node->move.order[i]];
         case TS_OP_RESIZE:
-            return y % x == 0 && (i < 2 || y == x);
+            return y % x == 0 && (i < 2 || y == x || ts_type_bits(in->type) >= 8);
         default:
             return true;
     }

@@ -36,15 +36,31 @@ static void lift_raw(ts_graph *graph, ts_requant *rq, int64_t in, int64_t out) {
     rq->lambda = lambda;
 }
 
+/* The entries of a table; its order is by value from the lowest, which lifting its input keeps. */
+static void lift_table(ts_graph *graph, ts_tensor_id id) {
+    ts_tensor *table = &graph->tensors.data[id];
+    uint8_t *data = TS_NEW_ARRAY(graph->arena, uint8_t, table->dims[0]);
+    for (uint32_t i = 0; i < table->dims[0]; i++) {
+        data[i] = (uint8_t)(ts_tensor_int(table, i) + LIFT);
+    }
+    table->type = TS_U8;
+    table->data = data;
+}
+
 static void lift_node(ts_graph *graph, ts_node *node, const uint8_t *lifted) {
     int64_t in = lift_of(lifted, node->inputs[0]), out = lift_of(lifted, node->output);
     ts_requant *rq = &node->requant;
+    if (node->op == TS_OP_LUT && out != 0) {
+        lift_table(graph, node->weights);
+    } else if (node->op == TS_OP_PAD) {
+        node->move.fill += (int32_t)out;
+    }
     if (node->op == TS_OP_ADD) {
         node->in1.add -= in * node->in1.mul;
         node->in2.add -= lift_of(lifted, node->inputs[1]) * node->in2.mul;
     } else if (node->op == TS_OP_MAX_POOL) {
         lift_raw(graph, rq, in, out);
-    } else if (node->op == TS_OP_AVG_POOL) {
+    } else if (node->op == TS_OP_AVG_POOL && rq->kind != TS_REQUANT_TFLITE) {
         lift_raw(graph, rq, 0, out); /* its accumulator is a sum of differences */
     }
     if (rq->kind == TS_REQUANT_TFLITE) {
@@ -85,6 +101,29 @@ static ts_node input_lift(ts_graph *graph, ts_tensor_id input) {
                                  .high = 255}};
 }
 
+/* What moves elements has one type: all that it reads and writes is lifted, or nothing of it. */
+static void agree_on_moves(const ts_graph *graph, uint8_t *lifted) {
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (ts_node_id id = 0; id < graph->nodes.count; id++) {
+            const ts_node *node = &graph->nodes.data[id];
+            bool all = lifted[node->output], any = all;
+            for (uint32_t i = 0; i < node->input_count; i++) {
+                all = all && lifted[node->inputs[i]];
+                any = any || lifted[node->inputs[i]];
+            }
+            if (!ts_op_moves(node->op) || all || !any) {
+                continue;
+            }
+            changed = true;
+            lifted[node->output] = 0;
+            for (uint32_t i = 0; i < node->input_count; i++) {
+                lifted[node->inputs[i]] = 0;
+            }
+        }
+    }
+}
+
 static bool wants_lift(const ts_graph *graph, ts_tensor_id input) {
     const ts_tensor *t = &graph->tensors.data[input];
     bool wanted = false;
@@ -95,7 +134,7 @@ static bool wants_lift(const ts_graph *graph, ts_tensor_id input) {
     return wanted && t->type == TS_S8 && t->quantum.channels == 1;
 }
 
-/* Puts the lifting nodes first and lets every reader but linear layers read their results. */
+/* Puts the lifting nodes first and lets every reader but linear layers and movements read their results. */
 static void lift_inputs(ts_graph *graph, ts_arena *scratch) {
     ts_node *nodes = TS_NEW_ARRAY(scratch, ts_node, graph->nodes.count);
     uint32_t count = graph->nodes.count;
@@ -114,7 +153,8 @@ static void lift_inputs(ts_graph *graph, ts_arena *scratch) {
         ts_graph_add_node(graph, &first[i]);
     }
     for (ts_node_id id = 0; id < count; id++) {
-        for (uint32_t k = 0; nodes[id].op != TS_OP_LINEAR && k < nodes[id].input_count; k++) {
+        bool takes = nodes[id].op != TS_OP_LINEAR && !ts_op_moves(nodes[id].op);
+        for (uint32_t k = 0; takes && k < nodes[id].input_count; k++) {
             for (uint32_t i = 0; i < added; i++) {
                 nodes[id].inputs[k] =
                     nodes[id].inputs[k] == first[i].inputs[0] ? first[i].output : nodes[id].inputs[k];
@@ -136,6 +176,7 @@ void ts__lift_to_unsigned(ts_graph *graph, ts_arena *scratch) {
     for (uint32_t i = 0; i < graph->outputs.count; i++) {
         lifted[graph->outputs.data[i]] = 0;
     }
+    agree_on_moves(graph, lifted);
     for (ts_node_id id = 0; id < graph->nodes.count; id++) {
         if (graph->nodes.data[id].output < in_file) {
             lift_node(graph, &graph->nodes.data[id], lifted);

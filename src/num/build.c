@@ -62,6 +62,13 @@ static ts_tensor_id add_weights(ts__builder *b, const char *name, const ts__laye
         data[i] = (int8_t)draw_weight(&b->random, spec->weights, low, high);
     }
     t.data = data;
+    if (spec->weights_zero != 0) {
+        double *scale = TS_NEW(b->arena, double);
+        int32_t *zero = TS_NEW(b->arena, int32_t);
+        *scale = 1;
+        *zero = spec->weights_zero;
+        t.quantum = (ts_quantum){.channels = 1, .scale = scale, .zero = zero};
+    }
     return add_tensor(b, &t, NULL);
 }
 

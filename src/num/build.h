@@ -24,6 +24,7 @@ typedef struct ts__layer_spec {
     ts_window window;
     uint32_t groups, out_c; /* CONV; LINEAR: out_c */
     ts_type weight_type, out_type;
+    int32_t weights_zero; /* zero point of the weights */
     ts__weights weights;
     ts__centre centre;
     bool bias;

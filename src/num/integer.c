@@ -278,7 +278,7 @@ static void prepare_weights(layer *l, ts_arena *scratch) {
     uint64_t count = ts_tensor_elements(weights);
     l->weights = TS_NEW_ARRAY(scratch, int32_t, count);
     for (uint64_t i = 0; i < count; i++) {
-        l->weights[i] = ts_tensor_int(weights, i);
+        l->weights[i] = ts_tensor_int(weights, i) - ts_weights_zero(weights);
     }
 }
 

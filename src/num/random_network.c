@@ -112,6 +112,10 @@ static ts__layer_spec pick_spec(walk *w, ts_op op, const ts_tensor *in) {
                         .bias = chance(w, 3),
                         .requant = w->limits->tflite && chance(w, 2) ? TS_REQUANT_TFLITE : TS_REQUANT_NEMO,
                         .d_less_one = chance(w, 3)};
+    if (op == TS_OP_CONV && s.requant == TS_REQUANT_TFLITE && chance(w, 4)) {
+        s.weights_zero =
+            (int32_t)ts_random_range(&w->b.random, ts_type_low(s.weight_type), ts_type_high(s.weight_type));
+    }
     switch (op) {
         case TS_OP_CONV:
             s.window = pick_window(w, in);
@@ -237,7 +241,8 @@ static ts_status add_transpose(walk *w, const char *name, ts_tensor_id in, ts_te
 
 static ts_status add_resize(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
     const ts_tensor *x = tensor_of(w, in);
-    const uint32_t dims[] = {ts_h(x) * pick(w, 1, 3), ts_w(x) * pick(w, 1, 3), ts_c(x)};
+    uint32_t channels = ts_type_bits(x->type) >= 8 && chance(w, 4) ? pick(w, 1, 3) : 1;
+    const uint32_t dims[] = {ts_h(x) * pick(w, 1, 3), ts_w(x) * pick(w, 1, 3), ts_c(x) * channels};
     ts_node node = {.op = TS_OP_RESIZE, .input_count = 1, .inputs = {in}};
     return moved(w, name, &node, dims, out);
 }

@@ -47,7 +47,7 @@ static void linear_ranges(const ts_tensor *weights, uint32_t channels, interval 
     for (uint32_t c = 0; c < channels; c++) {
         int64_t positive = 0, negative = 0;
         for (uint64_t i = 0; i < taps; i++) {
-            int32_t w = ts_tensor_int(weights, c * taps + i);
+            int32_t w = ts_tensor_int(weights, c * taps + i) - ts_weights_zero(weights);
             *(w > 0 ? &positive : &negative) += w;
         }
         out[c] = (ts_acc_range){positive * low + negative * high, positive * high + negative * low};
@@ -120,7 +120,8 @@ static const ts_acc_range *acc_ranges(builder *b, const ts_node *node, const ts_
         int64_t zero = ts_tensor_zero(tensor_of(b, node->inputs[0]));
         x = (interval){x.low - zero, x.high - zero};
         const ts_tensor *weights = tensor_of(b, node->weights);
-        (weights->type == TS_S8 ? linear_ranges_s8 : linear_ranges)(weights, channels, x, acc);
+        bool common = weights->type == TS_S8 && ts_weights_zero(weights) == 0;
+        (common ? linear_ranges_s8 : linear_ranges)(weights, channels, x, acc);
         return acc;
     }
     interval v = plain_interval(b, node);

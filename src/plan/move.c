@@ -180,14 +180,16 @@ static void transpose(maker *m, const ts_node *node, const geometry *x, const ge
 }
 
 static void resize(maker *m, const geometry *x, const geometry *y) {
-    uint32_t rows = y->size[0] / x->size[0], columns = y->size[1] / x->size[1];
+    uint32_t rows = y->size[0] / x->size[0], columns = y->size[1] / x->size[1],
+             channels = y->size[2] / x->size[2];
     nest n = {.bytes = x->unit,
               .axes = {{x->size[0], x->step[0], rows * y->step[0]},
                        {rows, 0, y->step[0]},
                        {x->size[1], x->step[1], columns * y->step[1]},
                        {columns, 0, y->step[1]},
-                       {x->size[2], x->step[2], y->step[2]}},
-              .axis_count = 5};
+                       {x->size[2], x->step[2], channels * y->step[2]},
+                       {channels, 0, y->step[2]}},
+              .axis_count = 6};
     add_nest(m, n);
 }
 

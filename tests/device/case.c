@@ -296,6 +296,7 @@ static void fill_call(const ts_layer *layer, ts_case_call *call) {
     call->w_type = layer->weights != NULL ? elem(layer->weights->type) : 1;
     call->y_type = elem(layer->y.type);
     call->x_zero = layer->x.zero;
+    call->w_zero = layer->weights != NULL ? ts_weights_zero(layer->weights) : 0;
     call->count = layer->y.h * layer->y.w * layer->y.c;
     call->channels = call->rq_channels = layer->y.c;
     fill_step(call->steps[0], &layer->in1);

@@ -13,7 +13,7 @@ typedef struct ts_case_call {
     uint32_t stride_h, stride_w, dilation_h, dilation_w;
     uint32_t pad_top, pad_left, pad_bottom, pad_right, groups;
     uint32_t x_type, x2_type, w_type, y_type;
-    int32_t x_zero;
+    int32_t x_zero, w_zero;
     uint32_t count, channels, rq_channels;
     int32_t steps[3][8]; /* mul, add, div as word pairs, low, high */
     uint32_t rq_kind, rq_shift, rq_split, rq_div_is_pow2;

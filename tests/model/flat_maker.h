@@ -97,7 +97,7 @@ typedef struct tfm_tensor {
 typedef struct tfm_operator {
     int32_t code;
     uint32_t input_count;
-    int32_t inputs[3], output;
+    int32_t inputs[4], output;
     uint32_t option_count;
     int32_t options[8];
 } tfm_operator;
@@ -221,6 +221,59 @@ static inline ts_bytes tfm_sample(flat_maker *f) {
         {9, 3, {11, 12, 13}, 14, 1, {0}},
     };
     return tfm_pack(f, tensors, TFM_SAMPLE_TENSORS, ops, TFM_SAMPLE_OPS - 1);
+}
+
+/* What moves elements, and a mean: STRIDED_SLICE, TRANSPOSE, CONCATENATION, PAD, RESIZE_NEAREST_NEIGHBOR,
+ * MUL, SUB, MEAN, LOGISTIC on an input of 4 x 5 x 2. */
+enum { TFM_MOVES_TENSORS = 18, TFM_MOVES_OPS = 9 };
+static inline ts_bytes tfm_moves(flat_maker *f) {
+    static const int32_t begin[4] = {0, 0, 1, 0}, end[4] = {1, 4, 5, 2}, steps[4] = {1, 1, 2, 1},
+                         perm[4] = {0, 2, 1, 3}, pads[8] = {0, 0, 1, 0, 0, 2, 0, 1}, size[2] = {6, 12},
+                         axes[2] = {1, 2};
+    static const int8_t factor[1] = {37};
+    const tfm_tensor tensors[TFM_MOVES_TENSORS] = {
+        {"input", 4, {1, 4, 5, 2}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"begin", 1, {4}, 2, begin, 16, 0, {0}, 0, 0},
+        {"end", 1, {4}, 2, end, 16, 0, {0}, 0, 0},
+        {"steps", 1, {4}, 2, steps, 16, 0, {0}, 0, 0},
+        {"slice", 4, {1, 4, 2, 2}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"perm", 1, {4}, 2, perm, 16, 0, {0}, 0, 0},
+        {"turned", 4, {1, 2, 4, 2}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"joined", 4, {1, 2, 4, 4}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"pads", 2, {4, 2}, 2, pads, 32, 0, {0}, 0, 0},
+        {"padded", 4, {1, 3, 6, 5}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"size", 1, {2}, 2, size, 8, 0, {0}, 0, 0},
+        {"large", 4, {1, 6, 12, 5}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"factor", 1, {1}, 9, factor, 1, 1, {0.01f}, 7, 0},
+        {"product", 4, {1, 6, 12, 5}, 9, NULL, 0, 1, {0.02f}, 5, 0},
+        {"axes", 1, {2}, 2, axes, 8, 0, {0}, 0, 0},
+        {"mean", 2, {1, 5}, 9, NULL, 0, 1, {0.03f}, 1, 0},
+        {"less", 4, {1, 6, 12, 5}, 9, NULL, 0, 1, {0.06f}, 2, 0},
+        {"gate", 4, {1, 6, 12, 5}, 9, NULL, 0, 1, {0.00390625f}, -128, 0},
+    };
+    const tfm_operator ops[TFM_MOVES_OPS] = {
+        {45, 4, {0, 1, 2, 3}, 4, 5, {0, 0, 0, 0, 0}},
+        {39, 2, {4, 5}, 6, 1, {0}},
+        {2, 2, {6, 6}, 7, 2, {3, 0}},
+        {34, 2, {7, 8}, 9, 1, {0}},
+        {97, 2, {9, 10}, 11, 2, {0, 0}},
+        {18, 2, {11, 12}, 13, 1, {0}},
+        {40, 2, {13, 14}, 15, 1, {0}},
+        {41, 2, {11, 15}, 16, 1, {0}},
+        {14, 1, {16}, 17, 1, {0}},
+    };
+    return tfm_pack(f, tensors, TFM_MOVES_TENSORS, ops, TFM_MOVES_OPS);
+}
+
+/* One operator on an input of all 256 values, 16 x 16 x 1, of type 9 (int8) or 3 (uint8). */
+static inline ts_bytes tfm_unary(flat_maker *f, int32_t code, int32_t type, float x_scale, int32_t x_zero,
+                                 float y_scale, int32_t y_zero, int32_t option) {
+    const tfm_tensor tensors[2] = {
+        {"x", 4, {1, 16, 16, 1}, type, NULL, 0, 1, {x_scale}, x_zero, 0},
+        {"y", 4, {1, 16, 16, 1}, type, NULL, 0, 1, {y_scale}, y_zero, 0},
+    };
+    const tfm_operator op = {code, 1, {0}, 1, 1, {option}};
+    return tfm_pack(f, tensors, 2, &op, 1);
 }
 
 #endif

@@ -391,6 +391,11 @@ static int64_t input_at(const ts_tensor *t, const int32_t *x, int64_t h, int64_t
     return *inside ? x[(h * ts_w(t) + w) * ts_c(t) + c] - ts_tensor_zero(t) : 0;
 }
 
+static int64_t oracle_weight(const ts_graph *g, const ts_node *n, uint64_t i) {
+    const ts_tensor *w = &g->tensors.data[n->weights];
+    return (int64_t)ts_tensor_int(w, i) - (w->quantum.channels > 0 ? w->quantum.zero[0] : 0);
+}
+
 static int64_t oracle_window(const ts_graph *g, const ts_node *n, const int32_t *x, uint32_t h, uint32_t w,
                              uint32_t c) {
     const ts_tensor *in = &g->tensors.data[n->inputs[0]], *out = &g->tensors.data[n->output];
@@ -406,7 +411,7 @@ static int64_t oracle_window(const ts_graph *g, const ts_node *n, const int32_t 
                     input_at(in, x, (int64_t)h * k->stride_h + p * k->dilation_h - k->pad_top,
                              (int64_t)w * k->stride_w + q * k->dilation_w - k->pad_left, first + i, &inside);
                 uint64_t tap = (((uint64_t)c * k->kernel_h + p) * k->kernel_w + q) * per_group + i;
-                sum += v * (n->op == TS_OP_CONV ? ts_tensor_int(&g->tensors.data[n->weights], tap) : 1);
+                sum += v * (n->op == TS_OP_CONV ? oracle_weight(g, n, tap) : 1);
                 most = inside && v + ts_tensor_zero(in) > most ? v + ts_tensor_zero(in) : most;
             }
         }
@@ -499,8 +504,7 @@ static int64_t oracle(const ts_graph *g, const ts_node *n, int32_t *const *value
     } else if (n->op == TS_OP_LINEAR) {
         uint64_t count = ts_tensor_elements(in);
         for (uint64_t i = 0; i < count; i++) {
-            acc += (int64_t)(x[i] - ts_tensor_zero(in)) *
-                   ts_tensor_int(&g->tensors.data[n->weights], c * count + i);
+            acc += (int64_t)(x[i] - ts_tensor_zero(in)) * oracle_weight(g, n, c * count + i);
         }
     } else {
         acc = oracle_window(g, n, x, h, w, c);

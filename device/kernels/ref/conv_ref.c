@@ -10,13 +10,15 @@ static int32_t dot(const struct ts_conv_tile *t, const uint8_t *x, uint32_t x_fi
     if (t->x_type == TS_ELEM_U8 && t->w_type == TS_ELEM_S8) {
         const int8_t *weight = (const int8_t *)w + w_first;
         const uint8_t *value = x + x_first;
+        const int32_t x_zero = t->x_zero, w_zero = t->w_zero;
         for (uint32_t i = 0; i < n; i++) {
-            acc += weight[i] * (value[i] - t->x_zero);
+            acc += (weight[i] - w_zero) * (value[i] - x_zero);
         }
         return acc;
     }
     for (uint32_t i = 0; i < n; i++) {
-        acc += ref_get(w, w_first + i, t->w_type) * (ref_get(x, x_first + i, t->x_type) - t->x_zero);
+        acc += (ref_get(w, w_first + i, t->w_type) - t->w_zero) *
+               (ref_get(x, x_first + i, t->x_type) - t->x_zero);
     }
     return acc;
 }
@@ -33,7 +35,7 @@ static int32_t plane(const struct ts_conv_tile *t, uint32_t oy, uint32_t ox, uin
         int32_t column = (int32_t)(ox * t->stride_w) - t->pad_left;
         for (uint32_t kx = 0; kx < t->k_w; kx++, column += t->dilation_w) {
             if (column >= 0 && column < t->x_w) {
-                acc += w[kx] * (x[column * pixel_bytes] - t->x_zero);
+                acc += (w[kx] - t->w_zero) * (x[column * pixel_bytes] - t->x_zero);
             }
         }
     }

@@ -73,7 +73,7 @@ static int32_t exp_of(const struct softmax_args *a, int32_t difference) {
 }
 
 static void softmax_pixel(const struct softmax_args *a, const uint8_t *x, uint8_t *y, uint32_t count,
-                          uint8_t type) {
+                          uint8_t type, int32_t low) {
     int32_t most = ref_get(x, 0, type), sum = 0, bits;
     for (uint32_t i = 1; i < count; i++) {
         int32_t value = ref_get(x, i, type);
@@ -89,7 +89,7 @@ static void softmax_pixel(const struct softmax_args *a, const uint8_t *x, uint8_
         if (difference >= a->diff_min) {
             value = rounded(high_mul(scale, exp_of(a, difference)), bits + 23);
         }
-        y[i] = (uint8_t)((value > 255 ? 255 : value) + ref_low(type));
+        y[i] = (uint8_t)((value > 255 ? 255 : value) + low);
     }
 }
 
@@ -100,6 +100,6 @@ void softmax_ref(const struct ts_conv_tile *tile) {
         const uint8_t *x = ref_pixel(tile, i / tile->y_w, i % tile->y_w, 0, 0);
         uint8_t *y =
             (uint8_t *)tile->y + i / tile->y_w * tile->y_row_bytes + i % tile->y_w * tile->y_pixel_bytes;
-        softmax_pixel(args, x, y, tile->y_c, tile->x_type);
+        softmax_pixel(args, x, y, tile->y_c, tile->x_type, ref_low(tile->y_type));
     }
 }

@@ -1,0 +1,140 @@
+/* Inside the reader of TensorFlow Lite files: what its parts share. tflite.c reads the tables of the file and
+ * goes through its operators; tflite_layers.c takes those that compute, tflite_moves.c those that move
+ * elements, tflite_tables.c functions of one element. */
+#ifndef TS_MODEL_TFLITE_INTERNAL_H
+#define TS_MODEL_TFLITE_INTERNAL_H
+
+#include "model/flat.h"
+#include "model/tflite.h"
+
+/* Field numbers of the format's tables. */
+enum { MODEL_CODES = 1, MODEL_SUBGRAPHS = 2, MODEL_BUFFERS = 4 };
+enum { CODE_OLD = 0, CODE_NEW = 3 };
+enum { SUBGRAPH_TENSORS, SUBGRAPH_INPUTS, SUBGRAPH_OUTPUTS, SUBGRAPH_OPERATORS };
+enum { TENSOR_SHAPE, TENSOR_TYPE, TENSOR_BUFFER, TENSOR_NAME, TENSOR_QUANTIZATION };
+enum { QUANTIZATION_SCALE = 2, QUANTIZATION_ZERO = 3, QUANTIZATION_DIMENSION = 6 };
+enum { OPERATOR_CODE, OPERATOR_INPUTS, OPERATOR_OUTPUTS, OPERATOR_OPTIONS = 4 };
+enum { CONV_PADDING, CONV_STRIDE_W, CONV_STRIDE_H, CONV_ACTIVATION, CONV_DILATION_W, CONV_DILATION_H };
+enum { DEPTHWISE_ACTIVATION = 4, DEPTHWISE_DILATION_W = 5, DEPTHWISE_DILATION_H = 6 };
+enum { POOL_FILTER_W = 3, POOL_FILTER_H = 4, POOL_ACTIVATION = 5 };
+enum { PADDING_SAME, PADDING_VALID };
+enum { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_RELU_N1, ACTIVATION_RELU6 };
+enum { TYPE_FLOAT = 0, TYPE_INT32 = 2, TYPE_UINT8 = 3, TYPE_INT8 = 9 };
+enum { MAX_TENSORS = 1 << 16, MAX_OPERATORS = 1 << 16, MAX_WINDOW = 4096 };
+
+/* A tensor of the file. */
+typedef struct tfl_tensor {
+    const char *name;
+    uint32_t rank;
+    uint32_t dims[TS_MAX_RANK];
+    uint64_t elements;
+    int32_t type;
+    ts_flat_vector data; /* constants */
+    ts_flat_vector scales, zeros;
+    int64_t quantized_dimension;
+    ts_tensor_id tensor; /* of the graph; TS_NONE before it is computed */
+    uint32_t pads[4];    /* explicit padding: top, left, bottom, right */
+    bool turned; /* the graph's tensor still has to be transposed: axis i of this one is its order[i] */
+    uint32_t order[3];
+    bool tail; /* behind the last integer layer */
+} tfl_tensor;
+
+typedef struct tfl {
+    ts_arena *arena, *scratch;
+    ts_diags *diags;
+    ts_flat flat;
+    ts_graph *graph;
+    tfl_tensor *tensors;
+    uint32_t tensor_count;
+    uint64_t work_left;
+} tfl;
+
+/* One operator of the file. */
+typedef struct tfl_op {
+    const char *op, *name; /* its kind, and its output's name */
+    uint32_t index;
+    ts_flat_vector inputs, outputs;
+    ts_flat_table options;
+} tfl_op;
+
+#define TFL_FAIL(code, ...) ts_error(t->diags, (code), o->name, o->op, __VA_ARGS__)
+
+/* The file is damaged: what is wrong with it. */
+ts_status ts__tfl_damaged(const tfl *t, const char *what);
+
+/* 8-bit elements: int8, or uint8 of the older kind. */
+bool ts__tfl_is_8_bits(const tfl_tensor *x);
+int32_t ts__tfl_low(const tfl_tensor *x);
+int32_t ts__tfl_high(const tfl_tensor *x);
+
+/* Scale i (or the only one) and zero point. */
+float ts__tfl_scale_of(const tfl_tensor *x, uint32_t i);
+int32_t ts__tfl_zero_of(const tfl_tensor *x);
+
+/* {1, H, W, C} of an activation, its dimensions at the right end; false where the first is not 1. */
+bool ts__tfl_map_dims(const tfl_tensor *x, uint32_t dims[4]);
+
+/* Axis 0, 1, 2 (rows, columns, channels) of the file's axis `axis` (negative: from the end); TS_NONE for the
+ * batch and what does not exist. */
+uint32_t ts__tfl_axis(const tfl_tensor *x, int64_t axis);
+
+/* Adds the tensor of an 8-bit activation to the graph. */
+ts_status ts__tfl_new_activation(tfl *t, const tfl_op *o, tfl_tensor *x, ts_tensor_id *out);
+
+/* Tensor i of a list; NULL where it is absent. */
+tfl_tensor *ts__tfl_tensor_at(const tfl *t, ts_flat_vector list, uint32_t i);
+const ts_tensor *ts__tfl_value_of(const tfl *t, const tfl_tensor *x);
+
+/* An input that is an activation computed before. */
+ts_status ts__tfl_activation_at(tfl *t, const tfl_op *o, uint32_t i, tfl_tensor **out);
+
+/* The same, laid out in the graph as the file shapes it: reshapes and paddings that were put off are added.
+ * `shape`: without its paddings, which x->pads keeps. */
+ts_status ts__tfl_map_at(tfl *t, const tfl_op *o, uint32_t i, tfl_tensor **out);
+ts_status ts__tfl_shape_at(tfl *t, const tfl_op *o, uint32_t i, tfl_tensor **out);
+
+/* Adds the padding or transposition that was put off. */
+ts_status ts__tfl_settle_pads(tfl *t, const tfl_op *o, tfl_tensor *x);
+
+/* The single output, not computed yet. */
+ts_status ts__tfl_output_of(tfl *t, const tfl_op *o, tfl_tensor **out);
+
+ts_node ts__tfl_new_node(tfl *t, const tfl_op *o, ts_op op, const tfl_tensor *x);
+void ts__tfl_add_node(tfl *t, ts_node *node, tfl_tensor *y, ts_tensor_id output);
+
+/* Bounds of the result that a fused activation leaves. */
+ts_status ts__tfl_activation_bounds(tfl *t, const tfl_op *o, int64_t activation, const tfl_tensor *y,
+                                    int32_t *low, int32_t *high);
+
+/* A requantisation to y with room for `channels` multipliers. */
+ts_requant ts__tfl_new_requant(tfl *t, uint32_t channels, const tfl_tensor *y, int32_t low, int32_t high,
+                               int32_t **multiplier, int32_t **shift);
+
+/* Bounds the work that a file may ask for. */
+ts_status ts__tfl_take_work(tfl *t, const tfl_op *o, uint64_t elements);
+
+/* Input i, a constant of int32 numbers, at most `most`. */
+ts_status ts__tfl_numbers_at(tfl *t, const tfl_op *o, uint32_t i, uint32_t most, ts_flat_vector *out);
+
+/* Adds y = table[x], the table by `f` of each 8-bit value of x. */
+typedef int32_t ts__tfl_function(const void *context, int32_t x);
+ts_status ts__tfl_add_table(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_tensor *y, ts__tfl_function *f,
+                            const void *context);
+
+/* Repeats x along axes where it has one element until it has the shape `dims` ({1, H, W, C}). */
+ts_status ts__tfl_broadcast(tfl *t, const tfl_op *o, const tfl_tensor *x, const uint32_t dims[4],
+                            ts_tensor_id *out);
+
+/* What takes an operator: its kind's row in tflite.c. */
+typedef ts_status ts__tfl_take(tfl *t, const tfl_op *o);
+ts__tfl_take ts__tfl_conv, ts__tfl_depthwise, ts__tfl_fully_connected, ts__tfl_average_pool, ts__tfl_max_pool,
+    ts__tfl_mean, ts__tfl_add, ts__tfl_sub, ts__tfl_mul;
+ts__tfl_take ts__tfl_reshape, ts__tfl_pad, ts__tfl_concat, ts__tfl_transpose, ts__tfl_split, ts__tfl_split_v,
+    ts__tfl_slice, ts__tfl_strided_slice, ts__tfl_resize;
+ts__tfl_take ts__tfl_logistic, ts__tfl_tanh, ts__tfl_hard_swish, ts__tfl_leaky_relu, ts__tfl_relu,
+    ts__tfl_relu_n1, ts__tfl_relu6, ts__tfl_softmax;
+
+/* QUANTIZE of an 8-bit tensor to another one. */
+ts_status ts__tfl_requantize(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_tensor *y);
+
+#endif

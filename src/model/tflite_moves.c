@@ -1,0 +1,470 @@
+/* Operators of TensorFlow Lite that move elements. Reshapes, paddings and transpositions are put off: a layer
+ * that reads its input flat needs no reshape, a convolution takes the padding before it, and a mean over rows
+ * and columns does not care in which order they are. */
+#include <string.h>
+
+#include "model/tflite_internal.h"
+
+enum { MAX_PAD = 4096, MAX_PARTS = 64 };
+
+/* ---- what was put off ---- */
+
+static bool is_unread_input(const tfl *t, ts_tensor_id tensor) {
+    bool read = t->graph->tensors.data[tensor].producer != TS_NONE;
+    for (ts_node_id i = 0; i < t->graph->nodes.count && !read; i++) {
+        const ts_node *node = &t->graph->nodes.data[i];
+        for (uint32_t k = 0; k < node->input_count; k++) {
+            read = read || node->inputs[k] == tensor;
+        }
+    }
+    return !read;
+}
+
+/* Adds a node that makes a map of `dims` of the tensor `from`; all else as in that tensor. */
+static ts_tensor_id moved(tfl *t, const tfl_op *o, ts_node node, ts_tensor_id from, const uint32_t dims[4],
+                          const char *what) {
+    ts_tensor tensor = t->graph->tensors.data[from];
+    memcpy(tensor.dims, dims, 4 * sizeof *dims);
+    tensor.name = ts_arena_printf(t->arena, "%s.%s", o->name, what);
+    tensor.producer = TS_NONE;
+    node.name = tensor.name;
+    node.file_index = o->index;
+    node.input_count = 1;
+    node.inputs[0] = from;
+    node.weights = node.bias = TS_NONE;
+    node.output = ts_graph_add_tensor(t->graph, &tensor);
+    ts_graph_add_node(t->graph, &node);
+    return node.output;
+}
+
+static void settle_turn(tfl *t, const tfl_op *o, tfl_tensor *x) {
+    const uint32_t *in = ts__tfl_value_of(t, x)->dims;
+    const uint32_t dims[4] = {1, in[1 + x->order[0]], in[1 + x->order[1]], in[1 + x->order[2]]};
+    ts_node node = {.op = TS_OP_TRANSPOSE};
+    memcpy(node.move.order, x->order, sizeof x->order);
+    x->tensor = moved(t, o, node, x->tensor, dims, "transpose");
+    x->turned = false;
+}
+
+/* A reshaped input of the network takes the shape in which its first layer reads it. */
+static ts_status settle_shape(tfl *t, const tfl_op *o, tfl_tensor *x) {
+    uint32_t dims[4];
+    if (x->turned) {
+        settle_turn(t, o, x);
+    }
+    ts_tensor *in = &t->graph->tensors.data[x->tensor];
+    if (!ts__tfl_map_dims(x, dims)) {
+        return TFL_FAIL(TS_DIAG_SHAPE, "tensor '%s' has not a batch of 1 and up to 4 dimensions", x->name);
+    }
+    if (memcmp(in->dims, dims, sizeof dims) == 0) {
+        return TS_OK;
+    }
+    if (is_unread_input(t, x->tensor)) {
+        memcpy(in->dims, dims, sizeof dims);
+        return TS_OK;
+    }
+    x->tensor = moved(t, o, (ts_node){.op = TS_OP_RESHAPE}, x->tensor, dims, "reshape");
+    return TS_OK;
+}
+
+static bool is_padded(const tfl_tensor *x) {
+    return (x->pads[0] | x->pads[1] | x->pads[2] | x->pads[3]) != 0;
+}
+
+ts_status ts__tfl_settle_pads(tfl *t, const tfl_op *o, tfl_tensor *x) {
+    uint32_t dims[4];
+    if (x->turned) {
+        settle_turn(t, o, x);
+    }
+    if (!is_padded(x)) {
+        return TS_OK;
+    }
+    TS_TRY(settle_shape(t, o, x));
+    memcpy(dims, ts__tfl_value_of(t, x)->dims, sizeof dims);
+    dims[1] += x->pads[0] + x->pads[2];
+    dims[2] += x->pads[1] + x->pads[3];
+    ts_node node = {.op = TS_OP_PAD,
+                    .move = {.begin = {x->pads[0], x->pads[1], 0}, .fill = ts__tfl_zero_of(x)}};
+    x->tensor = moved(t, o, node, x->tensor, dims, "pad");
+    x->dims[1] = dims[1];
+    x->dims[2] = dims[2];
+    x->elements = (uint64_t)dims[1] * dims[2] * dims[3];
+    memset(x->pads, 0, sizeof x->pads);
+    return TS_OK;
+}
+
+ts_status ts__tfl_shape_at(tfl *t, const tfl_op *o, uint32_t i, tfl_tensor **out) {
+    TS_TRY(ts__tfl_activation_at(t, o, i, out));
+    return settle_shape(t, o, *out);
+}
+
+ts_status ts__tfl_map_at(tfl *t, const tfl_op *o, uint32_t i, tfl_tensor **out) {
+    TS_TRY(ts__tfl_shape_at(t, o, i, out));
+    return ts__tfl_settle_pads(t, o, *out);
+}
+
+ts_status ts__tfl_broadcast(tfl *t, const tfl_op *o, const tfl_tensor *x, const uint32_t dims[4],
+                            ts_tensor_id *out) {
+    const ts_tensor in = *ts__tfl_value_of(t, x);
+    *out = x->tensor;
+    if (memcmp(in.dims, dims, 4 * sizeof *dims) == 0) {
+        return TS_OK;
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        if (in.dims[i] != dims[i] && in.dims[i] != 1) {
+            return TFL_FAIL(TS_DIAG_SHAPE, "tensor '%s' does not broadcast to the output's shape", x->name);
+        }
+    }
+    *out = moved(t, o, (ts_node){.op = TS_OP_RESIZE}, x->tensor, dims, "broadcast");
+    return TS_OK;
+}
+
+/* ---- operators ---- */
+
+/* Its quantum has to be the output's: elements move as they are. */
+static ts_status same_quantum(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_tensor *y) {
+    bool same = x->type == y->type && ts__tfl_zero_of(x) == ts__tfl_zero_of(y) && y->scales.count == 1 &&
+                ts__tfl_scale_of(x, 0) == ts__tfl_scale_of(y, 0);
+    return same ? TS_OK : TFL_FAIL(TS_DIAG_UNSUPPORTED, "its output has another quantum than its input");
+}
+
+ts_status ts__tfl_reshape(tfl *t, const tfl_op *o) {
+    tfl_tensor *x, *y;
+    TS_TRY(ts__tfl_activation_at(t, o, 0, &x));
+    TS_TRY(ts__tfl_settle_pads(t, o, x));
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    if (x->elements != y->elements || x->type != y->type) {
+        return TFL_FAIL(TS_DIAG_SHAPE, "the number of elements would change");
+    }
+    TS_TRY(same_quantum(t, o, x, y));
+    y->tensor = x->tensor;
+    return TS_OK;
+}
+
+/* What the padding adds before and behind each axis of the file; of the batch, nothing. */
+static ts_status read_pads(tfl *t, const tfl_op *o, const tfl_tensor *x, uint32_t before[3],
+                           uint32_t behind[3]) {
+    ts_flat_vector p;
+    TS_TRY(ts__tfl_numbers_at(t, o, 1, 2 * TS_MAX_RANK, &p));
+    memset(before, 0, 3 * sizeof *before);
+    memset(behind, 0, 3 * sizeof *behind);
+    for (uint32_t i = 0; i < p.count; i++) {
+        int32_t pad = ts__flat_i32(p, i);
+        uint32_t axis = ts__tfl_axis(x, i / 2);
+        if (p.count != 2 * x->rank || pad < 0 || pad > MAX_PAD || (axis == TS_NONE && pad != 0)) {
+            return TFL_FAIL(TS_DIAG_UNSUPPORTED, "paddings of rows, columns and channels up to %d are served",
+                            MAX_PAD);
+        }
+        if (axis != TS_NONE) {
+            *(i % 2 == 0 ? &before[axis] : &behind[axis]) = (uint32_t)pad;
+        }
+    }
+    return TS_OK;
+}
+
+/* Padding of channels is done at once. */
+static ts_status pad_now(tfl *t, const tfl_op *o, tfl_tensor *x, tfl_tensor *y, const uint32_t before[3]) {
+    ts_tensor_id output;
+    TS_TRY(ts__tfl_map_at(t, o, 0, &x));
+    TS_TRY(ts__tfl_new_activation(t, o, y, &output));
+    ts_node node = ts__tfl_new_node(t, o, TS_OP_PAD, x);
+    memcpy(node.move.begin, before, sizeof node.move.begin);
+    node.move.fill = ts__tfl_zero_of(x);
+    ts__tfl_add_node(t, &node, y, output);
+    return TS_OK;
+}
+
+ts_status ts__tfl_pad(tfl *t, const tfl_op *o) {
+    tfl_tensor *x, *y;
+    uint32_t before[3], behind[3];
+    TS_TRY(ts__tfl_shape_at(t, o, 0, &x));
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    TS_TRY(read_pads(t, o, x, before, behind));
+    TS_TRY(same_quantum(t, o, x, y));
+    if (x->rank != 4 || before[2] != 0 || behind[2] != 0) {
+        return pad_now(t, o, x, y, before);
+    }
+    y->tensor = x->tensor;
+    for (uint32_t i = 0; i < 4; i++) { /* top, left, bottom, right */
+        y->pads[i] = x->pads[i] + (i < 2 ? before : behind)[i % 2];
+        if (y->pads[i] > MAX_PAD) {
+            return TFL_FAIL(TS_DIAG_LIMIT, "more than %d rows or columns of padding", MAX_PAD);
+        }
+    }
+    /* What reads it sees the shape before the padding; the pads stand beside it. */
+    memcpy(y->dims, x->dims, sizeof y->dims);
+    y->elements = x->elements;
+    return TS_OK;
+}
+
+/* A tensor whose quantum is another than the output's, as uint8 files have: requantised first, in float, as
+ * the reference's ConcatenationWithScaling does. */
+typedef struct rescaling {
+    float scale, bias;
+    int32_t zero, low, high;
+} rescaling;
+
+static int32_t rescaled(const void *context, int32_t x) {
+    const rescaling *r = context;
+    float value = (float)x * r->scale + r->bias;
+    int32_t y = (int32_t)(value < 0 ? value - 0.5f : value + 0.5f) + r->zero;
+    return y < r->low ? r->low : y > r->high ? r->high : y;
+}
+
+static ts_status rescale(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_tensor *y,
+                         ts_tensor_id *out) {
+    tfl_tensor between = *x; /* x with the quantum of y */
+    between.scales = y->scales;
+    between.zeros = y->zeros;
+    between.tensor = TS_NONE;
+    between.name = ts_arena_printf(t->arena, "%s.rescaled", x->name);
+    float inverse = 1.0f / ts__tfl_scale_of(y, 0), scale = ts__tfl_scale_of(x, 0) * inverse;
+    rescaling r = {.scale = scale,
+                   .bias = -(float)ts__tfl_zero_of(x) * scale,
+                   .zero = ts__tfl_zero_of(y),
+                   .low = ts__tfl_low(y),
+                   .high = ts__tfl_high(y)};
+    if (!(scale > 0) || scale > 1e6f) {
+        return TFL_FAIL(TS_DIAG_VALUE, "its scales are too far apart");
+    }
+    const tfl_op named = {.name = between.name, .op = o->op, .index = o->index};
+    TS_TRY(ts__tfl_add_table(t, &named, x, &between, rescaled, &r));
+    *out = between.tensor;
+    return TS_OK;
+}
+
+ts_status ts__tfl_concat(tfl *t, const tfl_op *o) {
+    tfl_tensor *x, *y;
+    ts_tensor_id output;
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    uint32_t axis = ts__tfl_axis(y, ts__flat_int(&t->flat, o->options, 0, 4, 0));
+    if (axis == TS_NONE || o->inputs.count < 1 || o->inputs.count > TS_MAX_INPUTS) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                        "1 to %d tensors along rows, columns or channels are served, not %u", TS_MAX_INPUTS,
+                        o->inputs.count);
+    }
+    ts_node node = {.name = ts_arena_strdup(t->arena, o->name),
+                    .file_index = o->index,
+                    .op = TS_OP_CONCAT,
+                    .input_count = o->inputs.count,
+                    .weights = TS_NONE,
+                    .bias = TS_NONE,
+                    .move = {.axis = axis}};
+    for (uint32_t i = 0; i < o->inputs.count; i++) {
+        TS_TRY(ts__tfl_map_at(t, o, i, &x));
+        node.inputs[i] = x->tensor;
+        bool same =
+            ts__tfl_scale_of(x, 0) == ts__tfl_scale_of(y, 0) && ts__tfl_zero_of(x) == ts__tfl_zero_of(y);
+        if (x->type != y->type || y->scales.count != 1) {
+            return TFL_FAIL(TS_DIAG_UNSUPPORTED, "inputs and output have not one type");
+        }
+        if (!same) {
+            TS_TRY(rescale(t, o, x, y, &node.inputs[i]));
+        }
+    }
+    if (o->inputs.count == 1) {
+        y->tensor = node.inputs[0];
+        return TS_OK;
+    }
+    TS_TRY(ts__tfl_new_activation(t, o, y, &output));
+    ts__tfl_add_node(t, &node, y, output);
+    return TS_OK;
+}
+
+ts_status ts__tfl_transpose(tfl *t, const tfl_op *o) {
+    tfl_tensor *x, *y;
+    ts_flat_vector perm;
+    uint32_t seen = 0;
+    TS_TRY(ts__tfl_map_at(t, o, 0, &x));
+    TS_TRY(ts__tfl_numbers_at(t, o, 1, TS_MAX_RANK, &perm));
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    TS_TRY(same_quantum(t, o, x, y));
+    uint32_t order[3] = {0, 1, 2}, last = 0;
+    bool moves = false; /* an axis of more than one element passes another one */
+    const ts_tensor *in = ts__tfl_value_of(t, x);
+    for (uint32_t i = 0; i < perm.count; i++) {
+        uint32_t to = ts__tfl_axis(x, i), from = ts__tfl_axis(x, ts__flat_i32(perm, i));
+        if (perm.count != x->rank || ts__flat_i32(perm, i) < 0 || (to == TS_NONE) != (from == TS_NONE)) {
+            return TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                            "a permutation that leaves the batch in its place is served");
+        }
+        if (to != TS_NONE) {
+            seen |= 1u << from;
+            order[to] = from;
+            bool counts = in->dims[1 + from] > 1;
+            moves = moves || (counts && from < last);
+            last = counts ? from : last;
+        }
+    }
+    for (uint32_t i = 0; i + x->rank < 3; i++) {
+        seen |= 1u << i;
+    }
+    if (seen != 7) {
+        return TFL_FAIL(TS_DIAG_MALFORMED, "its permutation names an axis twice");
+    }
+    y->tensor = x->tensor;
+    y->turned = moves; /* otherwise the elements keep their order */
+    memcpy(y->order, order, sizeof order);
+    return TS_OK;
+}
+
+/* y = x[begin + i step], its shape that of y in the file. */
+static ts_status add_slice(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_tensor *y,
+                           const uint32_t begin[3], const uint32_t step[3], const uint32_t size[3]) {
+    ts_tensor_id output;
+    TS_TRY(same_quantum(t, o, x, y));
+    if (y->elements != (uint64_t)size[0] * size[1] * size[2]) {
+        return TFL_FAIL(TS_DIAG_SHAPE, "its output has another shape than its slice");
+    }
+    TS_TRY(ts__tfl_new_activation(t, o, y, &output));
+    uint32_t *dims = t->graph->tensors.data[output].dims;
+    memcpy(dims + 1, size, 3 * sizeof *size);
+    ts_node node = ts__tfl_new_node(t, o, TS_OP_SLICE, x);
+    memcpy(node.move.begin, begin, sizeof node.move.begin);
+    memcpy(node.move.step, step, sizeof node.move.step);
+    ts__tfl_add_node(t, &node, y, output);
+    return TS_OK;
+}
+
+/* Parts of x along an axis, one an output, whose sizes are those of the outputs. */
+static ts_status split_along(tfl *t, const tfl_op *o, tfl_tensor *x, int64_t file_axis) {
+    static const uint32_t step[3] = {1, 1, 1};
+    uint32_t axis = ts__tfl_axis(x, file_axis), begin[3] = {0, 0, 0}, size[3];
+    const ts_tensor in = *ts__tfl_value_of(t, x);
+    if (axis == TS_NONE || o->outputs.count > MAX_PARTS) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                        "a split along rows, columns or channels into up to %d is served", MAX_PARTS);
+    }
+    memcpy(size, in.dims + 1, sizeof size);
+    for (uint32_t i = 0; i < o->outputs.count; i++) {
+        tfl_op part = *o;
+        part.outputs = (ts_flat_vector){1, o->outputs.data + 4 * (size_t)i};
+        tfl_tensor *y;
+        TS_TRY(ts__tfl_output_of(t, &part, &y));
+        part.name = *y->name != '\0' ? y->name : ts_arena_printf(t->arena, "%s.%u", o->name, i);
+        uint64_t others = (uint64_t)in.dims[1] * in.dims[2] * in.dims[3] / in.dims[1 + axis];
+        size[axis] = (uint32_t)(y->elements / others);
+        if (size[axis] == 0 || size[axis] > in.dims[1 + axis] - begin[axis]) {
+            return TFL_FAIL(TS_DIAG_SHAPE, "its parts are more than the whole");
+        }
+        TS_TRY(add_slice(t, &part, x, y, begin, step, size));
+        begin[axis] += size[axis];
+    }
+    return begin[axis] == in.dims[1 + axis] ? TS_OK
+                                            : TFL_FAIL(TS_DIAG_SHAPE, "its parts are less than the whole");
+}
+
+ts_status ts__tfl_split(tfl *t, const tfl_op *o) {
+    tfl_tensor *x;
+    ts_flat_vector axis;
+    TS_TRY(ts__tfl_numbers_at(t, o, 0, 1, &axis));
+    TS_TRY(ts__tfl_map_at(t, o, 1, &x));
+    return split_along(t, o, x, ts__flat_i32(axis, 0));
+}
+
+ts_status ts__tfl_split_v(tfl *t, const tfl_op *o) {
+    tfl_tensor *x;
+    ts_flat_vector axis;
+    TS_TRY(ts__tfl_map_at(t, o, 0, &x));
+    TS_TRY(ts__tfl_numbers_at(t, o, 2, 1, &axis));
+    return split_along(t, o, x, ts__flat_i32(axis, 0));
+}
+
+/* A range of one axis of the file: first element, step, number of elements. */
+typedef struct range {
+    int64_t begin, step, count;
+} range;
+
+/* Ranges of all axes of the file as those of rows, columns and channels. */
+static ts_status slice_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_tensor *y,
+                              const range *ranges) {
+    uint32_t begin[3] = {0, 0, 0}, step[3] = {1, 1, 1}, size[3] = {1, 1, 1};
+    for (uint32_t i = 0; i < x->rank; i++) {
+        const range *r = &ranges[i];
+        uint32_t axis = ts__tfl_axis(x, i);
+        bool inside = r->begin >= 0 && r->step >= 1 && r->count >= 1 && r->begin < x->dims[i] &&
+                      r->count <= x->dims[i] && r->begin + (r->count - 1) * r->step < x->dims[i];
+        if (!inside || r->step > INT32_MAX) {
+            return TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                            "a slice of axis %u from %lld, %lld steps of %lld, is not served", i,
+                            (long long)r->begin, (long long)r->count, (long long)r->step);
+        }
+        if (axis != TS_NONE) {
+            begin[axis] = (uint32_t)r->begin;
+            step[axis] = (uint32_t)r->step;
+            size[axis] = (uint32_t)r->count;
+        }
+    }
+    return add_slice(t, o, x, y, begin, step, size);
+}
+
+ts_status ts__tfl_slice(tfl *t, const tfl_op *o) {
+    tfl_tensor *x, *y;
+    ts_flat_vector begins, sizes;
+    range ranges[TS_MAX_RANK];
+    TS_TRY(ts__tfl_map_at(t, o, 0, &x));
+    TS_TRY(ts__tfl_numbers_at(t, o, 1, TS_MAX_RANK, &begins));
+    TS_TRY(ts__tfl_numbers_at(t, o, 2, TS_MAX_RANK, &sizes));
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    if (begins.count != x->rank || sizes.count != x->rank) {
+        return TFL_FAIL(TS_DIAG_SHAPE, "it names %u and %u axes of %u", begins.count, sizes.count, x->rank);
+    }
+    for (uint32_t i = 0; i < x->rank; i++) {
+        int64_t begin = ts__flat_i32(begins, i), size = ts__flat_i32(sizes, i);
+        ranges[i] = (range){begin, 1, size == -1 ? (int64_t)x->dims[i] - begin : size};
+    }
+    return slice_ranges(t, o, x, y, ranges);
+}
+
+ts_status ts__tfl_strided_slice(tfl *t, const tfl_op *o) {
+    enum { BEGIN_MASK, END_MASK, ELLIPSIS_MASK, NEW_AXIS_MASK, SHRINK_AXIS_MASK };
+    tfl_tensor *x, *y;
+    ts_flat_vector list[3]; /* begins, ends, steps */
+    range ranges[TS_MAX_RANK];
+    int64_t masks[5];
+    TS_TRY(ts__tfl_map_at(t, o, 0, &x));
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    for (uint32_t i = 0; i < 3; i++) {
+        TS_TRY(ts__tfl_numbers_at(t, o, 1 + i, TS_MAX_RANK, &list[i]));
+    }
+    for (uint32_t i = 0; i < 5; i++) {
+        masks[i] = ts__flat_int(&t->flat, o->options, i, 4, 0);
+    }
+    bool served = masks[ELLIPSIS_MASK] == 0 && masks[NEW_AXIS_MASK] == 0 && list[0].count == x->rank &&
+                  list[1].count == x->rank && list[2].count == x->rank;
+    for (uint32_t i = 0; i < x->rank && served; i++) {
+        int64_t size = x->dims[i], begin = ts__flat_i32(list[0], i), end = ts__flat_i32(list[1], i),
+                step = ts__flat_i32(list[2], i);
+        begin = (masks[BEGIN_MASK] >> i & 1) != 0 ? 0 : begin < 0 ? begin + size : begin;
+        end = (masks[END_MASK] >> i & 1) != 0 ? size : end < 0 ? end + size : end;
+        end = end > size ? size : end;
+        end = (masks[SHRINK_AXIS_MASK] >> i & 1) != 0 ? begin + 1 : end;
+        served = step >= 1;
+        ranges[i] = (range){begin, step, served ? (end - begin + step - 1) / step : 0};
+    }
+    return served ? slice_ranges(t, o, x, y, ranges)
+                  : TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                             "a slice with steps backwards, an ellipsis or new axes is not served");
+}
+
+ts_status ts__tfl_resize(tfl *t, const tfl_op *o) {
+    tfl_tensor *x, *y;
+    ts_tensor_id output;
+    ts_flat_vector size;
+    TS_TRY(ts__tfl_map_at(t, o, 0, &x));
+    TS_TRY(ts__tfl_numbers_at(t, o, 1, 2, &size));
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    TS_TRY(same_quantum(t, o, x, y));
+    bool corners = ts__flat_int(&t->flat, o->options, 0, 1, 0) != 0;
+    bool whole = x->rank == 4 && y->rank == 4 && size.count == 2;
+    for (uint32_t i = 0; i < 2 && whole; i++) {
+        whole = (uint32_t)ts__flat_i32(size, i) == y->dims[1 + i] && y->dims[1 + i] % x->dims[1 + i] == 0;
+    }
+    if (corners || !whole) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "whole factors without aligned corners are served");
+    }
+    TS_TRY(ts__tfl_new_activation(t, o, y, &output));
+    ts_node node = ts__tfl_new_node(t, o, TS_OP_RESIZE, x);
+    ts__tfl_add_node(t, &node, y, output);
+    return TS_OK;
+}
