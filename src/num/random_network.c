@@ -261,7 +261,7 @@ static ts_status add_move(walk *w, const char *name, ts_op op, ts_tensor_id in, 
     const ts_tensor *x = tensor_of(w, in);
     uint32_t bits = ts_type_bits(x->type);
     *out = TS_NONE;
-    if (bits == 32 || ts_c(x) * bits % 8 != 0 || ts_tensor_elements(x) > 3000) {
+    if (bits == 32 || ts_c(x) * bits % 8 != 0 || ts_tensor_elements(x) > (op == TS_OP_RESIZE ? 500 : 3000)) {
         return TS_OK;
     }
     switch (op) {
