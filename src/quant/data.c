@@ -236,13 +236,33 @@ static ts_status read_alone(const description *d, const char *path, ts_data *dat
     return read_preprocess(d, data);
 }
 
-/* A seeded choice without repetition (Fisher-Yates), or all in their order. */
-static void choose(ts_arena *arena, const ts_data_options *options, ts_data *data) {
-    uint32_t *order = TS_NEW_ARRAY(arena, uint32_t, data->count);
-    for (uint32_t i = 0; i < data->count; i++) {
-        order[i] = i;
+/* "fold": [n, k], every n-th sample from number k on, or with "rest" all but these: a file that has no parts
+ * becomes one to train on and one to judge by. */
+static ts_status read_fold(const description *d, ts_data *data, uint32_t *order) {
+    const json_t *fold = d->json == NULL ? NULL : json_object_get(d->json, "fold");
+    bool rest = d->json != NULL && json_is_true(json_object_get(d->json, "rest"));
+    json_int_t n = json_integer_value(json_array_get(fold, 0)),
+               first = json_integer_value(json_array_get(fold, 1));
+    uint32_t count = 0;
+    if (fold == NULL) {
+        return TS_OK;
     }
-    data->order = order;
+    if (json_array_size(fold) != 2 || n < 2 || n > data->count || first < 0 || first >= n) {
+        return ts_error(
+            d->diags, TS_DIAG_VALUE, NULL, NULL,
+            "%s: 'fold' is [n, k]: every n-th sample, from 2 to all, and the first of them below n", d->path);
+    }
+    for (uint32_t i = 0; i < data->count; i++) {
+        if ((i % n == first) != rest) {
+            order[count++] = i;
+        }
+    }
+    data->count = count;
+    return TS_OK;
+}
+
+/* A seeded choice without repetition (Fisher-Yates), or all in their order. */
+static void choose(const ts_data_options *options, ts_data *data, uint32_t *order) {
     if (options->limit == 0 || options->limit >= data->count) {
         return;
     }
@@ -253,6 +273,17 @@ static void choose(ts_arena *arena, const ts_data_options *options, ts_data *dat
         order[k] = kept;
     }
     data->count = options->limit;
+}
+
+static ts_status take_order(const description *d, const ts_data_options *options, ts_data *data) {
+    uint32_t *order = TS_NEW_ARRAY(d->arena, uint32_t, data->count);
+    for (uint32_t i = 0; i < data->count; i++) {
+        order[i] = i;
+    }
+    data->order = order;
+    TS_TRY(read_fold(d, data, order));
+    choose(options, data, order);
+    return TS_OK;
 }
 
 static ts_status read_json(description *d, const char *path) {
@@ -280,13 +311,14 @@ ts_status ts_data_read(ts_arena *arena, const char *path, const ts_data_options 
         TS_TRY(read_json(&d, path));
         ts_guard_defer(release_json, d.json);
         ts_status status = read_described(&d, out);
+        status = status == TS_OK ? take_order(&d, options, out) : status;
         ts_guard_undefer(d.json);
         json_decref(d.json);
         TS_TRY(status);
     } else {
         TS_TRY(read_alone(&d, path, out));
+        TS_TRY(take_order(&d, options, out));
     }
-    choose(arena, options, out);
     return TS_OK;
 }
 

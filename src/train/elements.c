@@ -109,24 +109,30 @@ void ts__fake_quant_forward(const ts__step *s) {
  * 2018, "PACT", equation 3) and, inside, that of the rounding error (Esser et al. 2020, "LSQ", equation 3).
  */
 void ts__fake_quant_backward(const ts__step *s) {
+    enum { LANES = 16, BLOCK = 1024 }; /* partial sums in a fixed order that vector units can keep */
     const ts_fnode *n = s->node;
     uint64_t count = s->y->elements * s->t->batch;
-    const float *x = s->x[0]->data, *y = s->y->data, *dy = s->y->gradient;
     float *dx = ts__gradient_room(s, 0), inverse = (float)(1 / n->scale), low = n->low, high = n->high;
     double sum = 0;
-    uint64_t block = 4096;
-    for (uint64_t first = 0; first < count; first += block) {
-        uint64_t end = first + block < count ? first + block : count;
-        float part = 0.0f;
-        for (uint64_t i = first; i < end; i++) {
+    for (uint64_t first = 0; first < count; first += BLOCK) {
+        uint64_t size = first + BLOCK < count ? BLOCK : count - first;
+        const float *x = s->x[0]->data + first, *y = s->y->data + first, *dy = s->y->gradient + first;
+        float terms[BLOCK] = {0}, part[LANES] = {0};
+        for (uint64_t i = 0; i < size; i++) {
             float v = x[i] * inverse;
-            float inside = v > low && v < high ? v : 0.0f;
-            part += dy[i] * (y[i] * inverse - inside);
+            terms[i] = dy[i] * (y[i] * inverse - ((v > low) & (v < high) ? v : 0.0f));
         }
-        sum += (double)part;
-        for (uint64_t i = first; dx != NULL && i < end; i++) {
+        for (uint64_t i = 0; i < BLOCK; i += LANES) {
+            for (uint32_t k = 0; k < LANES; k++) {
+                part[k] += terms[i + k];
+            }
+        }
+        for (uint32_t k = 0; k < LANES; k++) {
+            sum += (double)part[k];
+        }
+        for (uint64_t i = 0; dx != NULL && i < size; i++) {
             float v = x[i] * inverse;
-            dx[i] = v > low && v < high ? dy[i] : 0.0f;
+            dx[first + i] = (v > low) & (v < high) ? dy[i] : 0.0f;
         }
     }
     if (s->memory->step_param != TS_NONE) {

@@ -56,17 +56,18 @@ static void find_window(const plane *p, uint32_t oy, uint32_t ox, window_walk *o
     }
 }
 
-static void max_of(const float *x, const window_walk *k, uint32_t channels, float *y, uint32_t *places) {
+static void max_of(const float *restrict x, const window_walk *k, uint32_t channels, float *restrict y,
+                   uint32_t *restrict places) {
     for (uint32_t c = 0; c < channels; c++) {
         y[c] = k->count == 0 ? 0.0f : x[k->list[0] + c];
         places[c] = k->count == 0 ? TS_NONE : k->list[0] + c;
     }
     for (uint32_t i = 1; i < k->count; i++) {
-        const float *from = x + k->list[i];
+        const float *restrict from = x + k->list[i];
         for (uint32_t c = 0; c < channels; c++) {
-            bool more = from[c] > y[c];
-            y[c] = more ? from[c] : y[c];
-            places[c] = more ? k->list[i] + c : places[c];
+            uint32_t more = from[c] > y[c] ? UINT32_MAX : 0;
+            places[c] = ((k->list[i] + c) & more) | (places[c] & ~more);
+            y[c] = from[c] > y[c] ? from[c] : y[c];
         }
     }
 }
@@ -92,18 +93,15 @@ static void mean_of(const float *x, const window_walk *k, uint32_t channels, flo
 void ts__pool_forward(const ts__step *s) {
     plane p = plane_of(s);
     window_walk k = {.list = s->memory->window};
-    for (uint32_t oy = 0; oy < p.out_h; oy++) {
-        for (uint32_t ox = 0; ox < p.out_w; ox++) {
-            uint64_t at = ((uint64_t)oy * p.out_w + ox) * p.c;
-            find_window(&p, oy, ox, &k);
-            for (uint64_t n = 0; n < s->t->batch; n++) {
-                const float *x = s->x[0]->data + n * s->x[0]->elements;
-                uint64_t to = n * s->y->elements + at;
-                if (s->node->op == TS_FOP_MAX_POOL) {
-                    max_of(x, &k, p.c, s->y->data + to, s->memory->places + to);
-                } else {
-                    mean_of(x, &k, p.c, 1.0f / divisor(s, &p, &k), s->y->data + to);
-                }
+    for (uint64_t n = 0; n < s->t->batch; n++) {
+        const float *x = s->x[0]->data + n * s->x[0]->elements;
+        uint64_t to = n * s->y->elements;
+        for (uint32_t o = 0; o < p.out_h * p.out_w; o++, to += p.c) {
+            find_window(&p, o / p.out_w, o % p.out_w, &k);
+            if (s->node->op == TS_FOP_MAX_POOL) {
+                max_of(x, &k, p.c, s->y->data + to, s->memory->places + to);
+            } else {
+                mean_of(x, &k, p.c, 1.0f / divisor(s, &p, &k), s->y->data + to);
             }
         }
     }
@@ -123,18 +121,15 @@ static void max_backward(const ts__step *s, float *dx) {
 static void mean_backward(const ts__step *s, float *dx) {
     plane p = plane_of(s);
     window_walk k = {.list = s->memory->window};
-    for (uint32_t oy = 0; oy < p.out_h; oy++) {
-        for (uint32_t ox = 0; ox < p.out_w; ox++) {
-            uint64_t at = ((uint64_t)oy * p.out_w + ox) * p.c;
-            find_window(&p, oy, ox, &k);
+    const float *dy = s->y->gradient;
+    for (uint64_t n = 0; n < s->t->batch; n++) {
+        for (uint32_t o = 0; o < p.out_h * p.out_w; o++, dy += p.c) {
+            find_window(&p, o / p.out_w, o % p.out_w, &k);
             float part = 1.0f / divisor(s, &p, &k);
-            for (uint64_t n = 0; n < s->t->batch; n++) {
-                const float *dy = s->y->gradient + n * s->y->elements + at;
-                for (uint32_t i = 0; i < k.count; i++) {
-                    float *to = dx + n * s->x[0]->elements + k.list[i];
-                    for (uint32_t c = 0; c < p.c; c++) {
-                        to[c] += dy[c] * part;
-                    }
+            for (uint32_t i = 0; i < k.count; i++) {
+                float *to = dx + n * s->x[0]->elements + k.list[i];
+                for (uint32_t c = 0; c < p.c; c++) {
+                    to[c] += dy[c] * part;
                 }
             }
         }

@@ -210,6 +210,30 @@ static void subsets_are_seeded_and_without_repetition(void **state) {
     }
 }
 
+static void folds_part_a_set(void **state) {
+    fixture *f = *state;
+    static const uint8_t bytes[] = {0, 1, 2, 3, 4, 5, 6};
+    static const char part[] = "{\"x\": \"x.bin\", \"shape\": [1, 1, 1], \"type\": \"u8\", \"fold\": [3, 1]}";
+    static const char rest[] =
+        "{\"x\": \"x.bin\", \"shape\": [1, 1, 1], \"type\": \"u8\", \"fold\": [3, 1], \"rest\": true}";
+    static const char wrong[] =
+        "{\"x\": \"x.bin\", \"shape\": [1, 1, 1], \"type\": \"u8\", \"fold\": [3, 3]}";
+    static const float some[] = {1, 4}, others[] = {0, 2, 3, 5, 6};
+    ts_data data;
+    write(f, "x.bin", bytes, sizeof bytes);
+    assert_int_equal(read(f, write(f, "part.json", part, sizeof part - 1), 0, &data), TS_OK);
+    assert_int_equal(data.count, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_float_equal(sample(f, &data, i)[0], some[i], 0);
+    }
+    assert_int_equal(read(f, write(f, "rest.json", rest, sizeof rest - 1), 0, &data), TS_OK);
+    assert_int_equal(data.count, 5);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_float_equal(sample(f, &data, i)[0], others[i], 0);
+    }
+    assert_int_equal(read(f, write(f, "wrong.json", wrong, sizeof wrong - 1), 0, &data), TS_BAD_INPUT);
+}
+
 static void wrong_descriptions_are_refused(void **state) {
     fixture *f = *state;
     static const char *const wrong[] = {
@@ -331,6 +355,7 @@ int main(void) {
                                        TEST(pictures_are_labelled_by_folder_or_table),
                                        TEST(resizing_interpolates_and_crops_the_middle),
                                        TEST(subsets_are_seeded_and_without_repetition),
+                                       TEST(folds_part_a_set),
                                        TEST(wrong_descriptions_are_refused),
                                        TEST(archives_of_arrays_are_read),
                                        TEST(damaged_archives_are_refused),
