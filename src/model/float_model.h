@@ -21,6 +21,10 @@ ts_status ts_float_model_read(ts_arena *arena, const char *path, const ts_float_
 ts_status ts_float_model_parse(ts_arena *arena, ts_bytes file, const char *name,
                                const ts_float_model_options *options, ts_fgraph **out, ts_diags *diags);
 
+/* Writes a float graph as ONNX, opset 14, with channels-first maps; the graph's inputs and outputs keep their
+ * names. FAKE_QUANT and dilated average pools are errors. What is read back computes the same. */
+ts_status ts_float_model_write(const ts_fgraph *graph, const char *path, ts_diags *diags);
+
 /* Reads a file of the message TensorProto as floats, in the file's order. */
 ts_status ts_tensor_proto_read(ts_arena *arena, ts_bytes file, ts_ftensor *out, ts_diags *diags);
 
