@@ -12,11 +12,10 @@ build/build.ninja:
 setup:
 	sh tools/setup.sh
 
-# Sets up, builds, makes a network, and runs it verified on the simulated chip.
+# Sets up, builds, draws pictures, trains a network on them, quantises it, and runs it verified on the simulated chip.
 demo: setup
 	@$(MAKE) --no-print-directory all
-	$(TESSERA) generate mobilenet-v1 --width 0.25 --resolution 128 -o build/mobilenet-v1-0.25-128.onnx
-	$(TESSERA) run build/mobilenet-v1-0.25-128.onnx --target gap8
+	sh tools/demo.sh $(TESSERA) build/demo
 
 # Sets up, builds with the address and undefined-behaviour sanitizers and without, runs every test. Under the
 # sanitizers gcc warns of what cannot happen, so warnings are errors in the other builds only.

@@ -2,6 +2,7 @@
 #ifndef TS_BASE_RANDOM_H
 #define TS_BASE_RANDOM_H
 
+#include <math.h>
 #include <stdint.h>
 
 typedef struct ts_random {
@@ -24,6 +25,14 @@ static inline int64_t ts_random_range(ts_random *random, int64_t low, int64_t hi
     uint64_t span = (uint64_t)high - (uint64_t)low + 1u;
     return span == 0u ? (int64_t)ts_random_next(random)
                       : (int64_t)((uint64_t)low + ts_random_next(random) % span);
+}
+
+/* A standard normal number. Source: Box and Muller 1958, "A note on the generation of random normal
+ * deviates". */
+static inline double ts_random_normal(ts_random *random) {
+    double u = ((double)(ts_random_next(random) >> 11) + 1) * 0x1p-53,
+           v = (double)(ts_random_next(random) >> 11) * 0x1p-53;
+    return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
 }
 
 #endif

@@ -23,6 +23,7 @@
     X(run, "run", "MODEL|DIR [--target T]", "compile, build, execute and verify a network")         \
     X(sim, "sim", "ELF [--target T] [--json FILE]", "run a program on the simulator")               \
     X(plan, "plan", "MODEL [OPTION...]", "print where bytes live and how layers are cut")           \
+    X(train, "train", "MODEL --data DATA -o FILE", "train a float network")                         \
     X(version, "version", "", "print the version")
 
 #define TS_COMMAND_DECLARE(id, name, arguments, help) int ts_cmd_##id(int argc, char **argv);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cmd.h"
+#include "cli/generate_training.h"
 #include "ir/text_form.h"
 #include "model/model.h"
 #include "num/generate.h"
@@ -194,6 +195,7 @@ static char *list_kinds(int key, const char *text, void *input) {
         fprintf(out, "  %-14s %s\n", ts_generate_name((ts_generate_kind)kind),
                 ts_generate_help((ts_generate_kind)kind));
     }
+    ts_cli_list_training(out);
     fclose(out);
     return list;
 }
@@ -239,6 +241,9 @@ int ts_cmd_generate(int argc, char **argv) {
             "their range.\v",
         .help_filter = list_kinds,
     };
+    if (ts_cli_generates_training(argc, argv)) {
+        return ts_cli_generate_training(argc, argv);
+    }
     request r = {0};
     argp_err_exit_status = TS_BAD_INPUT;
     for (int pass = 0; pass < 2; pass++) {

@@ -426,13 +426,6 @@ ts_tensor_id ts_trainer_logits(const ts_trainer *trainer, uint32_t *count) {
     return id;
 }
 
-/* A standard normal number (Box and Muller 1958). */
-static double normal(ts_random *random) {
-    double u = ((double)(ts_random_next(random) >> 11) + 1) * 0x1p-53,
-           v = (double)(ts_random_next(random) >> 11) * 0x1p-53;
-    return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
-}
-
 /* Inputs that one element of the result sums over. */
 static uint64_t fan_in(const ts_trainer *t, const ts_param *p) {
     const ts_fnode *n = &t->graph->nodes.data[p->node];
@@ -447,7 +440,7 @@ void ts_trainer_initialise(ts_trainer *trainer, uint64_t seed) {
         for (uint64_t k = 0; p->tensor != TS_NONE && k < p->count; k++) {
             p->value[k] = p->kind == TS_PARAM_GAIN ? 1.0f : 0.0f;
             if (p->kind == TS_PARAM_WEIGHTS) {
-                p->value[k] = (float)(deviation * normal(&random));
+                p->value[k] = (float)(deviation * ts_random_normal(&random));
             }
         }
     }

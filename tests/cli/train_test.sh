@@ -1,0 +1,52 @@
+#!/bin/sh
+# From a seed to verified integers: pictures, a network, training, fine-tuning, a run on the host; the same bytes
+# every time, and from a checkpoint. Usage: train_test.sh TESSERA
+set -eu
+tessera=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+"$tessera" generate glyphs --count 1600 --test-count 320 --resolution 24 -o data
+"$tessera" generate float-ds --resolution 24 -o net.onnx
+if ! "$tessera" train net.onnx --data data/train.json --epochs 1 -o one.onnx >log 2>&1; then
+    grep -q 'has no oneDNN' log || fail "train: $(cat log)"
+    echo "built without oneDNN: the rest is skipped"
+    exit 77
+fi
+
+train="--data data/train.json --eval data/test.json --epochs 6 --rate 8e-3 --batch 16 --shift 1"
+"$tessera" train net.onnx $train --checkpoint state -o a.onnx >log
+"$tessera" train net.onnx $train -o b.onnx >/dev/null
+cmp a.onnx b.onnx || fail "the same seed gave other weights"
+"$tessera" train net.onnx $train --seed 2 -o c.onnx >/dev/null
+cmp -s a.onnx c.onnx && fail "another seed gave the same weights"
+right=$(sed -n 's/^after: 320 samples, top-1 \([0-9]*\)\..*/\1/p' log)
+[ "$right" -ge 55 ] || fail "training taught too little: $(cat log)"
+"$tessera" train net.onnx $train --checkpoint state --resume -o d.onnx >/dev/null
+cmp a.onnx d.onnx || fail "the checkpoint holds other weights"
+if "$tessera" train net.onnx $train --rate 1e-4 --checkpoint state --resume -o d.onnx >/dev/null 2>log; then
+    fail "a checkpoint of another training was taken"
+fi
+grep -q 'is not a checkpoint of this network with these options' log || fail "$(cat log)"
+
+"$tessera" quantize a.onnx --calib data/train.json --eval data/test.json --bits w4a4 --finetune data/train.json \
+    --epochs 2 -o int.onnx --json int.json >log
+tops=$(sed -n 's/^f[pq]: .*top-1 \([0-9]*\)\..*/\1/p; s/^[qi]d: .*top-1 \([0-9]*\)\..*/\1/p' log)
+set -- $tops
+[ $# -eq 4 ] || fail "four stages were to be judged: $(cat log)"
+[ $(($2 - $4)) -le 1 ] && [ $(($4 - $2)) -le 1 ] || fail "fq and id differ: $tops"
+[ $(($1 - $4)) -le 6 ] || fail "fine-tuning lost too much: $tops"
+"$tessera" run int.onnx --target host | grep -q 'layers verified' || fail "the integers do not verify"
+
+if "$tessera" quantize a.onnx --calib data/train.json --epochs 2 >/dev/null 2>log; then
+    fail "options of training were taken without --finetune"
+fi
+if "$tessera" train a.onnx --data data/train.json --epochs 0 >/dev/null 2>log; then
+    fail "no epochs were taken"
+fi
