@@ -39,14 +39,15 @@ top() {
 cost() {
     cycles=$(sed -n 's/^cycles  *\([0-9]*\).*/\1/p' "$folder/$1.log")
     energy=$(sed -n 's/^time .*energy \([0-9.]*\) mJ.*/\1/p' "$folder/$1.log")
-    printf '%10s %10s' "$cycles" "$energy"
+    image=$(sed -n 's/^memory .*L3 image \([0-9]*\).*/\1/p' "$folder/$1.log")
+    printf '%10s %10s %12s' "$cycles" "$energy" "$image"
 }
 
 row() {
     printf '%-24s %8s %8s %8s %8s' "$1" "$(top "$2" fp)" "$(top "$2" fq)" "$(top "$2" qd)" "$(top "$2" id)"
 }
 
-printf '%-24s %8s %8s %8s %8s %10s %10s\n' "top-1, % of 2000" float fq qd integer cycles "mJ (est.)"
+printf '%-24s %8s %8s %8s %8s %10s %10s %12s\n' "top-1, % of 2000" float fq qd integer cycles "mJ (est.)" "image bytes"
 row "8 bits" int8
 cost run8
 echo
