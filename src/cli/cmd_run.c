@@ -38,7 +38,7 @@ static const struct argp_option options[] = {
     {"profile", OPTION_PROFILE, "FILE", 0, "Write folded stacks", 2},
     {"timeline", OPTION_TIMELINE, "FILE", 0, "Write Chrome trace events", 2},
     {"sim-check", OPTION_SIM_CHECK, NULL, 0,
-     "Report uninitialised reads, races between barriers, stacks that touch data", 2},
+     "Report uses of bytes that nobody wrote, races, stacks that touch data", 2},
     {0},
 };
 

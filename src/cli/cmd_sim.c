@@ -32,7 +32,7 @@ static const struct argp_option options[] = {
     {"trace", 'T', "FILE", 0, "write one line an instruction", 0},
     {"profile", 'P', "FILE", 0, "write folded stacks", 0},
     {"timeline", 'L', "FILE", 0, "write Chrome trace events", 0},
-    {"check", 'k', NULL, 0, "report uninitialised reads, races between barriers, stacks that touch data", 0},
+    {"check", 'k', NULL, 0, "report uses of bytes that nobody wrote, races, stacks that touch data", 0},
     {0},
 };
 

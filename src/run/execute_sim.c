@@ -205,6 +205,14 @@ static void take_output(session *s, ts_sim *sim, ts_execution *execution, uint32
     if (!taken) {
         fault(s, "the output's place is not memory", plan->layers[layer].name);
     }
+    /* Elements of less than a byte may leave bits of a pixel's last byte to nobody. */
+    uint32_t first, bits = ts_type_bits(plan->graph->tensors.data[plan->layers[layer].y.tensor].type);
+    if (buffer->level != TS_IN_L3 && bits % 8u == 0u &&
+        !ts_sim_known(sim, s->l2_begin + (uint32_t)buffer->offset, bytes, &first)) {
+        ts_error(s->diags, TS_DIAG_SIM, plan->layers[layer].name, NULL,
+                 "check: byte %u of the output depends on bytes that nobody wrote",
+                 first - s->l2_begin - (uint32_t)buffer->offset);
+    }
 }
 
 static void layer_begins(void *user, ts_sim *sim, unsigned core, uint64_t cycle) {

@@ -216,9 +216,11 @@ bool ts__csr(ts_sim *sim, ts__core *core, const ts__slot *slot, uint64_t t, uint
 void ts__interrupt_register(ts_sim *sim, ts__core *core, uint32_t offset) {
     uint32_t value = core->store_value, *mask = &sim->fc_irq_mask, *pending = &sim->fc_irq_pending;
     if (core->store == 0u) {
+        ts__order_interrupt(sim, core->unit, false);
         core->slow_word = offset < 0xcu ? *mask : offset < 0x18u ? *pending : 0u;
         return;
     }
+    ts__order_interrupt(sim, core->unit, true);
     switch (offset) {
         case 0x00:
             *mask = value;
@@ -243,6 +245,7 @@ void ts__interrupt_register(ts_sim *sim, ts__core *core, uint32_t offset) {
     }
     ts__core *fc = &sim->core[TS__FC];
     if ((*mask & *pending) != 0u && fc->park == TS__PARK_ASLEEP) {
+        ts__order_interrupt(sim, TS__FC, false);
         ts__wake(sim, fc, sim->now);
     }
 }

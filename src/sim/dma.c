@@ -61,6 +61,7 @@ static void begin(ts_sim *sim, ts__dma_stream *stream) {
     stream->at = stream->issued = 0;
     memset(stream->port, 0, sizeof stream->port);
     stream->begun_at = at;
+    ts__order_begin(sim, transfer);
     begin_piece(sim, stream, at);
 }
 
@@ -118,6 +119,7 @@ static void complete(ts_sim *sim, ts__dma_stream *stream) {
     ts__dma *dma = &sim->dma;
     const ts__dma_transfer *transfer = &stream->queue[stream->head];
     TS_ASSERT(dma->done_count < TS__DMA_DONE, "DMA completions");
+    ts__order_end(sim, transfer);
     ts__dma_done *done = &dma->done[(dma->done_head + dma->done_count++) % TS__DMA_DONE];
     *done = (ts__dma_done){sim->now + 1u + costs(sim)->finish_cycles, *transfer};
     if (dma->done_count == 1u) {
@@ -145,6 +147,7 @@ void ts__dma_finish(ts_sim *sim) {
         dma->counter_left[transfer.counter]--;
         uint32_t cores = transfer.broadcast ? 0xffffffffu : 1u << transfer.core;
         uint32_t events = (transfer.event ? 1u << DMA_EVENT : 0u) | (transfer.irq ? 1u << DMA_IRQ : 0u);
+        ts__order_complete(sim, &transfer, cores, events);
         if (events != 0u) {
             ts__event_raise(sim, cores, events, sim->now);
         }
@@ -260,6 +263,7 @@ static void enqueue(ts_sim *sim, ts__core *core, const uint32_t *words) {
         return;
     }
     dma->counter_left[transfer.counter]++;
+    ts__order_issue(sim, &transfer);
     push(sim, transfer.out ? &dma->out : &dma->in, &transfer);
 }
 
@@ -310,6 +314,7 @@ uint32_t ts__dma_read(ts_sim *sim, ts__core *core, uint32_t offset, uint32_t *va
         for (uint32_t i = 0; i < costs(sim)->counters; i++) {
             *value |= dma->counter_left[i] != 0u ? 1u << i : 0u;
         }
+        ts__order_status(sim, core->unit, *value);
         *value |= dma->allocated << 16;
         return 0;
     }

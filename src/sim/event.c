@@ -50,6 +50,7 @@ static bool answer(ts_sim *sim, uint32_t number) {
         return false;
     }
     sim->core[number].slow_word = events;
+    ts__order_observe(sim, number, events);
     if (own->clears) {
         own->buffer &= ~events;
     }
@@ -71,13 +72,14 @@ void ts__event_raise(ts_sim *sim, uint32_t cores, uint32_t events, uint64_t at) 
     }
 }
 
-/* A core arrives at a barrier; the last one opens it. */
-static void arrive(ts_sim *sim, uint32_t number, uint32_t cores) {
+/* `cores` have arrived at a barrier, as core `unit` says; the last one opens it. */
+static void arrive(ts_sim *sim, uint32_t unit, uint32_t number, uint32_t cores) {
     ts__barrier *barrier = &sim->events.barrier[number];
+    ts__order_arrive(sim, unit, number);
     barrier->arrived |= cores & barrier->mask;
     if (barrier->mask != 0u && barrier->arrived == barrier->mask) {
         barrier->arrived = 0;
-        ts__check_epoch(sim);
+        ts__order_open(sim, number, barrier->target, BARRIER_EVENT);
         ts__event_raise(sim, barrier->target, 1u << BARRIER_EVENT, sim->now);
     }
 }
@@ -95,7 +97,7 @@ static uint32_t wait(ts_sim *sim, ts__core *core, uint32_t kind, uint32_t number
     own->waiting = true;
     ts__sleep(sim, core, why(own));
     if (kind == 1u) {
-        arrive(sim, number, 1u << core->unit);
+        arrive(sim, core->unit, number, 1u << core->unit);
         core->rank = own->waiting ? core->rank : ++sim->wakes; /* who opens it is woken behind the others */
     }
     return 0;
@@ -105,6 +107,7 @@ static uint32_t lock(ts_sim *sim, ts__core *core, uint32_t number) {
     ts__mutex *mutex = &sim->events.mutex[number];
     if (!mutex->locked) {
         mutex->locked = true;
+        ts__order_lock(sim, core->unit, number);
         core->slow_word = mutex->value;
         return sim->target->latencies.mutex_ready;
     }
@@ -117,9 +120,9 @@ static uint32_t lock(ts_sim *sim, ts__core *core, uint32_t number) {
     return 0;
 }
 
-static void unlock(ts_sim *sim, uint32_t number, uint32_t value) {
+static void unlock(ts_sim *sim, uint32_t unit, uint32_t number, uint32_t value) {
     ts__mutex *mutex = &sim->events.mutex[number];
-    ts__check_epoch(sim);
+    ts__order_unlock(sim, unit, number);
     mutex->value = value;
     mutex->locked = mutex->waiting != 0u;
     if (!mutex->locked) {
@@ -128,8 +131,16 @@ static void unlock(ts_sim *sim, uint32_t number, uint32_t value) {
     uint32_t next = (uint32_t)__builtin_ctz(mutex->waiting);
     mutex->waiting &= mutex->waiting - 1u;
     sim->core[next].slow_word = value;
+    ts__order_lock(sim, next, number);
     sim->events.core[next].waiting = false;
     wake(sim, &sim->core[next], sim->now, sim->target->latencies.event);
+}
+
+/* A software event, to a set of cores or with an empty one to all. */
+static void send(ts_sim *sim, const ts__core *core, uint32_t event, uint32_t cores) {
+    cores = cores == 0u ? 0xffffffffu : cores;
+    ts__order_signal(sim, core->unit, cores, 1u << event);
+    ts__event_raise(sim, cores, 1u << event, sim->now);
 }
 
 /* Registers of a barrier; false where there is none. */
@@ -157,12 +168,12 @@ static bool barrier_register(ts_sim *sim, ts__core *core, uint32_t offset, bool 
             return true;
         case 0x10:
             if (write) {
-                arrive(sim, offset / 0x20u, *value);
+                arrive(sim, core->unit, offset / 0x20u, *value);
             }
             return write;
         case 0x14:
             if (core->unit < TS__CORES) {
-                arrive(sim, offset / 0x20u, 1u << core->unit);
+                arrive(sim, core->unit, offset / 0x20u, 1u << core->unit);
             }
             *value = 0;
             return true;
@@ -224,6 +235,9 @@ uint32_t ts__event_read(ts_sim *sim, ts__core *core, uint32_t offset, uint32_t *
         default:
             unknown(sim, core);
     }
+    if (offset >= 0x1cu && core == &sim->core[core->unit]) {
+        ts__order_observe(sim, core->unit, *value);
+    }
     return 0;
 }
 
@@ -236,12 +250,11 @@ void ts__event_write(ts_sim *sim, ts__core *core, uint32_t offset, uint32_t valu
         return;
     }
     if (offset >= 0x100u && offset < 0x120u) {
-        ts__check_epoch(sim);
-        ts__event_raise(sim, value == 0u ? 0xffffffffu : value, 1u << ((offset - 0x100u) / 4u), sim->now);
+        send(sim, core, (offset - 0x100u) / 4u, value);
         return;
     }
     if (offset >= 0xc0u && offset < 0xc0u + 4u * MUTEXES) {
-        unlock(sim, (offset - 0xc0u) / 4u, value);
+        unlock(sim, core->unit, (offset - 0xc0u) / 4u, value);
         return;
     }
     switch (offset) {
@@ -282,8 +295,7 @@ void ts__event_global(ts_sim *sim, ts__core *core, uint32_t offset) {
         return;
     }
     if (offset >= 0x600u && offset < 0x620u && core->store != 0u) {
-        ts__event_raise(sim, core->store_value == 0u ? 0xffffffffu : core->store_value,
-                        1u << ((offset - 0x600u) / 4u), sim->now);
+        send(sim, core, (offset - 0x600u) / 4u, core->store_value);
         return;
     }
     if (offset >= 0x40u * TS__CORES) {

@@ -23,26 +23,40 @@ void ts__l3_new(ts_sim *sim) {
         chip->memory = memory;
         chip->page_count = (uint32_t)((memory->size_bytes + PAGE_BYTES - 1u) / PAGE_BYTES);
         chip->pages = TS_NEW_ARRAY(sim->arena, uint8_t *, chip->page_count);
+        chip->known = TS_NEW_ARRAY(sim->arena, uint8_t *, chip->page_count);
     }
 }
 
-static void copy(ts_sim *sim, ts__l3_chip *chip, uint64_t offset, uint8_t *data, size_t size, bool write) {
+/* Pages appear when they are first written; before, each of their bytes is `fresh`. */
+static void copy(ts_sim *sim, uint8_t **pages, uint8_t fresh, uint64_t offset, uint8_t *data, size_t size,
+                 bool write) {
     while (size != 0u) {
-        uint8_t **page = &chip->pages[offset / PAGE_BYTES];
+        uint8_t **page = &pages[offset / PAGE_BYTES];
         size_t at = (size_t)(offset % PAGE_BYTES), bytes = PAGE_BYTES - at;
         bytes = bytes < size ? bytes : size;
         if (*page == NULL && write) {
             *page = TS_NEW_ARRAY(sim->arena, uint8_t, PAGE_BYTES);
-            memset(*page, FRESH, PAGE_BYTES);
+            memset(*page, fresh, PAGE_BYTES);
         }
         if (write) {
             memcpy(*page + at, data, bytes);
         } else if (*page == NULL) {
-            memset(data, FRESH, bytes);
+            memset(data, fresh, bytes);
         } else {
             memcpy(data, *page + at, bytes);
         }
         data += bytes;
+        offset += bytes;
+        size -= bytes;
+    }
+}
+
+static void mark_known(ts_sim *sim, ts__l3_chip *chip, uint64_t offset, size_t size) {
+    uint8_t all[256];
+    memset(all, 0xff, sizeof all);
+    while (size != 0u) {
+        size_t bytes = size < sizeof all ? size : sizeof all;
+        copy(sim, chip->known, 0, offset, all, bytes, true);
         offset += bytes;
         size -= bytes;
     }
@@ -54,7 +68,10 @@ bool ts__l3_copy(ts_sim *sim, uint64_t address, void *data, size_t size, bool wr
         if (chip->memory != NULL && address >= chip->memory->base) {
             uint64_t offset = address - chip->memory->base;
             if (offset <= chip->memory->size_bytes && size <= chip->memory->size_bytes - offset) {
-                copy(sim, chip, offset, data, size, write);
+                copy(sim, chip->pages, FRESH, offset, data, size, write);
+                if (write && sim->check != NULL) {
+                    mark_known(sim, chip, offset, size);
+                }
                 return true;
             }
         }
@@ -119,6 +136,7 @@ static void start(ts_sim *sim, ts__core *core, bool write) {
     uint64_t cycles = transfer_cycles(l3, memory, bytes, write);
     ts__core *fc = &sim->core[TS__FC];
     uint64_t begun = ts__from_machine(sim, fc, sim->now);
+    ts__order_l3_start(sim, core->unit);
     l3->busy = true;
     l3->write = write;
     l3->l2 = l2;
@@ -134,11 +152,15 @@ void ts__l3_done(ts_sim *sim) {
     ts__l3 *l3 = &sim->l3;
     ts__l3_chip *chip = &l3->chip[l3->common[8] & 1u];
     uint8_t *l2 = sim->l2 + (l3->l2 - sim->l2_base);
-    copy(sim, chip, l3->external, l2, l3->bytes, l3->write);
+    copy(sim, chip->pages, FRESH, l3->external, l2, l3->bytes, l3->write);
     if (!l3->write) {
         ts__stored(sim, l2, l3->bytes);
-        ts__watch_loaded(sim, l3->l2, l3->bytes);
     }
+    uint8_t *known = ts__check_l3(sim, &l3->mover, l3->l2, l3->bytes, l3->write);
+    if (known != NULL) {
+        copy(sim, chip->known, 0, l3->external, known, l3->bytes, l3->write);
+    }
+    ts__order_l3_done(sim);
     *(l3->write ? &sim->traffic.l3_write_bytes : &sim->traffic.l3_read_bytes) += l3->bytes;
     sim->traffic.l3_transfers++;
     l3->busy = false;
@@ -147,7 +169,6 @@ void ts__l3_done(ts_sim *sim) {
 
 uint32_t ts__l3_register(ts_sim *sim, ts__core *core, uint32_t offset) {
     const ts__l3 *l3 = &sim->l3;
-    (void)core;
     if (offset >= COMMON && offset < COMMON + 0x40u) {
         return l3->common[(offset - COMMON) / 4u];
     }
@@ -155,6 +176,9 @@ uint32_t ts__l3_register(ts_sim *sim, ts__core *core, uint32_t offset) {
         return 0;
     }
     uint32_t which = (offset - CHANNEL) / 4u;
+    if (which == 9u) {
+        ts__order_l3_status(sim, core->unit, l3->busy);
+    }
     return which < 3u    ? l3->rx[which]
            : which < 6u  ? l3->tx[which - 3u]
            : which == 6u ? l3->setup

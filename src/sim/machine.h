@@ -190,12 +190,20 @@ typedef struct ts__dma_command {
     uint32_t have;
 } ts__dma_command;
 
+/* Who asked for a transfer, for --check. */
+typedef struct ts__clock ts__clock;
+typedef struct ts__mover {
+    ts__clock *clock;
+    uint32_t unit, pc;
+} ts__mover;
+
 typedef struct ts__dma_transfer {
     uint32_t l1, l2;
     uint32_t bytes, line_bytes, stride;
     bool event, irq, broadcast, out;
     uint8_t counter, core;
     uint64_t issued_at;
+    ts__mover *mover; /* NULL: nobody checks */
 } ts__dma_transfer;
 
 /* A stream has two ports to L1, which take its words in turn. */
@@ -242,6 +250,7 @@ typedef struct ts__dma {
 typedef struct ts__l3_chip {
     const ts_memory *memory;
     uint8_t **pages;
+    uint8_t **known; /* bits that somebody wrote, where somebody checks */
     uint32_t page_count;
 } ts__l3_chip;
 
@@ -252,6 +261,7 @@ typedef struct ts__l3 {
     bool write;
     uint32_t l2, bytes;
     uint64_t begun_at, done_at;
+    ts__mover mover;
 } ts__l3;
 
 typedef struct ts__mark {
@@ -452,11 +462,34 @@ void ts__note_l3(ts_sim *sim);
 void ts__note_wait(ts_sim *sim, const ts__core *core, uint64_t begin, uint64_t end);
 void ts__check_access(ts_sim *sim, const ts__core *core);
 void ts__check_beat(ts_sim *sim, const ts__dma_transfer *transfer, uint32_t l1, uint32_t l2, uint32_t bytes);
-void ts__check_epoch(ts_sim *sim);
+/* An L3 transfer is done; which bits of its bytes in L2 are known, to be copied along. NULL: nobody checks.
+ */
+uint8_t *ts__check_l3(ts_sim *sim, const ts__mover *mover, uint32_t l2, uint32_t bytes, bool write);
 void ts__check_end(ts_sim *sim);
 ts_status ts__watch_new(ts_sim *sim, ts_diags *diags);
 void ts__watch_free(ts_sim *sim);
 void ts__watch_end(ts_sim *sim);
+/* define.c */
+void ts__define_start(ts_sim *sim, uint32_t unit);
+
+/* order.c: what lets one thread know of another; each does nothing where nobody checks. */
+void ts__order_arrive(ts_sim *sim, uint32_t unit, uint32_t number); /* at a barrier */
+void ts__order_open(ts_sim *sim, uint32_t number, uint32_t cores, uint32_t event);
+void ts__order_signal(ts_sim *sim, uint32_t unit, uint32_t cores, uint32_t events); /* sent by software */
+void ts__order_observe(ts_sim *sim, uint32_t unit, uint32_t events); /* events that a core has seen */
+void ts__order_lock(ts_sim *sim, uint32_t unit, uint32_t number);
+void ts__order_unlock(ts_sim *sim, uint32_t unit, uint32_t number);
+void ts__order_start(ts_sim *sim, uint32_t unit, uint32_t started);
+void ts__order_interrupt(ts_sim *sim, uint32_t unit, bool raised); /* the fabric's: raised or seen */
+void ts__order_issue(ts_sim *sim, ts__dma_transfer *transfer);
+void ts__order_begin(ts_sim *sim, const ts__dma_transfer *transfer);
+void ts__order_end(ts_sim *sim, const ts__dma_transfer *transfer);
+void ts__order_complete(ts_sim *sim, const ts__dma_transfer *transfer, uint32_t cores, uint32_t events);
+void ts__order_status(ts_sim *sim, uint32_t unit, uint32_t busy); /* the DMA's, read */
+void ts__order_l3_start(ts_sim *sim, uint32_t unit);
+void ts__order_l3_done(ts_sim *sim);
+void ts__order_l3_status(ts_sim *sim, uint32_t unit, bool busy);
+
 void ts__watch_loaded(ts_sim *sim, uint32_t address, uint32_t bytes);
 void ts__watch(ts_sim *sim, ts__core *core, ts__slot *slot);
 /* A fault where the instruction in `slot` moves sp below the stack that ts_sim_stack() named. */

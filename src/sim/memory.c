@@ -89,9 +89,9 @@ static uint32_t control(ts_sim *sim, ts__core *core, uint32_t offset) {
     } else if (offset == 8u) {
         uint32_t fresh = core->store_value & ~sim->fetch_enable;
         sim->fetch_enable |= core->store_value;
-        ts__check_epoch(sim);
         for (uint32_t i = 0; i < sim->core_count; i++) {
             if ((fresh >> i & 1u) != 0u) {
+                ts__order_start(sim, core->unit, i);
                 ts__core_start(sim, &sim->core[i], sim->core[i].boot, sim->now + 1u);
             }
         }

@@ -278,6 +278,7 @@ void ts__core_start(ts_sim *sim, ts__core *core, uint32_t address, uint64_t at) 
     core->t = core->started = core->arrived = ts__from_machine(sim, core, at);
     ts__icache_lines(sim, core);
     core->rank = ++sim->wakes;
+    ts__define_start(sim, core->unit);
     core->park = core->lines[(uint32_t)(slot - core->region->slots) * 2u / TS__LINE_BYTES] != 0u
                      ? TS__PARK_YIELD
                      : TS__PARK_FETCH;

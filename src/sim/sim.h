@@ -26,7 +26,7 @@ typedef struct ts_sim_options {
     const char *machine; /* NULL: the platform; "ri5cy-suite": one core, flat memory, markers at 0x40000000;
                             "flat": the same with the memory at 0x80000000 */
     uint64_t max_cycles; /* 0: no limit. Reaching it is a fault that says what each core waits for */
-    bool check;          /* look for uninitialised reads, races between barriers, stacks that touch data */
+    bool check; /* look for uses of unknown values, races, stacks that touch data (docs/simulator.md) */
     void (*stdout_char)(void *user, unsigned core, char c); /* what the program prints; NULL drops it */
     void *user;
     const char *trace_path;    /* one line an instruction; NULL: none */
@@ -124,6 +124,9 @@ ts_status ts_sim_l3_read(ts_sim *sim, uint64_t address, void *data, size_t size,
 /* Any mapped memory as the cluster sees it, in zero time; false where a byte is not memory. */
 bool ts_sim_read(ts_sim *sim, uint32_t address, void *data, size_t size);
 bool ts_sim_write(ts_sim *sim, uint32_t address, const void *data, size_t size);
+/* With options.check: whether all bits of these bytes are known, that is, depend on bytes that somebody
+ * wrote; if not, the first byte that is not. Without, always true. */
+bool ts_sim_known(ts_sim *sim, uint32_t address, size_t size, uint32_t *first);
 
 /* Address of an ELF symbol; false where there is none. */
 bool ts_sim_symbol(ts_sim *sim, const char *name, uint32_t *address);

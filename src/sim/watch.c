@@ -2,6 +2,8 @@
  * since only then slots carry TS__PRE_WATCH. */
 #include "sim/watch.h"
 
+#include "sim/check.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -195,6 +197,9 @@ void ts__watch(ts_sim *sim, ts__core *core, ts__slot *slot) {
     }
     if (sim->profile != NULL) {
         profile_step(sim, core, slot);
+    }
+    if (sim->check != NULL && sim->check->known[0] != NULL) {
+        ts__define_step(sim, core, slot);
     }
 }
 

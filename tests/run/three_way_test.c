@@ -159,12 +159,13 @@ static uint32_t run_sim(ts_arena *arena, const ts_target *target, network *list,
         status = ts_file_read(arena, program, 1 << 26, &elf, diags);
     }
     ts_execution *all = executions(arena, list, count);
-    ts_sim_run_options options = {.sim = {.max_cycles = 4000000000u}};
+    ts_sim_run_options options = {.sim = {.max_cycles = 4000000000u, .check = true}};
     if (status == TS_OK) {
         status = ts_execute_sim(arena, elf, target, all, count, &options, NULL, NULL, NULL, diags);
     }
     print_diags(diags);
     assert_int_equal(status, TS_OK);
+    assert_int_equal(ts_diags_errors(diags), 0); /* --check has nothing to say */
     for (uint32_t i = 0; i < count; i++) {
         wrong += compare(arena, &list[i], (const uint8_t *const *)all[i].outputs, "simulator");
     }

@@ -147,12 +147,15 @@ static void check_says(const char *program, const char *what, bool clean) {
 
 static void checks_find_what_is_wrong(void **state) {
     (void)state;
-    check_says("lw x11, 64(x10)", "reads a byte that nobody wrote", false);
+    check_says("lw x11, 64(x10)", "", true);
+    check_says("lw x11, 64(x10); beq x11, x0, 0x1c00102c", "depends on a byte that nobody wrote", false);
     check_says("sw x7, 64(x10)", "overwrites what core", false);
     check_says("sll x11, x7, x7; add x10, x10, x11; add x10, x10, x11; sw x7, 64(x10); lw x12, 64(x10)", "",
                true);
-    check_says("bne x7, x0, 0x1c00102c; sw x7, 64(x10); addi x0, x0, 0; addi x0, x0, 0; lw x11, 64(x10)",
-               "reads what core 0 wrote", false);
+    check_says(
+        "bne x7, x0, 0x1c00102c; sw x7, 64(x10); addi x0, x0, 0; addi x0, x0, 0; lw x11, 64(x10); "
+        "beq x11, x0, 0x1c00103c",
+        "a byte that core 0 wrote meanwhile", false);
     check_says("bne x7, x0, 0x1c00102c; sw x7, 64(x10); p.elw x9, 0x21c(x5); lw x11, 64(x10)", "", true);
     /* Both stacks at one place. */
     check_says(

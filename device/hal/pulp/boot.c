@@ -16,6 +16,10 @@ void pulp_trap(uint32_t cause, uint32_t pc);
 
 struct pulp_l3_mailbox pulp_l3_mailbox;
 volatile uint32_t pulp_l3_done __attribute__((section(".l1")));
+/* By these names the simulator's --check knows the words through which cluster and fabric controller signal.
+ */
+extern struct pulp_l3_mailbox ts_sync_l3_posted __attribute__((alias("pulp_l3_mailbox")));
+extern volatile uint32_t ts_sync_l3_done __attribute__((alias("pulp_l3_done")));
 
 const uint8_t ts_l3_image[] __attribute__((weak)) = {0};
 const uint32_t ts_l3_image_bytes __attribute__((weak)) = 0;

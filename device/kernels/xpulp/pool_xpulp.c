@@ -111,7 +111,7 @@ static ALWAYS_INLINE void max_pixel(const struct ts_conv_tile *t, const struct w
             xpulp_store(y + i * 4u, max_word(w, i * 4u, is_signed));
         }
     }
-    if (words.end > whole) {
+    if (words.begin <= whole && words.end > whole) {
         uint32_t max = max_word(w, whole * 4u, is_signed);
         for (uint32_t c = whole * 4u; c < t->y_c; c++, max >>= 8) {
             y[c] = (uint8_t)max;
