@@ -100,6 +100,59 @@ static ts_status bad_input(ts__float_importer *im, const char *name, const char 
     return ts_error(im->net->diags, TS_DIAG_SHAPE, NULL, NULL, "network input '%s' %s", name, what);
 }
 
+static bool is_one_of(const char *op, const char *const *list) {
+    for (; *list != NULL; list++) {
+        if (strcmp(op, *list) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether value v reaches an operator that takes channels first, through operators that keep the order; at
+ * most
+ * `*left` values are looked at. */
+static bool leads_to_planes(const ts_onnx *net, uint32_t v, uint32_t *left) {
+    static const char *const takes[] = {
+        "Conv", "MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool", "BatchNormalization", NULL};
+    static const char *const keeps[] = {"Pad",  "Sub",      "Add",  "Mul",     "Div", "Clip",
+                                        "Relu", "Identity", "Cast", "Dropout", "Neg", NULL};
+    if (*left == 0) {
+        return false;
+    }
+    --*left;
+    for (uint32_t i = 0; i < net->order_count; i++) {
+        const ts_onnx_node *n = &net->nodes[net->order[i]];
+        bool reads = false;
+        for (uint32_t k = 0; k < n->input_count; k++) {
+            reads = reads || n->inputs[k] == v;
+        }
+        if (reads && n->inputs[0] == v && is_one_of(n->op, takes)) {
+            return true;
+        }
+        if (reads && is_one_of(n->op, keeps) && n->output_count > 0 && n->outputs[0] != TS_NONE &&
+            leads_to_planes(net, n->outputs[0], left)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The tensor of a network input; with its channels last where the network takes them first. */
+static void new_input(ts__float_importer *im, uint32_t v, const ts_ftensor *file) {
+    ts_ftensor input = *file;
+    uint32_t left = 32;
+    bool last = ts__has_order(file->rank) && leads_to_planes(im->net, v, &left);
+    for (uint32_t d = 0; last && d < file->rank; d++) {
+        input.dims[ts__file_to_last(file->rank, d)] = file->dims[d];
+    }
+    input.layout = last ? TS_LAYOUT_CHANNELS_LAST : TS_LAYOUT_FILE;
+    ts_tensor_id id = ts_fgraph_add_tensor(im->graph, &input);
+    TS_PUSH(im->graph->arena, &im->graph->inputs, id);
+    im->values[v].file = last ? TS_NONE : id;
+    im->values[v].last = last || !ts__has_order(file->rank) ? id : TS_NONE;
+}
+
 static ts_status add_input(ts__float_importer *im, uint32_t v) {
     const ts_onnx_value *value = &im->net->values.data[v];
     const Onnx__TypeProto *type = value->input->type;
@@ -125,10 +178,7 @@ static ts_status add_input(ts__float_importer *im, uint32_t v) {
         elements *= (uint64_t)size;
         input.dims[d] = (uint32_t)size;
     }
-    ts_tensor_id id = ts_fgraph_add_tensor(im->graph, &input);
-    TS_PUSH(im->graph->arena, &im->graph->inputs, id);
-    im->values[v].file = id;
-    im->values[v].last = ts__has_order(input.rank) ? TS_NONE : id;
+    new_input(im, v, &input);
     return TS_OK;
 }
 
@@ -175,41 +225,6 @@ static ts_status bind_constants(ts__float_importer *im, const ts_float_model_opt
     return TS_OK;
 }
 
-/* Removes node `index` and renumbers the producers behind it. */
-static void drop_node(ts_fgraph *graph, uint32_t index) {
-    for (uint32_t i = index; i + 1 < graph->nodes.count; i++) {
-        graph->nodes.data[i] = graph->nodes.data[i + 1];
-        graph->tensors.data[graph->nodes.data[i].output].producer = i;
-    }
-    graph->nodes.count--;
-}
-
-/* A network input whose only reader turns it to channels last is taken in that order. */
-static void turn_inputs(ts__float_importer *im) {
-    ts_fgraph *g = im->graph;
-    const uint32_t *uses = ts_fgraph_uses(g, im->net->scratch);
-    for (uint32_t i = 0; i < g->inputs.count; i++) {
-        ts_tensor_id id = g->inputs.data[i];
-        for (uint32_t n = 0; n < g->nodes.count && uses[id] == 1; n++) {
-            const ts_fnode *node = &g->nodes.data[n];
-            uint32_t rank = g->tensors.data[id].rank;
-            bool turns = node->op == TS_FOP_TRANSPOSE && node->inputs[0] == id && ts__has_order(rank);
-            for (uint32_t d = 0; turns && d < rank; d++) {
-                turns = node->perm[d] == ts__last_to_file(rank, d);
-            }
-            if (turns) {
-                ts_tensor_id turned = node->output;
-                g->tensors.data[turned].name = g->tensors.data[id].name;
-                g->tensors.data[turned].producer = TS_NONE;
-                g->tensors.data[turned].layout = TS_LAYOUT_CHANNELS_LAST;
-                g->inputs.data[i] = turned;
-                drop_node(g, n);
-                break;
-            }
-        }
-    }
-}
-
 static ts_status add_outputs(ts__float_importer *im) {
     for (uint32_t i = 0; i < im->net->output_count; i++) {
         ts_onnx_node reader = {.name = "", .op = "output", .input_count = 1, .inputs = &im->net->outputs[i]};
@@ -242,7 +257,6 @@ static ts_status import_graph(ts__float_importer *im, ts_bytes file, const ts_fl
         TS_TRY(import_node(&s));
     }
     TS_TRY(add_outputs(im));
-    turn_inputs(im);
     return TS_OK;
 }
 

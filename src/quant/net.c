@@ -131,6 +131,23 @@ static meaning settle(const reader *r, const ts_fnode *n, ts_tensor_id id) {
     return *x;
 }
 
+/* For operators that treat all elements alike: also in C, H, W order. */
+static ts_status any_input(const reader *r, const ts_fnode *n, uint32_t k, meaning *out) {
+    const meaning *x = &r->meanings[n->inputs[k]];
+    if (x->known && !x->tail && x->planes && !x->padded) {
+        *out = *x;
+        return TS_OK;
+    }
+    return lazy_input(r, n, k, out);
+}
+
+/* A layer with the shape of value `value`, in whose order its result is. */
+static void add_alike(reader *r, const ts_fnode *n, ts_qlayer *layer, const meaning *x) {
+    ts_qnet_shape(r->net, x->value, &layer->h, &layer->w, &layer->c);
+    add_layer(r, n, layer);
+    r->meanings[n->output].planes = x->planes;
+}
+
 /* Zeros around rows and columns that no window takes become a layer. */
 static void settle_pads(const reader *r, const ts_fnode *n, meaning *x) {
     if (x->padded) {
@@ -280,7 +297,8 @@ static ts_status read_affine(reader *r, const ts_fnode *n, uint32_t input, const
     meaning x;
     ts_fnode as = *n;
     as.inputs[0] = n->inputs[input];
-    TS_TRY(map_input(r, &as, 0, &x));
+    (void)settle(r, n, as.inputs[0]);
+    TS_TRY(any_input(r, &as, 0, &x));
     ts_qlayer *l = own_layer(r, &as, &x);
     bool takes = l != NULL && is_open(l) && !x.padded &&
                  (l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR || l->kind == TS_QUANT_AFFINE);
@@ -299,11 +317,13 @@ static ts_status read_affine(reader *r, const ts_fnode *n, uint32_t input, const
     }
     settle_pads(r, n, &x);
     ts_qlayer made = new_layer(r, n, TS_QUANT_AFFINE);
+    uint32_t h, w, c;
+    ts_qnet_shape(r->net, x.value, &h, &w, &c);
     made.inputs[0] = x.value;
     made.inner = 1;
-    made.weights = copy_floats(r, a, made.c);
-    made.bias = copy_floats(r, b, made.c);
-    add_layer(r, n, &made);
+    made.weights = copy_floats(r, a, c);
+    made.bias = copy_floats(r, b, c);
+    add_alike(r, n, &made, &x);
     return TS_OK;
 }
 
@@ -339,15 +359,21 @@ static uint32_t spread(const reader *r, const ts_fnode *n, uint32_t value, uint3
  */
 static ts_status read_residual(reader *r, const ts_fnode *n) {
     meaning x[2];
-    TS_TRY(lazy_input(r, n, 0, &x[0]));
-    TS_TRY(lazy_input(r, n, 1, &x[1]));
+    TS_TRY(any_input(r, n, 0, &x[0]));
+    TS_TRY(any_input(r, n, 1, &x[1]));
     bool same = x[0].value == x[1].value && x[0].planes == x[1].planes && !x[0].padded && !x[1].padded;
     if (same && (x[0].expr != NULL || x[1].expr != NULL)) {
         r->meanings[n->output] = extend(r, n, &x[0], expr_of(r, &x[0]), expr_of(r, &x[1]));
         return TS_OK;
     }
-    TS_TRY(whole_input(r, n, 0, &x[0]));
-    TS_TRY(whole_input(r, n, 1, &x[1]));
+    bool planes = x[0].planes && x[1].planes;
+    for (uint32_t k = 0; k < 2; k++) {
+        if (planes) {
+            x[k] = settle(r, n, n->inputs[k]);
+        } else {
+            TS_TRY(whole_input(r, n, k, &x[k]));
+        }
+    }
     ts_qlayer l = new_layer(r, n, n->op == TS_FOP_MUL ? TS_QUANT_MUL : TS_QUANT_ADD);
     uint32_t h[2], w[2], c[2];
     for (uint32_t k = 0; k < 2; k++) {
@@ -362,9 +388,13 @@ static ts_status read_residual(reader *r, const ts_fnode *n) {
     }
     l.input_count = 2;
     l.minus = n->op == TS_FOP_SUB;
+    l.h = h[0] > h[1] ? h[0] : h[1];
+    l.w = w[0] > w[1] ? w[0] : w[1];
+    l.c = c[0];
     l.inputs[0] = spread(r, n, x[0].value, l.h, l.w);
     l.inputs[1] = spread(r, n, x[1].value, l.h, l.w);
     add_layer(r, n, &l);
+    r->meanings[n->output].planes = planes;
     return TS_OK;
 }
 
@@ -393,6 +423,13 @@ static ts_status read_binary(reader *r, const ts_fnode *n) {
     const ts_ftensor *c = t[k], *y = tensor(r, n->output);
     uint64_t count = ts_ftensor_elements(c), channels = y->rank == 0 ? 1 : y->dims[y->rank - 1];
     bool by_channel = count == channels && c->rank > 0 && c->dims[c->rank - 1] == channels;
+    const meaning *x = &r->meanings[n->inputs[1 - k]];
+    if (x->known && !x->tail && x->planes) {
+        uint32_t h, w, own;
+        ts_qnet_shape(r->net, x->value, &h, &w, &own);
+        channels = own;
+        by_channel = count == own && c->rank >= y->rank - 1 && c->dims[c->rank - y->rank + 1] == own;
+    }
     bool served =
         n->op == TS_FOP_ADD || n->op == TS_FOP_SUB || n->op == TS_FOP_MUL || (n->op == TS_FOP_DIV && k == 1);
     if (!served && count == 1) {
@@ -439,7 +476,7 @@ static ts_qlayer *clip_place(const reader *r, ts_qlayer *l) {
 
 static ts_status read_clip(reader *r, const ts_fnode *n, float low, float high) {
     meaning x;
-    TS_TRY(lazy_input(r, n, 0, &x));
+    TS_TRY(any_input(r, n, 0, &x));
     if (x.expr != NULL) {
         return read_function(r, n);
     }
@@ -452,13 +489,15 @@ static ts_status read_clip(reader *r, const ts_fnode *n, float low, float high) 
     }
     settle_pads(r, n, &x);
     ts_qlayer made = new_layer(r, n, TS_QUANT_AFFINE);
+    uint32_t h, w, c;
+    ts_qnet_shape(r->net, x.value, &h, &w, &c);
     made.inputs[0] = x.value;
     made.inner = 1;
-    made.weights = ones(r, made.c);
-    made.bias = TS_NEW_ARRAY(r->net->arena, float, made.c);
+    made.weights = ones(r, c);
+    made.bias = TS_NEW_ARRAY(r->net->arena, float, c);
     made.low = low;
     made.high = high;
-    add_layer(r, n, &made);
+    add_alike(r, n, &made, &x);
     return TS_OK;
 }
 
@@ -598,7 +637,7 @@ static ts_status read_function(reader *r, const ts_fnode *n) {
     ts_fnode as = *n;
     meaning x;
     as.inputs[0] = n->inputs[k];
-    TS_TRY(lazy_input(r, &as, 0, &x));
+    TS_TRY(any_input(r, &as, 0, &x));
     settle_pads(r, n, &x);
     in[k] = expr_of(r, &x);
     if (n->input_count == 2) {
