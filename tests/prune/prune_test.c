@@ -185,6 +185,29 @@ static void test_criteria(void **state) {
     ts_arena_free(m.arena);
 }
 
+/* Equation 1 by hand. CIFAR-10: 5 x 5 convolutions of 32, 32 and 64, 3 x 3 pools of stride 2, ten outputs.
+ * Np = 2400 + 32 + 25600 + 32 + 51200 + 64 + 10240 + 10 = 89578; the first pool moves most,
+ * 32 x 32 x 32 + 16 x 16 x 32 = 40960; two columns of 25 x 32 are 1600. */
+static void test_memory_of_cifar10(void **state) {
+    (void)state;
+    maker m = new_maker(1);
+    const uint32_t dims[] = {1, 32, 32, 3}, channels[] = {32, 32, 64};
+    ts_tensor_id x = input(&m, 4, dims);
+    for (uint32_t i = 0; i < 3; i++) {
+        x = simple(&m, TS_FOP_RELU, conv(&m, x, channels[i], 5, 1, 1, true));
+        x = pool(&m, i == 0 ? TS_FOP_MAX_POOL : TS_FOP_AVG_POOL, x, false);
+    }
+    output(&m, linear(&m, x, 10, true));
+    ts_prune_memory memory = ts_prune_measure(prune_of(&m, TS_PRUNE_L1));
+    assert_int_equal(memory.parameters, 89578);
+    assert_int_equal(memory.activations, 40960);
+    assert_int_equal(memory.im2col, 1600);
+    assert_int_equal(ts_prune_bytes(&memory, 8), 132138);
+    assert_int_equal(ts_prune_bytes(&memory, 16), 264276);
+    assert_int_equal(ts_prune_bytes(&memory, 5), 82587); /* 82586.25 */
+    ts_arena_free(m.arena);
+}
+
 static void test_norm_is_needed(void **state) {
     (void)state;
     maker m = new_maker(5);
@@ -199,9 +222,9 @@ static void test_norm_is_needed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_graphs),  cmocka_unit_test(test_last_filters_stay),
-        cmocka_unit_test(test_zero_filter),    cmocka_unit_test(test_criteria),
-        cmocka_unit_test(test_norm_is_needed),
+        cmocka_unit_test(test_random_graphs),     cmocka_unit_test(test_last_filters_stay),
+        cmocka_unit_test(test_zero_filter),       cmocka_unit_test(test_criteria),
+        cmocka_unit_test(test_memory_of_cifar10), cmocka_unit_test(test_norm_is_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
