@@ -6,9 +6,9 @@
 
 static const struct {
     const char *name, *help;
-    uint32_t resolution, channels, classes; /* of the kind itself */
+    uint32_t rows, columns, channels, classes; /* of the kind itself */
 } kinds[] = {
-#define ROW(id, name, help, resolution, channels, classes) {name, help, resolution, channels, classes},
+#define ROW(id, name, help, rows, columns, channels, classes) {name, help, rows, columns, channels, classes},
     TS_ARCHITECTURES(ROW)
 #undef ROW
 };
@@ -87,12 +87,12 @@ static ts_status add_pool(builder *b, const char *name, ts_fop op, uint32_t kern
     return add(b, &n, "", NULL);
 }
 
-static ts_status add_linear(builder *b, uint32_t classes) {
+static ts_status add_linear(builder *b, const char *name, uint32_t classes) {
     uint32_t inner = (uint32_t)ts_ftensor_elements(newest(b)), dims[] = {classes, inner};
     ts_ftensor shape = {.rank = 2, .dims = {1, inner}};
     ts_fnode flat = {.op = TS_FOP_RESHAPE, .input_count = 1},
              gemm = {.op = TS_FOP_GEMM, .input_count = 3, .trans_b = true, .alpha = 1.0f, .beta = 1.0f};
-    b->name = "output";
+    b->name = name;
     TS_TRY(add(b, &flat, ".flat", &shape));
     gemm.inputs[1] = constant(b, "weight", 2, dims, sqrt(2.0 / inner), 0.0f);
     gemm.inputs[2] = constant(b, "bias", 1, dims, 0, 0.0f);
@@ -123,7 +123,7 @@ static ts_status make_ds(builder *b, uint32_t classes) {
     }
     uint32_t side = newest(b)->dims[1];
     TS_TRY(add_pool(b, "mean", TS_FOP_AVG_POOL, side, side, 0));
-    return add_linear(b, classes);
+    return add_linear(b, "output", classes);
 }
 
 /* cifar10_quick of Caffe, as CMSIS-NN deploys it (Lai et al. 2018, table 1), pools in ceil mode by a pad
@@ -138,28 +138,95 @@ static ts_status make_cifar10(builder *b, uint32_t classes) {
     TS_TRY(add_conv(b, "conv3", scaled(b, 64), 5, 1, 1, true));
     TS_TRY(add_relu(b));
     TS_TRY(add_pool(b, "pool3", TS_FOP_AVG_POOL, 3, 2, 1));
-    return add_linear(b, classes);
+    return add_linear(b, "output", classes);
+}
+
+/* Sainath and Parada 2015, "Convolutional neural networks for small-footprint keyword spotting", table 1. */
+static ts_status make_kws(builder *b, uint32_t classes) {
+    static const struct {
+        const char *name;
+        uint32_t rows, columns;
+    } convs[] = {{"conv1", 20, 8}, {"conv2", 10, 4}};
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t in = newest(b)->dims[3], dims[] = {scaled(b, 64), convs[i].rows, convs[i].columns, in};
+        ts_fnode n = {.op = TS_FOP_CONV, .input_count = 3, .groups = 1};
+        b->name = convs[i].name;
+        n.window = (ts_window){convs[i].rows, convs[i].columns, 1, 1, 1, 1, 0, 0, 0, 0};
+        n.inputs[1] = constant(b, "weight", 4, dims, sqrt(2.0 / (dims[1] * dims[2] * in)), 0.0f);
+        n.inputs[2] = constant(b, "bias", 1, dims, 0, 0.0f);
+        TS_TRY(add(b, &n, "", NULL));
+        TS_TRY(add_relu(b));
+        if (i == 0) {
+            ts_fnode pool = {.op = TS_FOP_MAX_POOL, .input_count = 1};
+            pool.window = (ts_window){1, 3, 1, 3, 1, 1, 0, 0, 0, 0};
+            TS_TRY(add(b, &pool, ".pool", NULL));
+        }
+    }
+    TS_TRY(add_linear(b, "low_rank", scaled(b, 32)));
+    TS_TRY(add_linear(b, "hidden", scaled(b, 128)));
+    TS_TRY(add_relu(b));
+    return add_linear(b, "output", classes);
+}
+
+/* Nine 3 x 3 convolutions in four blocks: as deep as the network for faces of Grimaldi et al. 2019, whose
+ * channels we do not know; these come to its memory by equation 1. */
+static ts_status make_fer(builder *b, uint32_t classes) {
+    static const struct {
+        const char *name;
+        uint32_t channels;
+        const char *pool; /* behind it, or NULL */
+    } convs[] = {{"conv1", 32, NULL},    {"conv2", 32, "pool1"}, {"conv3", 64, NULL},
+                 {"conv4", 64, "pool2"}, {"conv5", 96, NULL},    {"conv6", 96, "pool3"},
+                 {"conv7", 96, NULL},    {"conv8", 96, NULL},    {"conv9", 96, "pool4"}};
+    for (uint32_t i = 0; i < sizeof convs / sizeof convs[0]; i++) {
+        TS_TRY(add_conv(b, convs[i].name, scaled(b, convs[i].channels), 3, 1, 1, false));
+        TS_TRY(add_norm(b));
+        TS_TRY(add_relu(b));
+        if (convs[i].pool != NULL) {
+            TS_TRY(add_pool(b, convs[i].pool, TS_FOP_MAX_POOL, 2, 2, 0));
+        }
+    }
+    return add_linear(b, "output", classes);
+}
+
+static ts_status make(builder *b, ts_architecture kind, uint32_t classes) {
+    switch (kind) {
+        case TS_ARCHITECTURE_DS:
+            return make_ds(b, classes);
+        case TS_ARCHITECTURE_CIFAR10:
+            return make_cifar10(b, classes);
+        case TS_ARCHITECTURE_KWS:
+            return make_kws(b, classes);
+        default:
+            return make_fer(b, classes);
+    }
 }
 
 ts_status ts_architecture_make(ts_arena *arena, const ts_architecture_options *options, ts_fgraph **out,
                                ts_diags *diags) {
-    uint32_t side = options->resolution == 0 ? kinds[options->kind].resolution : options->resolution;
+    uint32_t rows = options->resolution == 0 ? kinds[options->kind].rows : options->resolution;
+    uint32_t columns = options->resolution == 0 ? kinds[options->kind].columns : options->resolution;
     uint32_t channels = options->channels == 0 ? kinds[options->kind].channels : options->channels;
     uint32_t classes = options->classes == 0 ? kinds[options->kind].classes : options->classes;
-    if (!(options->width > 0 && options->width <= 4) || side < 8 || side > 512 || channels > 64 ||
+    if (!(options->width > 0 && options->width <= 4) || rows < 8 || rows > 512 || channels > 64 ||
         classes > 4096) {
         return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
                         "width is over 0 to 4, resolution 8 to 512, at most 64 channels and 4096 classes");
+    }
+    if (options->kind == TS_ARCHITECTURE_KWS && options->resolution != 0) {
+        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
+                        "float-kws has 32 frames of 40 features and no other resolution");
     }
     builder b = {.graph = ts_fgraph_new(arena, kinds[options->kind].name),
                  .random = ts_random_seed(options->seed),
                  .width = options->width,
                  .diags = diags};
-    ts_ftensor input = {.name = "input", .rank = 4, .dims = {1, side, side, channels}, .producer = TS_NONE};
+    ts_ftensor input = {
+        .name = "input", .rank = 4, .dims = {1, rows, columns, channels}, .producer = TS_NONE};
     input.layout = TS_LAYOUT_CHANNELS_LAST;
     b.x = ts_fgraph_add_tensor(b.graph, &input);
     TS_PUSH(arena, &b.graph->inputs, b.x);
-    TS_TRY(options->kind == TS_ARCHITECTURE_DS ? make_ds(&b, classes) : make_cifar10(&b, classes));
+    TS_TRY(make(&b, options->kind, classes));
     TS_PUSH(arena, &b.graph->outputs, b.x);
     *out = b.graph;
     return TS_OK;

@@ -4,13 +4,15 @@
 
 #include "ir/float_graph.h"
 
-/* Identifier, name typed by the user, what it is; resolution, channels and classes of its own. */
-#define TS_ARCHITECTURES(X)                                                      \
-    X(DS, "float-ds", "depthwise-separable, for small grey pictures", 32, 1, 16) \
-    X(CIFAR10, "float-cifar10", "the CIFAR-10 network of Caffe and CMSIS-NN", 32, 3, 10)
+/* Identifier, name typed by the user, what it is; rows, columns, channels and classes of its own. */
+#define TS_ARCHITECTURES(X)                                                                      \
+    X(DS, "float-ds", "depthwise-separable, for small grey pictures", 32, 32, 1, 16)             \
+    X(CIFAR10, "float-cifar10", "the CIFAR-10 network of Caffe and CMSIS-NN", 32, 32, 3, 10)     \
+    X(KWS, "float-kws", "cnn-trad-fpool3 for keywords: 32 frames of 40 features", 32, 40, 1, 12) \
+    X(FER, "float-fer", "nine convolutions for faces: expressions on 48 x 48 grey pictures", 48, 48, 1, 7)
 
 typedef enum ts_architecture {
-#define TS_ARCHITECTURE_ENUM(id, name, help, resolution, channels, classes) TS_ARCHITECTURE_##id,
+#define TS_ARCHITECTURE_ENUM(id, name, help, rows, columns, channels, classes) TS_ARCHITECTURE_##id,
     TS_ARCHITECTURES(TS_ARCHITECTURE_ENUM)
 #undef TS_ARCHITECTURE_ENUM
         TS_ARCHITECTURE_COUNT
@@ -21,8 +23,9 @@ const char *ts_architecture_help(ts_architecture kind);
 
 typedef struct ts_architecture_options {
     ts_architecture kind;
-    double width; /* multiplies the channels of all layers but the last; 0 < width <= 4 */
-    uint32_t resolution, channels, classes; /* of the picture, and outputs; 0: the kind's own */
+    double width;               /* multiplies the channels of all layers but the last; 0 < width <= 4 */
+    uint32_t resolution;        /* rows and columns of the picture; 0: the kind's own, the only one of KWS */
+    uint32_t channels, classes; /* of the picture, and outputs; 0: the kind's own */
     uint64_t seed;
 } ts_architecture_options;
 

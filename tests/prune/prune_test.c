@@ -2,6 +2,7 @@
 #include "prune/prune.h"
 #include "../train/maker.h"
 #include "num/float.h"
+#include "train/architecture.h"
 
 enum { SIDE = 8, CLASSES = 5 };
 
@@ -185,27 +186,40 @@ static void test_criteria(void **state) {
     ts_arena_free(m.arena);
 }
 
-/* Equation 1 by hand. CIFAR-10: 5 x 5 convolutions of 32, 32 and 64, 3 x 3 pools of stride 2, ten outputs.
- * Np = 2400 + 32 + 25600 + 32 + 51200 + 64 + 10240 + 10 = 89578; the first pool moves most,
- * 32 x 32 x 32 + 16 x 16 x 32 = 40960; two columns of 25 x 32 are 1600. */
-static void test_memory_of_cifar10(void **state) {
-    (void)state;
-    maker m = new_maker(1);
-    const uint32_t dims[] = {1, 32, 32, 3}, channels[] = {32, 32, 64};
-    ts_tensor_id x = input(&m, 4, dims);
-    for (uint32_t i = 0; i < 3; i++) {
-        x = simple(&m, TS_FOP_RELU, conv(&m, x, channels[i], 5, 1, 1, true));
-        x = pool(&m, i == 0 ? TS_FOP_MAX_POOL : TS_FOP_AVG_POOL, x, false);
-    }
-    output(&m, linear(&m, x, 10, true));
+static ts_prune_memory memory_of(ts_architecture kind) {
+    ts_arena *arena = ts_arena_new("test", 0);
+    maker m = {.arena = arena, .diags = {.arena = arena}};
+    ts_architecture_options options = {.kind = kind, .width = 1, .seed = 1};
+    assert_int_equal(ts_architecture_make(arena, &options, &m.graph, &m.diags), TS_OK);
     ts_prune_memory memory = ts_prune_measure(prune_of(&m, TS_PRUNE_L1));
-    assert_int_equal(memory.parameters, 89578);
-    assert_int_equal(memory.activations, 40960);
-    assert_int_equal(memory.im2col, 1600);
-    assert_int_equal(ts_prune_bytes(&memory, 8), 132138);
-    assert_int_equal(ts_prune_bytes(&memory, 16), 264276);
-    assert_int_equal(ts_prune_bytes(&memory, 5), 82587); /* 82586.25 */
-    ts_arena_free(m.arena);
+    ts_arena_free(arena);
+    return memory;
+}
+
+/* Equation 1 by hand, for the networks of the paper's table 2.
+ * CIFAR-10: 5 x 5 convolutions of 32, 32 and 64, pools of stride 2, ten outputs. Np = 2400 + 32 + 25600 + 32
+ * + 51200 + 64 + 10240 + 10; the first pool moves most, 32 x 32 x 32 + 16 x 16 x 32; two columns of 25 x 32.
+ * Keywords: convolutions of 20 x 8 and 10 x 4 with 64 outputs, 13 x 33 and 4 x 8 places, a pool by three,
+ * linear layers of 32, 128 and 12. Np = 10240 + 64 + 163840 + 64 + 65536 + 32 + 4096 + 128 + 1536 + 12; the
+ * pool moves (13 x 33 + 13 x 11) x 64; two columns of 40 x 64. Faces: Np = 9 (32 + 32 32 + 32 64 + 64 64 + 64
+ * 96 + 4 96 96) + 2 32 + 2 64 + 5 96 biases of the norms + 7 (3 3 96) + 7; the second convolution moves 2 x
+ * 48 x 48 x 32; two columns of 9 x 96. */
+static void test_memory_by_hand(void **state) {
+    (void)state;
+    ts_prune_memory cifar = memory_of(TS_ARCHITECTURE_CIFAR10), kws = memory_of(TS_ARCHITECTURE_KWS),
+                    fer = memory_of(TS_ARCHITECTURE_FER);
+    assert_int_equal(cifar.parameters, 89578);
+    assert_int_equal(cifar.activations, 40960);
+    assert_int_equal(cifar.im2col, 1600);
+    assert_int_equal(ts_prune_bytes(&cifar, 8), 132138);
+    assert_int_equal(ts_prune_bytes(&cifar, 16), 264276);
+    assert_int_equal(ts_prune_bytes(&cifar, 5), 82587); /* 82586.25 */
+    assert_int_equal(kws.parameters, 245548);
+    assert_int_equal(kws.activations, 36608);
+    assert_int_equal(kws.im2col, 5120);
+    assert_int_equal(fer.parameters, 9 * (32 + 1024 + 2048 + 4096 + 6144 + 36864) + 672 + 6048 + 7);
+    assert_int_equal(fer.activations, 147456);
+    assert_int_equal(fer.im2col, 1728);
 }
 
 static void test_norm_is_needed(void **state) {
@@ -222,9 +236,9 @@ static void test_norm_is_needed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_graphs),     cmocka_unit_test(test_last_filters_stay),
-        cmocka_unit_test(test_zero_filter),       cmocka_unit_test(test_criteria),
-        cmocka_unit_test(test_memory_of_cifar10), cmocka_unit_test(test_norm_is_needed),
+        cmocka_unit_test(test_random_graphs),  cmocka_unit_test(test_last_filters_stay),
+        cmocka_unit_test(test_zero_filter),    cmocka_unit_test(test_criteria),
+        cmocka_unit_test(test_memory_by_hand), cmocka_unit_test(test_norm_is_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,71 @@
+#!/bin/sh
+# From a float network to one that fits a memory: grids, the journal, refusals, a run on the host.
+# Usage: fit_test.sh TESSERA
+set -eu
+tessera=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+# refuse PATTERN ARGUMENTS...: bad usage, exit 2, a message with PATTERN, and no folder.
+refuse() {
+    pattern=$1
+    shift
+    status=0
+    "$tessera" fit "$@" -o refused >log 2>&1 || status=$?
+    [ "$status" -eq 2 ] || fail "fit $*: exit $status"
+    grep -q -- "$pattern" log || fail "fit $*: looked for '$pattern' in: $(cat log)"
+    [ ! -e refused ] || fail "fit $*: left a folder"
+}
+
+"$tessera" generate glyphs --count 1200 --test-count 240 --resolution 16 -o data
+"$tessera" generate float-ds --resolution 16 -o net.onnx
+data="--data data/train.json --eval data/test.json"
+if ! "$tessera" train net.onnx $data --epochs 4 --rate 8e-3 --batch 16 -o trained.onnx >log 2>&1; then
+    grep -q 'has no oneDNN' log || fail "train: $(cat log)"
+    echo "built without oneDNN: the rest is skipped"
+    exit 77
+fi
+
+refuse 'are needed' trained.onnx $data
+refuse 'are needed' --ram 8K $data
+refuse 'not what this option takes' trained.onnx --ram 8K,x $data
+refuse 'not what this option takes' trained.onnx --ram 8K --bits 1 $data
+refuse 'not what this option takes' trained.onnx --ram 8K --bits 4..17 $data
+refuse 'not what this option takes' trained.onnx --ram 8K --criterion luck $data
+refuse 'needs a --target' trained.onnx --ram 8K --memory target $data
+
+train="--epochs 2 --quant-epochs 2 --rate 2e-3 --batch 16"
+"$tessera" fit trained.onnx --ram 6000,100 --bits 4,8 $data $train -o grid >log || fail "fit: $(cat log)"
+grep -q '^ *100  none fits$' log || fail "100 bytes hold nothing: $(cat log)"
+grep -q '^6000 bytes: ' log || fail "no answer for 6000 bytes: $(cat log)"
+[ "$(grep -c ',verified,' grid/results.csv)" -eq 2 ] || fail "two points fit: $(cat grid/results.csv)"
+grep -q '<svg' grid/map.svg || fail "no map"
+bytes=$(sed -n 's/^ *equation 1: \([0-9]*\) bytes.*/\1/p' log)
+[ "$bytes" -le 6000 ] || fail "needs $bytes of 6000 bytes"
+"$tessera" run grid/ram6000-bits8.onnx --target host | grep -q 'layers verified' || fail "the integers do not verify"
+
+# Again: nothing is computed and the same comes out. Another training does not mix with it.
+cp grid/results.json once.json
+cp grid/journal once.journal
+"$tessera" fit trained.onnx --ram 6000,100 --bits 4,8 $data $train -o grid >/dev/null
+cmp grid/results.json once.json && cmp grid/journal once.journal || fail "a repetition changed results"
+if "$tessera" fit trained.onnx --ram 6000 $data $train --seed 2 -o grid >log 2>&1; then
+    fail "another seed was mixed in"
+fi
+grep -q 'belongs to other work' log || fail "$(cat log)"
+
+# One budget that cannot be met: exit 3, and what would do.
+status=0
+"$tessera" fit trained.onnx --ram 100 $data $train -o none >log 2>&1 || status=$?
+[ "$status" -eq 3 ] || fail "100 bytes: exit $status"
+grep -q 'bytes would do' log || fail "$(cat log)"
+
+# What a chip needs, whose weights lie in flash, is another figure.
+"$tessera" fit trained.onnx --ram 12K --target cortex-m4 $data $train -o chip >log || fail "fit: $(cat log)"
+grep -q 'cortex-m4: [0-9]* bytes, weights apart' log || fail "$(cat log)"
