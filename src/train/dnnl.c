@@ -16,10 +16,15 @@ typedef struct pass {
     void *inner; /* the primitive's weights where `turn` is there */
 } pass;
 
+/* A convolution of 1 x 1 with a stride reads every so many pixels: they are picked first and the stride is
+ * gone. oneDNN 2.6.3 would do the same, but its backward pass by weights then writes beyond its own memory
+ * where channels do not fill its vectors (8 of 60 x 60). */
 struct ts__conv {
     struct ts__backend *backend;
     struct ts__conv *next;
     pass passes[PASSES];
+    float *picked; /* NULL: nothing to pick */
+    ts__conv_shape whole;
 };
 
 struct ts__backend {
@@ -74,6 +79,33 @@ typedef struct plan {
     dnnl_dims_t strides, dilations, before, after;
     bool has_bias;
 } plan;
+
+static bool picks(const ts__conv_shape *s) {
+    const ts_window *n = &s->window;
+    return n->kernel_h == 1 && n->kernel_w == 1 && (n->stride_h != 1 || n->stride_w != 1) &&
+           n->pad_top + n->pad_left + n->pad_bottom + n->pad_right == 0;
+}
+
+static ts__conv_shape picked_shape(const ts__conv_shape *s) {
+    ts__conv_shape p = *s;
+    p.h = s->out_h;
+    p.w = s->out_w;
+    p.window.stride_h = p.window.stride_w = 1;
+    return p;
+}
+
+/* Copies the pixels that count out of `x`, or with `back` from the picked ones to their places in `x`. */
+static void pick(const ts__conv_shape *s, float *x, float *picked, bool back) {
+    size_t bytes = s->c * sizeof *x;
+    for (size_t n = 0; n < s->batch; n++) {
+        for (size_t y = 0; y < s->out_h; y++) {
+            for (size_t i = 0; i < s->out_w; i++, picked += s->c) {
+                float *at = x + ((n * s->h + y * s->window.stride_h) * s->w + i * s->window.stride_w) * s->c;
+                memcpy(back ? at : picked, back ? picked : at, bytes);
+            }
+        }
+    }
+}
 
 static void describe(const ts__conv_shape *s, plan *p) {
     const ts_window *n = &s->window;
@@ -161,7 +193,13 @@ ts_status ts__conv_new(struct ts__backend *backend, ts_arena *arena, const ts__c
     c->backend = backend;
     c->next = backend->convs;
     backend->convs = c;
-    describe(shape, &p);
+    c->whole = *shape;
+    if (picks(shape)) {
+        c->picked =
+            TS_NEW_ARRAY(arena, float, (uint64_t)shape->batch * shape->out_h * shape->out_w * shape->c);
+    }
+    ts__conv_shape dense = picks(shape) ? picked_shape(shape) : *shape;
+    describe(&dense, &p);
     for (uint32_t kind = FORWARD; kind < PASSES; kind++) {
         if (kind == BY_INPUT && !shape->wants_input) {
             continue;
@@ -206,10 +244,19 @@ static void set(const pass *p, const float *x, const float *weights, const float
     }
 }
 
+/* What the primitives read for input x. */
+static const float *given(struct ts__conv *conv, const float *x) {
+    if (conv->picked == NULL) {
+        return x;
+    }
+    pick(&conv->whole, (float *)(uintptr_t)x, conv->picked, false);
+    return conv->picked;
+}
+
 void ts__conv_forward(struct ts__conv *conv, const float *x, const float *weights, const float *bias,
                       float *y) {
     const pass *p = &conv->passes[FORWARD];
-    set(p, x, weights, bias, y);
+    set(p, given(conv, x), weights, bias, y);
     turn_weights(conv->backend, p, weights, false);
     dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, p->memory[SOURCE]},
                                    {DNNL_ARG_WEIGHTS, p->memory[WEIGHTS]},
@@ -220,12 +267,17 @@ void ts__conv_forward(struct ts__conv *conv, const float *x, const float *weight
 
 static void by_input(struct ts__conv *conv, const float *weights, const float *dy, float *dx) {
     const pass *p = &conv->passes[BY_INPUT];
-    set(p, dx, weights, NULL, dy);
+    const ts__conv_shape *s = &conv->whole;
+    set(p, conv->picked == NULL ? dx : conv->picked, weights, NULL, dy);
     turn_weights(conv->backend, p, weights, false);
     dnnl_exec_arg_t arguments[] = {{DNNL_ARG_DIFF_SRC, p->memory[SOURCE]},
                                    {DNNL_ARG_WEIGHTS, p->memory[WEIGHTS]},
                                    {DNNL_ARG_DIFF_DST, p->memory[RESULT]}};
     run(conv->backend, p, 3, arguments);
+    if (conv->picked != NULL) {
+        memset(dx, 0, (size_t)s->batch * s->h * s->w * s->c * sizeof *dx);
+        pick(s, dx, conv->picked, true);
+    }
 }
 
 void ts__conv_backward(struct ts__conv *conv, const float *x, const float *weights, const float *dy,
@@ -237,7 +289,7 @@ void ts__conv_backward(struct ts__conv *conv, const float *x, const float *weigh
         return;
     }
     const pass *p = &conv->passes[BY_WEIGHTS];
-    set(p, x, dw, db, dy);
+    set(p, given(conv, x), dw, db, dy);
     dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, p->memory[SOURCE]},
                                    {DNNL_ARG_DIFF_WEIGHTS, p->memory[WEIGHTS]},
                                    {DNNL_ARG_DIFF_DST, p->memory[RESULT]},

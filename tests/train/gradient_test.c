@@ -86,8 +86,8 @@ static maker begin(uint64_t seed, ts_tensor_id *x) {
 }
 
 static void convolutions(void **state) {
-    static const uint32_t shapes[][4] = {
-        {6, 3, 1, 1}, {6, 1, 1, 1}, {8, 3, 2, 2}, {4, 3, 1, 4}, {6, 5, 2, 1}};
+    static const uint32_t shapes[][4] = {{6, 3, 1, 1}, {6, 1, 1, 1}, {8, 3, 2, 2},
+                                         {4, 3, 1, 4}, {6, 5, 2, 1}, {6, 1, 2, 1}};
     (void)state;
     for (uint32_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         ts_tensor_id x;
@@ -98,6 +98,33 @@ static void convolutions(void **state) {
         output(&m, linear(&m, x, CLASSES, i % 2 == 1));
         check_graph(m, true, true);
     }
+}
+
+/* 1 x 1 convolutions with a stride, at sizes where oneDNN 2.6.3 alone writes beyond its memory. */
+static void strided_points_stay_in_their_memory(void **state) {
+    static const int32_t labels[] = {1, 0};
+    (void)state;
+    maker m = new_maker(8);
+    ts_tensor_id x = input(&m, 4, (const uint32_t[]){1, 60, 60, DEPTH});
+    x = simple(&m, TS_FOP_TANH, conv(&m, x, 8, 1, 1, 1, true));
+    x = simple(&m, TS_FOP_TANH, conv(&m, x, 16, 1, 2, 1, true));
+    ts_fnode mean = {.op = TS_FOP_REDUCE_MEAN, .input_count = 1, .inputs = {x}, .axes = 6, .keep_dims = true};
+    output(&m, linear(&m, node(&m, &mean, NULL), CLASSES, true));
+    rig r = {.m = m, .t = train(&m, 2), .target = {.labels = labels}};
+    for (uint32_t i = 0; i < 2 * 60 * 60 * DEPTH; i++) {
+        ts_trainer_input(r.t)[i] = noise(&r.m);
+    }
+    loss_now(&r);
+    ts_trainer_backward(r.t);
+    uint32_t count;
+    ts_param *params = ts_trainer_params(r.t, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        check_param(&r, &params[i]);
+        loss_now(&r);
+        ts_trainer_backward(r.t);
+    }
+    ts_trainer_free(r.t);
+    ts_arena_free(m.arena);
 }
 
 static void one_dimension(void **state) {
@@ -289,11 +316,17 @@ int main(void) {
         return TS_TEST_SKIP;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions), cmocka_unit_test(one_dimension),
-        cmocka_unit_test(activations),  cmocka_unit_test(norms),
-        cmocka_unit_test(pools),        cmocka_unit_test(branches),
-        cmocka_unit_test(soft_middle),  cmocka_unit_test(teachers),
-        cmocka_unit_test(grids),        cmocka_unit_test(forward_agrees_with_the_interpreter),
+        cmocka_unit_test(convolutions),
+        cmocka_unit_test(strided_points_stay_in_their_memory),
+        cmocka_unit_test(one_dimension),
+        cmocka_unit_test(activations),
+        cmocka_unit_test(norms),
+        cmocka_unit_test(pools),
+        cmocka_unit_test(branches),
+        cmocka_unit_test(soft_middle),
+        cmocka_unit_test(teachers),
+        cmocka_unit_test(grids),
+        cmocka_unit_test(forward_agrees_with_the_interpreter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
