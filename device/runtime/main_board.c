@@ -134,6 +134,9 @@ static int run_network(uint32_t number, const struct ts_network *network) {
         }
         return APP_NO_ROOM;
     }
+#ifdef APP_WEIGHTS_AT
+    run.weights = APP_WEIGHTS_AT;
+#endif
 #ifdef APP_SELF_CHECK
     if (ts_core() == 0) {
         before_network(network, &run);

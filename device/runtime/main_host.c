@@ -54,6 +54,7 @@ static void read_file(const char *path, uint8_t *to, uint32_t bytes) {
 struct job {
     const struct ts_network *network;
     uint8_t *l1, *l2, *l3;
+    uint32_t l3_bytes, weights; /* of L3: its size, and where the image begins */
     FILE *out;
 };
 
@@ -63,7 +64,7 @@ static uint8_t *address(const struct job *job, const struct ts_place *place) {
 
 static void run_network(void *argument) {
     const struct job *job = argument;
-    struct ts_run run = {.l1 = job->l1, .l2 = job->l2};
+    struct ts_run run = {.l1 = job->l1, .l2 = job->l2, .weights = job->weights};
     for (uint32_t i = 0; i < job->network->layer_count; i++) {
         const struct ts_network_layer *layer = &job->network->layers[i];
         layer->run(&run);
@@ -81,12 +82,19 @@ static void run_network(void *argument) {
 }
 
 static void run_files(const struct ts_network *network, uint32_t cores, char **files) {
-    struct job job = {network, new_memory(network->l1_bytes), new_memory(network->l2_bytes),
-                      new_memory(network->l3_bytes), fopen(files[2], "wb")};
+    struct job job = {.network = network, .l3_bytes = network->l3_bytes};
+#ifdef APP_WEIGHTS_AT /* here a memory of their own lies behind the other */
+    job.weights = (network->l3_bytes + 3u) & ~3u;
+    job.l3_bytes = job.weights + network->image_bytes;
+#endif
+    job.l1 = new_memory(network->l1_bytes);
+    job.l2 = new_memory(network->l2_bytes);
+    job.l3 = new_memory(job.l3_bytes);
+    job.out = fopen(files[2], "wb");
     if (job.out == NULL) {
         fail("cannot be written", files[2]);
     }
-    read_file(files[0], job.l3, network->image_bytes);
+    read_file(files[0], job.l3 + job.weights, network->image_bytes);
     uint32_t input_bytes = 0;
     for (uint32_t i = 0; i < network->input_count; i++) {
         input_bytes += network->inputs[i].bytes;
@@ -97,7 +105,7 @@ static void run_files(const struct ts_network *network, uint32_t cores, char **f
         memcpy(address(&job, &network->inputs[i]), from, network->inputs[i].bytes);
         from += network->inputs[i].bytes;
     }
-    ts_host_memory(job.l1, network->l1_bytes, job.l2, network->l2_bytes, job.l3, network->l3_bytes);
+    ts_host_memory(job.l1, network->l1_bytes, job.l2, network->l2_bytes, job.l3, job.l3_bytes);
     if (ts_host_team(cores, run_network, &job) != 0) {
         fail("cannot start the threads", network->name);
     }
@@ -108,7 +116,7 @@ static void run_files(const struct ts_network *network, uint32_t cores, char **f
         fail("cannot be written", files[2]);
     }
     end_memory(input, input_bytes, network->name);
-    end_memory(job.l3, network->l3_bytes, network->name);
+    end_memory(job.l3, job.l3_bytes, network->name);
     end_memory(job.l1, network->l1_bytes, network->name);
     end_memory(job.l2, network->l2_bytes, network->name);
 }

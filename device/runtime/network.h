@@ -14,8 +14,9 @@
 enum { TS_RUN_LOADS = 16 };
 
 struct ts_run {
-    uint8_t *l1, *l2;                /* the memory that the caller lends, aligned to 4 bytes */
-    uint32_t l3;                     /* where the image of the weights begins in L3 */
+    uint8_t *l1, *l2; /* the memory that the caller lends, aligned to 4 bytes */
+    uint32_t l3;      /* where the network's L3 begins: the image of the weights, then activations */
+    uint32_t weights; /* where the image begins if it has a memory of its own (app.h says) */
     ts_ticket loads[TS_RUN_LOADS];   /* core 0 only */
     ts_ticket seconds[TS_RUN_LOADS]; /* second chunks of weights that come in chunks; core 0 only */
 };

@@ -39,6 +39,11 @@ const char *ts__buffer_meaning(const ts__emit *e, const ts_buffer *buffer);
 /* A C string literal. */
 const char *ts__c_string(const ts__emit *e, const char *text);
 
+/* Where weights.bin begins: with the rest of the network's L3, or in a memory of its own. */
+static inline const char *ts__weights_base(const ts__emit *e) {
+    return ts_target_weights_apart(e->plan->target) ? "run->weights" : "run->l3";
+}
+
 /* Was the plan made for a program that checks its memory? */
 static inline bool ts__is_checked(const ts_plan *plan) { return plan->options.guard_bytes > 0; }
 

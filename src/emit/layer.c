@@ -364,7 +364,8 @@ static void emit_chunk_functions(const code *k) {
     ts__line(k->out, 0, "static ts_ticket load_chunk(const struct ts_run *run, int chunk) {");
     const char *w = ts__text(k, "%s_W_%02u", k->e->macro, k->layer->index);
     ts__line(k->out, 1, "const int first = chunk * %s_CHUNK;", w);
-    ts__line(k->out, 1, "return ts_l3_read(chunk_place(run, chunk), run->l3 + %s + first,", w);
+    ts__line(k->out, 1, "return ts_l3_read(chunk_place(run, chunk), %s + %s + first,", ts__weights_base(k->e),
+             w);
     ts__line(k->out, 1, "                  ts_min(%s_CHUNK, %s_BYTES - first));", w, w);
     ts__line(k->out, 0, "}\n");
 }
@@ -376,13 +377,13 @@ void ts__emit_loads(const ts__emit *e, uint32_t index, int depth, ts_text *out) 
         if (load->start != index) {
             continue;
         }
-        ts__line(out, depth, "run->loads[%u] = ts_l3_read(run->l2 + %s, run->l3 + %s_W_%02u, %s_W_%02u_%s);",
-                 load->slot, ts__buffer_name(e, lp->l3.w_buffer[0]), e->macro, load->layer, e->macro,
-                 load->layer, lp->l3.chunks > 1 ? "CHUNK" : "BYTES");
+        ts__line(out, depth, "run->loads[%u] = ts_l3_read(run->l2 + %s, %s + %s_W_%02u, %s_W_%02u_%s);",
+                 load->slot, ts__buffer_name(e, lp->l3.w_buffer[0]), ts__weights_base(e), e->macro,
+                 load->layer, e->macro, load->layer, lp->l3.chunks > 1 ? "CHUNK" : "BYTES");
         if (lp->l3.chunks > 1) {
             const char *w = ts_arena_printf(e->arena, "%s_W_%02u", e->macro, load->layer);
-            ts__line(out, depth, "run->seconds[%u] = ts_l3_read(run->l2 + %s, run->l3 + %s + %s_CHUNK,",
-                     load->slot, ts__buffer_name(e, lp->l3.w_buffer[1]), w, w);
+            ts__line(out, depth, "run->seconds[%u] = ts_l3_read(run->l2 + %s, %s + %s + %s_CHUNK,",
+                     load->slot, ts__buffer_name(e, lp->l3.w_buffer[1]), ts__weights_base(e), w, w);
             ts__line(out, depth, lp->l3.chunks > 2 ? "    %s_CHUNK);" : "    %s_BYTES - %s_CHUNK);", w, w);
         }
     }

@@ -126,10 +126,9 @@ static void emit_chunk_load(const code *k) {
     ts__line(k->out, 0, "}\n");
     ts__line(k->out, 0, "static ts_ticket load_chunk(const struct ts_run *run, int n) {");
     ts__line(k->out, 1, "const int first = n%s * %s_CHUNK;", again ? " % CHUNKS" : "", w);
-    ts__line(
-        k->out, 1,
-        "return ts_l3_read(chunk_place(run, n), run->l3 + %s + first, ts_min(%s_CHUNK, %s_BYTES - first));",
-        w, w, w);
+    ts__line(k->out, 1,
+             "return ts_l3_read(chunk_place(run, n), %s + %s + first, ts_min(%s_CHUNK, %s_BYTES - first));",
+             ts__weights_base(k->e), w, w, w);
     ts__line(k->out, 0, "}\n");
 }
 

@@ -235,7 +235,9 @@ static void emit_buffers(const ts__emit *e, ts_text *out, ts_level level) {
 
 /* L3 that the network needs: the weights, and activations. */
 static uint64_t l3_bytes(const ts_plan *plan) {
-    return plan->l3_used_bytes > plan->l3_weights_bytes ? plan->l3_used_bytes : plan->l3_weights_bytes;
+    bool apart = ts_target_weights_apart(plan->target);
+    return apart || plan->l3_used_bytes > plan->l3_weights_bytes ? plan->l3_used_bytes
+                                                                 : plan->l3_weights_bytes;
 }
 
 static void emit_memory_h(const ts__emit *e, ts_text *out) {
@@ -252,8 +254,10 @@ static void emit_memory_h(const ts__emit *e, ts_text *out) {
     emit_buffers(e, out, TS_IN_L2);
     emit_buffers(e, out, TS_IN_L3);
     if (levels_of(e) == 3) {
-        ts__line(out, 1, "%s_L3_BYTES = %" PRIu64 ", /* activations in L3 lie behind the weights */",
-                 e->macro, l3_bytes(plan));
+        ts__line(out, 1, "%s_L3_BYTES = %" PRIu64 ", /* %s */", e->macro, l3_bytes(plan),
+                 ts_target_weights_apart(plan->target)
+                     ? "for activations; the weights have a memory of their own"
+                     : "activations in L3 lie behind the weights");
     }
     ts__line(out, 1, "%s_%s_BYTES = %" PRIu64, e->macro, home_name(e), plan->l2_used_bytes);
     ts__line(out, 0, "};\n\n#endif");
@@ -266,11 +270,17 @@ static const char *run_signature(const ts__emit *e) {
     static const char *const parameters[] = {
         "void *ram, uint32_t ram_bytes", "void *l1, uint32_t l1_bytes, void *l2, uint32_t l2_bytes",
         "void *l1, uint32_t l1_bytes, void *l2, uint32_t l2_bytes, uint32_t l3"};
-    return ts_arena_printf(e->arena, "int %s_run(%s)", e->prefix, parameters[levels_of(e) - 1]);
+    return ts_arena_printf(e->arena, "int %s_run(%s%s)", e->prefix, parameters[levels_of(e) - 1],
+                           ts_target_weights_apart(e->plan->target) ? ", uint32_t weights" : "");
 }
 
 static void emit_run_comment(const ts__emit *e, ts_text *out) {
-    static const char *const weights[] = {"", "", " l3 is the address of weights.bin in L3."};
+    bool apart = ts_target_weights_apart(e->plan->target);
+    const char *const weights[] = {
+        "", "",
+        apart ? " weights is the address of weights.bin on the L3 bus, l3 of the memory for "
+                "activations there."
+              : " l3 is the address of weights.bin in L3."};
     uint32_t levels = levels_of(e);
     ts__comment(
         out, 0,
@@ -347,7 +357,10 @@ static void emit_run(const ts__emit *e, ts_text *out) {
         ts__line(out, 1, "struct ts_run run = {.l2 = ram};");
         ts__line(out, 1, "if (ram_bytes < %s_RAM_BYTES) {", e->macro);
     } else {
-        ts__line(out, 1, "struct ts_run run = {.l1 = l1, .l2 = l2%s};", levels == 3 ? ", .l3 = l3" : "");
+        ts__line(out, 1, "struct ts_run run = {.l1 = l1, .l2 = l2%s};",
+                 levels != 3                                ? ""
+                 : ts_target_weights_apart(e->plan->target) ? ", .l3 = l3, .weights = weights"
+                                                            : ", .l3 = l3");
         bool tiles = e->plan->l1_used_bytes > 0 || levels == 3;
         if (!tiles) {
             ts__line(out, 1, "(void)l1_bytes; /* no layer has tiles */");

@@ -217,6 +217,13 @@ static void add_app_h(const program *p) {
     if (p->near) {
         add_memory_sizes(p, &out);
     }
+    if (ts_target_weights_apart(p->target)) {
+        ts_text_printf(
+            &out,
+            "\n/* The weights have a memory of their own: where it begins on the L3 bus. */\n#define "
+            "APP_WEIGHTS_AT 0x%08" PRIx64 "u\n",
+            ts_target_weights(p->target)->base);
+    }
     if (is_checked(p)) {
         ts_text_add(&out,
                     "\n/* Layers that write outside their buffers are found (runtime/check.h). */\n#define "
@@ -596,6 +603,16 @@ static ts_status check_platform(const program *p, ts_diags *diags) {
         return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
                         "target '%s' has %u levels of memory; platform '%s' has %s", p->target->name,
                         ts_target_levels(p->target), p->platform, of_pulp ? "three" : "one or two");
+    }
+    enum { FLASH_BASE = 0x40000000 }; /* of device/hal/pulp */
+    const ts_memory *weights = ts_target_weights(p->target);
+    if (of_pulp && ts_target_weights_apart(p->target) &&
+        (weights->base != FLASH_BASE || weights->chip_select != 1)) {
+        return ts_error(
+            diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+            "target '%s': platform pulp has weights of their own memory at base 1073741824 (0x40000000) and "
+            "chip_select 1",
+            p->target->name);
     }
     if (p->board && cpu_flags(p) == NULL) {
         return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL,

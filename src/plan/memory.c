@@ -401,7 +401,7 @@ static uint32_t latest_useful(const ts_planner *p, uint32_t earliest, uint32_t l
  * waits for a layer to begin, as far as fetch_bytes of L2 allow. */
 static void choose_loads(ts_planner *p) {
     ts_plan *plan = p->plan;
-    double rate = ts_target_level(p->target, 3)->read_bytes_per_cycle;
+    double rate = ts_target_weights(p->target)->read_bytes_per_cycle;
     rate = rate > 0 ? rate : 1;
     for (uint32_t i = 0; i < plan->layer_count; i++) {
         ts_layer_plan *lp = &plan->layer_plans[i];
@@ -592,7 +592,8 @@ static void lay_out_least(ts_planner *p) {
                                                     plan->l2_bound_bytes, BOUND_TRIES);
 }
 
-/* The L3 image: weights in the order of the layers, then the activations that live there. */
+/* The L3 image: weights in the order of the layers. The activations that live in L3 lie behind it, or in a
+ * memory of their own. */
 static void lay_out_l3(ts_planner *p) {
     ts_plan *plan = p->plan;
     uint64_t at = 0;
@@ -606,6 +607,7 @@ static void lay_out_l3(ts_planner *p) {
     ts_block *blocks = TS_NEW_ARRAY(p->arena, ts_block, plan->buffers.count);
     uint32_t *owner = TS_NEW_ARRAY(p->arena, uint32_t, plan->buffers.count);
     uint32_t count = blocks_of(p, TS_IN_L3, blocks, owner);
+    at = ts_target_weights_apart(p->target) ? 0 : at;
     plan->l3_used_bytes = at + ts__layout_search(p->arena, blocks, count, LAYOUT_TRIES, 0);
     take_offsets(plan, blocks, owner, count, at);
 }

@@ -583,6 +583,29 @@ static void finish(ts_planner *p) {
     }
 }
 
+/* The memory that is written holds activations, and the weights too unless they have one of their own. */
+static ts_status check_l3(ts_planner *p) {
+    const ts_plan *plan = p->plan;
+    bool apart = ts_target_weights_apart(p->target);
+    uint64_t weights = plan->l3_weights_bytes, used = plan->l3_used_bytes, budget = plan->options.l3_bytes;
+    if (apart && weights > ts_target_weights(p->target)->size_bytes) {
+        uint64_t size = ts_target_weights(p->target)->size_bytes;
+        return ts_error(p->diags, TS_DIAG_NO_FIT, NULL, NULL,
+                        "does not fit '%s': weights fill %llu bytes, %llu are there, %llu are missing",
+                        p->target->weights_memory, (unsigned long long)weights, (unsigned long long)size,
+                        (unsigned long long)(weights - size));
+    }
+    if (used > budget) {
+        return ts_error(
+            p->diags, TS_DIAG_NO_FIT, NULL, NULL,
+            "does not fit L3: weights fill %llu bytes and activations %llu, %llu are there, %llu are "
+            "missing",
+            (unsigned long long)(apart ? 0 : weights), (unsigned long long)(apart ? used : used - weights),
+            (unsigned long long)budget, (unsigned long long)(used - budget));
+    }
+    return TS_OK;
+}
+
 ts_status ts_plan_build(ts_arena *arena, const ts_graph *graph, const ts_target *target,
                         const ts_plan_options *options, ts_plan **out, ts_diags *diags) {
     ts_planner p = {.arena = arena, .graph = graph, .target = target, .diags = diags};
@@ -607,16 +630,7 @@ ts_status ts_plan_build(ts_arena *arena, const ts_graph *graph, const ts_target 
             (unsigned long long)p.plan->l3_weights_bytes, (unsigned long long)p.plan->options.l3_bytes,
             (unsigned long long)(p.plan->l3_weights_bytes - p.plan->options.l3_bytes));
     }
-    if (p.plan->l3_used_bytes > p.plan->options.l3_bytes) {
-        return ts_error(
-            diags, TS_DIAG_NO_FIT, NULL, NULL,
-            "does not fit L3: weights fill %llu bytes and activations %llu, %llu are there, %llu are "
-            "missing",
-            (unsigned long long)p.plan->l3_weights_bytes,
-            (unsigned long long)(p.plan->l3_used_bytes - p.plan->l3_weights_bytes),
-            (unsigned long long)p.plan->options.l3_bytes,
-            (unsigned long long)(p.plan->l3_used_bytes - p.plan->options.l3_bytes));
-    }
+    TS_TRY(check_l3(&p));
     finish(&p);
     *out = p.plan;
     return TS_OK;

@@ -132,6 +132,8 @@ typedef struct ts_plan {
     ts_layer_plan *layer_plans;
     uint32_t layer_count;
     TS_VEC(ts_buffer) buffers;
+    /* Of L3: what is used of the memory that is written, the weights with it unless the target keeps them
+     * apart; and the image of the weights. */
     uint64_t l1_used_bytes, l2_used_bytes, l3_used_bytes, l3_weights_bytes;
     double modelled_cycles, bound_cycles; /* of all layers */
     uint64_t l2_stack_bytes, l2_search_bytes,

@@ -148,8 +148,9 @@ static void json_head(ts_text *out, const ts_plan *plan) {
                    "\"bound_bytes\": %llu, \"bound\": \"%s\"},\n",
                    ull(plan->l2_used_bytes), ull(plan->l2_stack_bytes), ull(plan->l2_search_bytes),
                    ull(plan->l2_bound_bytes), answer_names[plan->l2_bound_answer]);
-    ts_text_printf(out, "  \"l3\": {\"used_bytes\": %llu, \"weights_bytes\": %llu},\n",
-                   ull(plan->l3_used_bytes), ull(plan->l3_weights_bytes));
+    ts_text_printf(out, "  \"l3\": {\"used_bytes\": %llu, \"weights_bytes\": %llu, \"weights_apart\": %s},\n",
+                   ull(plan->l3_used_bytes), ull(plan->l3_weights_bytes),
+                   ts_target_weights_apart(plan->target) ? "true" : "false");
     ts_text_printf(out, "  \"modelled_cycles\": %.0f,\n  \"bound_cycles\": %.0f,\n", plan->modelled_cycles,
                    plan->bound_cycles);
 }
@@ -249,8 +250,9 @@ void ts_plan_print(ts_text *out, const ts_plan *plan) {
                    ull(plan->l2_bound_bytes), answer_names[plan->l2_bound_answer]);
     ts_text_printf(
         out,
-        "L3: %llu bytes used, weights %llu; an inference reads %llu and writes %llu, at least %llu and 0\n",
-        ull(plan->l3_used_bytes), ull(plan->l3_weights_bytes), ull(reads), ull(writes),
+        "L3: %llu bytes used, weights %llu%s; an inference reads %llu and writes %llu, at least %llu and 0\n",
+        ull(plan->l3_used_bytes), ull(plan->l3_weights_bytes),
+        ts_target_weights_apart(plan->target) ? " in a memory of their own" : "", ull(reads), ull(writes),
         ull(plan->l3_weights_bytes));
     print_requants(out, plan);
 }

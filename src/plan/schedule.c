@@ -5,6 +5,7 @@
 typedef struct bus {
     double free_at;
     double read_rate, write_rate, read_start, write_start;
+    double weight_rate, weight_start;
 } bus;
 
 /* State of a layer's passes: when the content of each L2 buffer arrives or leaves. */
@@ -19,13 +20,17 @@ typedef struct passes {
 static const double BUS_SHARE = 0.985, START_CYCLES = 150;
 
 static bus bus_of(const ts_target *target) {
-    const ts_memory *l3 = ts_target_level(target, 3);
-    bus b = {.read_rate = 1, .write_rate = 1};
+    const ts_memory *l3 = ts_target_level(target, 3), *weights = ts_target_weights(target);
+    bus b = {.read_rate = 1, .write_rate = 1, .weight_rate = 1};
     if (l3 != NULL) {
         b.read_rate = BUS_SHARE * (l3->read_bytes_per_cycle > 0 ? l3->read_bytes_per_cycle : 1);
         b.write_rate = BUS_SHARE * (l3->write_bytes_per_cycle > 0 ? l3->write_bytes_per_cycle : 1);
         b.read_start = l3->read_start_cycles + START_CYCLES;
         b.write_start = l3->write_start_cycles + START_CYCLES;
+    }
+    if (weights != NULL) {
+        b.weight_rate = BUS_SHARE * (weights->read_bytes_per_cycle > 0 ? weights->read_bytes_per_cycle : 1);
+        b.weight_start = weights->read_start_cycles + START_CYCLES;
     }
     return b;
 }
@@ -37,6 +42,15 @@ static double bus_read(bus *b, double now, uint64_t bytes) {
         return now;
     }
     b->free_at = later(b->free_at, now) + b->read_start + (double)bytes / b->read_rate;
+    return b->free_at;
+}
+
+/* Weights may come from a memory of their own, over the same bus. */
+static double bus_read_weights(bus *b, double now, uint64_t bytes) {
+    if (bytes == 0) {
+        return now;
+    }
+    b->free_at = later(b->free_at, now) + b->weight_start + (double)bytes / b->weight_rate;
     return b->free_at;
 }
 
@@ -72,7 +86,7 @@ static void ask_chunk(bus *b, passes *s, ts_layer_plan *lp, double now) {
     }
     uint32_t n = s->chunks_asked++;
     uint64_t bytes = chunk_bytes(lp, n % lp->l3.chunks);
-    s->w_ready[n % 2] = bus_read(b, now, bytes);
+    s->w_ready[n % 2] = bus_read_weights(b, now, bytes);
     lp->l3_read_bytes += bytes;
 }
 

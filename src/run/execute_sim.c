@@ -169,8 +169,8 @@ static void put_network(session *s, ts_sim *sim, const ts_execution *execution) 
     if (measures_memory(s, execution)) {
         ts__paint_memories(sim, s->target, execution->network->image_size);
     }
-    if (ts_sim_l3_write(sim, 0, execution->network->image, execution->network->image_size, s->diags) !=
-        TS_OK) {
+    if (ts_sim_l3_write(sim, ts_target_weights(s->target)->base, execution->network->image,
+                        execution->network->image_size, s->diags) != TS_OK) {
         s->status = TS_SYSTEM;
     }
     const uint8_t *from = execution->input;
@@ -403,16 +403,13 @@ static ts_status check_need(session *s, ts_sim *sim, ts_bytes elf, uint32_t *nee
     return TS_OK;
 }
 
-/* Frames have holes that nobody writes: a stack of which less is left than this may have run over. */
-enum { STACK_MARGIN = 64 };
-
-static ts_status check_stacks(const session *s, const ts_stack_use *use) {
+/* The run is held to what the code shows: more would be a chain of calls that was not found. */
+static ts_status check_stacks(const session *s, const ts_stack_use *use, uint32_t need) {
     for (uint32_t core = 0; core < use->cores; core++) {
-        if (use->used_bytes[core] + STACK_MARGIN > use->given_bytes[core]) {
-            return ts_error(
-                s->diags, TS_DIAG_SIM, NULL, NULL,
-                "core %u uses %u bytes of its stack of %u; the target's stack_bytes must be larger", core,
-                use->used_bytes[core], use->given_bytes[core]);
+        if (use->used_bytes[core] > need) {
+            return ts_error(s->diags, TS_DIAG_SIM, NULL, NULL,
+                            "core %u uses %u bytes of its stack of %u; its code was found to need %u at most",
+                            core, use->used_bytes[core], use->given_bytes[core], need);
         }
     }
     return TS_OK;
@@ -445,7 +442,7 @@ static ts_status run_session(session *s, ts_sim *sim, ts_bytes elf, const ts_sim
     ts_stack_use use;
     measure_stacks(s, sim, &use);
     use.need_bytes = need;
-    TS_TRY(check_stacks(s, &use));
+    TS_TRY(check_stacks(s, &use, need));
     TS_TRY(ran);
     TS_TRY(s->status);
     if (stacks != NULL) {

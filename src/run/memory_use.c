@@ -67,6 +67,11 @@ static stretch between(ts_sim *sim, const char *begin, const char *end) {
     return (stretch){.sim = sim, .begin = found ? from : 0, .end = found ? to : 0};
 }
 
+/* What is written of L3 lies behind the image, or in another memory. */
+static uint64_t image_before(const ts_target *target, uint64_t image_bytes) {
+    return ts_target_weights_apart(target) ? 0 : image_bytes;
+}
+
 static stretch l3_behind(ts_sim *sim, const ts_target *target, uint64_t image_bytes) {
     const ts_memory *l3 = ts_target_level(target, 3);
     uint64_t base = l3 == NULL ? 0 : l3->base, size = l3 == NULL ? 0 : l3->size_bytes;
@@ -78,7 +83,7 @@ void ts__paint_memories(ts_sim *sim, const ts_target *target, uint64_t image_byt
     ts_arena *scratch = ts_arena_new("paint", 0);
     const stretch stretches[] = {between(sim, "pulp_l1_begin", "pulp_l1_end"),
                                  between(sim, "pulp_l2_begin", "pulp_l2_end"),
-                                 l3_behind(sim, target, image_bytes)};
+                                 l3_behind(sim, target, image_before(target, image_bytes))};
     for (size_t i = 0; i < sizeof stretches / sizeof stretches[0]; i++) {
         paint(scratch, &stretches[i]);
     }
@@ -90,12 +95,12 @@ void ts__measure_memories(ts_sim *sim, const ts_target *target, uint64_t image_b
     const ts_memory *l2_memory = ts_target_level(target, 2);
     stretch l1 = between(sim, "pulp_l1_begin", "pulp_l1_end"),
             l2 = between(sim, "pulp_l2_begin", "pulp_l2_end");
-    stretch l3 = l3_behind(sim, target, image_bytes);
+    stretch l3 = l3_behind(sim, target, image_before(target, image_bytes));
     uint64_t written = touched(scratch, &l3);
     *use = (ts_memory_use){.measured = true,
                            .l1_bytes = touched(scratch, &l1),
                            .l2_bytes = touched(scratch, &l2),
-                           .l3_bytes = image_bytes + written,
+                           .l3_bytes = image_before(target, image_bytes) + written,
                            .l1_given_bytes = l1.end - l1.begin,
                            .l2_given_bytes = l2.end - l2.begin,
                            .program_bytes = l2_memory == NULL ? 0 : l2.begin - l2_memory->base};

@@ -277,6 +277,13 @@ static ts_status emit(runner *r, const char *folder) {
                             "--embed-weights",
                             r->options->target->name);
         }
+        if (ts_target_weights_apart(r->options->target)) {
+            return ts_error(
+                r->diags, TS_DIAG_USAGE, NULL, NULL,
+                "the weights of target %s lie in '%s', which a program cannot write; run it without "
+                "--embed-weights",
+                r->options->target->name, r->options->target->weights_memory);
+        }
         if (r->host) {
             return ts_error(r->diags, TS_DIAG_USAGE, NULL, NULL,
                             "target host has no L3 to embed weights for; use --embed-weights with a chip");

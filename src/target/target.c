@@ -134,6 +134,7 @@ static const field root_fields[] = {
     FIELD(ts_target, description, TEXT, true, 0, 0),
     FIELD(ts_target, isa, TEXT, true, 0, 0),
     FIELD(ts_target, platform, TEXT, true, 0, 0),
+    FIELD(ts_target, weights_memory, TEXT, false, 0, 0),
     FIELD(ts_target, cpu, TEXT, false, 0, 0),
     FIELD(ts_target, machine, TEXT, false, 0, 0),
     FIELD(ts_target, cores, U32, true, 1, TS_TARGET_MAX_CORES),
@@ -368,6 +369,11 @@ static void read_target(reader *r, const json_t *root, ts_target *target) {
         return;
     }
     read_memories(r, json_object_get(root, "memories"), target);
+    const ts_memory *weights =
+        target->weights_memory == NULL ? NULL : ts_target_memory(target, target->weights_memory);
+    if (target->weights_memory != NULL && (weights == NULL || weights->level != 3 || weights->addressable)) {
+        bad(r, "target", "weights_memory", "must name a memory of level 3 that transfers reach");
+    }
     read_stacks(r, json_object_get(root, "stack_bytes"), target);
     if (json_object_get(root, "operating_points") != NULL) {
         read_points(r, json_object_get(root, "operating_points"), target);
@@ -479,6 +485,15 @@ const ts_memory *ts_target_flash(const ts_target *target) {
         }
     }
     return NULL;
+}
+
+const ts_memory *ts_target_weights(const ts_target *target) {
+    return target->weights_memory == NULL ? ts_target_level(target, 3)
+                                          : ts_target_memory(target, target->weights_memory);
+}
+
+bool ts_target_weights_apart(const ts_target *target) {
+    return ts_target_weights(target) != ts_target_level(target, 3);
 }
 
 uint32_t ts_target_levels(const ts_target *target) {

@@ -104,14 +104,16 @@ typedef struct ts_instruction_cycles {
 typedef struct ts_target {
     const char *name;
     const char *description;
-    const char *isa;              /* "rv32imc_xpulpv2", "armv7em", "rv32imc", "c" */
-    const char *platform;         /* HAL folder: "pulp", "cortexm", "riscv32", "generic" */
-    const char *cpu;              /* of a microcontroller with one core: what the compiler is told; or NULL */
-    const char *machine;          /* QEMU's board that executes its programs; or NULL */
-    uint32_t cores;               /* that compute */
-    bool fabric_controller;       /* a further core that starts and feeds them */
-    uint32_t cluster_controllers; /* further cluster cores that the platform has but nothing here uses */
-    uint32_t fetch_port_bits;     /* instruction port: 32, 128, or 0 for one that never waits */
+    const char *isa; /* "rv32imc_xpulpv2", "armv7em", "rv32imc", "c" */
+    const char
+        *weights_memory;    /* name of the level 3 that holds the weights; NULL: the one that is written */
+    const char *platform;   /* HAL folder: "pulp", "cortexm", "riscv32", "generic" */
+    const char *cpu;        /* of a microcontroller with one core: what the compiler is told; or NULL */
+    const char *machine;    /* QEMU's board that executes its programs; or NULL */
+    uint32_t cores;         /* that compute */
+    bool fabric_controller; /* a further core that starts and feeds them */
+    uint32_t cluster_controllers;  /* further cluster cores that the platform has but nothing here uses */
+    uint32_t fetch_port_bits;      /* instruction port: 32, 128, or 0 for one that never waits */
     bool single_instruction_loops; /* hardware loops with a body of one instruction repeat (RI5CY: once) */
     bool late_fetch_stall;         /* an instruction that lacks its line is executed first and waits then */
     bool tcdm_counter;             /* performance counter 16 counts L1 conflicts; else it reads 0 */
@@ -153,6 +155,11 @@ const ts_memory *ts_target_level(const ts_target *target, uint32_t level);
 /* The memory that cores read constants from, not writable: where weights lie on targets of one or two levels.
  * NULL where there is none. */
 const ts_memory *ts_target_flash(const ts_target *target);
+
+/* The memory of level 3 that holds the weights, and whether it is another than the one that is written (flash
+ * beside RAM): then each has its own addresses, sizes and rates. */
+const ts_memory *ts_target_weights(const ts_target *target);
+bool ts_target_weights_apart(const ts_target *target);
 
 /* Number of levels: 1 for a flat chip. */
 uint32_t ts_target_levels(const ts_target *target);

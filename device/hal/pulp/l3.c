@@ -1,5 +1,5 @@
-/* HyperRAM through the uDMA. The bus wants 4-byte aligned addresses and sizes: what is not goes through a
- * small aligned buffer. */
+/* HyperRAM and flash through the uDMA. The bus wants 4-byte aligned addresses and sizes: what is not goes
+ * through a small aligned buffer. */
 #include "l3.h"
 
 #include "hal/dma.h"
@@ -8,12 +8,23 @@ enum { BOUNCE_BYTES = 256, LARGEST_BYTES = 0xFF00 };
 
 static uint32_t bounce_words[BOUNCE_BYTES / 4];
 
+/* Flash begins at PULP_FLASH on our map of the bus; for the controller each memory begins at 0. */
+static uint32_t selected;
+
+static uint32_t select_chip(uint32_t l3) {
+    uint32_t chip = l3 >= PULP_FLASH;
+    if (chip != selected) {
+        PULP_REG(PULP_HYPER_SELECT) = selected = chip;
+    }
+    return chip != 0 ? l3 - PULP_FLASH : l3;
+}
+
 static void start(uint32_t l2, uint32_t l3, uint32_t bytes, uint32_t write) {
     uint32_t channel = write ? PULP_HYPER_TX : PULP_HYPER_RX;
     PULP_REG(channel + 0) = l2;
     PULP_REG(channel + 4) = bytes;
     PULP_REG(PULP_HYPER_COMMAND) = write ? PULP_HYPER_WRITE : PULP_HYPER_READ;
-    PULP_REG(PULP_HYPER_ADDRESS) = l3;
+    PULP_REG(PULP_HYPER_ADDRESS) = select_chip(l3);
     PULP_REG(channel + 8) = PULP_HYPER_START;
 }
 

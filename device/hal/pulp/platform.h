@@ -47,6 +47,7 @@ enum { PULP_HART_CORE_MASK = 31, PULP_FC_CORE = 31, PULP_BOOT_ADDRESSES = 9 };
 #define PULP_HYPER_LATENCY       (PULP_HYPER + 0x404u)
 #define PULP_HYPER_LATENCY_ADDED (PULP_HYPER + 0x408u)
 #define PULP_HYPER_SELECT        (PULP_HYPER + 0x420u)
+#define PULP_FLASH               0x40000000u /* on the L3 bus: HyperRAM from 0, flash from here */
 #define PULP_HYPER_BUSY          0x1FFu
 #define PULP_HYPER_READ          5u /* linear burst, read */
 #define PULP_HYPER_WRITE         1u
