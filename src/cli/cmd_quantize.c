@@ -28,6 +28,7 @@ enum {
     OPTION_SEED,
     OPTION_BITS,
     OPTION_LAYER,
+    OPTION_FORMAT,
     OPTION_MIXED,
     OPTION_TARGET,
     OPTION_STAGE,
@@ -58,6 +59,10 @@ static const struct argp_option options[] = {
     {"eval-limit", OPTION_EVAL_LIMIT, "N", 0, "Evaluate on a seeded subset of N samples (all)", 0},
     {"seed", OPTION_SEED, "N", 0, "Another subset (1)", 0},
     {"bits", OPTION_BITS, "BITS", 0, "8, or w4a8: bits of weights and activations, 2 to 8 (8)", 1},
+    {"format", OPTION_FORMAT, "FORMAT", 0,
+     "nemo: integers (default); qdq: QuantizeLinear and DequantizeLinear around floats, as other tools read "
+     "it",
+     0},
     {"layer", OPTION_LAYER, "NAME=BITS", 0, "Other bits for one layer, as with --bits; may be repeated", 1},
     {"mixed", OPTION_MIXED, NULL, 0,
      "Raise bits, layer by layer, wherever --target takes no more time for it", 1},
@@ -99,7 +104,7 @@ typedef struct layer_bits {
 typedef struct request {
     layer_bits layers[MOST_LAYERS];
     uint32_t layer_count;
-    bool mixed;
+    bool mixed, qdq;
     const char *target;
     const char *model, *calib, *eval, *output, *json, *finetune;
     ts_data_options subset, eval_subset, train_subset;
@@ -201,6 +206,9 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
                    ts_parse_u64(text, &r->train_subset.seed) && ts_parse_u64(text, &r->train.train.seed);
         case OPTION_BITS:
             return parse_bits(text, &r->quant.weight_bits, &r->quant.activation_bits);
+        case OPTION_FORMAT:
+            r->qdq = strcmp(text, "qdq") == 0;
+            return r->qdq || strcmp(text, "nemo") == 0;
         case OPTION_MIXED:
             return r->mixed = true;
         case OPTION_TARGET:
@@ -420,6 +428,11 @@ static ts_status write_stage(ts_arena *arena, const request *r, const ts_qnet *n
         TS_TRY(ts_quant_float(arena, net, q, r->stage, &graph, diags));
         ts_fgraph_print(&text, graph);
         return ts_file_write(r->output, text.data, text.size, diags);
+    }
+    if (r->qdq) {
+        ts_fgraph *graph;
+        TS_TRY(ts_quant_qdq(arena, q, &graph, diags));
+        return ts_float_model_write(graph, r->output, diags);
     }
     TS_TRY(ts_quant_integer(arena, q, &integer, diags));
     return ts_cli_write_integer(arena, integer, r->output, diags);

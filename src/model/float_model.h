@@ -22,7 +22,9 @@ ts_status ts_float_model_parse(ts_arena *arena, ts_bytes file, const char *name,
                                const ts_float_model_options *options, ts_fgraph **out, ts_diags *diags);
 
 /* Writes a float graph as ONNX, opset 14, with channels-first maps; the graph's inputs and outputs keep their
- * names. FAKE_QUANT and dilated average pools are errors. What is read back computes the same. */
+ * names. What is read back computes the same. FAKE_QUANT becomes QuantizeLinear and DequantizeLinear (and a
+ * Clip where its bounds are narrower than 8 bits), DEQUANT of constants integers of 8 bits, or 32 where they
+ * are a vector: ONNX's QDQ form. Errors: dilated average pools, grids that round down. */
 ts_status ts_float_model_write(const ts_fgraph *graph, const char *path, ts_diags *diags);
 
 /* Reads a file of the message TensorProto as floats, in the file's order. */

@@ -70,7 +70,7 @@ static bool all_small_constants(const ts__site *s) {
 /* Integer arithmetic on constants is shape arithmetic; floats become nodes that are folded later. */
 static ts_status import_node(const ts__site *s) {
     const ts_constant *x = ts__onnx_const_input(s->im->net, s->node, 0);
-    bool integer = x != NULL && x->integer_type && all_small_constants(s);
+    bool integer = x != NULL && x->integer_type && all_small_constants(s) && !ts__is(s, "DequantizeLinear");
     bool folded = false;
     if (s->node->output_count == 0 || s->node->outputs[0] == TS_NONE) {
         return TS_OK;
@@ -115,8 +115,20 @@ static bool is_one_of(const char *op, const char *const *list) {
 static bool leads_to_planes(const ts_onnx *net, uint32_t v, uint32_t *left) {
     static const char *const takes[] = {
         "Conv", "MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool", "BatchNormalization", NULL};
-    static const char *const keeps[] = {"Pad",  "Sub",      "Add",  "Mul",     "Div", "Clip",
-                                        "Relu", "Identity", "Cast", "Dropout", "Neg", NULL};
+    static const char *const keeps[] = {"Pad",
+                                        "Sub",
+                                        "Add",
+                                        "Mul",
+                                        "Div",
+                                        "Clip",
+                                        "Relu",
+                                        "Identity",
+                                        "Cast",
+                                        "Dropout",
+                                        "Neg",
+                                        "QuantizeLinear",
+                                        "DequantizeLinear",
+                                        NULL};
     if (*left == 0) {
         return false;
     }

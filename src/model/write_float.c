@@ -114,6 +114,13 @@ static void say_ints(const writer *w, Onnx__NodeProto *node, const char *name, u
     a->ints = ts_arena_copy(w->arena, numbers, count * sizeof *numbers);
 }
 
+static void say_text(const writer *w, Onnx__NodeProto *node, const char *name, const char *text) {
+    Onnx__AttributeProto *a = attribute(w, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
+    a->has_s = 1;
+    a->s.len = strlen(text);
+    a->s.data = (uint8_t *)copy(w, text);
+}
+
 static Onnx__NodeProto *add_node(writer *w, const char *op, const char *name, const char *output) {
     Onnx__NodeProto *node = TS_NEW(w->arena, Onnx__NodeProto);
     onnx__node_proto__init(node);
@@ -313,7 +320,7 @@ static const char *channel_constant(writer *w, ts_tensor_id id, uint32_t rank) {
 }
 
 static void write_binary(writer *w) {
-    static const char *const names[] = {"Add", "Sub", "Mul", "Div"};
+    static const char *const names[] = {"Add", "Sub", "Mul", "Div", "Min", "Max", "Pow", "PRelu"};
     const ts_fnode *n = w->node;
     const ts_ftensor *y = tensor_of(w, n->output);
     const char *inputs[2];
@@ -370,10 +377,7 @@ static void write_pad(writer *w) {
     if (fill != NULL) {
         add_input(w, node, fill);
     }
-    Onnx__AttributeProto *a = attribute(w, node, "mode", ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
-    a->has_s = 1;
-    a->s.len = strlen(modes[n->pad_mode]);
-    a->s.data = (uint8_t *)copy(w, modes[n->pad_mode]);
+    say_text(w, node, "mode", modes[n->pad_mode]);
 }
 
 static void write_reshape(writer *w) {
@@ -413,12 +417,12 @@ static void write_transpose(writer *w) {
 
 static void write_softmax(writer *w) {
     const char *x = operand(w, 0, false);
-    Onnx__NodeProto *node = begin(w, "Softmax", false);
+    Onnx__NodeProto *node = begin(w, w->node->op == TS_FOP_SOFTMAX ? "Softmax" : "LogSoftmax", false);
     add_input(w, node, x);
     say_int(w, node, "axis", w->node->axis);
 }
 
-static void write_mean(writer *w) {
+static void write_reduce(writer *w) {
     const ts_fnode *n = w->node;
     uint32_t rank = tensor_of(w, n->inputs[0])->rank, count = 0;
     bool planes = has_planes(tensor_of(w, n->inputs[0])) && in_planes(w, 0) && n->keep_dims;
@@ -428,11 +432,138 @@ static void write_mean(writer *w) {
             axes[count++] = planes ? plane_dim(rank, d) : d;
         }
     }
-    const char *x = operand(w, 0, planes);
-    Onnx__NodeProto *node = begin(w, "ReduceMean", planes);
+    bool sum = n->op == TS_FOP_REDUCE_SUM; /* whose axes are an input since opset 13 */
+    const char *x = operand(w, 0, planes), *list = sum ? add_ints(w, "axes", count, axes) : NULL;
+    const char *op = sum ? "ReduceSum" : n->op == TS_FOP_REDUCE_MEAN ? "ReduceMean" : "ReduceMax";
+    Onnx__NodeProto *node = begin(w, op, planes);
     add_input(w, node, x);
-    say_ints(w, node, "axes", count, axes);
+    if (sum) {
+        add_input(w, node, list);
+    } else {
+        say_ints(w, node, "axes", count, axes);
+    }
     say_int(w, node, "keepdims", n->keep_dims);
+}
+
+static void write_slice(writer *w) {
+    const ts_fnode *n = w->node;
+    const ts_ftensor *y = tensor_of(w, n->output);
+    bool planes = has_planes(y) && in_planes(w, 0);
+    int64_t begins[TS_MAX_RANK], ends[TS_MAX_RANK], axes[TS_MAX_RANK], steps[TS_MAX_RANK];
+    for (uint32_t d = 0; d < y->rank; d++) {
+        begins[d] = n->begin[d];
+        steps[d] = n->step[d];
+        ends[d] = begins[d] + ((int64_t)y->dims[d] - 1) * steps[d] + 1;
+        axes[d] = planes ? plane_dim(y->rank, d) : d;
+    }
+    const char *inputs[] = {operand(w, 0, planes), add_ints(w, "starts", y->rank, begins),
+                            add_ints(w, "ends", y->rank, ends), add_ints(w, "axes", y->rank, axes),
+                            add_ints(w, "steps", y->rank, steps)};
+    Onnx__NodeProto *node = begin(w, "Slice", planes);
+    for (uint32_t k = 0; k < 5; k++) {
+        add_input(w, node, inputs[k]);
+    }
+}
+
+/* Whole factors, each element repeated. */
+static void write_resize(writer *w) {
+    const ts_ftensor *x = tensor_of(w, w->node->inputs[0]), *y = tensor_of(w, w->node->output);
+    bool planes = has_planes(y) && in_planes(w, 0);
+    const char *from = operand(w, 0, planes), *name = fresh(w, "scales");
+    const int64_t rank = y->rank;
+    float *scales = add_floats(w, name, 1, &rank);
+    for (uint32_t d = 0; d < y->rank; d++) {
+        scales[planes ? plane_dim(y->rank, d) : d] = (float)(y->dims[d] / x->dims[d]);
+    }
+    Onnx__NodeProto *node = begin(w, "Resize", planes);
+    add_input(w, node, from);
+    add_input(w, node, "");
+    add_input(w, node, name);
+    say_text(w, node, "mode", "nearest");
+    say_text(w, node, "coordinate_transformation_mode", "asymmetric");
+    say_text(w, node, "nearest_mode", "floor");
+}
+
+/* ---- integers in floats: ONNX's QDQ form ---- */
+
+/* An initializer of one integer of 8 bits. */
+static const char *add_byte(writer *w, const char *what, bool is_signed) {
+    const char *name = fresh(w, what);
+    add_initializer(w, name,
+                    is_signed ? ONNX__TENSOR_PROTO__DATA_TYPE__INT8 : ONNX__TENSOR_PROTO__DATA_TYPE__UINT8, 0,
+                    NULL, 1);
+    return name;
+}
+
+/* A grid without zero point: bounds where they are narrower than the type's, QuantizeLinear,
+ * DequantizeLinear. */
+static ts_status write_grid(writer *w) {
+    const ts_fnode *n = w->node;
+    bool planes = in_planes(w, 0), is_signed = n->low < 0;
+    float low = is_signed ? -128.0f : 0.0f, high = is_signed ? 127.0f : 255.0f;
+    if (n->low < low || n->high > high || n->offset < 0.49 || n->offset > 0.51) {
+        return ts_error(
+            w->diags, TS_DIAG_UNSUPPORTED, n->name, ts_fop_name(n->op),
+            "has no counterpart in ONNX: only grids of 8 bits and fewer that round to the nearest have");
+    }
+    const char *x = operand(w, 0, planes);
+    if (n->low > low || n->high < high) {
+        const char *name = fresh(w, n->name);
+        Onnx__NodeProto *clip = add_node(w, "Clip", name, name);
+        add_input(w, clip, x);
+        add_input(w, clip, add_scalar(w, "low", (float)((double)n->low * n->scale)));
+        add_input(w, clip, add_scalar(w, "high", (float)((double)n->high * n->scale)));
+        x = name;
+    }
+    const char *whole = fresh(w, n->name), *scale = add_scalar(w, "scale", (float)n->scale),
+               *zero = add_byte(w, "zero", is_signed);
+    Onnx__NodeProto *quantise = add_node(w, "QuantizeLinear", whole, whole);
+    Onnx__NodeProto *back = begin(w, "DequantizeLinear", planes);
+    add_input(w, quantise, x);
+    add_input(w, back, whole);
+    for (uint32_t k = 0; k < 2; k++) {
+        add_input(w, k == 0 ? quantise : back, scale);
+        add_input(w, k == 0 ? quantise : back, zero);
+    }
+    return TS_OK;
+}
+
+/* Constants as integers with a scale along their first dimension: weights of 8 bits, or biases of 32. */
+static ts_status write_whole(writer *w) {
+    const ts_fnode *n = w->node;
+    const ts_ftensor *t = tensor_of(w, n->inputs[0]), *scale = tensor_of(w, n->inputs[1]);
+    uint64_t count = ts_ftensor_elements(t);
+    bool planes = has_planes(t), bias = t->rank == 1;
+    if (t->data == NULL || scale->data == NULL || (ts_ftensor_elements(scale) > 1 && n->axis != 0)) {
+        return ts_error(w->diags, TS_DIAG_UNSUPPORTED, n->name, ts_fop_name(n->op),
+                        "of DEQUANT only that of constants, along their first dimension, is written");
+    }
+    int64_t dims[TS_MAX_RANK];
+    float *values = TS_NEW_ARRAY(w->arena, float, count);
+    const char *name = fresh(w, t->name);
+    (planes ? plane_dims : row_dims)(t, dims);
+    if (planes) {
+        copy_planes(t, values);
+    } else {
+        memcpy(values, t->data, count * sizeof *values);
+    }
+    Onnx__TensorProto *p = add_initializer(
+        w, name, bias ? ONNX__TENSOR_PROTO__DATA_TYPE__INT32 : ONNX__TENSOR_PROTO__DATA_TYPE__INT8, t->rank,
+        dims, count * (bias ? 4 : 1));
+    for (uint64_t i = 0; i < count; i++) {
+        int32_t v = (int32_t)values[i];
+        if (bias) {
+            memcpy(p->raw_data.data + 4 * i, &v, sizeof v);
+        } else {
+            p->raw_data.data[i] = (uint8_t)(int8_t)v;
+        }
+    }
+    const char *scales = as_rows(w, n->inputs[1]);
+    Onnx__NodeProto *node = begin(w, "DequantizeLinear", planes);
+    add_input(w, node, name);
+    add_input(w, node, scales);
+    say_int(w, node, "axis", 0);
+    return TS_OK;
 }
 
 static void write_unary(writer *w, const char *op) {
@@ -447,7 +578,7 @@ static void write_unary(writer *w, const char *op) {
         add_input(w, node, low);
         add_input(w, node, high);
     }
-    if (n->op == TS_FOP_LEAKY_RELU || n->op == TS_FOP_HARD_SIGMOID) {
+    if (n->op == TS_FOP_LEAKY_RELU || n->op == TS_FOP_HARD_SIGMOID || n->op == TS_FOP_ELU) {
         say_float(w, node, "alpha", n->alpha);
     }
     if (n->op == TS_FOP_HARD_SIGMOID) {
@@ -471,6 +602,10 @@ static ts_status write_node(writer *w) {
         case TS_FOP_SUB:
         case TS_FOP_MUL:
         case TS_FOP_DIV:
+        case TS_FOP_MIN:
+        case TS_FOP_MAX:
+        case TS_FOP_POW:
+        case TS_FOP_PRELU:
             write_binary(w);
             return TS_OK;
         case TS_FOP_CONCAT:
@@ -489,10 +624,23 @@ static ts_status write_node(writer *w) {
             write_transpose(w);
             return TS_OK;
         case TS_FOP_SOFTMAX:
+        case TS_FOP_LOG_SOFTMAX:
             write_softmax(w);
             return TS_OK;
+        case TS_FOP_SLICE:
+            write_slice(w);
+            return TS_OK;
+        case TS_FOP_RESIZE:
+            write_resize(w);
+            return TS_OK;
+        case TS_FOP_FAKE_QUANT:
+            return write_grid(w);
+        case TS_FOP_DEQUANT:
+            return write_whole(w);
+        case TS_FOP_REDUCE_SUM:
+        case TS_FOP_REDUCE_MAX:
         case TS_FOP_REDUCE_MEAN:
-            write_mean(w);
+            write_reduce(w);
             return TS_OK;
         default:
             break;
@@ -503,7 +651,20 @@ static ts_status write_node(writer *w) {
                                                     [TS_FOP_HARD_SWISH] = "HardSwish",
                                                     [TS_FOP_HARD_SIGMOID] = "HardSigmoid",
                                                     [TS_FOP_SIGMOID] = "Sigmoid",
-                                                    [TS_FOP_TANH] = "Tanh"};
+                                                    [TS_FOP_TANH] = "Tanh",
+                                                    [TS_FOP_ELU] = "Elu",
+                                                    [TS_FOP_SOFTPLUS] = "Softplus",
+                                                    [TS_FOP_SOFTSIGN] = "Softsign",
+                                                    [TS_FOP_ERF] = "Erf",
+                                                    [TS_FOP_EXP] = "Exp",
+                                                    [TS_FOP_LOG] = "Log",
+                                                    [TS_FOP_SQRT] = "Sqrt",
+                                                    [TS_FOP_RECIPROCAL] = "Reciprocal",
+                                                    [TS_FOP_ABS] = "Abs",
+                                                    [TS_FOP_NEG] = "Neg",
+                                                    [TS_FOP_FLOOR] = "Floor",
+                                                    [TS_FOP_CEIL] = "Ceil",
+                                                    [TS_FOP_ROUND] = "Round"};
     if (unary[w->node->op] == NULL) {
         return ts_error(w->diags, TS_DIAG_UNSUPPORTED, w->node->name, ts_fop_name(w->node->op),
                         "has no counterpart in a float ONNX file");

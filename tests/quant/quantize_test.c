@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "harness.h"
+#include "model/float_model.h"
 #include "model/model.h"
 #include "num/float.h"
 #include "num/integer.h"
@@ -599,6 +600,49 @@ static void written_model_reads_back_equal(void **state) {
     assert_int_equal(ts_dir_remove(folder, &f->diags), TS_OK);
 }
 
+/* The QDQ form, written, read back as floats and folded: the numbers of the fake-quantised network. */
+static void check_qdq(fixture *f, const ts_quant_options *options) {
+    const ts_quant *quant = quantise(f, options);
+    ts_fgraph *made, *back, *deployable;
+    const char *folder, *path;
+    double signal = 0, noise = 0;
+    uint32_t nodes = 0;
+    assert_int_equal(said(f, ts_quant_qdq(f->arena, quant, &made, &f->diags)), TS_OK);
+    assert_int_equal(ts_quant_float(f->arena, quant->net, quant, TS_STAGE_QD, &deployable, &f->diags), TS_OK);
+    assert_int_equal(ts_dir_temporary(f->arena, &folder, &f->diags), TS_OK);
+    path = ts_path_join(f->arena, folder, "qdq.onnx");
+    assert_int_equal(said(f, ts_float_model_write(made, path, &f->diags)), TS_OK);
+    assert_int_equal(said(f, ts_float_model_read(f->arena, path, NULL, &back, &f->diags)), TS_OK);
+    ts_fgraph_fold(back);
+    for (uint32_t i = 0; i < back->nodes.count; i++) {
+        nodes += back->nodes.data[i].op == TS_FOP_QUANT;
+    }
+    assert_int_equal(nodes, 1 + quant->net->layers.count - 1); /* the input and all but the last, raw layer */
+    for (uint32_t i = 0; i < 16; i++) {
+        const float *a = run_float(f, deployable, i, false), *b = run_float(f, back, i, false);
+        for (uint32_t k = 0; k < CLASSES; k++) {
+            signal += (double)(a[k] * a[k]);
+            noise += ((double)a[k] - (double)b[k]) * ((double)a[k] - (double)b[k]);
+        }
+    }
+    printf("QDQ against deployable: %.1f dB\n", 10 * log10(signal / (noise + 1e-30)));
+    /* Ties of the roundings fall on other sides. */
+    assert_true(10 * log10(signal / noise) > (options->activation_bits == 8 ? 40 : 22));
+    assert_int_equal(ts_dir_remove(folder, &f->diags), TS_OK);
+}
+
+static void other_tools_read_the_qdq_form(void **state) {
+    fixture *f = *state;
+    ts_quant_options options = ts_quant_defaults();
+    check_qdq(f, &options);
+    options.activation_bits = options.weight_bits = 5;
+    options.per_layer = true;
+    check_qdq(f, &options);
+    options.floor_pools = true;
+    ts_fgraph *graph;
+    assert_int_equal(ts_quant_qdq(f->arena, quantise(f, &options), &graph, &f->diags), TS_BAD_INPUT);
+}
+
 static ts_tensor_id pair(fixture *f, ts_fop op, ts_tensor_id a, ts_tensor_id b) {
     ts_fnode n = {.op = op, .input_count = 2, .inputs = {a, b}};
     return add(f, &n, NULL);
@@ -703,6 +747,8 @@ static void varied_networks_become_integers(void **state) {
     }
     deployable_predicts_the_integers(state);
     programs_compute_the_integers(state);
+    options = ts_quant_defaults();
+    check_qdq(f, &options);
 }
 
 static void same_input_gives_the_same_integers(void **state) {
@@ -748,6 +794,7 @@ int main(void) {
                                        TEST(programs_compute_the_integers),
                                        TEST(varied_networks_become_integers),
                                        TEST(written_model_reads_back_equal),
+                                       TEST(other_tools_read_the_qdq_form),
                                        TEST(same_input_gives_the_same_integers),
                                        TEST(operator_without_integers_is_named)};
     return cmocka_run_group_tests(tests, NULL, NULL);
