@@ -24,10 +24,16 @@ static uint32_t unit_of(const ts_sim *sim, const ts__dma_stream *stream) {
     return stream == &sim->dma.in ? TS__UNIT_DMA_IN : TS__UNIT_DMA_OUT;
 }
 
+/* The address in L2 of the byte `at` of a transfer. */
+static uint32_t outer_of(const ts__dma_transfer *transfer, uint32_t at) {
+    return transfer->l2 + at / transfer->line_bytes * transfer->stride + at % transfer->line_bytes;
+}
+
 /* Gives the next words of the piece to the ports that have none; they ask for their banks from `at` on. */
 static void feed(ts_sim *sim, ts__dma_stream *stream, uint64_t at) {
     const ts__dma_transfer *transfer = &stream->queue[stream->head];
-    uint32_t asked = ts__dma_banks(stream);
+    uint32_t asked = ts__dma_banks(stream, UINT64_MAX);
+    uint64_t first = UINT64_MAX;
     for (uint32_t i = 0; i < TS__DMA_PORTS && stream->issued < stream->piece_end; i++) {
         ts__dma_port *port = &stream->port[i];
         uint32_t address = transfer->l1 + stream->issued, left = stream->piece_end - stream->issued;
@@ -36,11 +42,16 @@ static void feed(ts_sim *sim, ts__dma_stream *stream, uint64_t at) {
             continue;
         }
         bytes = bytes < left ? bytes : left;
-        *port = (ts__dma_port){.at = stream->issued, .bytes = bytes, .bank = bank, .asked_at = at};
+        uint32_t wait = ts__l2_banks(sim, outer_of(transfer, stream->issued), 1, at);
+        *port = (ts__dma_port){.at = stream->issued, .bytes = bytes, .bank = bank, .asked_at = at + wait};
         asked |= 1u << bank;
         stream->issued += bytes;
     }
-    ts__park_at(sim, unit_of(sim, stream), at);
+    for (uint32_t i = 0; i < TS__DMA_PORTS; i++) {
+        const ts__dma_port *port = &stream->port[i];
+        first = port->bytes != 0u && port->asked_at < first ? port->asked_at : first;
+    }
+    ts__park_at(sim, unit_of(sim, stream), first > at ? first : at);
 }
 
 /* A piece is a line, or a burst of it. Its first words ask for their banks at cycle `at`. */
@@ -65,10 +76,11 @@ static void begin(ts_sim *sim, ts__dma_stream *stream) {
     begin_piece(sim, stream, at);
 }
 
-uint32_t ts__dma_banks(const ts__dma_stream *stream) {
+uint32_t ts__dma_banks(const ts__dma_stream *stream, uint64_t now) {
     uint32_t banks = 0;
     for (uint32_t i = 0; i < TS__DMA_PORTS; i++) {
-        banks |= stream->port[i].bytes != 0u ? 1u << stream->port[i].bank : 0u;
+        const ts__dma_port *port = &stream->port[i];
+        banks |= port->bytes != 0u && port->asked_at <= now ? 1u << port->bank : 0u;
     }
     return banks;
 }
@@ -83,8 +95,7 @@ uint64_t ts__dma_asked_at(const ts__dma_stream *stream, uint32_t bank) {
 
 static void copy_word(ts_sim *sim, const ts__dma_stream *stream, const ts__dma_port *port) {
     const ts__dma_transfer *transfer = &stream->queue[stream->head];
-    uint32_t line = port->at / transfer->line_bytes;
-    uint32_t outer = transfer->l2 + line * transfer->stride + port->at % transfer->line_bytes;
+    uint32_t outer = outer_of(transfer, port->at);
     uint8_t *l1 = sim->l1 + (transfer->l1 + port->at - sim->l1_base), *l2 = sim->l2 + (outer - sim->l2_base);
     ts__check_beat(sim, transfer, transfer->l1 + port->at, outer, port->bytes);
     if (transfer->out) {

@@ -363,6 +363,12 @@ near:
             c->ex_until = t + 1u;
         }
     }
+    if (__builtin_expect(!c->banked, 0) && sim->l2_conflicts) {
+        uint64_t wait = ts__l2_banks(sim, c->address, 1, sim->now);
+        wait = c->scaled ? (wait * sim->clock_den + sim->clock_num - 1u) / sim->clock_num : wait;
+        c->by_cause[TS_SIM_MEMORY] += wait;
+        t += wait;
+    }
     goto * c->done;
 
 served:

@@ -154,7 +154,9 @@ static uint64_t fill_time(const ts__icache *cache, uint32_t tag, uint64_t now) {
 }
 
 /* Brings a line into level 1; the cycles until it is there. */
-static uint32_t refill(ts_sim *sim, ts__icache *cache, uint32_t line, uint32_t tag, uint32_t *set) {
+static uint32_t refill(ts_sim *sim, ts__icache *cache, const ts__region *region, uint32_t line,
+                       uint32_t *set) {
+    uint32_t tag = tag_of(region->index, line);
     uint32_t bank = line & (cache->shape->l1_banks - 1u);
     uint32_t old = place(set, cache->shape->l1_ways, tag, &cache->lfsr_l1[bank]);
     if (old != 0u) {
@@ -167,6 +169,9 @@ static uint32_t refill(ts_sim *sim, ts__icache *cache, uint32_t line, uint32_t t
     }
     if (cache == &sim->cluster_cache) {
         begin += ts__l2_bus(sim, TS__LINE_BYTES / BUS_BYTES);
+    }
+    if (region->base == sim->l2_base) {
+        begin += ts__l2_banks(sim, region->base + line * TS__LINE_BYTES, TS__LINE_BYTES / 4u, begin);
     }
     uint64_t end = begin + cache->shape->l1_miss_cycles - cache->shape->l0_miss_cycles;
     uint32_t next = cache->fill_next++ % 16u;
@@ -190,7 +195,7 @@ uint32_t ts__icache_miss(ts_sim *sim, ts__core *core, const ts__slot *slot) {
     if (in_set(set, cache->shape->l1_ways, tag)) {
         return cache->shape->l0_miss_cycles;
     }
-    return refill(sim, cache, line, tag, set) + cache->shape->l0_miss_cycles;
+    return refill(sim, cache, core->region, line, set) + cache->shape->l0_miss_cycles;
 }
 
 void ts__icache_filled(ts_sim *sim, ts__core *core, const ts__slot *slot) {

@@ -148,6 +148,18 @@ static void start(ts_sim *sim, ts__core *core, bool write) {
     ts__park_at(sim, TS__UNIT_L3, l3->done_at);
 }
 
+/* The words of a transfer follow each other evenly from its begin to its end. */
+bool ts__l3_accesses(const ts_sim *sim, uint64_t at, uint32_t *address) {
+    const ts__l3 *l3 = &sim->l3;
+    if (!l3->busy || at <= l3->begun_at || at > l3->done_at) {
+        return false;
+    }
+    uint64_t cycles = l3->done_at - l3->begun_at, words = l3->bytes / 4u, past = at - l3->begun_at;
+    uint64_t word = past * words / cycles;
+    *address = l3->l2 + (uint32_t)word * 4u;
+    return word != (past - 1u) * words / cycles;
+}
+
 void ts__l3_done(ts_sim *sim) {
     ts__l3 *l3 = &sim->l3;
     ts__l3_chip *chip = &l3->chip[l3->common[8] & 1u];

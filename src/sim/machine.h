@@ -314,9 +314,13 @@ struct ts_sim {
     bool first_come;             /* in one cycle the core that was woken last goes first */
     uint32_t wakes;              /* of all cores so far */
     uint32_t bank_mask;
-    uint32_t l2_ports;   /* accesses a cycle of the cluster's cores and caches, 0: any number */
-    uint64_t l2_free_at; /* cycle in which the bus to L2 takes the next one */
-    uint32_t l2_taken;   /* accesses in that cycle already */
+    uint32_t l2_ports; /* accesses a cycle of the cluster's cores and caches, 0: any number */
+    bool l2_conflicts; /* banks of L2 serve one word a cycle */
+    uint32_t l2_bank_mask;
+    uint32_t l2_bank_time;          /* of a word, in 1/256 cycles */
+    uint64_t l2_bank_at[TS__BANKS]; /* a bank is free from then on, in 1/256 cycles */
+    uint64_t l2_free_at;            /* cycle in which the bus to L2 takes the next one */
+    uint32_t l2_taken;              /* accesses in that cycle already */
     uint32_t l1_base, l1_size, l2_base, l2_size;
     uint8_t *l1, *l2;
     ts__region region[2];
@@ -394,6 +398,9 @@ uint32_t ts__slow_access(ts_sim *sim, ts__core *core);
 void ts__flush(ts_sim *sim);
 /* Takes the cluster's bus to L2 for `beats` accesses; the cycles that they wait for it. */
 uint32_t ts__l2_bus(ts_sim *sim, uint32_t beats);
+/* Takes the banks of L2 for `words` words from `address` on, at cycle `at`; the cycles that they wait for
+ * others. */
+uint32_t ts__l2_banks(ts_sim *sim, uint32_t address, uint32_t words, uint64_t at);
 uint8_t *ts__host(const ts_sim *sim, uint32_t address, uint32_t bytes);
 void ts__stored(ts_sim *sim, const uint8_t *host, uint32_t bytes);
 
@@ -418,8 +425,8 @@ const char *ts__waits_for(const ts_sim *sim, const ts__core *core);
 uint32_t ts__dma_read(ts_sim *sim, ts__core *core, uint32_t offset, uint32_t *value);
 uint32_t ts__dma_write(ts_sim *sim, ts__core *core, uint32_t offset, uint32_t value);
 void ts__dma_step(ts_sim *sim, ts__dma_stream *stream, uint32_t granted);
-/* The banks that a stream wants, and since when it wants one of them. */
-uint32_t ts__dma_banks(const ts__dma_stream *stream);
+/* The banks that a stream wants in cycle `now`, and since when it wants one of them. */
+uint32_t ts__dma_banks(const ts__dma_stream *stream, uint64_t now);
 uint64_t ts__dma_asked_at(const ts__dma_stream *stream, uint32_t bank);
 void ts__dma_finish(ts_sim *sim);
 
@@ -428,6 +435,8 @@ uint32_t ts__l3_register(ts_sim *sim, ts__core *core, uint32_t offset);
 void ts__l3_register_write(ts_sim *sim, ts__core *core, uint32_t offset, uint32_t value);
 void ts__l3_new(ts_sim *sim);
 void ts__l3_done(ts_sim *sim);
+/* The address in L2 that the uDMA accesses in cycle `at`; false: none. */
+bool ts__l3_accesses(const ts_sim *sim, uint64_t at, uint32_t *address);
 bool ts__l3_copy(ts_sim *sim, uint64_t address, void *data, size_t size, bool write);
 
 /* csr.c */

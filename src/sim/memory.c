@@ -249,6 +249,24 @@ uint32_t ts__l2_bus(ts_sim *sim, uint32_t beats) {
     return wait;
 }
 
+uint32_t ts__l2_banks(ts_sim *sim, uint32_t address, uint32_t words, uint64_t at) {
+    uint64_t asked = at << 8, last = asked;
+    uint32_t other;
+    if (!sim->l2_conflicts) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < words; i++) {
+        uint32_t bank = (address / 4u + i) & sim->l2_bank_mask;
+        uint64_t slot = sim->l2_bank_at[bank] > asked ? sim->l2_bank_at[bank] : asked;
+        if (ts__l3_accesses(sim, slot >> 8, &other) && (other / 4u & sim->l2_bank_mask) == bank) {
+            slot += sim->l2_bank_time;
+        }
+        sim->l2_bank_at[bank] = slot + sim->l2_bank_time;
+        last = slot > last ? slot : last;
+    }
+    return (uint32_t)((last - asked + 255u) >> 8);
+}
+
 static uint32_t l2_access(ts_sim *sim, ts__core *core, uint32_t offset) {
     if (offset > sim->l2_size - core->size) {
         ts__fault(sim, core, core->address, "access beyond the end of L2");
@@ -260,6 +278,7 @@ static uint32_t l2_access(ts_sim *sim, ts__core *core, uint32_t offset) {
     bool crosses = (offset & 3u) + core->size > 4u, fc = core->unit == TS__FC;
     uint32_t latency = fc ? sim->target->latencies.fc_l2 : sim->target->latencies.cluster_l2;
     uint32_t wait = fc ? 0u : ts__l2_bus(sim, crosses ? 2u : 1u);
+    wait += ts__l2_banks(sim, core->address, crosses ? 2u : 1u, sim->now + wait);
     return wait + (crosses ? 2u * latency + 1u : latency);
 }
 

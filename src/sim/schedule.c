@@ -219,8 +219,8 @@ uint32_t ts__next_round(ts_sim *sim) {
         }
         uint32_t dma[2] = {0, 0};
         bool in = (due & 1u << TS__UNIT_DMA_IN) != 0u, out = (due & 1u << TS__UNIT_DMA_OUT) != 0u;
-        dma[0] = in ? ts__dma_banks(&sim->dma.in) : 0u;
-        dma[1] = out ? ts__dma_banks(&sim->dma.out) : 0u;
+        dma[0] = in ? ts__dma_banks(&sim->dma.in, sim->now) : 0u;
+        dma[1] = out ? ts__dma_banks(&sim->dma.out, sim->now) : 0u;
         uint32_t lost = arbitrate(sim, cores, dma);
         for (uint32_t left = lost; left != 0u; left &= left - 1u) {
             ts__park_at(sim, (uint32_t)__builtin_ctz(left), sim->now + 1u);

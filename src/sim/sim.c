@@ -64,7 +64,7 @@ static ts_status check_platform(const ts_target *target, ts_diags *diags) {
             target->name);
     }
     if (l1->size_bytes > MAX_FILE_L1 || l2->size_bytes > MAX_FILE_L1 || l1->banks > TS__BANKS ||
-        target->dma.bytes_per_cycle != 8u) {
+        l2->banks > TS__BANKS || target->dma.bytes_per_cycle != 8u) {
         return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
                         "target '%s' cannot be simulated; at most 16 MiB of l1 and l2, 32 banks, a DMA of 8 "
                         "bytes a cycle",
@@ -96,9 +96,12 @@ static ts_status platform_machine(ts_sim *sim, ts_diags *diags) {
     sim->bank_mask = l1->banks - 1u;
     sim->l2_ports = l2->ports;
     sim->first_come = l1->first_come;
+    sim->l2_conflicts = l2->bank_conflicts;
+    sim->l2_bank_mask = l2->banks - 1u;
     uint64_t common = greatest_divisor(target->cluster_hz, target->fc_hz);
     sim->clock_num = target->cluster_hz / common;
     sim->clock_den = target->fc_hz / common;
+    sim->l2_bank_time = (uint32_t)(256u * sim->clock_num / sim->clock_den);
     sim->fetch_bytes = target->cluster_icache.fetch_bytes > target->fc_icache.fetch_bytes
                            ? target->cluster_icache.fetch_bytes
                            : target->fc_icache.fetch_bytes;

@@ -40,6 +40,7 @@ static const field memory_fields[] = {
     FIELD(ts_memory, banks, U32, false, 1, 64),
     FIELD(ts_memory, ports, U32, false, 0, 4),
     FIELD(ts_memory, bank_width_bytes, U32, false, 4, 16),
+    FIELD(ts_memory, bank_conflicts, BOOL, false, 0, 0),
     FIELD(ts_memory, first_come, BOOL, false, 0, 0),
     FIELD(ts_memory, chip_select, U32, false, 0, 1),
     FIELD(ts_memory, read_bytes_per_cycle, F64, false, 0.001, 1024),

@@ -27,6 +27,7 @@ typedef struct ts_memory {
     uint32_t banks; /* word-interleaved; 1 where nothing is said */
     uint32_t ports; /* accesses a cycle: of a bank of L1; of all cluster cores to L2, 0: any number */
     uint32_t bank_width_bytes;
+    bool bank_conflicts; /* of L2: a bank serves one word a cycle of the FC's clock, whoever asks */
     bool first_come; /* of cores that want a bank in the same cycle the one that was woken last goes first;
                         else the right to be first goes round */
     uint32_t chip_select; /* of a memory on the L3 bus */

@@ -164,6 +164,42 @@ static void checks_find_what_is_wrong(void **state) {
         "reaches into that of core 0", false);
 }
 
+/* A core moves 4 KiB from L2 while the fabric loads a word of it again and again; how long that waits. */
+static uint64_t fabric_waits(bool conflicts) {
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    const ts_target *gap8;
+    assert_int_equal(ts_target_load(arena, "gap8", &gap8, &diags), TS_OK);
+    ts_target target = *gap8;
+    target.memories[1].bank_conflicts = conflicts;
+    bench b = new_bench(&target, (ts_sim_options){.max_cycles = 100000});
+    place_starter(b.sim, 1);
+    place_all(b.sim, FC_CODE + 48,
+              "lui x11, 0x1c010; lw x12, 0(x11); lw x12, 0(x11); lw x12, 0(x11); jal x0, 0x1c000034");
+    place_all(
+        b.sim, CORE_CODE,
+        "lui x5, 0x10204; addi x5, x5, 0x400; lw x6, 0(x5); lui x7, 0x61; sw x7, 0(x5); lui x8, 0x10000; "
+        "sw x8, 0(x5); lui x8, 0x1c010; sw x8, 0(x5); addi x9, x0, 1; sll x9, x9, x6; lw x10, 4(x5); "
+        "and x10, x10, x9; bne x10, x0, 0x1c00102c; " EXIT_0);
+    assert_int_equal(run(&b), TS_OK);
+    ts_sim_traffic traffic;
+    ts_sim_traffic_of(b.sim, &traffic);
+    assert_int_equal(traffic.dma_in_bytes, 4096);
+    ts_sim_counters counters;
+    ts_sim_counters_of(b.sim, TS_SIM_FC, &counters);
+    end(&b);
+    ts_arena_free(arena);
+    return counters.by_cause[TS_SIM_MEMORY];
+}
+
+/* The DMA asks for each bank every other cycle; the fabric loses some of its loads. */
+static void banks_of_l2_are_shared(void **state) {
+    (void)state;
+    uint64_t alone = fabric_waits(false), shared = fabric_waits(true);
+    assert_true(shared >= alone + 5u);
+    assert_true(shared <= alone + 512u);
+}
+
 /* The fabric's clock at a third of the cluster's: its instructions take three cluster cycles each. */
 static void clocks_may_differ(void **state) {
     (void)state;
@@ -276,6 +312,7 @@ int main(void) {
         cmocka_unit_test(hangs_are_explained),
         cmocka_unit_test(sleepers_without_hope_end_the_run),
         cmocka_unit_test(checks_find_what_is_wrong),
+        cmocka_unit_test(banks_of_l2_are_shared),
         cmocka_unit_test(clocks_may_differ),
         cmocka_unit_test(marks_cost_nothing),
         cmocka_unit_test(runs_repeat_themselves),
