@@ -472,9 +472,10 @@ static inline void conv_finish_raw(const struct conv_run *run, const int32_t *ac
     }
 }
 
-/* Groups [begin, end) of the block's pixels, whose accumulators C code requantises. */
-static inline void conv_groups_raw(struct conv_run *run, conv_routine *routine, uint32_t begin, uint32_t end,
-                                   uint32_t count) {
+/* Groups [begin, end) of the block's pixels, whose accumulators C code requantises. Not inline: its frame is
+ * large, and stacks take L1 from tiles. */
+static __attribute__((noinline)) void conv_groups_raw(struct conv_run *run, conv_routine *routine,
+                                                      uint32_t begin, uint32_t end, uint32_t count) {
     struct conv_block *block = &run->block;
     int32_t acc[CONV_RAW_GROUPS * CONV_PIXELS * CONV_CHANNELS];
     uint8_t *y[CONV_PIXELS] = {block->y, block->y + block->e[0], block->y + block->e[1],
