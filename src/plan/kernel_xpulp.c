@@ -65,7 +65,8 @@ static k_layout conv_k(const ts_layer *layer) {
 }
 
 static bool serves_conv(const ts_layer *layer, ts_type x_type) {
-    return layer->kind == TS_LAYER_CONV && layer->groups == 1 && layer->x.type == x_type &&
+    bool packs = ts_type_bits(layer->y.type) < 8 && x_type != TS_S16; /* conv_xpulp_sub8 is faster */
+    return layer->kind == TS_LAYER_CONV && !packs && layer->groups == 1 && layer->x.type == x_type &&
            is_narrow(layer->weights->type) && folds_zero(layer);
 }
 
@@ -139,7 +140,8 @@ static bool requantises_in_line(const ts_layer *layer) {
         case TS_RQC_S32:
         case TS_RQC_S32C:
         case TS_RQC_S32D:
-            return layer->y.type == TS_U8 || layer->y.type == TS_S8;
+            return ts_type_bits(layer->y.type) == 8 ||
+                   (ts_type_bits(layer->y.type) < 8 && ts_type_bits(layer->x.type) <= 8);
         case TS_RQC_S32DC:
             return is_full_u8(layer) || full_s8;
         default:
@@ -234,6 +236,38 @@ static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t 
 
 static uint64_t padded_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     return conv_k(layer).dense ? conv_scratch_bytes(layer, tile, cores) : 0;
+}
+
+/* Elements of 4 and 2 bits (device/kernels/xpulp/conv_xpulp_sub8.c). */
+static bool is_byte_or_less(ts_type type) { return ts_type_bits(type) <= 8; }
+
+static bool serves_conv_sub8(const ts_layer *layer) {
+    bool dense = layer->kind == TS_LAYER_LINEAR || (layer->kind == TS_LAYER_CONV && layer->groups == 1);
+    bool less = ts_type_bits(layer->x.type) < 8 || ts_type_bits(layer->y.type) < 8;
+    return dense && less && is_byte_or_less(layer->x.type) && is_narrow(layer->weights->type) &&
+           folds_zero(layer);
+}
+
+static uint64_t sub8_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    const ts_window *w = &layer->window;
+    uint64_t bytes = 0;
+    bool unpacks = ts_type_bits(layer->x.type) < 8, dense = conv_k(layer).dense;
+    if (unpacks) {
+        uint64_t h = (uint64_t)(tile->y_h - 1) * w->stride_h + (w->kernel_h - 1) * w->dilation_h + 1;
+        uint64_t v = (uint64_t)(tile->y_w - 1) * w->stride_w + (w->kernel_w - 1) * w->dilation_w + 1;
+        bytes += h * (div_up(v * layer->x.c + 16, 4) * 4);
+    }
+    if (ts_type_bits(layer->y.type) < 8) {
+        bytes += (uint64_t)tile->y_h * tile->y_w * (div_up(tile->y_c, 4) * 4);
+    }
+    return bytes + (unpacks && !dense ? 16 : conv_scratch_bytes(layer, tile, cores) + 16);
+}
+
+static double sub8_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double x = (double)tile->x_h * tile->x_w * layer->x.c, y = (double)tile->y_h * tile->y_w * tile->y_c;
+    double unpack = ts_type_bits(layer->x.type) < 8 ? 3.0 * x / cores + 150 : 0;
+    double pack = ts_type_bits(layer->y.type) < 8 ? 5.0 * y / cores + 100 : 0;
+    return 200 + unpack + pack + (unpack > 0 ? padded_cycles : conv_cycles)(layer, tile, cores);
 }
 
 /* Depthwise 3x3 (device/kernels/xpulp/dw_block.h). */
@@ -414,6 +448,16 @@ const ts_kernel ts__kernels_xpulp[] = {
      .pack = conv_pack,
      .scratch_bytes = conv_scratch_bytes,
      .cycles = conv_cycles},
+    {.name = "conv_xpulp_sub8",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_sub8.c xpulp/conv_u8s8_4x4.S xpulp/conv_s8s8_4x4.S xpulp/conv_gather.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 976,
+     .serves = serves_conv_sub8,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = sub8_scratch_bytes,
+     .cycles = sub8_cycles},
     {.name = "dwconv_xpulp_u8s8_k3",
      .isa = "xpulp",
      .sources = "xpulp/dwconv_xpulp_u8s8_k3.c xpulp/dw_transpose.S xpulp/dw_k3s1.S xpulp/dw_k3s2.S",

@@ -54,6 +54,7 @@ static const bench benches[] = {
     {"max_pool_xpulp", TS_LAYER_MAX_POOL, 6, 100, 32, 32, 2, 2, 0, TS_RQC_NONE, 0},
     {"add_xpulp_u8dot", TS_LAYER_ADD, 16, 16, 32, 32, 1, 1, 0, TS_RQC_NONE, 0},
     {"add_xpulp_step", TS_LAYER_ADD, 16, 16, 32, 32, 1, 1, 0, TS_RQC_S32, 0},
+    {"conv_xpulp_sub8", TS_LAYER_CONV, 12, 12, 32, 32, 3, 1, 1, TS_RQC_S32, 64.0 / 24},
     DW(16, 16, 32, 1),
     DW(8, 8, 128, 1),
     DW(4, 8, 128, 1),
@@ -69,9 +70,11 @@ enum { BENCHES = sizeof benches / sizeof *benches };
 static void make_case(ts_arena *arena, const bench *b, ts_case *c) {
     ts_random random = ts_random_seed(7);
     ts_case_limits limits = {.kind = b->kind,
-                             .x_type = strstr(b->kernel, "s16s8") != NULL ? TS_S16 : TS_U8,
+                             .x_type = strstr(b->kernel, "s16s8") != NULL  ? TS_S16
+                                       : strstr(b->kernel, "sub8") != NULL ? TS_U4
+                                                                           : TS_U8,
                              .w_type = TS_S8,
-                             .y_type = TS_U8,
+                             .y_type = strstr(b->kernel, "sub8") != NULL ? TS_U4 : TS_U8,
                              .rq_class = (int)b->class_,
                              .h = b->h,
                              .w = b->w,
@@ -86,7 +89,7 @@ static void make_case(ts_arena *arena, const bench *b, ts_case *c) {
     c->roomy = false;
     c->layer.x.zero = 0;
     c->layer.rq.low = 0;
-    c->layer.rq.high = 255;
+    c->layer.rq.high = (int32_t)ts_type_high(c->layer.y.type);
     c->layer.rq.div = (int64_t)1 << 22;
 }
 

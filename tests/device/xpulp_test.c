@@ -137,6 +137,19 @@ static const family families[] = {
      {.kind = TS_LAYER_CONV, .x_type = TS_S8, .w_type = TS_S8, .y_type = TS_S8, .rq_class = -1, .pad = -1}},
     {"conv_xpulp_s16s8_4x4",
      {.kind = TS_LAYER_CONV, .x_type = TS_S16, .w_type = TS_S8, .y_type = TS_U8, .rq_class = -1, .pad = -1}},
+#define SUB8(x, y, class_, kind_, ...)                                                                \
+    {                                                                                                 \
+        "conv_xpulp_sub8", {                                                                          \
+            .kind = kind_, .x_type = x, .w_type = TS_S4, .y_type = y, .rq_class = class_, __VA_ARGS__ \
+        }                                                                                             \
+    }
+    SUB8(TS_U4, TS_U4, -1, TS_LAYER_CONV, .pad = -1),
+    SUB8(TS_S4, TS_U8, -1, TS_LAYER_CONV, .pad = -1, .c_in = 8),
+    SUB8(TS_U2, TS_S2, -1, TS_LAYER_CONV, .pad = -1),
+    SUB8(TS_S2, TS_U2, -1, TS_LAYER_CONV, .pad = 1, .kernel_h = 3, .kernel_w = 3, .c_in = 16),
+    SUB8(TS_U8, TS_S4, -1, TS_LAYER_CONV, .pad = -1),
+    SUB8(TS_U4, TS_U8, -1, TS_LAYER_LINEAR, .pad = 0),
+    SUB8(TS_U2, TS_S32, TS_RQC_NONE, TS_LAYER_LINEAR, .pad = 0),
     {"linear_xpulp_u8s8",
      {.kind = TS_LAYER_LINEAR, .x_type = TS_U8, .w_type = TS_S8, .y_type = TS_U8, .rq_class = -1}},
     {"linear_xpulp_u8s8",
