@@ -27,7 +27,7 @@ static void emit_blocks(const code *k) {
 
 /* One call for each block of output channels, its weights copied to RAM before it. */
 static void emit_block_loop(const code *k) {
-    const char *w = in_ram(k, k->lp->l3.w_buffer[0]), *y = in_ram(k, k->lp->y_buffer);
+    const char *w = in_ram(k, k->lp->l3.w_buffer), *y = in_ram(k, k->lp->y_buffer);
     ts__line(k->out, 1, "tile.w = %s;", w);
     ts__line(k->out, 1, "for (int c = 0; c < Y_C; c += BLOCK_C) {");
     ts__line(k->out, 2, "const uint32_t *first = &w_first[c / BLOCK_C];");
@@ -49,7 +49,7 @@ static void emit_weights(const code *k) {
         ts__line(k->out, 1, "tile.%s = %s;", k->w_operand.field, ts__flash_weights(k));
         return;
     }
-    const char *buffer = in_ram(k, k->lp->l3.w_buffer[0]);
+    const char *buffer = in_ram(k, k->lp->l3.w_buffer);
     ts__line(k->out, 1, "ts_dma_wait(ts_dma_in_1d(%s, %s, %" PRIu64 "));", buffer, ts__flash_weights(k),
              k->lp->l1.w_bytes);
     ts__line(k->out, 1, "tile.%s = %s;", k->w_operand.field, buffer);

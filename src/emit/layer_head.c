@@ -125,7 +125,7 @@ static void emit_constants(const code *k) {
         ts__line(k->out, 1, "TILE_X_C = %u,", ts__x_channels_of(k, k->tile_c));
     }
     if (k->chunks > 1) {
-        ts__line(k->out, 1, "CHUNKS = %u, CHUNK_C = %u,", k->chunks, k->chunk_c);
+        ts__line(k->out, 1, "CHUNKS = %u, CHUNK_C = %u, SLOTS = %u,", k->chunks, k->chunk_c, k->lp->l3.slots);
     }
     emit_map_constants(k, &l->x, "X");
     if (ts_layer_has_x2(l)) {

@@ -115,14 +115,13 @@ static void emit_chunk_load(const code *k) {
     if (k->pass_chunks == 1) {
         return;
     }
-    const int32_t *buffer = k->lp->l3.w_buffer;
     const char *w = ts__text(k, "%s_W_%02u", k->e->macro, k->layer->index);
     bool again = chunk_loads(k) > k->pass_chunks;
     ts__line(k->out, 0, "/* Loads chunk number n%s into the two buffers in turn. */",
              again ? ", counted over all stripes," : "");
     ts__line(k->out, 0, "static uint8_t *chunk_place(const struct ts_run *run, int n) {");
-    ts__line(k->out, 1, "return run->l2 + (n %% 2 == 0 ? %s : %s);", ts__buffer_name(k->e, buffer[0]),
-             ts__buffer_name(k->e, buffer[1]));
+    ts__line(k->out, 1, "return run->l2 + %s + n %% 2 * %s_CHUNK;", ts__buffer_name(k->e, k->lp->l3.w_buffer),
+             w);
     ts__line(k->out, 0, "}\n");
     ts__line(k->out, 0, "static ts_ticket load_chunk(const struct ts_run *run, int n) {");
     ts__line(k->out, 1, "const int first = n%s * %s_CHUNK;", again ? " % CHUNKS" : "", w);
@@ -266,7 +265,7 @@ static void emit_fixed_places(const code *k) {
         {true, l3->x_in_l3, "x", k->lp->x_buffer, l3->x_stripe},
         {k->x2.used, l3->x2_in_l3, "x2", k->lp->x2_buffer, l3->x2_stripe},
         {true, l3->y_in_l3, "y", k->lp->y_buffer, l3->y_stripe},
-        {k->w_operand.used && k->pass_chunks == 1, false, "w", l3->w_buffer[0], l3->w_buffer},
+        {k->w_operand.used && k->pass_chunks == 1, false, "w", l3->w_buffer, &l3->w_buffer},
     };
     for (uint32_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (rows[i].used && (!rows[i].in_l3 || k->stripes == 1)) {

@@ -80,9 +80,7 @@ const char *ts__buffer_name(const ts__emit *e, int32_t index) {
     TS_ASSERT(index >= 0 && (uint32_t)index < e->plan->buffers.count, "emit: buffer index");
     const ts_buffer *buffer = &e->plan->buffers.data[index];
     if (buffer->role == TS_BUFFER_WEIGHTS) {
-        const ts_l3_plan *l3 = &e->plan->layer_plans[buffer->layer].l3;
-        const char *half = l3->chunks <= 1 ? "" : l3->w_buffer[0] == index ? "_A" : "_B";
-        return ts_arena_printf(e->arena, "%s_%s_W_%02u%s", e->macro, home_name(e), buffer->layer, half);
+        return ts_arena_printf(e->arena, "%s_%s_W_%02u", e->macro, home_name(e), buffer->layer);
     }
     if (buffer->role == TS_BUFFER_SCRATCH) {
         return ts_arena_printf(e->arena, "%s_%s_SCRATCH_%02u", e->macro, home_name(e), buffer->layer);

@@ -96,11 +96,15 @@ static uint64_t stripe_buffers(const ts_layer_plan *lp, uint32_t stripe_h) {
     return copies * bytes;
 }
 
-/* L2 bytes of the weight buffers where the weights come in chunks of `chunk_c` channels. */
+/* L2 bytes of the weight buffer where the weights come in chunks of `chunk_c` channels, two at a time. */
 static uint64_t weight_buffers(const ts_layer_plan *lp, uint32_t chunk_c) {
     uint64_t bytes = ts__weight_bytes(lp, chunk_c);
     bytes += bytes > 0 ? lp->guard_bytes : 0;
     return chunk_c < lp->layer->y.c ? 2 * bytes : bytes;
+}
+
+static uint64_t weights_now(const ts_layer_plan *lp) {
+    return ts__weight_bytes(lp, lp->l3.chunk_c) * (lp->l3.chunks > 1 ? lp->l3.slots : 1);
 }
 
 static uint32_t granule_of(const ts_layer_plan *lp) { return ts__tile_granule(lp->layer, lp->kernel); }
@@ -120,6 +124,8 @@ static void set_geometry(ts_layer_plan *lp, uint32_t stripe_h, uint32_t chunk_c,
     lp->l3.stripes = (lp->layer->y.h + stripe_h - 1) / stripe_h;
     lp->l3.chunk_c = chunk_c;
     lp->l3.chunks = (lp->layer->y.c + chunk_c - 1) / chunk_c;
+    lp->l3.slots = 2;
+    lp->l3.late_loads = false;
     lp->l3.chunks_outer = chunks_outer && lp->l3.chunks > 1;
 }
 
@@ -360,8 +366,6 @@ static uint64_t stripes_now(const ts_layer_plan *lp) {
     return is_striped(lp) ? stripe_buffers(lp, lp->l3.stripe_h) : 0;
 }
 
-static uint64_t weights_now(const ts_layer_plan *lp) { return weight_buffers(lp, lp->l3.chunk_c); }
-
 static bool cut_layers(ts_planner *p, bool quick) {
     for (uint32_t i = 0; i < p->plan->layer_count; i++) {
         ts_layer_plan *lp = &p->plan->layer_plans[i];
@@ -465,7 +469,7 @@ static void add_stripe_pair(ts_planner *p, const ts_layer_plan *lp, bool wanted,
     }
 }
 
-/* Bytes of one buffer for weights in the memory of the activations. */
+/* Bytes of the buffer for weights in the memory of the activations. */
 static uint64_t buffered_weights(const ts_planner *p, const ts_layer_plan *lp) {
     switch (ts_target_levels(p->target)) {
         case 1:
@@ -473,7 +477,7 @@ static uint64_t buffered_weights(const ts_planner *p, const ts_layer_plan *lp) {
         case 2:
             return 0; /* from flash to L1 */
         default:
-            return ts__weight_bytes(lp, lp->l3.chunk_c);
+            return weights_now(lp);
     }
 }
 
@@ -482,7 +486,7 @@ static void add_layer_buffers(ts_planner *p, ts_layer_plan *lp) {
     lp->x_buffer = p->lives[l->x.tensor].buffer;
     lp->x2_buffer = ts_layer_has_x2(l) ? p->lives[l->x2.tensor].buffer : TS_NO_BUFFER;
     lp->y_buffer = p->lives[l->y.tensor].buffer;
-    lp->l3.w_buffer[0] = lp->l3.w_buffer[1] = lp->scratch_buffer = TS_NO_BUFFER;
+    lp->scratch_buffer = TS_NO_BUFFER;
     ts_buffer weights = {.role = TS_BUFFER_WEIGHTS,
                          .level = TS_IN_L2,
                          .tensor = TS_NONE,
@@ -490,9 +494,7 @@ static void add_layer_buffers(ts_planner *p, ts_layer_plan *lp) {
                          .bytes = buffered_weights(p, lp),
                          .first_layer = lp->l3.load_at,
                          .last_layer = l->index};
-    for (uint32_t i = 0; weights.bytes > 0 && i < (lp->l3.chunks > 1 ? 2u : 1u); i++) {
-        lp->l3.w_buffer[i] = add_buffer(p, weights);
-    }
+    lp->l3.w_buffer = weights.bytes > 0 ? add_buffer(p, weights) : TS_NO_BUFFER;
     uint32_t h = lp->l3.stripe_h;
     if (l->kind == TS_LAYER_MOVE) {
         lp->input_buffers = TS_NEW_ARRAY(p->arena, int32_t, l->input_count);
@@ -725,6 +727,73 @@ static double tune_from_here(ts_planner *p, bool late_first) {
     return best;
 }
 
+/* How a layer's weights come, and when those of later layers do. */
+typedef struct arrival {
+    uint32_t chunks, slots;
+    bool late, held;
+} arrival;
+
+static bool set_arrival(ts_planner *p, ts_layer_plan *lp, const arrival *a) {
+    set_geometry(lp, lp->layer->y.h, chunk_for(lp, a->chunks), true);
+    lp->l3.slots = a->slots;
+    lp->l3.late_loads = a->late && lp->l3.chunks > a->slots;
+    p->holds[lp->layer->index] = a->held;
+    bool fits =
+        a->slots <= lp->l3.chunks && resident_bytes(p, lp->layer->index) + weights_now(lp) <= p->l2_bytes;
+    return fits && ts__plan_passes(p, lp);
+}
+
+/* Layers whose weights come in chunks share L2 with the next such layer, whose first chunks are fetched
+ * meanwhile. Smaller chunks here and more slots there pay together only: tries both at once, with the next
+ * one's weights fetched from the beginning, behind the last chunk, or not before the next layer. */
+static void tune_pair(ts_planner *p, ts_layer_plan *first, ts_layer_plan *second, double *best) {
+    static const uint32_t slots[] = {2, 3, 4, 6}, times[] = {2, 3, 4, 6, 8}; /* halves */
+    ts_layer_plan kept[2] = {*first, *second}, chosen[2] = {*first, *second};
+    bool *held = &p->holds[first->layer->index], *second_held = &p->holds[second->layer->index];
+    bool chosen_held = *held, kept_second_held = *second_held;
+    for (uint32_t i = 0; i < 5 * 3 * 3; i++) {
+        uint32_t when = i / 15;
+        const arrival here = {(kept[0].l3.chunks * times[i % 5] + 1) / 2, slots[i / 5 % 3], when == 1,
+                              when == 2};
+        *first = kept[0];
+        if (!set_arrival(p, first, &here)) {
+            continue;
+        }
+        for (uint32_t j = 0; j < 5 * 4; j++) {
+            const arrival next = {(kept[1].l3.chunks * times[j % 5] + 1) / 2, slots[j / 5],
+                                  kept[1].l3.late_loads, kept_second_held};
+            *second = kept[1];
+            double cycles = set_arrival(p, second, &next) ? try_schedule(p) : *best;
+            if (cycles < *best - GAIN_CYCLES) {
+                *best = cycles;
+                chosen[0] = *first;
+                chosen[1] = *second;
+                chosen_held = *held;
+            }
+        }
+    }
+    *first = chosen[0];
+    *second = chosen[1];
+    *held = chosen_held;
+    *second_held = kept_second_held;
+    *best = try_schedule(p);
+}
+
+static void tune_pairs(ts_planner *p) {
+    ts_layer_plan *first = NULL;
+    double best = try_schedule(p);
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        ts_layer_plan *second = &p->plan->layer_plans[i];
+        if (is_striped(second) || second->l3.chunks == 1) {
+            continue;
+        }
+        if (first != NULL && second->l3_wait_cycles > WAIT_CYCLES) {
+            tune_pair(p, first, second, &best);
+        }
+        first = second;
+    }
+}
+
 /* Cuts all chunked layers into `times` as many chunks as they need at least. */
 static void begin_with_chunks(ts_planner *p, uint32_t times) {
     for (uint32_t i = 0; i < p->plan->layer_count; i++) {
@@ -766,6 +835,41 @@ static void tune(ts_planner *p) {
     memcpy(p->holds, holds, count * sizeof *holds);
 }
 
+static double lay_out_and_schedule(ts_planner *p) {
+    (void)fetch_and_lay_out(p, false);
+    return ts__schedule(p);
+}
+
+/* Tunes neighbours for several shares of L2: what uses the last byte may find no layout and then be fetched
+ * much later. */
+static void tune_neighbours(ts_planner *p) {
+    static const uint32_t percent[] = {100, 98, 96, 93, 90};
+    uint32_t count = p->plan->layer_count;
+    ts_layer_plan *tuned = TS_NEW_ARRAY(p->arena, ts_layer_plan, count);
+    ts_layer_plan *best = TS_NEW_ARRAY(p->arena, ts_layer_plan, count);
+    bool *holds = TS_NEW_ARRAY(p->arena, bool, count), *best_holds = TS_NEW_ARRAY(p->arena, bool, count);
+    memcpy(tuned, p->plan->layer_plans, count * sizeof *tuned);
+    memcpy(holds, p->holds, count * sizeof *holds);
+    memcpy(best, tuned, count * sizeof *best);
+    memcpy(best_holds, holds, count * sizeof *holds);
+    double best_cycles = lay_out_and_schedule(p);
+    for (uint32_t i = 0; i < sizeof percent / sizeof percent[0]; i++) {
+        memcpy(p->plan->layer_plans, tuned, count * sizeof *tuned);
+        memcpy(p->holds, holds, count * sizeof *holds);
+        p->fetch_bytes = p->l2_bytes * percent[i] / 100;
+        tune_pairs(p);
+        double cycles = lay_out_and_schedule(p);
+        if (cycles < best_cycles - GAIN_CYCLES) {
+            best_cycles = cycles;
+            memcpy(best, p->plan->layer_plans, count * sizeof *best);
+            memcpy(best_holds, p->holds, count * sizeof *holds);
+        }
+    }
+    memcpy(p->plan->layer_plans, best, count * sizeof *best);
+    memcpy(p->holds, best_holds, count * sizeof *holds);
+    (void)lay_out_and_schedule(p);
+}
+
 bool ts__memory_plan(ts_planner *p, bool quick, ts_shortage *shortage) {
     if (!choose_homes(p, shortage)) {
         return false;
@@ -782,7 +886,7 @@ bool ts__memory_plan(ts_planner *p, bool quick, ts_shortage *shortage) {
     }
     if (!quick && p->plan->options.objective == TS_OBJECTIVE_LATENCY) {
         tune(p);
-        fetch_and_lay_out(p, false);
+        tune_neighbours(p);
     }
     if (!quick) {
         lay_out_least(p);

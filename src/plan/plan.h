@@ -81,12 +81,14 @@ typedef struct ts_l1_plan {
 /* The L3 side of a layer. stripes = chunks = 1 and all buffers in L2: nothing is cut.
  *
  * Weights lie at weights_l3_offset in the L3 image, channels [a, b) at weight_bytes(a) .. weight_bytes(b) of
- * it. chunks = 1: whole in w_buffer[0]; the transfer is started at the beginning of layer `load_at` <= this
+ * it. chunks = 1: whole in w_buffer; the transfer is started at the beginning of layer `load_at` <= this
  * layer and waited for when this layer begins. chunks > 1: cut by chunk_c output channels, the n-th chunk
- * that is loaded (n from 0) goes to w_buffer[n % 2]; the transfers of the first two start at the beginning of
- * layer `load_at`, each later one when the passes that read the chunk before the previous one are done. At
- * the beginning of a layer its own transfers are started first, then those of later layers whose load_at it
- * is, in layer order. A layer without weight bytes has no w_buffer.
+ * that is loaded (n from 0) goes to slot n % slots of w_buffer, 2 <= slots <= chunks (2 in layers with
+ * activations in L3); the transfers of the first `slots` chunks start at the beginning of layer `load_at`,
+ * each later one when the passes that read its slot's last content are done. At the beginning of a layer its
+ * own transfers are started first, then those of later layers whose load_at it is, in layer order; with
+ * `late_loads` those of later layers start behind its own last chunk instead. A layer without weight bytes
+ * has no w_buffer.
  *
  * x, x2 or y in L3 (their buffer's level is TS_IN_L3): passes of stripe_h output rows (the last has fewer).
  * Stripe s needs the rows of x that output rows [s stripe_h, (s + 1) stripe_h) read, halo included and read
@@ -95,11 +97,14 @@ typedef struct ts_l1_plan {
  * place. Order of the passes: chunks outside (each stripe of x is then read once a chunk; y is in L2), or
  * stripes outside (each chunk of the weights is then read once a stripe). Writes of y are complete when the
  * layer ends. */
+enum { TS_MOST_SLOTS = 6 }; /* few enough for the queue of transfers (device/hal/dma.h) */
+
 typedef struct ts_l3_plan {
     uint64_t weights_l3_offset, weights_bytes;
     uint32_t load_at;
-    uint32_t chunks, chunk_c;
-    int32_t w_buffer[2];
+    uint32_t chunks, chunk_c, slots;
+    bool late_loads; /* of a layer without activations in L3, chunks > slots */
+    int32_t w_buffer;
     uint32_t stripes, stripe_h;
     bool x_in_l3, x2_in_l3, y_in_l3;
     bool chunks_outer; /* loop order of the passes: chunks outside, stripes inside */

@@ -45,9 +45,9 @@ static void json_l3(ts_text *out, const ts_l3_plan *l3) {
     ts_text_printf(
         out,
         "     \"l3\": {\"weights_offset\": %llu, \"weights_bytes\": %llu, \"load_at\": %u, \"chunks\": "
-        "%u, \"chunk_c\": %u, \"w_buffers\": [%d, %d],\n",
+        "%u, \"chunk_c\": %u, \"slots\": %u, \"w_buffer\": %d,\n",
         ull(l3->weights_l3_offset), ull(l3->weights_bytes), l3->load_at, l3->chunks, l3->chunk_c,
-        l3->w_buffer[0], l3->w_buffer[1]);
+        l3->chunks > 1 ? l3->slots : 1, l3->w_buffer);
     ts_text_printf(
         out,
         "            \"stripes\": %u, \"stripe_h\": %u, \"chunks_outer\": %s, \"x_stripes\": [%d, %d], "

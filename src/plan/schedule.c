@@ -10,7 +10,7 @@ typedef struct bus {
 
 /* State of a layer's passes: when the content of each L2 buffer arrives or leaves. */
 typedef struct passes {
-    double w_ready[2], x_ready[2], y_ready[2];
+    double w_ready[TS_MOST_SLOTS], x_ready[2], y_ready[2];
     uint32_t chunks_asked, stripes_asked; /* loads started so far, in the order of their use */
     double busy_cycles;                   /* of passes run so far */
 } passes;
@@ -86,7 +86,7 @@ static void ask_chunk(bus *b, passes *s, ts_layer_plan *lp, double now) {
     }
     uint32_t n = s->chunks_asked++;
     uint64_t bytes = chunk_bytes(lp, n % lp->l3.chunks);
-    s->w_ready[n % 2] = bus_read_weights(b, now, bytes);
+    s->w_ready[n % lp->l3.slots] = bus_read_weights(b, now, bytes);
     lp->l3_read_bytes += bytes;
 }
 
@@ -112,17 +112,45 @@ static uint32_t rows_of(const ts_layer_plan *lp, uint32_t stripe) {
     return rest < lp->l3.stripe_h ? rest : lp->l3.stripe_h;
 }
 
+/* The first weights of a layer: all of them, or its first chunk and then those of the other slots in one. */
+static void ask_weights(bus *b, passes *s, ts_layer_plan *lp, double now) {
+    ask_chunk(b, s, lp, now);
+    if (lp->l3.chunks == 1) {
+        return;
+    }
+    uint64_t bytes = 0;
+    for (; s->chunks_asked < lp->l3.slots; s->chunks_asked++) {
+        bytes += chunk_bytes(lp, s->chunks_asked);
+    }
+    double ready = bus_read_weights(b, now, bytes);
+    lp->l3_read_bytes += bytes;
+    for (uint32_t n = 1; n < lp->l3.slots; n++) {
+        s->w_ready[n] = ready;
+    }
+}
+
+/* Weights of later layers that are fetched from this layer on: `states` of all layers, NULL for one alone. */
+static void ask_later(const ts_planner *p, bus *b, passes *states, uint32_t layer, double now) {
+    for (uint32_t j = layer + 1; states != NULL && j < p->plan->layer_count; j++) {
+        if (p->plan->layer_plans[j].l3.load_at == layer) {
+            ask_weights(b, &states[j], &p->plan->layer_plans[j], now);
+        }
+    }
+}
+
 /* Runs the passes from time `now`; the first loads have been asked for. Returns the layer's end. */
-static double run_passes(bus *b, passes *s, ts_layer_plan *lp, double now) {
+static double run_passes(const ts_planner *p, bus *b, passes *states, passes *s, ts_layer_plan *lp,
+                         double now) {
     uint32_t total = lp->l3.chunks * lp->l3.stripes;
     uint32_t inner = lp->l3.chunks_outer ? lp->l3.stripes : lp->l3.chunks;
     double rows_all = lp->layer->y.h, channels_all = lp->layer->y.c;
+    bool asked_later = false;
     for (uint32_t i = 0; i < total; i++) {
         uint32_t stripe = lp->l3.chunks_outer ? i % inner : i / inner;
         uint32_t chunk = lp->l3.chunks_outer ? i / inner : i % inner;
         uint32_t w_load = lp->l3.chunks == 1 ? 0 : lp->l3.chunks_outer ? chunk : i;
         uint32_t x_load = lp->l3.chunks_outer && lp->l3.chunks > 1 ? i : stripe;
-        now = later(now, later(s->w_ready[w_load % 2], s->x_ready[x_load % 2]));
+        now = later(now, later(s->w_ready[w_load % lp->l3.slots], s->x_ready[x_load % 2]));
         now = lp->l3.y_in_l3 ? later(now, s->y_ready[stripe % 2]) : now;
         uint32_t c = lp->layer->y.c - chunk * lp->l3.chunk_c;
         c = c < lp->l3.chunk_c ? c : lp->l3.chunk_c;
@@ -133,6 +161,10 @@ static double run_passes(bus *b, passes *s, ts_layer_plan *lp, double now) {
         bool stripe_done = lp->l3.chunks_outer ? true : chunk + 1 == lp->l3.chunks;
         if (chunk_done) {
             ask_chunk(b, s, lp, now);
+            if (lp->l3.late_loads && s->chunks_asked == lp->l3.chunks && !asked_later) {
+                ask_later(p, b, states, lp->layer->index, now);
+                asked_later = true;
+            }
         }
         if (stripe_done) {
             ask_stripe(b, s, lp, now);
@@ -146,18 +178,11 @@ static double run_passes(bus *b, passes *s, ts_layer_plan *lp, double now) {
     return lp->l3.y_in_l3 ? later(now, later(s->y_ready[0], s->y_ready[1])) : now;
 }
 
-/* The first weights of a layer: all of them, or its first two chunks. */
-static void ask_weights(bus *b, passes *s, ts_layer_plan *lp, double now) {
-    ask_chunk(b, s, lp, now);
-    if (lp->l3.chunks > 1) {
-        ask_chunk(b, s, lp, now);
-    }
-}
-
-static double run_layer(bus *b, passes *s, ts_layer_plan *lp, double now) {
+static double run_layer(const ts_planner *p, bus *b, passes *states, passes *s, ts_layer_plan *lp,
+                        double now) {
     ask_stripe(b, s, lp, now);
     ask_stripe(b, s, lp, now);
-    return run_passes(b, s, lp, now);
+    return run_passes(p, b, states, s, lp, now);
 }
 
 static void forget_traffic(ts_layer_plan *lp) { lp->l3_read_bytes = lp->l3_write_bytes = 0; }
@@ -175,12 +200,13 @@ double ts__schedule(ts_planner *p) {
         ts_layer_plan *lp = &plan->layer_plans[i];
         double begin = now;
         p->start_cycles[i] = now;
-        for (uint32_t j = i; j < plan->layer_count; j++) {
-            if (plan->layer_plans[j].l3.load_at == i) {
-                ask_weights(&b, &states[j], &plan->layer_plans[j], now);
-            }
+        if (lp->l3.load_at == i) {
+            ask_weights(&b, &states[i], lp, now);
         }
-        now = run_layer(&b, &states[i], lp, now);
+        if (!lp->l3.late_loads) {
+            ask_later(p, &b, states, i, now);
+        }
+        now = run_layer(p, &b, states, &states[i], lp, now);
         lp->l3_wait_cycles = later(now - begin - states[i].busy_cycles, 0);
         lp->modelled_cycles = now - begin;
     }
@@ -192,5 +218,5 @@ double ts__schedule_alone(ts_planner *p, uint32_t layer) {
     bus b = bus_of(p->target);
     passes state = {0};
     ask_weights(&b, &state, &copy, 0);
-    return run_layer(&b, &state, &copy, 0);
+    return run_layer(p, &b, NULL, &state, &copy, 0);
 }

@@ -229,8 +229,7 @@ static ts_status check_own_buffer(const check *c, int32_t index, ts_buffer_role 
 static ts_status check_near_weights(const check *c) {
     bool flat = ts_target_levels(c->plan->target) == 1;
     const ts_l1_plan *l1 = &c->lp->l1;
-    TS_TRY(
-        check_own_buffer(c, c->lp->l3.w_buffer[0], TS_BUFFER_WEIGHTS, flat ? l1->w_count * l1->w_bytes : 0));
+    TS_TRY(check_own_buffer(c, c->lp->l3.w_buffer, TS_BUFFER_WEIGHTS, flat ? l1->w_count * l1->w_bytes : 0));
     return check_own_buffer(c, c->lp->scratch_buffer, TS_BUFFER_SCRATCH, flat ? l1->scratch_bytes : 0);
 }
 
@@ -246,21 +245,19 @@ static ts_status check_weights(const check *c) {
     if (ts_target_levels(c->plan->target) < 3) {
         return check_near_weights(c);
     }
-    for (uint32_t n = 0; n < 2; n++) {
-        bool wanted = bytes > 0 && n < l3->chunks;
-        const ts_buffer *b = buffer_at(c, l3->w_buffer[n]);
-        REQUIRE(c, wanted == (b != NULL), "weight buffers do not match the chunks");
-        if (b == NULL) {
-            continue;
-        }
-        REQUIRE(c, b->level == TS_IN_L2 && b->first_layer <= l3->load_at && b->last_layer >= l->index,
-                "a weight buffer is dead when it is needed");
+    const ts_buffer *b = buffer_at(c, l3->w_buffer);
+    REQUIRE(c, (bytes > 0) == (b != NULL), "the weight buffer does not match the weights");
+    REQUIRE(c, l3->chunks == 1 || (l3->slots >= 2 && l3->slots <= l3->chunks), "a chunk has no slot");
+    if (b == NULL) {
+        return TS_OK;
     }
-    for (uint32_t a = 0; a < l->y.c && bytes > 0; a += l3->chunk_c) {
+    REQUIRE(c, b->level == TS_IN_L2 && b->first_layer <= l3->load_at && b->last_layer >= l->index,
+            "a weight buffer is dead when it is needed");
+    uint64_t slot = b->bytes / (l3->chunks > 1 ? l3->slots : 1);
+    for (uint32_t a = 0; a < l->y.c; a += l3->chunk_c) {
         uint32_t end = a + l3->chunk_c < l->y.c ? a + l3->chunk_c : l->y.c;
         uint64_t chunk = c->lp->kernel->weight_bytes(l, end) - c->lp->kernel->weight_bytes(l, a);
-        const ts_buffer *b = buffer_at(c, l3->w_buffer[a / l3->chunk_c % 2]);
-        REQUIRE(c, chunk <= b->bytes, "a chunk of weights exceeds its buffer");
+        REQUIRE(c, chunk <= slot, "a chunk of weights exceeds its slot");
     }
     return TS_OK;
 }
