@@ -28,6 +28,7 @@ check: setup
 # The tables of docs/performance.md: ours beside what was published.
 bench: all
 	ninja -C build bench-simulator
+	ninja -C build bench-kernels
 	ninja -C build bench-networks
 
 # The same sources under clang's warnings.

@@ -1,5 +1,6 @@
 /* `make bench`: every network of bench/networks.json through `tessera run` on the simulated GAP8, beside
- * what was published for it. Prints a table and writes the same figures as JSON.
+ * what was published for it; its time and energy at the chip's operating points; and single layers with
+ * options of their own. Prints tables and writes the same figures as JSON.
  *
  * Usage: bench_networks TESSERA NETWORKS.json OUT.json [NAME]...      (names: only these networks) */
 #include <jansson.h>
@@ -101,6 +102,49 @@ static void print_result(const bench *b, json_t *row, json_t *run) {
     fflush(stdout);
 }
 
+static void add_options(json_t *row, const char **arguments) {
+    size_t count = 0, index;
+    json_t *word;
+    while (arguments[count] != NULL) {
+        count++;
+    }
+    json_array_foreach(json_object_get(row, "options"), index, word) {
+        if (count < MAX_ARGUMENTS - 1) {
+            arguments[count++] = json_string_value(word);
+        }
+    }
+}
+
+static void print_time(const char *name, const char *system, const char *point, double ms, double mj) {
+    printf("%-28s %-26s %-14s %9.2f %9.1f %9.2f\n", name, system, point, ms, ms > 0 ? 1000 / ms : 0, mj);
+}
+
+/* Time and energy of the networks for which such figures were published. */
+static void print_times(const bench *b) {
+    size_t index, inner;
+    json_t *result, *entry;
+    printf("\n%-28s %-26s %-14s %9s %9s %9s\n", "network", "by", "at", "ms", "frames/s", "mJ");
+    json_array_foreach(b->results, index, result) {
+        const char *name = json_string_value(json_object_get(result, "network"));
+        json_t *times = json_object_get(result, "published_times");
+        if (json_array_size(times) == 0) {
+            continue;
+        }
+        json_array_foreach(json_object_get(json_object_get(result, "run"), "operating_points"), inner,
+                           entry) {
+            print_time(name, "ours, simulated", json_string_value(json_object_get(entry, "name")),
+                       1000 * json_number_value(json_object_get(entry, "seconds")),
+                       json_number_value(json_object_get(entry, "energy_uj")) / 1000);
+        }
+        json_array_foreach(times, inner, entry) {
+            print_time(name, json_string_value(json_object_get(entry, "system")),
+                       json_string_value(json_object_get(entry, "at")),
+                       json_number_value(json_object_get(entry, "ms")),
+                       json_number_value(json_object_get(entry, "mJ")));
+        }
+    }
+}
+
 static void measure(bench *b, json_t *row) {
     const char *name = json_string_value(json_object_get(row, "network"));
     char model[PATH_BYTES], result[PATH_BYTES];
@@ -109,7 +153,8 @@ static void measure(bench *b, json_t *row) {
         return;
     }
     snprintf(result, sizeof result, "%s/%s.json", b->folder, name);
-    const char *arguments[] = {b->tessera, "run", model, "--target", "gap8", "--json", result, NULL};
+    const char *arguments[MAX_ARGUMENTS] = {b->tessera, "run", model, "--target", "gap8", "--json", result};
+    add_options(row, arguments);
     int status = run_quietly(arguments);
     json_error_t error;
     json_t *run = status == 0 || status == 1 ? json_load_file(result, 0, &error) : NULL;
@@ -122,9 +167,14 @@ static void measure(bench *b, json_t *row) {
     bool met = json_number_value(json_object_get(run, "mac_per_cycle")) >=
                json_number_value(json_object_get(row, "floor"));
     b->missed += !met || !json_is_true(json_object_get(run, "verified"));
-    json_array_append_new(b->results, json_pack("{s:s, s:O, s:O, s:o}", "network", name, "published",
-                                                json_object_get(row, "published"), "floor",
-                                                json_object_get(row, "floor"), "run", run));
+    json_t *kept =
+        json_pack("{s:s, s:O, s:O, s:o}", "network", name, "published", json_object_get(row, "published"),
+                  "floor", json_object_get(row, "floor"), "run", run);
+    json_t *times = json_object_get(row, "published_times");
+    if (times != NULL) {
+        json_object_set(kept, "published_times", times);
+    }
+    json_array_append_new(b->results, kept);
 }
 
 static bool wanted(const char *name, int count, char **names) {
@@ -164,6 +214,7 @@ int main(int argc, char **argv) {
             measure(&b, row);
         }
     }
+    print_times(&b);
     if (json_dump_file(b.results, argv[3], JSON_INDENT(2)) != 0) {
         die("cannot write", argv[3]);
     }

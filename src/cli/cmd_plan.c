@@ -16,7 +16,7 @@ static const struct argp_option options[] = {
     {"l2", OPTION_L2, "BYTES", 0, "L2 for weights and activations", 0},
     {"l3", OPTION_L3, "BYTES", 0, "L3", 0},
     {"cores", OPTION_CORES, "N", 0, "Cores that compute (all)", 0},
-    {"objective", OPTION_OBJECTIVE, "NAME", 0, "latency (default) or dory", 0},
+    {"objective", OPTION_OBJECTIVE, "NAME", 0, "latency (default), dory or size", 0},
     {"ref-only", OPTION_REF, NULL, 0, "Portable kernels only", 0},
     {"json", OPTION_JSON, NULL, 0, "Print plan.json instead of the table", 0},
     {0},
@@ -27,11 +27,6 @@ typedef struct request {
     ts_plan_options plan;
     bool json;
 } request;
-
-static bool parse_objective(const char *text, ts_objective *out) {
-    *out = strcmp(text, "dory") == 0 ? TS_OBJECTIVE_DORY : TS_OBJECTIVE_LATENCY;
-    return *out == TS_OBJECTIVE_DORY || strcmp(text, "latency") == 0;
-}
 
 /* A budget of 0 would mean the target's own. */
 static bool parse_budget(const char *text, uint64_t *out) { return ts_parse_size(text, out) && *out > 0; }
@@ -52,7 +47,7 @@ static bool parse_option(int key, const char *text, request *r) {
             r->plan.cores = (uint32_t)number;
             return true;
         case OPTION_OBJECTIVE:
-            return parse_objective(text, &r->plan.objective);
+            return ts_objective_parse(text, &r->plan.objective);
         case OPTION_REF:
             r->plan.ref_only = true;
             return true;

@@ -27,7 +27,7 @@ static const struct argp_option common_options[] = {
     {"l3", OPTION_L3, "BYTES", 0, "L3 that the network may use", 0},
     {"ram", OPTION_L2, "BYTES", 0, "RAM that the network may use, where a chip has one memory", 0},
     {"cores", OPTION_CORES, "N", 0, "Size of the team", 0},
-    {"objective", OPTION_OBJECTIVE, "latency|dory", 0, "What tiles are chosen for (latency)", 0},
+    {"objective", OPTION_OBJECTIVE, "latency|dory|size", 0, "What tiles are chosen for (latency)", 0},
     {"saturate-add", OPTION_SATURATE, NULL, 0, "Plain residual additions saturate to 8 bits, as on the chip",
      0},
     {"ref-kernels", OPTION_REF, NULL, 0, "Use the portable kernels only", 0},
@@ -58,10 +58,9 @@ static void parse_cores(const char *text, uint32_t *out, struct argp_state *stat
 }
 
 static void parse_objective(const char *text, ts_objective *out, struct argp_state *state) {
-    if (strcmp(text, "latency") != 0 && strcmp(text, "dory") != 0) {
-        argp_error(state, "'%s' is no objective; latency and dory are", text);
+    if (!ts_objective_parse(text, out)) {
+        argp_error(state, "'%s' is no objective; latency, dory and size are", text);
     }
-    *out = strcmp(text, "dory") == 0 ? TS_OBJECTIVE_DORY : TS_OBJECTIVE_LATENCY;
 }
 
 static void add_input(ts_cli_run *r, const char *path, struct argp_state *state) {

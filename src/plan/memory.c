@@ -382,7 +382,7 @@ static uint32_t earliest_load(const ts_planner *p, uint32_t layer) {
     const ts_layer_plan *lps = p->plan->layer_plans;
     uint64_t bytes = weights_now(&lps[layer]);
     uint32_t stop = layer > 0 ? lps[layer - 1].l3.load_at : 0, at = layer;
-    if (p->plan->options.objective == TS_OBJECTIVE_DORY) {
+    if (p->plan->options.objective != TS_OBJECTIVE_LATENCY) {
         stop = layer > 0 && layer - 1 > stop ? layer - 1 : stop;
     }
     while (at > stop && p->used_bytes[at - 1] + bytes <= p->fetch_bytes) {

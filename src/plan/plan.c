@@ -97,6 +97,20 @@ bool ts__plan_passes(ts_planner *p, ts_layer_plan *lp) {
     return true;
 }
 
+static const char *const objective_names[] = {"latency", "dory", "size"};
+
+const char *ts_objective_name(ts_objective objective) { return objective_names[objective]; }
+
+bool ts_objective_parse(const char *text, ts_objective *out) {
+    for (uint32_t i = 0; i < sizeof objective_names / sizeof *objective_names; i++) {
+        if (strcmp(text, objective_names[i]) == 0) {
+            *out = (ts_objective)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void set_uncut(ts_layer_plan *lp) {
     lp->l3.stripes = lp->l3.chunks = 1;
     lp->l3.stripe_h = lp->layer->y.h;
@@ -165,7 +179,7 @@ static void try_variants(ts_planner *p, ts_layer_plan *lp, ts_layer_plan *best, 
     const ts_kernel *variants[MAX_VARIANTS];
     uint32_t count = variants_of(p, lp->layer, variants);
     bool again = *found; /* with the graph's own requantisation: portable kernels gain nothing by it */
-    bool first_wins = p->plan->options.objective == TS_OBJECTIVE_DORY;
+    bool first_wins = p->plan->options.objective != TS_OBJECTIVE_LATENCY;
     bool won = false;
     for (uint32_t i = 0; i < count && !(won && first_wins); i++) {
         lp->kernel = variants[i];

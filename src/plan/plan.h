@@ -12,7 +12,13 @@
 #include "plan/layer.h"
 #include "plan/layout.h"
 
-typedef enum ts_objective { TS_OBJECTIVE_LATENCY, TS_OBJECTIVE_DORY } ts_objective;
+/* What L1 tiles are chosen for: fewest modelled cycles; the DORY paper's score; or that score's first term
+ * alone, the bytes of the tiles, to show what the others gain. */
+typedef enum ts_objective { TS_OBJECTIVE_LATENCY, TS_OBJECTIVE_DORY, TS_OBJECTIVE_SIZE } ts_objective;
+
+/* "latency", "dory", "size"; false where `text` is none of them. */
+const char *ts_objective_name(ts_objective objective);
+bool ts_objective_parse(const char *text, ts_objective *out);
 
 /* Targets of one or two levels have no L3: l3_bytes is the flash that weights are read from where they lie,
  * and nothing is cut into passes. With one level there are no tiles either: a layer is one call of its kernel

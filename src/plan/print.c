@@ -140,8 +140,7 @@ static void json_head(ts_text *out, const ts_plan *plan) {
         ",\n  \"options\": {\"l1_bytes\": %llu, \"l2_bytes\": %llu, \"l3_bytes\": %llu, \"cores\": %u, "
         "\"stack_bytes\": %u, \"objective\": \"%s\", \"ref_kernels\": %s, \"guard_bytes\": %u},\n",
         ull(o->l1_bytes), ull(o->l2_bytes), ull(o->l3_bytes), o->cores, o->stack_bytes,
-        o->objective == TS_OBJECTIVE_DORY ? "dory" : "latency", o->ref_only ? "true" : "false",
-        o->guard_bytes);
+        ts_objective_name(o->objective), o->ref_only ? "true" : "false", o->guard_bytes);
     ts_text_printf(out, "  \"l1_used_bytes\": %llu,\n", ull(plan->l1_used_bytes));
     ts_text_printf(out,
                    "  \"l2\": {\"used_bytes\": %llu, \"stack_bytes\": %llu, \"search_bytes\": %llu, "
@@ -227,8 +226,7 @@ void ts_plan_print(ts_text *out, const ts_plan *plan) {
     const ts_plan_options *o = &plan->options;
     ts_text_printf(out, "%s on %s: %u cores, L1 %llu, L2 %llu, L3 %llu bytes, objective %s\n\n",
                    plan->graph->name != NULL ? plan->graph->name : "network", plan->target->name, o->cores,
-                   ull(o->l1_bytes), ull(o->l2_bytes), ull(o->l3_bytes),
-                   o->objective == TS_OBJECTIVE_DORY ? "dory" : "latency");
+                   ull(o->l1_bytes), ull(o->l2_bytes), ull(o->l3_bytes), ts_objective_name(o->objective));
     ts_text_printf(out, "%5s %-18s %-8s %-20s %-12s %-12s %-10s %-9s %-4s %6s %7s %-12s %-6s %10s %10s %9s\n",
                    "layer", "name", "op", "kernel", "x", "y", "tile of y", "tiles", "bufs", "L1", "L2 live",
                    "L3", "rq", "modelled", "bound", "L3 wait");

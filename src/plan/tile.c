@@ -434,10 +434,15 @@ double ts__l1_bound(const ts_pass *p) {
     return p->repeats * fmax(bound, (double)out.bytes / rate);
 }
 
+/* Of one buffer each. */
+static double tile_bytes(const ts_l1_plan *l1) {
+    return (double)(l1->x_bytes + l1->x2_bytes + l1->w_bytes + l1->y_bytes);
+}
+
 double ts__l1_dory_score(const ts_pass *p, const ts_l1_plan *l1) {
     const ts_tile *t = &l1->tile;
     const ts_window *w = &p->layer->window;
-    double bytes = (double)(l1->x_bytes + l1->x2_bytes + l1->w_bytes + l1->y_bytes);
+    double bytes = tile_bytes(l1);
     double parities = (t->y_h - 1) % 8 + (t->y_w - 1) % 2 + (t->y_c - 1) % 4;
     double im2col = (double)w->kernel_h * w->kernel_w * t->x_c;
     return 0.5 * bytes + 1e6 * parities + (ts__cuts_x(p->layer) ? 0 : 1e2 * im2col);
@@ -456,6 +461,10 @@ typedef struct search {
 } search;
 
 static uint32_t tiles_of(uint32_t size, uint32_t tile) { return (size + tile - 1) / tile; }
+
+static double score_of(const search *s, const ts_l1_plan *l1) {
+    return s->objective == TS_OBJECTIVE_SIZE ? tile_bytes(l1) : ts__l1_dory_score(s->pass, l1);
+}
 
 /* Tries the buffer counts from all double down; the first that fits is the best of its kind where another
  * that fits is not contained in it. */
@@ -476,12 +485,12 @@ static void try_counts(search *s, ts_l1_plan *l1, const work_table *table) {
             skip = skip || (fitted[i] & single) == fitted[i];
         }
         l1->x2_count = has_x2(s->pass) ? l1->x_count : 0;
-        bool dory = s->objective == TS_OBJECTIVE_DORY;
-        if (skip || (dory && single != 0) || used_bytes(l1) > s->pass->l1_bytes) {
+        bool scores = s->objective != TS_OBJECTIVE_LATENCY;
+        if (skip || (scores && single != 0) || used_bytes(l1) > s->pass->l1_bytes) {
             continue;
         }
         fitted[fitted_count++] = single;
-        double value = dory ? -ts__l1_dory_score(s->pass, l1) : cost_of(s->pass, l1, table).cycles;
+        double value = scores ? -score_of(s, l1) : cost_of(s->pass, l1, table).cycles;
         if (!s->found || value < s->best) {
             s->found = true;
             s->best = value;
@@ -591,7 +600,7 @@ bool ts__l1_search(const ts_pass *pass, ts_objective objective, ts_l1_plan *out)
         s.columns[w] = cut_columns(pass, w);
     }
     search_all(&s);
-    if (!s.found && objective == TS_OBJECTIVE_DORY) {
+    if (!s.found && objective != TS_OBJECTIVE_LATENCY) {
         s.objective = TS_OBJECTIVE_LATENCY;
         search_all(&s);
     }

@@ -29,11 +29,11 @@ static ts_status read_options(const json_t *root, ts_plan_options *out, const ch
     *target = json_string_value(json_object_get(root, "target"));
     if (*target == NULL || objective == NULL || !take_size(options, "l1_bytes", &out->l1_bytes) ||
         !take_size(options, "l2_bytes", &out->l2_bytes) || !take_size(options, "l3_bytes", &out->l3_bytes) ||
-        !take_size(options, "cores", &cores) || cores > TS_TARGET_MAX_CORES) {
+        !take_size(options, "cores", &cores) || cores > TS_TARGET_MAX_CORES ||
+        !ts_objective_parse(objective, &out->objective)) {
         return bad(diags, "target or options are missing");
     }
     out->cores = (uint32_t)cores;
-    out->objective = strcmp(objective, "dory") == 0 ? TS_OBJECTIVE_DORY : TS_OBJECTIVE_LATENCY;
     out->ref_only = json_is_true(json_object_get(options, "ref_kernels"));
     uint64_t guard = 0;
     if (take_size(options, "guard_bytes", &guard) && guard <= UINT16_MAX) {

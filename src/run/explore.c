@@ -62,10 +62,9 @@ static ts_status read_u32(const char *key, const json_t *value, uint32_t most, u
 
 static ts_status read_objective(const json_t *value, ts_objective *out, ts_diags *diags) {
     const char *text = json_string_value(value);
-    if (text == NULL || (strcmp(text, "latency") != 0 && strcmp(text, "dory") != 0)) {
-        return wrong(diags, "objective", "\"latency\" or \"dory\"");
+    if (text == NULL || !ts_objective_parse(text, out)) {
+        return wrong(diags, "objective", "\"latency\", \"dory\" or \"size\"");
     }
-    *out = strcmp(text, "dory") == 0 ? TS_OBJECTIVE_DORY : TS_OBJECTIVE_LATENCY;
     return TS_OK;
 }
 

@@ -65,7 +65,22 @@ static const bench benches[] = {
     DW(32, 32, 24, 1),
 };
 
-enum { BENCHES = sizeof benches / sizeof *benches };
+/* The DORY paper's tile (24 x 4 x 32 outputs, 32 x 3 x 3 x 32 weights), and with each of its heuristics
+ * violated: x holds what the outputs need. */
+typedef struct tile_row {
+    const char *heuristic, *violated;
+    uint32_t h, w, c, c_in; /* of the output; input channels */
+    double published_loss;
+} tile_row;
+
+static const tile_row tile_rows[] = {
+    {"all kept", "", 24, 4, 32, 32, 0},
+    {"MATMUL_W/CH", "odd width, channels no multiple of 4", 24, 3, 29, 32, 0.29},
+    {"HIDE_IM2COL", "short im2col rows: 8 input channels", 24, 4, 32, 8, 0.38},
+    {"PAR_BALANCE", "17 rows for 8 cores", 17, 4, 32, 32, 0.28},
+};
+
+enum { BENCHES = sizeof benches / sizeof *benches, TILES = sizeof tile_rows / sizeof *tile_rows };
 
 static void make_case(ts_arena *arena, const bench *b, ts_case *c) {
     ts_random random = ts_random_seed(7);
@@ -98,18 +113,18 @@ static double macs_of(const ts_layer *l) {
     return (double)l->y.h * l->y.w * l->y.c * window * l->x.c / l->groups;
 }
 
-static void measure(ts_arena *arena, uint32_t cores, uint32_t *cycles) {
+static void measure(ts_arena *arena, uint32_t cores, const bench *list, uint32_t count, uint32_t *cycles) {
     rig r;
     if (!rig_build(&r, arena, "gap8", cores)) {
         fprintf(stderr, "no RISC-V compiler\n");
         exit(TS_SYSTEM);
     }
-    for (uint32_t i = 0; i < BENCHES; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         ts_case c;
         rig_job job;
-        make_case(arena, &benches[i], &c);
+        make_case(arena, &list[i], &c);
         cycles[i] = 0;
-        const ts_kernel *kernel = rig_row(benches[i].kernel);
+        const ts_kernel *kernel = rig_row(list[i].kernel);
         if (!kernel->serves(&c.layer)) {
             fprintf(stderr, "%s does not serve bench %u\n", kernel->name, i);
         } else if (rig_add(&r, arena, &c, kernel, rig_kernel(kernel->name), &job)) {
@@ -119,12 +134,44 @@ static void measure(ts_arena *arena, uint32_t cores, uint32_t *cycles) {
     }
 }
 
+static void compare_tiles(ts_arena *arena) {
+    bench list[TILES];
+    uint32_t cycles[TILES];
+    for (uint32_t i = 0; i < TILES; i++) {
+        const tile_row *t = &tile_rows[i];
+        list[i] = (bench){"conv_xpulp_u8s8_4x4",
+                          TS_LAYER_CONV,
+                          t->h + 2,
+                          t->w + 2,
+                          t->c_in,
+                          t->c,
+                          3,
+                          1,
+                          0,
+                          TS_RQC_S32,
+                          64.0 / 24};
+    }
+    measure(arena, 8, list, TILES, cycles);
+    printf("\nthe DORY paper's tile, 8 cores, from L1\n%-14s %-38s %-12s %9s %7s %6s %9s\n", "heuristic",
+           "violated by", "tile, inputs", "cycles", "MAC/cyc", "loss", "published");
+    double best = 0;
+    for (uint32_t i = 0; i < TILES; i++) {
+        const tile_row *t = &tile_rows[i];
+        double rate = 9.0 * t->h * t->w * t->c * t->c_in / fmax(1, cycles[i]);
+        char shape[32];
+        snprintf(shape, sizeof shape, "%ux%ux%u, %u", t->h, t->w, t->c, t->c_in);
+        best = i == 0 ? rate : best;
+        printf("%-14s %-38s %-12s %9u %7.2f %5.0f%% %8.0f%%\n", t->heuristic, t->violated, shape, cycles[i],
+               rate, 100 * (1 - rate / best), 100 * t->published_loss);
+    }
+}
+
 int main(void) {
     static const char *const classes[] = {"none", "s32", "s32c", "s64", "tflite", "s32d", "s32dc"};
     uint32_t one[BENCHES], eight[BENCHES];
     ts_arena *arena = ts_arena_new("bench", 0);
-    measure(arena, 1, one);
-    measure(arena, 8, eight);
+    measure(arena, 1, benches, BENCHES, one);
+    measure(arena, 8, benches, BENCHES, eight);
     printf("%-24s %-22s %-6s %9s %7s %9s %7s %8s %6s %7s\n", "kernel", "x, channels, window", "rq", "1 core",
            "MAC/cyc", "8 cores", "MAC/cyc", "ceiling", "ISA", "model");
     for (uint32_t i = 0; i < BENCHES; i++) {
@@ -145,6 +192,7 @@ int main(void) {
                b->ceiling > 0 ? 100 * rate / 8 / b->ceiling : 0, 100 * rate / 32,
                100 * (modelled / fmax(1, eight[i]) - 1));
     }
+    compare_tiles(arena);
     ts_arena_free(arena);
     return 0;
 }
