@@ -333,8 +333,9 @@ ts_status ts_data_check(const ts_data *data, const ts_ftensor *input, ts_diags *
     uint32_t h, w, c;
     ts_data_shape(data, &h, &w, &c);
     uint64_t elements = (uint64_t)h * w * c;
-    bool fits = elements == ts_ftensor_elements(input);
-    if (fits && input->rank == 4 && input->layout == TS_LAYOUT_CHANNELS_LAST) {
+    bool fits = elements == ts_ftensor_elements(input),
+         vector = h == 1 && w == 1; /* in the order of the input */
+    if (fits && !vector && input->rank == 4 && input->layout == TS_LAYOUT_CHANNELS_LAST) {
         fits = input->dims[1] == h && input->dims[2] == w && input->dims[3] == c;
     }
     return fits ? TS_OK

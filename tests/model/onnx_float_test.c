@@ -206,9 +206,51 @@ static void archived_tests_pass(void **state) {
     require("archive", read_archive(path), LEAST_ARCHIVED);
 }
 
+/* A float network and its QDQ form against the outputs of another runtime. */
+static void peers_networks_agree(void **state) {
+    (void)state;
+    enum { PEER_SAMPLES = 3, PEER_INPUTS = 1960, PEER_OUTPUTS = 10 };
+    static const char *const names[] = {"fp32", "qdq"};
+    ts_arena *arena = ts_arena_new("peers", 0);
+    ts_diags diags = {.arena = arena};
+    const char *folder =
+        ts_arena_printf(arena, "%s/models/micro-kws-qdq", ts_test_shared() == NULL ? "" : ts_test_shared());
+    ts_bytes x, y;
+    if (!ts_dir_exists(folder)) {
+        ts_arena_free(arena);
+        skip();
+    }
+    assert_int_equal(
+        ts_file_read(arena, ts_path_join(arena, folder, "features_x.f32.bin"), 1 << 20, &x, &diags), TS_OK);
+    for (uint32_t i = 0; i < 2; i++) {
+        ts_fgraph *graph;
+        double worst = 0;
+        const char *model = ts_arena_printf(arena, "%s/micro_kws_m_%s.onnx", folder, names[i]);
+        const char *outputs = ts_arena_printf(arena, "%s/micro_kws_m_%s_ref.f32.bin", folder, names[i]);
+        assert_int_equal(ts_float_model_read(arena, model, NULL, &graph, &diags), TS_OK);
+        assert_int_equal(ts_file_read(arena, outputs, 1 << 20, &y, &diags), TS_OK);
+        ts_fgraph_fold(graph);
+        ts_fsession *session = ts_fsession_new(arena, graph);
+        for (uint32_t n = 0; n < PEER_SAMPLES; n++) {
+            ts_fsession_run(session,
+                            (const float *const[]){(const float *)(const void *)x.data + n * PEER_INPUTS});
+            const float *out = ts_fsession_value(session, graph->outputs.data[0]);
+            for (uint32_t k = 0; k < PEER_OUTPUTS; k++) {
+                float right;
+                memcpy(&right, y.data + 4 * (n * PEER_OUTPUTS + k), sizeof right);
+                worst = fmax(worst, fabs((double)out[k] - (double)right));
+            }
+        }
+        printf("%s: largest difference %g\n", names[i], worst);
+        assert_true(worst < (i == 0 ? 1e-5 : 0.02)); /* a few steps of the quantised softmax */
+    }
+    ts_arena_free(arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(installed_tests_pass),
-                                       cmocka_unit_test(archived_tests_pass)};
+                                       cmocka_unit_test(archived_tests_pass),
+                                       cmocka_unit_test(peers_networks_agree)};
     char path[512];
     snprintf(path, sizeof path, "%s/models/onnx-node-tests",
              ts_test_shared() == NULL ? "" : ts_test_shared());
