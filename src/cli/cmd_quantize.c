@@ -419,6 +419,11 @@ static ts_status print_blame(ts_arena *arena, stages *s, ts_diags *diags) {
     return TS_OK;
 }
 
+static bool has_suffix(const char *text, const char *suffix) {
+    size_t n = strlen(text), k = strlen(suffix);
+    return n >= k && strcmp(text + n - k, suffix) == 0;
+}
+
 static ts_status write_stage(ts_arena *arena, const request *r, const ts_qnet *net, const ts_quant *q,
                              ts_diags *diags) {
     ts_text text = {.arena = arena};
@@ -426,6 +431,9 @@ static ts_status write_stage(ts_arena *arena, const request *r, const ts_qnet *n
     if (r->stage != TS_STAGE_ID) {
         ts_fgraph *graph;
         TS_TRY(ts_quant_float(arena, net, q, r->stage, &graph, diags));
+        if (has_suffix(r->output, ".onnx")) {
+            return ts_float_model_write(graph, r->output, diags);
+        }
         ts_fgraph_print(&text, graph);
         return ts_file_write(r->output, text.data, text.size, diags);
     }
