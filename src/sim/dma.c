@@ -126,6 +126,17 @@ static uint32_t gap(const ts_sim *sim, const ts__dma_stream *stream) {
     return taken + extra < least ? least - (uint32_t)taken : extra;
 }
 
+/* Commands of each core that have not begun. */
+static void count_waiting(ts_sim *sim) {
+    ts__dma_stream *streams[2] = {&sim->dma.in, &sim->dma.out};
+    memset(sim->dma.waiting, 0, sizeof sim->dma.waiting);
+    for (int s = 0; s < 2; s++) {
+        for (uint32_t i = 1; i < streams[s]->count; i++) {
+            sim->dma.waiting[streams[s]->queue[(streams[s]->head + i) % TS__DMA_QUEUE].core]++;
+        }
+    }
+}
+
 static void complete(ts_sim *sim, ts__dma_stream *stream) {
     ts__dma *dma = &sim->dma;
     const ts__dma_transfer *transfer = &stream->queue[stream->head];
@@ -144,9 +155,9 @@ static void complete(ts_sim *sim, ts__dma_stream *stream) {
         sim->now + 1u + (transfer->out ? costs(sim)->line_out_cycles : costs(sim)->line_in_cycles);
     stream->head = (stream->head + 1u) % TS__DMA_QUEUE;
     if (--stream->count != 0u) {
-        dma->waiting[stream->queue[stream->head].core]--;
         begin(sim, stream);
     }
+    count_waiting(sim);
 }
 
 void ts__dma_finish(ts_sim *sim) {
@@ -199,37 +210,50 @@ static bool meets_stack(ts_sim *sim, ts__core *core, const ts__dma_transfer *tra
     return false;
 }
 
-/* How many others the DMA looks at before it takes a command of this core; the first goes round. */
+/* How many cores the DMA looks at before it takes a command of this one. It takes one a cycle, inward ones
+ * first, and where it begins to look moves on with each. */
 static uint32_t distance(const ts_sim *sim, const ts__dma_transfer *transfer) {
-    uint32_t queues = sim->core_count + 1u;
-    return (transfer->core + queues - sim->dma.taken % queues) % queues;
+    const ts__dma *dma = &sim->dma;
+    uint32_t queues = sim->core_count + 1u, first = dma->taken + (transfer->out ? dma->coming[0] : 0u);
+    return (transfer->core + queues - first % queues) % queues;
 }
 
-/* Behind the stream's other commands, but for those of the same cycle that are looked at later. */
-static void push(ts_sim *sim, ts__dma_stream *stream, const ts__dma_transfer *transfer) {
-    ts__dma *dma = &sim->dma;
-    uint32_t place = stream->count++;
-    if (dma->taken_at != sim->now) {
-        dma->taken += dma->coming;
-        dma->coming = 0;
-        dma->taken_at = sim->now;
-    }
-    dma->coming++;
-    for (; place != 0u; place--) {
-        const ts__dma_transfer *before = &stream->queue[(stream->head + place - 1u) % TS__DMA_QUEUE];
-        if (before->issued_at != sim->now || distance(sim, before) < distance(sim, transfer)) {
-            break;
+/* Puts the commands of this cycle, which are a stream's last, in the order in which they are taken. */
+static void sort_new(ts_sim *sim, ts__dma_stream *stream) {
+    bool head_changes = false;
+    for (uint32_t i = 1; i < stream->count; i++) {
+        for (uint32_t k = i; k > 0u; k--) {
+            ts__dma_transfer *later = &stream->queue[(stream->head + k) % TS__DMA_QUEUE];
+            ts__dma_transfer *former = &stream->queue[(stream->head + k - 1u) % TS__DMA_QUEUE];
+            if (former->issued_at != sim->now || distance(sim, former) < distance(sim, later)) {
+                break;
+            }
+            ts__dma_transfer swap = *former;
+            *former = *later;
+            *later = swap;
+            head_changes = head_changes || k == 1u;
         }
-        stream->queue[(stream->head + place) % TS__DMA_QUEUE] = *before;
     }
-    stream->queue[(stream->head + place) % TS__DMA_QUEUE] = *transfer;
-    if (stream->count == 1u || (place == 0u && stream->begun_at > sim->now)) {
+    if (head_changes) {
         begin(sim, stream);
     }
-    if (stream->count > 1u) {
-        uint32_t second = (stream->head + 1u) % TS__DMA_QUEUE;
-        dma->waiting[place == 0u ? stream->queue[second].core : transfer->core]++;
+}
+
+static void push(ts_sim *sim, ts__dma_stream *stream, const ts__dma_transfer *transfer) {
+    ts__dma *dma = &sim->dma;
+    if (dma->taken_at != sim->now) {
+        dma->taken += dma->coming[0] + dma->coming[1];
+        dma->coming[0] = dma->coming[1] = 0;
+        dma->taken_at = sim->now;
     }
+    dma->coming[transfer->out]++;
+    stream->queue[(stream->head + stream->count++) % TS__DMA_QUEUE] = *transfer;
+    if (stream->count == 1u) {
+        begin(sim, stream);
+    }
+    sort_new(sim, &dma->in);
+    sort_new(sim, &dma->out);
+    count_waiting(sim);
 }
 
 /* A command is complete: checks it and puts it into its stream's queue. */

@@ -239,8 +239,8 @@ typedef struct ts__dma {
     bool owns[TS__CORE_SLOTS];
     uint32_t waiting[TS__CORE_SLOTS]; /* commands queued, not begun */
     ts__dma_stream in, out;
-    uint32_t taken;  /* commands taken so far: where the DMA begins to look among the cores goes round */
-    uint32_t coming; /* commands of cycle taken_at */
+    uint32_t taken;     /* commands taken so far: where the DMA begins to look among the cores goes round */
+    uint32_t coming[2]; /* commands of cycle taken_at, inwards and outwards */
     uint64_t taken_at;
     ts__dma_done done[TS__DMA_DONE];
     uint32_t done_head, done_count;
