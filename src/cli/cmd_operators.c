@@ -39,6 +39,29 @@ static void print_integer(void) {
     }
 }
 
+static void print_quantised(void) {
+    const char *name, *becomes;
+    puts("\n## Quantised networks in ONNX\n");
+    puts(
+        "`QuantizeLinear` and `DequantizeLinear` around the operators that "
+        "[onnx-dialects.md](onnx-dialects.md) "
+        "lists, and these, which are spelled out so:\n");
+    puts("| operator | float operator |\n|---|---|");
+    for (uint32_t i = 0; (name = ts_model_quantised_operator(i, &becomes)) != NULL; i++) {
+        printf("| %s | %s |\n", name, becomes);
+    }
+}
+
+static void print_tflite(void) {
+    const char *name;
+    puts("\n## TensorFlow Lite\n");
+    puts("int8 and uint8; [tflite.md](tflite.md) has the limits.\n");
+    for (uint32_t i = 0; (name = ts_model_tflite_operator(i)) != NULL; i++) {
+        printf("%s%s", i == 0 ? "" : ", ", name);
+    }
+    puts("");
+}
+
 enum { MOST_KERNELS = 256, NETWORKS = 400 };
 
 typedef struct service {
@@ -109,6 +132,8 @@ int ts_cmd_operators(int argc, char **argv) {
     puts("# Operators\n\nWritten by `tessera operators`, from the tables of the code.\n");
     print_float();
     print_integer();
+    print_quantised();
+    print_tflite();
     ts_arena *arena = ts_arena_new("operators", 0);
     ts_diags diags = {.arena = arena};
     int status = ts_cli_finish(&diags, print_emitted(arena, &diags));

@@ -103,6 +103,7 @@ typedef struct ts_ftensor {
     uint32_t dims[TS_MAX_RANK];
     const float *data; /* constants only */
     ts_layout layout;  /* network inputs: how its elements lie compared with the file's */
+    ts_type codes;     /* network inputs: U8, S8 where the floats are integers in the file, else F32 */
     ts_node_id producer;
 } ts_ftensor;
 

@@ -47,6 +47,15 @@ static void lift_table(ts_graph *graph, ts_tensor_id id) {
     table->data = data;
 }
 
+/* A result `out` greater: m is 1 in what importers make. */
+static void lift_nemo(ts_graph *graph, ts_requant *rq, int64_t out) {
+    int64_t *lambda = TS_NEW_ARRAY(graph->arena, int64_t, rq->channels);
+    for (uint32_t c = 0; c < rq->channels; c++) {
+        lambda[c] = rq->lambda[c] + out * rq->d;
+    }
+    rq->lambda = lambda;
+}
+
 static void lift_node(ts_graph *graph, ts_node *node, const uint8_t *lifted) {
     int64_t in = lift_of(lifted, node->inputs[0]), out = lift_of(lifted, node->output);
     ts_requant *rq = &node->requant;
@@ -62,6 +71,8 @@ static void lift_node(ts_graph *graph, ts_node *node, const uint8_t *lifted) {
         lift_raw(graph, rq, in, out);
     } else if (node->op == TS_OP_AVG_POOL && rq->kind != TS_REQUANT_TFLITE) {
         lift_raw(graph, rq, 0, out); /* its accumulator is a sum of differences */
+    } else if (rq->kind == TS_REQUANT_NEMO && out != 0) {
+        lift_nemo(graph, rq, out);
     }
     if (rq->kind == TS_REQUANT_TFLITE) {
         rq->zero += (int32_t)out;

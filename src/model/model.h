@@ -19,6 +19,13 @@ ts_status ts_model_read(ts_arena *arena, const char *path, const ts_model_option
 /* ONNX operators of the integer dialects and what becomes of them: NULL behind the last. */
 const char *ts_model_operator(uint32_t index, const char **becomes);
 
+/* ONNX operators with quanta of their own and the float operator that they are spelled out as, between
+ * dequantisations and a quantisation: NULL behind the last. */
+const char *ts_model_quantised_operator(uint32_t index, const char **becomes);
+
+/* Operators of TensorFlow Lite files: NULL behind the last. */
+const char *ts_model_tflite_operator(uint32_t index);
+
 /* Writes an integer graph as ONNX in the NEMO dialect (as a file that appears whole).
  * The importer reads it back to an equal graph; where the input is not u8, its bits and sign have to be
  * said to the importer (the dialects' JSON file beside the model does). */

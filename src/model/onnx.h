@@ -29,9 +29,10 @@ typedef struct ts_constant {
     uint32_t rank;
     uint32_t dims[TS_MAX_RANK];
     uint64_t count;
-    bool integer_type;   /* the file's element type is an integer one */
-    const int64_t *ints; /* NULL where an element is not whole, not finite or beyond 2^62 */
-    const double *reals; /* where `ints` is NULL */
+    bool integer_type;    /* the file's element type is an integer one */
+    int32_t element_type; /* the file's, of TensorProto; 0 where it was computed */
+    const int64_t *ints;  /* NULL where an element is not whole, not finite or beyond 2^62 */
+    const double *reals;  /* where `ints` is NULL */
     const char *name;
 } ts_constant;
 

@@ -191,6 +191,7 @@ ts_status ts__constant_decode(ts_onnx *net, const ts_onnx_node *node, const Onnx
     TS_TRY(ts__onnx_work(net, node, c->count));
     c->name = t->name == NULL ? "" : t->name;
     c->integer_type = !is_real(t->data_type);
+    c->element_type = t->data_type;
     uint32_t size = type_bytes(t->data_type);
     if (is_real(t->data_type)) {
         decode_reals(net, t, size, c);

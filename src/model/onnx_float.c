@@ -70,7 +70,8 @@ static bool all_small_constants(const ts__site *s) {
 /* Integer arithmetic on constants is shape arithmetic; floats become nodes that are folded later. */
 static ts_status import_node(const ts__site *s) {
     const ts_constant *x = ts__onnx_const_input(s->im->net, s->node, 0);
-    bool integer = x != NULL && x->integer_type && all_small_constants(s) && !ts__is(s, "DequantizeLinear");
+    bool quantum = ts__is(s, "DequantizeLinear") || ts__is(s, "QuantizeLinear");
+    bool integer = x != NULL && x->integer_type && all_small_constants(s) && !quantum;
     bool folded = false;
     if (s->node->output_count == 0 || s->node->outputs[0] == TS_NONE) {
         return TS_OK;
@@ -165,6 +166,25 @@ static void new_input(ts__float_importer *im, uint32_t v, const ts_ftensor *file
     im->values[v].last = last || !ts__has_order(file->rank) ? id : TS_NONE;
 }
 
+/* 8-bit integers are floats to what dequantises or moves them; other operators have rules for integers. */
+static bool is_read_as_codes(const ts__float_importer *im, uint32_t v) {
+    static const char *const readers[] = {"DequantizeLinear", "Reshape",   "Transpose", "Flatten",
+                                          "Squeeze",          "Unsqueeze", "MaxPool",   "Identity"};
+    for (uint32_t n = 0; n < im->net->node_count; n++) {
+        const ts_onnx_node *node = &im->net->nodes[n];
+        bool fits = false;
+        for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) {
+            fits = fits || strcmp(node->op, readers[i]) == 0;
+        }
+        for (uint32_t i = 0; i < node->input_count; i++) {
+            if (node->inputs[i] == v && !fits) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static ts_status add_input(ts__float_importer *im, uint32_t v) {
     const ts_onnx_value *value = &im->net->values.data[v];
     const Onnx__TypeProto *type = value->input->type;
@@ -172,11 +192,16 @@ static ts_status add_input(ts__float_importer *im, uint32_t v) {
     if (t == NULL || t->shape == NULL || t->shape->n_dim > TS_MAX_RANK) {
         return bad_input(im, value->name, "has no shape, or one of more than 6 dimensions");
     }
-    if (t->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT) {
-        return bad_input(im, value->name, "is not of type float");
+    bool codes = t->elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT8 ||
+                 t->elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT8;
+    if (t->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT && !(codes && is_read_as_codes(im, v))) {
+        return bad_input(im, value->name, "is not of type float, or of 8 bits that are dequantised");
     }
     ts_ftensor input = {.name = ts_arena_strdup(im->graph->arena, value->name),
                         .rank = (uint32_t)t->shape->n_dim,
+                        .codes = !codes                                                 ? TS_F32
+                                 : t->elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__UINT8 ? TS_U8
+                                                                                        : TS_S8,
                         .producer = TS_NONE};
     uint64_t elements = 1;
     for (uint32_t d = 0; d < input.rank; d++) {
@@ -261,8 +286,9 @@ static ts_status import_graph(ts__float_importer *im, ts_bytes file, const ts_fl
         ts_warn(im->net->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
                 "opset %lld; operators are read as in opsets 7 to 17", (long long)im->net->opset);
     }
-    im->values = TS_NEW_ARRAY(im->net->scratch, ts__forms, im->net->values.count);
     TS_TRY(bind_constants(im, options));
+    TS_TRY(ts__onnx_spell_out(im->net));
+    im->values = TS_NEW_ARRAY(im->net->scratch, ts__forms, im->net->values.count);
     TS_TRY(decode_constants(im));
     for (uint32_t i = 0; i < im->net->order_count; i++) {
         ts__site s = {.im = im, .node = &im->net->nodes[im->net->order[i]]};

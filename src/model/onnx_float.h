@@ -28,6 +28,10 @@ typedef struct ts__site {
     const ts_float_operator *row; /* NULL for the network's outputs */
 } ts__site;
 
+/* Replaces integer operators with quanta by dequantisations, float operators and quantisations
+ * (onnx_qlinear.c). */
+ts_status ts__onnx_spell_out(ts_onnx *net);
+
 /* Row of an operator, NULL where it is not served. */
 const ts_float_operator *ts__float_operator(const char *op);
 

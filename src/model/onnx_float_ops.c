@@ -794,13 +794,8 @@ static ts_status import_resize(const ts__site *s) {
 /* Ends of an integer type of a constant zero point; an 8-bit unsigned one where there is none. */
 static ts_status quantised_range(const ts__site *s, float *low, float *high) {
     uint32_t v = s->node->input_count > 2 ? s->node->inputs[2] : TS_NONE;
-    const Onnx__TensorProto *zero = v == TS_NONE ? NULL : s->im->net->values.data[v].initializer;
-    int type = zero != NULL ? zero->data_type : ONNX__TENSOR_PROTO__DATA_TYPE__UINT8;
-    if (v != TS_NONE && zero == NULL && s->im->net->values.data[v].producer != TS_NONE) {
-        const ts_onnx_node *maker = &s->im->net->nodes[s->im->net->values.data[v].producer];
-        const Onnx__AttributeProto *value = ts__onnx_attribute(maker, "value");
-        type = value != NULL && value->t != NULL ? value->t->data_type : type;
-    }
+    const ts_constant *zero = v == TS_NONE ? NULL : s->im->net->values.data[v].constant;
+    int type = zero != NULL ? zero->element_type : ONNX__TENSOR_PROTO__DATA_TYPE__UINT8;
     bool is_signed = type == ONNX__TENSOR_PROTO__DATA_TYPE__INT8;
     if (!is_signed && type != ONNX__TENSOR_PROTO__DATA_TYPE__UINT8) {
         return ts__float_refuse(s, "only 8-bit zero points are served");

@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/float_model.h"
 #include "model/onnx.h"
+#include "model/qdq.h"
 #include "model/values.h"
 
 #define FAIL(code, ...) ts_error(net->diags, (code), node->name, node->op, __VA_ARGS__)
@@ -890,6 +892,13 @@ static ts_status import_into(ts_onnx *net, const Onnx__ModelProto *model) {
     return TS_OK;
 }
 
+/* A network whose integers are said by quanta is read as floats first. */
+static ts_status import_quantised(ts_onnx *net, ts_bytes file, const char *name) {
+    ts_fgraph *real;
+    TS_TRY(ts_float_model_parse(net->scratch, file, name, NULL, &real, net->diags));
+    return ts__qdq_convert(net->arena, real, name, &net->graph, net->diags);
+}
+
 ts_status ts__onnx_import(ts_arena *arena, ts_bytes file, const char *name, const ts_model_options *options,
                           ts_graph **out, ts_diags *diags) {
     Onnx__ModelProto *model;
@@ -904,11 +913,11 @@ ts_status ts__onnx_import(ts_arena *arena, ts_bytes file, const char *name, cons
         .graph = ts_graph_new(arena, name),
     };
     ts_status status = ts__onnx_unpack(scratch, file, &model, diags);
-    if (status == TS_OK) {
+    if (status == TS_OK && model->graph != NULL && ts__onnx_is_quantised(model->graph)) {
+        status = import_quantised(&net, file, name);
+    } else if (status == TS_OK) {
         status = import_into(&net, model);
-    }
-    if (status == TS_OK) {
-        status = ts_graph_verify(net.graph, diags);
+        status = status == TS_OK ? ts_graph_verify(net.graph, diags) : status;
     }
     ts_guard_undefer(scratch);
     ts_arena_free(scratch);

@@ -355,6 +355,10 @@ static const struct {
 };
 enum { OPERATOR_COUNT = sizeof operators / sizeof operators[0] };
 
+const char *ts_model_tflite_operator(uint32_t index) {
+    return index < OPERATOR_COUNT ? operators[index].name : NULL;
+}
+
 static ts_status take_operator(tfl *t, ts_flat_table table, ts_flat_vector codes, uint32_t index) {
     ts_flat *f = &t->flat;
     tfl_op op = {.index = index}, *o = &op;

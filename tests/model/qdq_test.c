@@ -1,0 +1,270 @@
+/* Networks with QuantizeLinear and DequantizeLinear, and with QLinear operators: made here and judged by the
+ * float interpreter, which computes them as they are written; and, where they are at hand, one network in
+ * four forms. */
+#include <math.h>
+
+#include "base/random.h"
+#include "harness.h"
+#include "model/float_model.h"
+#include "model/onnx.h"
+#include "model/tflite.h"
+#include "num/float.h"
+#include "num/integer.h"
+#include "onnx_maker.h"
+
+enum { UINT8 = 2, INT8 = 3, INT32 = 6 };
+
+static const char *raw(maker *m, const char *hint, int type, uint32_t rank, const int64_t *dims,
+                       const void *data, size_t size) {
+    static const int64_t none[64];
+    Onnx__TensorProto *t = mk_tensor(m, MK_FLOAT, rank, dims, none);
+    t->data_type = type;
+    t->raw_data = (ProtobufCBinaryData){size, ts_arena_copy(m->arena, data, size)};
+    t->name = ts_arena_printf(m->arena, "%s_%u", hint, ++m->names);
+    TS_PUSH(m->arena, &m->initializers, t);
+    return t->name;
+}
+
+static const char *scale_of(maker *m, float scale) { return raw(m, "scale", MK_FLOAT, 0, NULL, &scale, 4); }
+
+static const char *zero_of(maker *m, int type, int zero) {
+    int8_t byte = (int8_t)zero;
+    return raw(m, "zero", type, 0, NULL, &byte, 1);
+}
+
+/* x quantised and dequantised. */
+static const char *both(maker *m, const char *x, float scale, int type, int zero) {
+    const char *s = scale_of(m, scale), *z = zero_of(m, type, zero);
+    const char *codes = mk_node(m, "QuantizeLinear", x, s, z)->output[0];
+    return mk_node(m, "DequantizeLinear", codes, s, z)->output[0];
+}
+
+/* Random weights of the shape, with a scale for each output or one for all. */
+static const char *weights(maker *m, ts_random *random, uint32_t rank, const int64_t *dims, bool by_channel,
+                           int axis, const char **codes, const char **scales) {
+    int8_t data[4096];
+    float list[64];
+    int64_t count = 1, channels = dims[axis];
+    for (uint32_t i = 0; i < rank; i++) {
+        count *= dims[i];
+    }
+    for (int64_t i = 0; i < count; i++) {
+        data[i] = (int8_t)ts_random_range(random, -128, 127);
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        list[c] = 0.002f + 0.0007f * (float)c;
+    }
+    *codes = raw(m, "w", INT8, rank, dims, data, (size_t)count);
+    *scales = by_channel ? raw(m, "scales", MK_FLOAT, 1, &channels, list, (size_t)channels * 4)
+                         : scale_of(m, 0.004f);
+    Onnx__NodeProto *node = mk_node(m, "DequantizeLinear", *codes, *scales, NULL);
+    mk_int(m, node, "axis", axis);
+    return node->output[0];
+}
+
+static const char *bias(maker *m, ts_random *random, int64_t channels, float scale) {
+    int32_t data[64];
+    for (int64_t c = 0; c < channels; c++) {
+        data[c] = (int32_t)ts_random_range(random, -3000, 3000);
+    }
+    const char *codes = raw(m, "b", INT32, 1, &channels, data, (size_t)channels * 4);
+    return mk_node(m, "DequantizeLinear", codes, scale_of(m, scale), NULL)->output[0];
+}
+
+/* Convolution, rectifier, table, sum, product, concatenation, poolings, slice by transposition, linear layer.
+ */
+static ts_bytes network(ts_arena *arena, uint64_t seed) {
+    maker m = {.arena = arena, .opset = 13};
+    ts_random random = ts_random_seed(seed);
+    bool by_channel = seed % 2 == 0;
+    int type = seed % 3 == 0 ? INT8 : UINT8, zero = type == INT8 ? -7 : 113;
+    const char *codes, *scales;
+    const char *x = both(&m, mk_input(&m, 4, (const int64_t[]){1, 3, 8, 8}), 0.031f, type, zero);
+    const char *w = weights(&m, &random, 4, (const int64_t[]){8, 3, 3, 3}, by_channel, 0, &codes, &scales);
+    Onnx__NodeProto *conv =
+        mk_node(&m, "Conv", x, w, by_channel ? NULL : bias(&m, &random, 8, 0.031f * 0.004f));
+    mk_ints(&m, conv, "pads", 4, (const int64_t[]){1, 1, 1, 1});
+    const char *a = both(&m, mk_node(&m, "Relu", conv->output[0], NULL, NULL)->output[0], 0.05f, UINT8, 0);
+    const char *s = both(&m, mk_node(&m, "Sigmoid", a, NULL, NULL)->output[0], 1.0f / 256, UINT8, 0);
+    const char *product = both(&m, mk_node(&m, "Mul", a, s, NULL)->output[0], 0.043f, UINT8, 3);
+    const char *sum = both(&m, mk_node(&m, "Add", a, product, NULL)->output[0], 0.0913f, UINT8, 5);
+    Onnx__NodeProto *join = mk_node(&m, "Concat", sum, product, NULL);
+    mk_int(&m, join, "axis", 1);
+    const char *joined = both(&m, join->output[0], 0.08f, UINT8, 1);
+    Onnx__NodeProto *pool = mk_node(&m, "MaxPool", joined, NULL, NULL);
+    mk_ints(&m, pool, "kernel_shape", 2, (const int64_t[]){2, 2});
+    mk_ints(&m, pool, "strides", 2, (const int64_t[]){2, 2});
+    const char *most = both(&m, pool->output[0], 0.08f, UINT8, 1);
+    const char *mean =
+        both(&m, mk_node(&m, "GlobalAveragePool", most, NULL, NULL)->output[0], 0.0517f, UINT8, 2);
+    const char *flat = mk_node(&m, "Flatten", mean, NULL, NULL)->output[0];
+    const char *last = weights(&m, &random, 2, (const int64_t[]){16, 5}, by_channel, 1, &codes, &scales);
+    mk_output(&m, both(&m, mk_node(&m, "MatMul", flat, last, NULL)->output[0], 0.11f, type, zero));
+    return mk_pack(&m);
+}
+
+static void print_diags(const ts_diags *diags) {
+    for (uint32_t i = 0; i < diags->list.count; i++) {
+        ts_diag_print(stderr, &diags->list.data[i]);
+    }
+}
+
+static ts_graph *import(ts_arena *arena, ts_bytes file, ts_diags *diags) {
+    ts_graph *graph;
+    const ts_model_options options = {.input_signed = -1};
+    ts_status status = ts__onnx_import(arena, file, "net", &options, &graph, diags);
+    if (status != TS_OK) {
+        print_diags(diags);
+    }
+    assert_int_equal(status, TS_OK);
+    return graph;
+}
+
+static ts_graph *import_tflite(ts_arena *arena, ts_bytes file, ts_diags *diags) {
+    ts_graph *graph;
+    assert_int_equal(ts__tflite_import(arena, file, "net", &graph, diags), TS_OK);
+    return graph;
+}
+
+/* Codes of floats in the quantum of a tensor. */
+static int32_t code_of(const ts_tensor *t, float value) {
+    float code = rintf(value / (float)t->quantum.scale[0]) + (float)t->quantum.zero[0];
+    return (int32_t)fminf(fmaxf(code, (float)ts_type_low(t->type)), (float)ts_type_high(t->type));
+}
+
+static const int32_t *run_codes(ts_arena *arena, const ts_graph *graph, const float *x) {
+    ts_diags diags = {.arena = arena};
+    const ts_tensor *in = &graph->tensors.data[graph->inputs.data[0]];
+    uint64_t count = ts_tensor_elements(in);
+    int32_t *input = TS_NEW_ARRAY(arena, int32_t, count), **values;
+    for (uint64_t i = 0; i < count; i++) {
+        input[i] = code_of(in, x[i]);
+    }
+    const int32_t *inputs[] = {input};
+    assert_int_equal(ts_integer_run(graph, arena, inputs, &values, &diags), TS_OK);
+    return values[graph->outputs.data[0]];
+}
+
+static void made_networks_equal_the_float_interpreter(void **state) {
+    (void)state;
+    uint32_t outputs = 0, beside = 0, seen[256] = {0}, distinct = 0;
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        ts_arena *arena = ts_arena_new("test", 0);
+        ts_diags diags = {.arena = arena};
+        ts_fgraph *real;
+        ts_bytes file = network(arena, seed);
+        assert_int_equal(ts_float_model_parse(arena, file, "net", NULL, &real, &diags), TS_OK);
+        ts_graph *graph = import(arena, file, &diags);
+        const ts_tensor *out = &graph->tensors.data[graph->outputs.data[0]];
+        bool turned = real->tensors.data[real->inputs.data[0]].layout == TS_LAYOUT_CHANNELS_LAST;
+        ts_random random = ts_random_seed(seed + 100);
+        for (int round = 0; round < 20; round++) {
+            float planes[192], last[192];
+            for (int i = 0; i < 192; i++) {
+                planes[i] = (float)ts_random_range(&random, -4500, 4500) / 1000;
+                last[i % 64 * 3 + i / 64] = planes[i];
+            }
+            ts_fsession *session = ts_fsession_new(arena, real);
+            ts_fsession_run(session, (const float *const[]){turned ? last : planes});
+            const float *y = ts_fsession_value(session, real->outputs.data[0]);
+            /* The graph's input is in the file's order where a transposition follows it. */
+            bool in_file_order = graph->tensors.data[graph->inputs.data[0]].dims[1] == 3;
+            const int32_t *codes = run_codes(arena, graph, in_file_order ? planes : last);
+            for (int i = 0; i < 5; i++) {
+                int32_t expected = code_of(out, y[i]);
+                assert_true(abs(codes[i] - expected) <= 1);
+                beside += codes[i] != expected;
+                distinct += seen[codes[i] & 255]++ == 0;
+                outputs++;
+            }
+        }
+        ts_arena_free(arena);
+    }
+    print_message("%u of %u outputs of made networks are a unit beside the float interpreter's\n", beside,
+                  outputs);
+    assert_true(beside * 50 <= outputs && distinct > 40);
+}
+
+/* ---- micro-kws ---- */
+
+static ts_bytes shared_file(ts_arena *arena, const char *name) {
+    ts_diags diags = {.arena = arena};
+    ts_bytes file;
+    const char *path = ts_arena_printf(arena, "%s/models/micro-kws-qdq/%s", ts_test_shared(), name);
+    assert_int_equal(ts_file_read(arena, path, 1 << 26, &file, &diags), TS_OK);
+    return file;
+}
+
+static const float *floats_of(ts_arena *arena, const char *name) {
+    return (const float *)(const void *)shared_file(arena, name).data;
+}
+
+static uint32_t largest_float(const float *y, uint32_t count) {
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < count; i++) {
+        best = y[i] > y[best] ? i : best;
+    }
+    return best;
+}
+
+enum { SAMPLES = 3, INPUTS = 1960, CLASSES = 10 };
+
+/* The class of a sample, and how far its probabilities are from the runtime's. */
+static uint32_t answer_of(ts_arena *arena, const ts_graph *graph, const float *x, const float *stored,
+                          float *apart) {
+    const int32_t *codes = run_codes(arena, graph, x);
+    const ts_tensor *out = &graph->tensors.data[graph->outputs.data[0]];
+    float logits[CLASSES], sum = 0;
+    for (uint32_t i = 0; i < CLASSES; i++) {
+        logits[i] = (float)((codes[i] - out->quantum.zero[0]) * out->quantum.scale[0]);
+        sum += expf(logits[i]);
+    }
+    for (uint32_t i = 0; i < CLASSES; i++) {
+        *apart = fmaxf(*apart, fabsf(expf(logits[i]) / sum - stored[i]));
+    }
+    return largest_float(logits, CLASSES);
+}
+
+/* The quantised forms were calibrated on their own, with other quanta each: their answers are the same, their
+ * probabilities those that the runtime computed of each. */
+static void one_network_in_four_forms(void **state) {
+    (void)state;
+    if (ts_test_shared() == NULL) {
+        puts("TESSERA_SHARED names no folder with networks: micro-kws is not tested");
+        skip();
+    }
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    const float *x = floats_of(arena, "features_x.f32.bin"),
+                *fp32 = floats_of(arena, "micro_kws_m_fp32_ref.f32.bin"),
+                *qdq_stored = floats_of(arena, "micro_kws_m_qdq_ref.f32.bin"),
+                *qoperator_stored = floats_of(arena, "micro_kws_m_qoperator_ref.f32.bin");
+    ts_graph *qdq = import(arena, shared_file(arena, "micro_kws_m_qdq.onnx"), &diags),
+             *qoperator = import(arena, shared_file(arena, "micro_kws_m_qoperator.onnx"), &diags),
+             *tflite = import_tflite(arena, shared_file(arena, "micro_kws_m_int8.tflite"), &diags);
+    for (uint32_t k = 0; k < SAMPLES; k++) {
+        const int32_t *c = run_codes(arena, tflite, x + k * INPUTS);
+        float apart[2] = {0, 0};
+        uint32_t answer = largest_float(fp32 + k * CLASSES, CLASSES), of_tflite = 0;
+        for (uint32_t i = 0; i < CLASSES; i++) {
+            of_tflite = c[i] > c[of_tflite] ? i : of_tflite;
+        }
+        assert_int_equal(answer_of(arena, qdq, x + k * INPUTS, qdq_stored + k * CLASSES, &apart[0]), answer);
+        assert_int_equal(
+            answer_of(arena, qoperator, x + k * INPUTS, qoperator_stored + k * CLASSES, &apart[1]), answer);
+        assert_int_equal(of_tflite, answer);
+        print_message(
+            "sample %u: class %u in all forms; QDQ %.4f, QOperator %.4f beside the stored probabilities\n", k,
+            answer, (double)apart[0], (double)apart[1]);
+        assert_true(apart[0] < 0.02f && apart[1] < 0.02f);
+    }
+    ts_arena_free(arena);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(made_networks_equal_the_float_interpreter),
+        cmocka_unit_test(one_network_in_four_forms),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
