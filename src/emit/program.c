@@ -12,6 +12,7 @@ typedef struct kernel_source {
 } kernel_source;
 
 static const kernel_source kernel_sources[] = {
+#define TS_EVERY_ISA
 #define TS_CONV_KERNEL(name, isa, twin, sources) {#name, false, sources},
 #define TS_ADD_KERNEL(name, isa, twin, sources)  {#name, true, sources},
 #include "../../device/kernels/kernels.def"
