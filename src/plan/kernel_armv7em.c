@@ -168,6 +168,169 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     return 200 + (pixels + 1) / 2 * (pairs * block + 2 * (5.0 * r.groups + 20.0 * r.count) + 60);
 }
 
+/* ---- additions and bare requantisations, by tables --------------------------------------------------- */
+
+enum { TABLE = 256, ADD_BYTES = 2 * TABLE * 4 + 12 };
+
+static wide floor_div(wide n, wide d) {
+    wide q = n / d;
+    return q * d > n ? q - 1 : q;
+}
+
+static int64_t clip(wide v, int64_t low, int64_t high) {
+    return v < low ? low : v > high ? high : (int64_t)v;
+}
+
+static int64_t step_of(const ts_add_step *s, int64_t v) {
+    return clip(floor_div((wide)v * s->mul + s->add, s->div), s->low, s->high);
+}
+
+/* The value that a byte holds. */
+static int64_t value_of(ts_type type, uint32_t byte) {
+    return type == TS_S8 && byte > 127 ? (int64_t)byte - 256 : (int64_t)byte;
+}
+
+static bool same_in_all(const ts_rq_plan *rq) {
+    for (uint32_t c = 1; c < rq->channels; c++) {
+        bool same = rq->k == NULL || (rq->k[c] == rq->k[0] && rq->l[c] == rq->l[0]);
+        if (!same || (rq->tflite_shift != NULL && rq->tflite_shift[c] != rq->tflite_shift[0])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* How the sum of the two steps becomes y: TFLite's way, or (sum k + l) >> shift. */
+typedef struct add_plan {
+    bool tflite;
+    int64_t k, l;
+    uint32_t shift;
+    int64_t low, high; /* of the result */
+} add_plan;
+
+static bool is_identity(const ts_add_step *s) {
+    return s->mul == 1 && s->add == 0 && s->div == 1 && s->low == INT32_MIN && s->high == INT32_MAX;
+}
+
+static bool add_plan_of(const ts_layer *layer, add_plan *out) {
+    const ts_rq_plan *rq = &layer->rq;
+    const ts_add_step *sum = &layer->sum;
+    if (rq->class_ == TS_RQC_NONE) {
+        bool shifts = sum->div > 0 && (sum->div & (sum->div - 1)) == 0 && sum->div <= (int64_t)1 << 31;
+        *out = (add_plan){.k = sum->mul, .l = sum->add, .low = sum->low, .high = sum->high};
+        out->shift = shifts ? (uint32_t)__builtin_ctzll((uint64_t)sum->div) : 0;
+        return shifts;
+    }
+    *out = (add_plan){.tflite = rq->class_ == TS_RQC_TFLITE, .low = rq->low, .high = rq->high};
+    out->k = rq->k[0];
+    out->l = rq->l[0];
+    out->shift = rq->shift;
+    return is_identity(sum) && same_in_all(rq) && (out->tflite || rq->class_ == TS_RQC_S32);
+}
+
+/* The ends of what a step gives over all bytes. */
+static void extremes(const ts_add_step *s, ts_type type, int64_t *low, int64_t *high) {
+    int64_t a = step_of(s, ts_type_low(type)), b = step_of(s, ts_type_high(type));
+    *low = a < b ? a : b;
+    *high = a < b ? b : a;
+}
+
+static bool fits_s32(wide v) { return v >= INT32_MIN && v <= INT32_MAX; }
+
+static bool serves_add(const ts_layer *layer) {
+    add_plan p;
+    if (layer->kind != TS_LAYER_ADD || !is_byte(layer->x.type) || !is_byte(layer->x2.type) ||
+        !is_byte(layer->y.type) || !add_plan_of(layer, &p)) {
+        return false;
+    }
+    int64_t low[2], high[2];
+    extremes(&layer->in1, layer->x.type, &low[0], &high[0]);
+    extremes(&layer->in2, layer->x2.type, &low[1], &high[1]);
+    int64_t least = low[0] + low[1], most = high[0] + high[1];
+    if (p.low > ts_type_low(layer->y.type) || p.high < ts_type_high(layer->y.type)) {
+        return false; /* saturation does not clip to this */
+    }
+    if (p.tflite) {
+        int64_t reach = most > -least ? most : -least;
+        return tflite_fits(&layer->rq, 0, reach) && low[0] > -(1 << 29) && low[1] > -(1 << 29) &&
+               high[0] < 1 << 29 && high[1] < 1 << 29;
+    }
+    wide a = (wide)least * p.k, b = (wide)most * p.k;
+    return fits_s32(p.k) && fits_s32(p.l) && fits_s32(a) && fits_s32(b) && fits_s32(a + p.l) &&
+           fits_s32(b + p.l) && p.shift < 32;
+}
+
+static uint64_t add_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    (void)layer;
+    return channels == 0 ? 0 : ADD_BYTES;
+}
+
+/* Sums for TFLite's way are doubled, with the bias in them. */
+static void add_pack(const ts_layer *layer, uint8_t *out) {
+    add_plan p;
+    bool planned = add_plan_of(layer, &p);
+    TS_ASSERT(planned, layer->name);
+    int64_t scale = p.tflite ? 2 : 1, bias = p.tflite ? layer->rq.l[0] : 0;
+    for (uint32_t i = 0; i < TABLE; i++) {
+        int64_t a = scale * (step_of(&layer->in1, value_of(layer->x.type, i)) + bias);
+        int64_t b = scale * step_of(&layer->in2, value_of(layer->x2.type, i));
+        ts__pack_word(out + 4 * i, (uint32_t)(uint64_t)a);
+        ts__pack_word(out + 4 * (TABLE + i), (uint32_t)(uint64_t)b);
+    }
+    uint8_t *words = out + 2 * TABLE * 4;
+    uint32_t right = p.tflite ? (uint32_t)-layer->rq.tflite_shift[0] : p.shift;
+    ts__pack_word(words, (uint32_t)(uint64_t)p.k);
+    ts__pack_word(words + 4, p.tflite ? (1u << (right - 1)) + ((uint32_t)layer->rq.zero << right)
+                                      : (uint32_t)(uint64_t)p.l);
+    ts__pack_word(words + 8, right);
+}
+
+static double add_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)layer, (void)cores;
+    return 80 + 12.25 * tile->y_h * tile->y_w * tile->y_c;
+}
+
+static bool serves_requant(const ts_layer *layer) {
+    return layer->kind == TS_LAYER_REQUANT && is_byte(layer->x.type) && is_byte(layer->y.type) &&
+           layer->rq_own.class_ != TS_RQC_NONE && same_in_all(&layer->rq_own);
+}
+
+/* SaturatingRoundingDoublingHighMul and RoundingDivideByPOT of TensorFlow Lite's reference kernels. */
+static int64_t tflite_of(const ts_rq_plan *rq, int64_t acc) {
+    int32_t shift = rq->tflite_shift[0], left = shift > 0 ? shift : 0, right = shift > 0 ? 0 : -shift;
+    int64_t a = clip((wide)acc << left, INT32_MIN, INT32_MAX);
+    wide product = (wide)a * rq->k[0];
+    int64_t high = clip(product >= 0 ? (product + (1 << 30)) >> 31 : -((-product + (1 << 30) - 1) >> 31),
+                        INT32_MIN, INT32_MAX);
+    int64_t mask = ((int64_t)1 << right) - 1;
+    return (high >> right) + ((high & mask) > (mask >> 1) + (high < 0)) + rq->zero;
+}
+
+static uint64_t requant_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    (void)layer;
+    return channels == 0 ? 0 : TABLE;
+}
+
+static void requant_pack(const ts_layer *layer, uint8_t *out) {
+    const ts_rq_plan *rq = &layer->rq_own;
+    for (uint32_t i = 0; i < TABLE; i++) {
+        int64_t x = value_of(layer->x.type, i);
+        wide y = rq->class_ == TS_RQC_TFLITE ? tflite_of(rq, x + rq->l[0])
+                                             : floor_div((wide)x * rq->k[0] + rq->l[0], rq->div);
+        out[i] = (uint8_t)clip(y, rq->low, rq->high);
+    }
+}
+
+static double requant_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)layer, (void)cores;
+    return 60 + 4.0 * tile->y_h * tile->y_w * tile->y_c;
+}
+
+static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)layer, (void)tile, (void)cores;
+    return 0;
+}
+
 const ts_kernel ts__kernels_armv7em[] = {
     {.name = "conv_armv7em",
      .isa = "armv7em",
@@ -179,5 +342,25 @@ const ts_kernel ts__kernels_armv7em[] = {
      .pack = conv_pack,
      .scratch_bytes = conv_scratch,
      .cycles = conv_cycles},
+    {.name = "add_armv7em",
+     .isa = "armv7em",
+     .stack_bytes = 128,
+     .sources = "armv7em/add_armv7em.c armv7em/add.S",
+     .c_granule = 1,
+     .serves = serves_add,
+     .weight_bytes = add_weight_bytes,
+     .pack = add_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = add_cycles},
+    {.name = "requant_armv7em",
+     .isa = "armv7em",
+     .stack_bytes = 128,
+     .sources = "armv7em/add_armv7em.c armv7em/add.S",
+     .c_granule = 1,
+     .serves = serves_requant,
+     .weight_bytes = requant_weight_bytes,
+     .pack = requant_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = requant_cycles},
 };
 const uint32_t ts__kernels_armv7em_count = sizeof ts__kernels_armv7em / sizeof *ts__kernels_armv7em;
