@@ -113,6 +113,15 @@ static int64_t sum_of_weights(const ts_layer *layer, uint32_t channel, bool magn
     return sum;
 }
 
+static int64_t sum_of_nine(const ts_layer *layer, uint32_t channel, bool magnitudes) {
+    int64_t sum = 0;
+    for (uint64_t i = 0; i < 9; i++) {
+        int32_t w = ts_tensor_int(layer->weights, 9 * (uint64_t)channel + i);
+        sum += magnitudes && w < 0 ? -w : w;
+    }
+    return sum;
+}
+
 /* The requantisation of every channel can be packed. */
 static bool rq_serves(const ts_layer *layer, int64_t (*sum)(const ts_layer *, uint32_t, bool)) {
     for (uint32_t c = 0; c < layer->y.c; c++) {
@@ -166,6 +175,53 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     double pixels = (double)tile->y_h * tile->y_w, pairs = (tile->y_c + 1) / 2, block = 14.0 * r.groups + 45;
     (void)cores;
     return 200 + (pixels + 1) / 2 * (pairs * block + 2 * (5.0 * r.groups + 20.0 * r.count) + 60);
+}
+
+/* ---- depthwise convolutions of 3x3 ------------------------------------------------------------------ */
+
+static bool serves_dw(const ts_layer *layer) {
+    const ts_window *w = &layer->window;
+    return layer->kind == TS_LAYER_DWCONV && is_byte(layer->x.type) && is_byte(layer->y.type) &&
+           layer->weights->type == TS_S8 && w->kernel_h == 3 && w->kernel_w == 3 &&
+           w->stride_h == w->stride_w && w->stride_h <= 2 && w->dilation_h == 1 && w->dilation_w == 1 &&
+           w->pad_left <= 2 && rq_serves(layer, sum_of_nine);
+}
+
+static uint32_t dw_record(const ts_layer *layer) { return 24 + rq_bytes(layer); }
+
+static uint64_t dw_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    return (uint64_t)channels * dw_record(layer);
+}
+
+/* A row of the window as {w0 w1} and {w1 w2}. */
+static void dw_pack(const ts_layer *layer, uint8_t *out) {
+    for (uint32_t c = 0; c < layer->y.c; c++, out += dw_record(layer)) {
+        for (uint32_t row = 0; row < 3; row++) {
+            uint32_t w[3];
+            for (uint32_t i = 0; i < 3; i++) {
+                w[i] = (uint32_t)ts_tensor_int(layer->weights, 9 * (uint64_t)c + 3 * row + i) & 0xffffu;
+            }
+            ts__pack_word(out + 8 * row, w[0] | w[1] << 16);
+            ts__pack_word(out + 8 * row + 4, w[1] | w[2] << 16);
+        }
+        pack_rq(layer, c, -layer->x.zero * sum_of_nine(layer, c, false), out + 24);
+    }
+}
+
+/* The plane of a strip of one channel: as many output rows as PLANE_BYTES hold, one at least. */
+static uint64_t dw_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    enum { PLANE_BYTES = 2048 };
+    uint32_t stride = layer->window.stride_w, pitch = stride * 2 * ((tile->y_w + 1) / 2) + 2;
+    uint32_t most = PLANE_BYTES / (2 * pitch), strip = most < 3 + stride ? 1 : (most - 3) / stride + 1;
+    strip = strip < tile->y_h ? strip : tile->y_h;
+    (void)cores;
+    return 2 * (uint64_t)pitch * ((strip - 1) * stride + 3);
+}
+
+static double dw_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double outputs = (double)tile->y_h * tile->y_w, stride = layer->window.stride_w;
+    (void)cores;
+    return tile->y_c * (150 + 20.0 * tile->y_h + outputs * (16 + 4.5 * stride * stride));
 }
 
 /* ---- additions and bare requantisations, by tables --------------------------------------------------- */
@@ -342,6 +398,16 @@ const ts_kernel ts__kernels_armv7em[] = {
      .pack = conv_pack,
      .scratch_bytes = conv_scratch,
      .cycles = conv_cycles},
+    {.name = "dwconv_armv7em_k3",
+     .isa = "armv7em",
+     .stack_bytes = 320,
+     .sources = "armv7em/dwconv_armv7em.c armv7em/dw_k3.S",
+     .c_granule = 1,
+     .serves = serves_dw,
+     .weight_bytes = dw_weight_bytes,
+     .pack = dw_pack,
+     .scratch_bytes = dw_scratch,
+     .cycles = dw_cycles},
     {.name = "add_armv7em",
      .isa = "armv7em",
      .stack_bytes = 128,
