@@ -208,14 +208,15 @@ static void dw_pack(const ts_layer *layer, uint8_t *out) {
     }
 }
 
-/* The plane of a strip of one channel: as many output rows as PLANE_BYTES hold, one at least. */
+/* Four planes of a strip, as dwconv_armv7em.c cuts them: strip_rows(). */
 static uint64_t dw_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    enum { PLANE_BYTES = 2048 };
     uint32_t stride = layer->window.stride_w, pitch = stride * 2 * ((tile->y_w + 1) / 2) + 2;
-    uint32_t most = PLANE_BYTES / (2 * pitch), strip = most < 3 + stride ? 1 : (most - 3) / stride + 1;
+    uint64_t room = (uint64_t)tile->y_h * tile->y_w * tile->y_c / 8;
+    room = room < 1024 ? 1024 : room > 4096 ? 4096 : room;
+    uint64_t most = room / (8 * pitch), strip = most < 3 + stride ? 1 : (most - 3) / stride + 1;
     strip = strip < tile->y_h ? strip : tile->y_h;
     (void)cores;
-    return 2 * (uint64_t)pitch * ((strip - 1) * stride + 3);
+    return 8 * pitch * ((strip - 1) * stride + 3);
 }
 
 static double dw_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
@@ -401,7 +402,7 @@ const ts_kernel ts__kernels_armv7em[] = {
     {.name = "dwconv_armv7em_k3",
      .isa = "armv7em",
      .stack_bytes = 320,
-     .sources = "armv7em/dwconv_armv7em.c armv7em/dw_k3.S",
+     .sources = "armv7em/dwconv_armv7em.c armv7em/dw_gather.S armv7em/dw_k3.S",
      .c_granule = 1,
      .serves = serves_dw,
      .weight_bytes = dw_weight_bytes,
