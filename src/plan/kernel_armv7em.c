@@ -9,6 +9,26 @@ __extension__ typedef __int128 wide;
 
 static bool is_byte(ts_type type) { return type == TS_U8 || type == TS_S8; }
 
+static wide floor_div(wide n, wide d) {
+    wide q = n / d;
+    return q * d > n ? q - 1 : q;
+}
+
+static int64_t clip(wide v, int64_t low, int64_t high) {
+    return v < low ? low : v > high ? high : (int64_t)v;
+}
+
+/* SaturatingRoundingDoublingHighMul and RoundingDivideByPOT of TensorFlow Lite's reference kernels. */
+static int64_t tflite_of(const ts_rq_plan *rq, uint32_t c, int64_t acc) {
+    int32_t shift = rq->tflite_shift[c], left = shift > 0 ? shift : 0, right = shift > 0 ? 0 : -shift;
+    int64_t a = clip((wide)acc << left, INT32_MIN, INT32_MAX);
+    wide product = (wide)a * rq->k[c];
+    int64_t high = clip(product >= 0 ? (product + (1 << 30)) >> 31 : -((-product + (1 << 30) - 1) >> 31),
+                        INT32_MIN, INT32_MAX);
+    int64_t mask = ((int64_t)1 << right) - 1;
+    return (high >> right) + ((high & mask) > (mask >> 1) + (high < 0)) + rq->zero;
+}
+
 /* ---- requantisation: device/kernels/armv7em/armv7em.h ----------------------------------------------- */
 
 typedef struct line {
@@ -21,7 +41,7 @@ typedef struct line {
 static bool scale_line(wide k, wide l, uint32_t shift, line *out) {
     for (; shift > 32 && k % 2 == 0; shift--) {
         k /= 2;
-        l = l >= 0 ? l / 2 : -((1 - l) / 2);
+        l = floor_div(l, 2);
     }
     if (shift > 32) {
         return false;
@@ -32,13 +52,43 @@ static bool scale_line(wide k, wide l, uint32_t shift, line *out) {
     return k >= INT32_MIN && k <= INT32_MAX && l >= -((wide)1 << 61) && l < (wide)1 << 61;
 }
 
-/* The line of a channel for an accumulator that is `offset` less than the layer's: the graph's own where that
- * is one, else what the planner proved. Classes that clip the accumulator hold on its inside alone. */
-static bool line_of(const ts_layer *layer, uint32_t channel, int64_t offset, line *out) {
+/* A line of a longer shift as one of 32 with the same results, clipped to [low, high], for every accumulator
+ * of
+ * [-reach, reach]: both meet each step of the staircase at the same place. */
+static bool shorten_line(wide k, wide l, uint32_t shift, int64_t reach, int64_t low, int64_t high,
+                         line *out) {
+    if (shift <= 32 || shift > 48 || k <= 0) {
+        return false;
+    }
+    wide unit = (wide)1 << 32;
+    for (wide near = k >> (shift - 32), last = near + 1; near <= last; near++) {
+        wide least = -((wide)1 << 60), most = (wide)1 << 60;
+        for (int64_t level = low + 1; level <= high; level++) {
+            wide step = -floor_div(l - ((wide)level << shift), k); /* the first accumulator of this level */
+            wide reached = step < -reach ? -reach : step, before = step - 1 > reach ? reach : step - 1;
+            if (step <= reach && level * unit - near * reached > least) {
+                least = level * unit - near * reached;
+            }
+            if (step > -reach && level * unit - 1 - near * before < most) {
+                most = level * unit - 1 - near * before;
+            }
+        }
+        if (least <= most && near <= INT32_MAX) {
+            *out = (line){(int32_t)near, (int64_t)(least + (most - least) / 2)};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The line of a channel for the layer's accumulators, `reach` at most on either side: the graph's own where
+ * that is one, else what the planner proved. Classes that clip the accumulator hold on its inside alone. */
+static bool layer_line(const ts_layer *layer, uint32_t channel, int64_t reach, line *out) {
     const ts_rq_plan *own = &layer->rq_own, *rq = &layer->rq;
     if (own->class_ == TS_RQC_S64 && own->div > 0 && (own->div & (own->div - 1)) == 0) {
         uint32_t c = own->channels == 1 ? 0 : channel, shift = (uint32_t)__builtin_ctzll((uint64_t)own->div);
-        if (scale_line(own->k[c], (wide)own->l[c] + (wide)own->k[c] * offset, shift, out)) {
+        if (scale_line(own->k[c], own->l[c], shift, out) ||
+            shorten_line(own->k[c], own->l[c], shift, reach, own->low, own->high, out)) {
             return true;
         }
     }
@@ -47,12 +97,23 @@ static bool line_of(const ts_layer *layer, uint32_t channel, int64_t offset, lin
         return false;
     }
     uint32_t shift = rq->class_ == TS_RQC_S32 ? rq->shift : rq->split + rq->channel_shift[c];
-    return scale_line(rq->k[c], (wide)rq->l[c] + (wide)rq->k[c] * offset, shift, out);
+    return scale_line(rq->k[c], rq->l[c], shift, out) ||
+           shorten_line(rq->k[c], rq->l[c], shift, reach, rq->low, rq->high, out);
+}
+
+/* For an accumulator that is `offset` less than the layer's. */
+static bool line_of(const ts_layer *layer, uint32_t channel, int64_t reach, int64_t offset, line *out) {
+    if (!layer_line(layer, channel, reach, out)) {
+        return false;
+    }
+    wide l = (wide)out->l + (wide)out->k * offset;
+    out->l = (int64_t)l;
+    return l >= -((wide)1 << 61) && l < (wide)1 << 61;
 }
 
 static bool is_tflite(const ts_layer *layer) { return layer->rq.class_ == TS_RQC_TFLITE; }
 
-/* TFLite's form without its special cases: right shifts of 1 to 20 alone, a positive multiplier, and sums
+/* TFLite's form without its special cases: right shifts alone, no negative multiplier, and sums
  * below 2^30. `reach`: the most that the sum of products can be. */
 static bool tflite_fits(const ts_rq_plan *rq, uint32_t channel, int64_t reach) {
     uint32_t c = rq->channels == 1 ? 0 : channel;
@@ -60,16 +121,26 @@ static bool tflite_fits(const ts_rq_plan *rq, uint32_t channel, int64_t reach) {
     int32_t right = -rq->tflite_shift[c];
     int64_t constant =
         ((int64_t)1 << (right > 0 ? right - 1 : 0)) + ((int64_t)rq->zero << (right > 0 ? right : 0));
-    return right >= 1 && right <= 20 && rq->k[c] > 0 && reach + bias < (int64_t)1 << 30 &&
+    if (reach == 0) {
+        return true; /* one output: a constant */
+    }
+    return right >= 1 && right <= 30 && rq->k[c] >= 0 && reach + bias < (int64_t)1 << 30 &&
            constant > INT32_MIN / 2 && constant < INT32_MAX / 2;
 }
 
 static uint32_t rq_bytes(const ts_layer *layer) { return is_tflite(layer) ? 16 : 12; }
 
-static void pack_rq(const ts_layer *layer, uint32_t channel, int64_t offset, uint8_t *out) {
+static void pack_rq(const ts_layer *layer, uint32_t channel, int64_t reach, int64_t offset, uint8_t *out) {
     const ts_rq_plan *rq = &layer->rq;
     uint32_t c = rq->channels == 1 ? 0 : channel;
     line found = {0, 0};
+    if (is_tflite(layer) && reach == 0) {
+        ts__pack_word(out, 0);
+        ts__pack_word(out + 4, 0);
+        ts__pack_word(out + 8, 2 * (uint32_t)clip(tflite_of(rq, c, rq->l[c]), rq->low, rq->high));
+        ts__pack_word(out + 12, 1);
+        return;
+    }
     if (is_tflite(layer)) {
         uint32_t right = (uint32_t)-rq->tflite_shift[c];
         ts__pack_word(out, (uint32_t)(2 * (uint64_t)(rq->l[c] + offset)));
@@ -78,7 +149,7 @@ static void pack_rq(const ts_layer *layer, uint32_t channel, int64_t offset, uin
         ts__pack_word(out + 12, right);
         return;
     }
-    bool is_line = line_of(layer, channel, offset, &found);
+    bool is_line = line_of(layer, channel, reach, offset, &found);
     TS_ASSERT(is_line, layer->name);
     ts__pack_word(out, (uint32_t)found.k);
     ts__pack_double_word(out + 4, found.l);
@@ -126,8 +197,9 @@ static int64_t sum_of_nine(const ts_layer *layer, uint32_t channel, bool magnitu
 static bool rq_serves(const ts_layer *layer, int64_t (*sum)(const ts_layer *, uint32_t, bool)) {
     for (uint32_t c = 0; c < layer->y.c; c++) {
         line found;
-        bool fits = is_tflite(layer) ? tflite_fits(&layer->rq, c, 255 * sum(layer, c, true))
-                                     : line_of(layer, c, -layer->x.zero * sum(layer, c, false), &found);
+        int64_t reach = 255 * sum(layer, c, true), offset = -layer->x.zero * sum(layer, c, false);
+        bool fits =
+            is_tflite(layer) ? tflite_fits(&layer->rq, c, reach) : line_of(layer, c, reach, offset, &found);
         if (!fits) {
             return false;
         }
@@ -159,7 +231,8 @@ static void conv_pack(const ts_layer *layer, uint8_t *out) {
             }
             group += (r.length + 3) / 4 * 8;
         }
-        pack_rq(layer, c, -layer->x.zero * sum_of_weights(layer, c, false),
+        pack_rq(layer, c, 255 * sum_of_weights(layer, c, true),
+                -layer->x.zero * sum_of_weights(layer, c, false),
                 pair + 8 * (uint64_t)r.groups + c % 2 * rq_bytes(layer));
     }
 }
@@ -204,7 +277,8 @@ static void dw_pack(const ts_layer *layer, uint8_t *out) {
             ts__pack_word(out + 8 * row, w[0] | w[1] << 16);
             ts__pack_word(out + 8 * row + 4, w[1] | w[2] << 16);
         }
-        pack_rq(layer, c, -layer->x.zero * sum_of_nine(layer, c, false), out + 24);
+        pack_rq(layer, c, 255 * sum_of_nine(layer, c, true), -layer->x.zero * sum_of_nine(layer, c, false),
+                out + 24);
     }
 }
 
@@ -225,18 +299,60 @@ static double dw_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cor
     return tile->y_c * (150 + 20.0 * tile->y_h + outputs * (16 + 4.5 * stride * stride));
 }
 
+static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)layer, (void)tile, (void)cores;
+    return 0;
+}
+
+/* ---- pooling -------------------------------------------------------------------------------------- */
+
+static bool serves_max_pool(const ts_layer *layer) {
+    return layer->kind == TS_LAYER_MAX_POOL && is_byte(layer->x.type) && layer->y.type == layer->x.type &&
+           layer->rq.class_ == TS_RQC_NONE && layer->window.dilation_h == 1 && layer->window.dilation_w == 1;
+}
+
+/* Every position of the window counts: outside of the map there is nothing, or 0. */
+static int64_t taps_of(const ts_layer *layer, uint32_t channel, bool magnitudes) {
+    (void)channel, (void)magnitudes;
+    return (int64_t)layer->window.kernel_h * layer->window.kernel_w;
+}
+
+static bool serves_avg_pool(const ts_layer *layer) {
+    const ts_window *w = &layer->window;
+    bool padded = w->pad_top != 0 || w->pad_left != 0 || w->pad_bottom != 0 || w->pad_right != 0;
+    return layer->kind == TS_LAYER_AVG_POOL && is_byte(layer->x.type) && is_byte(layer->y.type) &&
+           w->dilation_h == 1 && w->dilation_w == 1 && taps_of(layer, 0, false) <= 255 &&
+           (layer->x.zero == 0 || !padded) && layer->rq.class_ != TS_RQC_NONE && rq_serves(layer, taps_of);
+}
+
+static uint64_t no_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    (void)layer, (void)channels;
+    return 0;
+}
+
+static void pack_nothing(const ts_layer *layer, uint8_t *out) { (void)layer, (void)out; }
+
+static uint64_t avg_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    return (uint64_t)channels * rq_bytes(layer);
+}
+
+static void avg_pack(const ts_layer *layer, uint8_t *out) {
+    int64_t taps = taps_of(layer, 0, false);
+    for (uint32_t c = 0; c < layer->y.c; c++) {
+        pack_rq(layer, c, 255 * taps, -layer->x.zero * taps, out + (uint64_t)c * rq_bytes(layer));
+    }
+}
+
+static double pool_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double outputs = (double)tile->y_h * tile->y_w, taps = (double)taps_of(layer, 0, false);
+    bool average = layer->kind == TS_LAYER_AVG_POOL;
+    (void)cores;
+    return 100 + outputs * (40 + (tile->y_c + 3) / 4 * (12 + 7 * taps + (average ? 60 : 0)));
+}
+
 /* ---- additions and bare requantisations, by tables --------------------------------------------------- */
 
 enum { TABLE = 256, ADD_BYTES = 2 * TABLE * 4 + 12 };
-
-static wide floor_div(wide n, wide d) {
-    wide q = n / d;
-    return q * d > n ? q - 1 : q;
-}
-
-static int64_t clip(wide v, int64_t low, int64_t high) {
-    return v < low ? low : v > high ? high : (int64_t)v;
-}
 
 static int64_t step_of(const ts_add_step *s, int64_t v) {
     return clip(floor_div((wide)v * s->mul + s->add, s->div), s->low, s->high);
@@ -309,7 +425,7 @@ static bool serves_add(const ts_layer *layer) {
     }
     if (p.tflite) {
         int64_t reach = most > -least ? most : -least;
-        return tflite_fits(&layer->rq, 0, reach) && low[0] > -(1 << 29) && low[1] > -(1 << 29) &&
+        return reach > 0 && tflite_fits(&layer->rq, 0, reach) && low[0] > -(1 << 29) && low[1] > -(1 << 29) &&
                high[0] < 1 << 29 && high[1] < 1 << 29;
     }
     wide a = (wide)least * p.k, b = (wide)most * p.k;
@@ -352,17 +468,6 @@ static bool serves_requant(const ts_layer *layer) {
            layer->rq_own.class_ != TS_RQC_NONE && same_in_all(&layer->rq_own);
 }
 
-/* SaturatingRoundingDoublingHighMul and RoundingDivideByPOT of TensorFlow Lite's reference kernels. */
-static int64_t tflite_of(const ts_rq_plan *rq, int64_t acc) {
-    int32_t shift = rq->tflite_shift[0], left = shift > 0 ? shift : 0, right = shift > 0 ? 0 : -shift;
-    int64_t a = clip((wide)acc << left, INT32_MIN, INT32_MAX);
-    wide product = (wide)a * rq->k[0];
-    int64_t high = clip(product >= 0 ? (product + (1 << 30)) >> 31 : -((-product + (1 << 30) - 1) >> 31),
-                        INT32_MIN, INT32_MAX);
-    int64_t mask = ((int64_t)1 << right) - 1;
-    return (high >> right) + ((high & mask) > (mask >> 1) + (high < 0)) + rq->zero;
-}
-
 static uint64_t requant_weight_bytes(const ts_layer *layer, uint32_t channels) {
     (void)layer;
     return channels == 0 ? 0 : TABLE;
@@ -372,7 +477,7 @@ static void requant_pack(const ts_layer *layer, uint8_t *out) {
     const ts_rq_plan *rq = &layer->rq_own;
     for (uint32_t i = 0; i < TABLE; i++) {
         int64_t x = value_of(layer->x.type, i);
-        wide y = rq->class_ == TS_RQC_TFLITE ? tflite_of(rq, x + rq->l[0])
+        wide y = rq->class_ == TS_RQC_TFLITE ? tflite_of(rq, 0, x + rq->l[0])
                                              : floor_div((wide)x * rq->k[0] + rq->l[0], rq->div);
         out[i] = (uint8_t)clip(y, rq->low, rq->high);
     }
@@ -381,11 +486,6 @@ static void requant_pack(const ts_layer *layer, uint8_t *out) {
 static double requant_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     (void)layer, (void)cores;
     return 60 + 4.0 * tile->y_h * tile->y_w * tile->y_c;
-}
-
-static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    (void)layer, (void)tile, (void)cores;
-    return 0;
 }
 
 const ts_kernel ts__kernels_armv7em[] = {
@@ -409,6 +509,26 @@ const ts_kernel ts__kernels_armv7em[] = {
      .pack = dw_pack,
      .scratch_bytes = dw_scratch,
      .cycles = dw_cycles},
+    {.name = "max_pool_armv7em",
+     .isa = "armv7em",
+     .stack_bytes = 192,
+     .sources = "armv7em/pool_armv7em.c",
+     .c_granule = 1,
+     .serves = serves_max_pool,
+     .weight_bytes = no_weight_bytes,
+     .pack = pack_nothing,
+     .scratch_bytes = no_scratch,
+     .cycles = pool_cycles},
+    {.name = "avg_pool_armv7em",
+     .isa = "armv7em",
+     .stack_bytes = 192,
+     .sources = "armv7em/pool_armv7em.c",
+     .c_granule = 1,
+     .serves = serves_avg_pool,
+     .weight_bytes = avg_weight_bytes,
+     .pack = avg_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = pool_cycles},
     {.name = "add_armv7em",
      .isa = "armv7em",
      .stack_bytes = 128,

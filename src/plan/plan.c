@@ -209,7 +209,9 @@ static bool choose_kernel(ts_planner *p, ts_layer_plan *lp) {
     ts_rq_plan best_rq = layer->rq;
     bool found = false;
     try_variants(p, lp, &best, &best_rq, &found);
-    if (layer->rq.class_ == TS_RQC_S32D || layer->rq.class_ == TS_RQC_S32DC) {
+    bool near = ts_target_levels(p->target) < 3; /* whose kernels know no clip of the accumulator */
+    if (layer->rq.class_ == TS_RQC_S32D || layer->rq.class_ == TS_RQC_S32DC ||
+        (near && layer->rq.class_ == TS_RQC_S32C)) {
         layer->rq = layer->rq_own;
         try_variants(p, lp, &best, &best_rq, &found);
     }
