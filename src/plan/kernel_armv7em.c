@@ -285,7 +285,7 @@ static void dw_pack(const ts_layer *layer, uint8_t *out) {
 /* Four planes of a strip, as dwconv_armv7em.c cuts them: strip_rows(). */
 static uint64_t dw_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     uint32_t stride = layer->window.stride_w, pitch = stride * 2 * ((tile->y_w + 1) / 2) + 2;
-    uint64_t room = (uint64_t)tile->y_h * tile->y_w * tile->y_c / 8;
+    uint64_t room = (uint64_t)tile->x_h * tile->x_w * tile->y_c / (stride == 2 ? 6 : 8);
     room = room < 1024 ? 1024 : room > 4096 ? 4096 : room;
     uint64_t most = room / (8 * pitch), strip = most < 3 + stride ? 1 : (most - 3) / stride + 1;
     strip = strip < tile->y_h ? strip : tile->y_h;

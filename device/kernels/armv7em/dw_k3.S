@@ -1,6 +1,8 @@
 /* Rows of a depthwise convolution of 3x3 of one channel, two outputs a turn.
  *
- *   void armv7em_dw_STRIDE_REQUANT_CLIP(const struct armv7em_dw *d)       dwconv_armv7em.c has the struct
+ *   void armv7em_dw_STRIDE_REQUANT_CLIP(const struct armv7em_dw *d, const void *record)
+ *
+ * dwconv_armv7em.c has the struct; record: the channel's weights and parameters.
  *
  * x is the channel's plane in 16 bits with its padding. A row of the window is two words of weights, {w0 w1} and
  * {w1 w2}; two outputs of a row of the window take 4 multiplications for 6 products. A turn at stride 1 takes 3
@@ -17,12 +19,13 @@
     .set D_ROWS, 20
     .set D_PAIRS, 24    /* bytes of x under the pairs of a row */
     .set D_ODD, 28
-    .set D_RQ, 32       /* line: l, k    tflite: 2b, c, m, r */
-    .set D_LOW, 48
-    .set D_HIGH, 52
-    .set D_X_ROW, 56
-    .set D_W, 60        /* 6 words */
-    .set D_BYTES, 84
+    .set D_LOW, 32
+    .set D_HIGH, 36
+    .set D_X_ROW, 40
+    .set D_COPIED, 44
+    .set D_END, 44      /* of the frame alone: where the pairs of a row end */
+    .set D_RQ, 48       /* line: l    tflite: 2b, c, r */
+    .set D_BYTES, 60
 
 /* r0 x, r1 pitch, r2-r7 weights, r8 r9 accumulators, r10 r11 x, r12 y, lr k or m. */
 
@@ -118,7 +121,7 @@
     .macro tflite_1 clip, a
     ldrd r10, r11, [sp, #D_RQ]
     rounded \a
-    ldr r10, [sp, #D_RQ + 12]
+    ldr r10, [sp, #D_RQ + 8]
     asr \a, \a, r10
     clip_\clip \a, \a
     .endm
@@ -126,11 +129,24 @@
     ldrd r10, r11, [sp, #D_RQ]
     rounded r8
     rounded r9
-    ldr r10, [sp, #D_RQ + 12]
+    ldr r10, [sp, #D_RQ + 8]
     asr r8, r8, r10
     asr r9, r9, r10
     clip_\clip r8, r8
     clip_\clip r9, r9
+    .endm
+
+/* The parameters behind the weights, at r1: what stays in lr, the rest into the frame. */
+    .macro line_load
+    ldmia r1, {r10, r11, r12}
+    mov lr, r10
+    strd r11, r12, [sp, #D_RQ]
+    .endm
+    .macro tflite_load
+    ldmia r1, {r9, r10, r11, r12}
+    mov lr, r10
+    strd r9, r11, [sp, #D_RQ]
+    str r12, [sp, #D_RQ + 8]
     .endm
 
     .macro dw stride, requant, clip
@@ -142,25 +158,22 @@
 armv7em_dw_\stride\()_\requant\()_\clip:
     push {r4-r11, lr}
     sub sp, sp, #D_BYTES
-    mov r12, sp
-    ldmia r0!, {r1-r11}
-    stmia r12!, {r1-r11}
-    ldmia r0!, {r1-r4}
-    stmia r12!, {r1-r4}
-    ldmia r0, {r2-r7}
-    ldr lr, [sp, #D_RQ + 8]
+    ldmia r0, {r2-r12}
+    stmia sp, {r2-r12}
+    ldmia r1!, {r2-r7}
+    \requant\()_load
     ldr r1, [sp, #D_PITCH]
 1:  ldr r0, [sp, #D_X]
     ldr r12, [sp, #D_Y]
     ldr r10, [sp, #D_PAIRS]
     add r11, r0, r10
-    str r11, [sp, #D_W]
+    str r11, [sp, #D_END]
     cmp r10, #0
     beq 3f
 2:  turn_\stride 1
     \requant\()_2 \clip
     ldr r10, [sp, #D_Y_PIXEL]
-    ldr r11, [sp, #D_W]
+    ldr r11, [sp, #D_END]
     strb r8, [r12]
     strb r9, [r12, r10]
     add r12, r12, r10, lsl #1
