@@ -38,10 +38,25 @@ static void print_diags(const ts_diags *diags) {
     }
 }
 
-static void make_network(ts_arena *arena, uint64_t seed, bool tflite, network *n, ts_diags *diags) {
+static ts_random_limits networks_of(uint64_t seed, bool tflite) {
     ts_random_limits limits = ts_random_limits_default();
     limits.nodes = 1 + (uint32_t)(seed % 4);
     limits.tflite = tflite;
+    return limits;
+}
+
+/* Single layers of bytes: what the kernels for Armv7E-M serve, and beside it. */
+static ts_random_limits layers_of(uint64_t seed) {
+    ts_random_limits limits = ts_random_limits_default();
+    limits.nodes = 1;
+    limits.sub_byte = false;
+    limits.tflite = seed % 2 == 0;
+    limits.signed_activations = seed % 3 == 0;
+    return limits;
+}
+
+static void make_network(ts_arena *arena, uint64_t seed, ts_random_limits limits, network *n,
+                         ts_diags *diags) {
     n->seed = seed;
     assert_int_equal(ts_random_network(arena, seed, &limits, &n->graph, diags), TS_OK);
     const ts_tensor *tensor = &n->graph->tensors.data[n->graph->inputs.data[0]];
@@ -162,21 +177,27 @@ static uint32_t run_witness(ts_arena *arena, const witness *w, network *list, co
     return wrong;
 }
 
-static void batch(uint64_t first, bool tflite, const witness *list, uint32_t count) {
-    ts_arena *arena = ts_arena_new("near way", 0);
+/* All witnesses on BATCH networks; returns how many differ. */
+static uint32_t run_batch(ts_arena *arena, network *networks, const witness *list, uint32_t count) {
     ts_diags diags = {.arena = arena};
     const char *folder;
     uint32_t wrong = 0;
     assert_int_equal(ts_dir_temporary(arena, &folder, &diags), TS_OK);
-    network *networks = TS_NEW_ARRAY(arena, network, BATCH);
-    for (uint32_t i = 0; i < BATCH; i++) {
-        make_network(arena, first + i, tflite, &networks[i], &diags);
-    }
     for (uint32_t i = 0; i < count; i++) {
         wrong += run_witness(arena, &list[i], networks, ts_path_join(arena, folder, list[i].name));
     }
-    assert_int_equal(wrong, 0);
     assert_int_equal(ts_dir_remove(folder, &diags), TS_OK);
+    return wrong;
+}
+
+static void batch(uint64_t first, bool tflite, const witness *list, uint32_t count) {
+    ts_arena *arena = ts_arena_new("near way", 0);
+    ts_diags diags = {.arena = arena};
+    network *networks = TS_NEW_ARRAY(arena, network, BATCH);
+    for (uint32_t i = 0; i < BATCH; i++) {
+        make_network(arena, first + i, networks_of(first + i, tflite), &networks[i], &diags);
+    }
+    assert_int_equal(run_batch(arena, networks, list, count), 0);
     ts_arena_free(arena);
 }
 
@@ -197,7 +218,56 @@ static void test_random_networks(void **state) {
     }
 }
 
+/* The kernels of which at least LEAST random layers are computed, with their variants of requantisation. */
+static const char *const kernels[] = {"conv_armv7em",    "dwconv_armv7em_k3", "add_armv7em",
+                                      "requant_armv7em", "max_pool_armv7em",  "avg_pool_armv7em"};
+enum { KERNELS = sizeof kernels / sizeof *kernels, BATCHES = 4, LEAST = 6, MOST_SEEDS = 60000 };
+
+/* What the planner chooses for a layer: the number of a kernel, or KERNELS. */
+static uint32_t kernel_of(ts_arena *arena, const network *n, const ts_target *target) {
+    ts_diags diags = {.arena = arena};
+    ts_plan_options options = {0};
+    ts_plan *plan = NULL;
+    uint32_t k = 0;
+    assert_int_equal(ts_plan_build(arena, n->graph, target, &options, &plan, &diags), TS_OK);
+    while (k < KERNELS && strcmp(kernels[k], plan->layer_plans[0].kernel->name) != 0) {
+        k++;
+    }
+    return plan->layer_count == 1 ? k : KERNELS;
+}
+
+static void test_armv7em_kernels(void **state) {
+    (void)state;
+    static const witness boards[] = {{"m4", "cortex-m4", 0, 0}, {"tcm", "stm32h743", 0, 2048}};
+    ts_arena *arena = ts_arena_new("kernels", 0);
+    ts_diags diags = {.arena = arena};
+    const ts_target *target;
+    network *list = TS_NEW_ARRAY(arena, network, BATCH * BATCHES);
+    uint32_t counts[KERNELS] = {0}, found = 0;
+    assert_int_equal(ts_target_load(arena, "cortex-m4", &target, &diags), TS_OK);
+    for (uint64_t seed = 1; found < BATCH * BATCHES && seed < MOST_SEEDS; seed++) {
+        make_network(arena, seed, layers_of(seed), &list[found], &diags);
+        uint32_t k = kernel_of(arena, &list[found], target), fair = BATCH * BATCHES / KERNELS + 2;
+        if (k < KERNELS && counts[k] < fair) {
+            counts[k]++;
+            found++;
+        }
+    }
+    assert_int_equal(found, BATCH * BATCHES);
+    for (uint32_t k = 0; k < KERNELS; k++) {
+        print_message("%s: %u layers\n", kernels[k], counts[k]);
+        assert_true(counts[k] >= LEAST);
+    }
+    uint32_t wrong = 0;
+    for (uint32_t b = 0; b < BATCHES; b++) {
+        wrong += run_batch(arena, list + b * BATCH, boards, 2);
+    }
+    assert_int_equal(wrong, 0);
+    ts_arena_free(arena);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_networks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_armv7em_kernels),
+                                       cmocka_unit_test(test_random_networks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
