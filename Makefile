@@ -30,6 +30,7 @@ bench: all
 	ninja -C build bench-simulator
 	ninja -C build bench-kernels
 	ninja -C build bench-networks
+	ninja -C build bench-cortexm
 
 # The same sources under clang's warnings.
 check-clang: setup
