@@ -135,6 +135,10 @@ static void emit_constants(const code *k) {
     emit_w_constants(k);
     if (k->stripes > 1) {
         ts__line(k->out, 1, "STRIPES = %u, STRIPE_H = %u,", k->stripes, k->stripe_h);
+        if (k->lp->l3.keeps_halo) {
+            ts__line(k->out, 1, "KEEP_PART = %u, /* what the tile of x holds */",
+                     (unsigned)(k->lp->l1.x_bytes / 4 * 4));
+        }
     }
     if (k->pass_chunks > 1) {
         ts__line(k->out, 1, "CHUNKS = %u, CHUNK_C = %u,", k->pass_chunks, k->chunk_c);

@@ -75,7 +75,16 @@ static void emit_stripe_load(const code *k, const striped *s) {
     ts__line(k->out, 0, "static ts_ticket load_%s_stripe(const struct ts_run *run%s) {", s->name,
              cut ? ", int stripe" : "");
     const char *place = stripe_place(k, s->stripe), *whole = ts__buffer_name(k->e, s->whole);
-    if (cut) {
+    if (cut && k->lp->l3.keeps_halo) {
+        ts__line(k->out, 1, "const int begin = x_begin(stripe);");
+        ts__line(k->out, 1,
+                 "const int first = stripe == 0 ? begin : ts_max(begin, x_end(stripe - 1)); /* the rest is "
+                 "kept */");
+        ts__line(k->out, 1, "uint8_t *const to = %s;", place);
+        ts__line(k->out, 1, "return ts_l3_read(to + (first - begin) * %s_ROW, run->l3 + %s + first * %s_ROW,",
+                 s->prefix, whole, s->prefix);
+        ts__line(k->out, 1, "                  (x_end(stripe) - first) * %s_ROW);", s->prefix);
+    } else if (cut) {
         ts__line(k->out, 1, "const int first = x_begin(stripe), rows = x_end(stripe) - first;");
         ts__line(k->out, 1, "uint8_t *const to = %s;", place);
         ts__line(k->out, 1, "return ts_l3_read(to, run->l3 + %s + first * %s_ROW, rows * %s_ROW);", whole,
@@ -83,6 +92,27 @@ static void emit_stripe_load(const code *k, const striped *s) {
     } else {
         ts__line(k->out, 1, "return ts_l3_read(%s, run->l3 + %s, %s_BYTES);", place, whole, s->prefix);
     }
+    ts__line(k->out, 0, "}\n");
+}
+
+/* Copies the rows that the next stripe reads too, through L1, which is free between passes. */
+static void emit_keep(const code *k, const striped *s) {
+    const char *next = ts__text(k, "run->l2 + (stripe %% 2 == 0 ? %s : %s)",
+                                ts__buffer_name(k->e, s->stripe[1]), ts__buffer_name(k->e, s->stripe[0]));
+    ts__line(
+        k->out, 0,
+        "/* Copies the rows that the next stripe reads too, through L1, which is free between passes. */");
+    ts__line(k->out, 0, "static void keep_%s_rows(const struct ts_run *run, int stripe) {", s->name);
+    ts__line(k->out, 1, "const int begin = x_begin(stripe + 1), bytes = (x_end(stripe) - begin) * %s_ROW;",
+             s->prefix);
+    ts__line(k->out, 1, "const uint8_t *const from = %s + (begin - x_begin(stripe)) * %s_ROW;",
+             stripe_place(k, s->stripe), s->prefix);
+    ts__line(k->out, 1, "uint8_t *const to = %s;", next);
+    ts__line(k->out, 1, "for (int done = 0, part; done < bytes; done += part) {");
+    ts__line(k->out, 2, "part = ts_min(bytes - done, KEEP_PART);");
+    ts__line(k->out, 2, "ts_dma_wait(ts_dma_in_1d(run->l1, from + done, part));");
+    ts__line(k->out, 2, "ts_dma_wait(ts_dma_out_1d(to + done, run->l1, part));");
+    ts__line(k->out, 1, "}");
     ts__line(k->out, 0, "}\n");
 }
 
@@ -157,6 +187,9 @@ static void emit_stripe_begin(const code *k, int depth) {
                  outer && !odd ? "%s_in = load_%s_stripe(run, (stripe + 1) %% STRIPES);"
                                : "%s_in = load_%s_stripe(run, stripe + 1);",
                  name, name);
+        if (k->lp->l3.keeps_halo) {
+            ts__line(k->out, depth + 2, "keep_%s_rows(run, stripe);", name);
+        }
         ts__line(k->out, depth + 1, "}");
     }
     if (k->lp->l3.y_in_l3 && k->stripes > 2) {
@@ -291,6 +324,9 @@ void ts__emit_pass_driver(const code *k) {
     emit_row_functions(k);
     for (uint32_t i = 0; i < n; i++) {
         emit_stripe_load(k, &inputs[i]);
+        if (k->lp->l3.keeps_halo) {
+            emit_keep(k, &inputs[i]);
+        }
     }
     emit_chunk_load(k);
     emit_stripe_store(k);

@@ -31,6 +31,23 @@ uint32_t ts__stripe_rows(const ts_layer_plan *lp, uint32_t stripe, uint32_t *beg
                            l->window.pad_top, l->x.h, begin);
 }
 
+uint32_t ts__halo_rows(const ts_layer_plan *lp, uint32_t stripe) {
+    uint32_t begin = 0, before = 0;
+    (void)ts__stripe_rows(lp, stripe, &begin);
+    uint32_t end = stripe == 0 ? 0 : ts__stripe_rows(lp, stripe - 1, &before);
+    end += before;
+    return stripe > 0 && end > begin ? end - begin : 0;
+}
+
+/* In and out at the DMA's rate, each with its start, its end and the cycles of core 0; fitted to the
+ * simulator. */
+double ts__halo_cycles(const ts_target *target, const ts_layer_plan *lp, uint32_t stripe) {
+    const double START_CYCLES = 60;
+    double rate = target->dma.bytes_per_cycle > 0 ? target->dma.bytes_per_cycle : 4;
+    double bytes = (double)ts__halo_rows(lp, stripe) * lp->layer->x.w * lp->layer->x.pixel_bytes;
+    return bytes == 0 ? 0 : 2 * (bytes / rate + START_CYCLES);
+}
+
 uint32_t ts__stripe_rows_most(const ts_layer *l, uint32_t stripe_h) {
     uint32_t most = 0;
     for (uint32_t first = 0; first < l->y.h; first += stripe_h) {
@@ -104,7 +121,8 @@ static uint64_t weight_buffers(const ts_layer_plan *lp, uint32_t chunk_c) {
 }
 
 static uint64_t weights_now(const ts_layer_plan *lp) {
-    return ts__weight_bytes(lp, lp->l3.chunk_c) * (lp->l3.chunks > 1 ? lp->l3.slots : 1);
+    uint64_t bytes = ts__weight_bytes(lp, lp->l3.chunk_c) * (lp->l3.chunks > 1 ? lp->l3.slots : 1);
+    return bytes > 0 ? bytes + lp->guard_bytes : 0;
 }
 
 static uint32_t granule_of(const ts_layer_plan *lp) { return ts__tile_granule(lp->layer, lp->kernel); }
@@ -127,6 +145,7 @@ static void set_geometry(ts_layer_plan *lp, uint32_t stripe_h, uint32_t chunk_c,
     lp->l3.slots = 2;
     lp->l3.late_loads = false;
     lp->l3.chunks_outer = chunks_outer && lp->l3.chunks > 1;
+    lp->l3.keeps_halo = false;
 }
 
 /* The largest chunk of at most y.c / chunks channels, in whole granules. */
@@ -835,6 +854,28 @@ static void tune(ts_planner *p) {
     memcpy(p->holds, holds, count * sizeof *holds);
 }
 
+/* Can the halo of a layer's stripes be kept? Each stripe of x comes once, and its rows are whole words. */
+static bool may_keep(const ts_layer_plan *lp) {
+    const ts_layer *l = lp->layer;
+    bool once = !(lp->l3.chunks_outer && lp->l3.chunks > 1);
+    return l->kind != TS_LAYER_MOVE && lp->l3.x_in_l3 && lp->l3.stripes > 1 && once &&
+           (uint64_t)l->x.w * l->x.pixel_bytes % 4 == 0 && ts__halo_rows(lp, 1) > 0;
+}
+
+/* Keeps halos where that is not slower: less passes the border of L3. */
+static void tune_halos(ts_planner *p) {
+    double best = try_schedule(p);
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        ts_layer_plan *lp = &p->plan->layer_plans[i];
+        if (may_keep(lp)) {
+            lp->l3.keeps_halo = true;
+            double cycles = try_schedule(p);
+            lp->l3.keeps_halo = cycles <= best;
+            best = cycles <= best ? cycles : best;
+        }
+    }
+}
+
 static double lay_out_and_schedule(ts_planner *p) {
     (void)fetch_and_lay_out(p, false);
     return ts__schedule(p);
@@ -886,6 +927,7 @@ bool ts__memory_plan(ts_planner *p, bool quick, ts_shortage *shortage) {
     }
     if (!quick && p->plan->options.objective == TS_OBJECTIVE_LATENCY) {
         tune(p);
+        tune_halos(p);
         tune_neighbours(p);
     }
     if (!quick) {

@@ -97,12 +97,13 @@ typedef struct ts_l1_plan {
  * has no w_buffer.
  *
  * x, x2 or y in L3 (their buffer's level is TS_IN_L3): passes of stripe_h output rows (the last has fewer).
- * Stripe s needs the rows of x that output rows [s stripe_h, (s + 1) stripe_h) read, halo included and read
- * again by its neighbours; they go to x_stripe[s % 2], the results leave from y_stripe[s % 2], all columns
- * and channels, in one transfer. A tensor that lives in L2 has no stripe buffers: passes read and write it in
- * place. Order of the passes: chunks outside (each stripe of x is then read once a chunk; y is in L2), or
- * stripes outside (each chunk of the weights is then read once a stripe). Writes of y are complete when the
- * layer ends. */
+ * Stripe s needs the rows of x that output rows [s stripe_h, (s + 1) stripe_h) read, halo included. With
+ * keeps_halo those that stripe s - 1 has too are copied in L2, through L1, when that stripe begins; without,
+ * they are read again from L3. They go to x_stripe[s % 2], the results leave from y_stripe[s % 2], all
+ * columns and channels, in one transfer. A tensor that lives in L2 has no stripe buffers: passes read and
+ * write it in place. Order of the passes: chunks outside (each stripe of x is then read once a chunk; y is in
+ * L2), or stripes outside (each chunk of the weights is then read once a stripe). Writes of y are complete
+ * when the layer ends. */
 enum { TS_MOST_SLOTS = 6 }; /* few enough for the queue of transfers (device/hal/dma.h) */
 
 typedef struct ts_l3_plan {
@@ -113,6 +114,7 @@ typedef struct ts_l3_plan {
     int32_t w_buffer;
     uint32_t stripes, stripe_h;
     bool x_in_l3, x2_in_l3, y_in_l3;
+    bool keeps_halo;   /* only where each stripe of x is loaded once */
     bool chunks_outer; /* loop order of the passes: chunks outside, stripes inside */
     int32_t x_stripe[2], x2_stripe[2], y_stripe[2];
 } ts_l3_plan;

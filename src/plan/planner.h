@@ -71,6 +71,12 @@ uint64_t ts__least_weights(const ts_layer_plan *lp);
 /* Rows of x (x2) that stripe `stripe` of this layer reads. */
 uint32_t ts__stripe_rows(const ts_layer_plan *lp, uint32_t stripe, uint32_t *begin);
 
+/* Rows of x that stripe `stripe` shares with the one before it. */
+uint32_t ts__halo_rows(const ts_layer_plan *lp, uint32_t stripe);
+
+/* Cycles in which core 0 copies the rows that two stripes share, through L1. */
+double ts__halo_cycles(const ts_target *target, const ts_layer_plan *lp, uint32_t stripe);
+
 /* The most rows that a stripe of `stripe_h` output rows reads. */
 uint32_t ts__stripe_rows_most(const ts_layer *layer, uint32_t stripe_h);
 

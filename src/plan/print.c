@@ -48,12 +48,13 @@ static void json_l3(ts_text *out, const ts_l3_plan *l3) {
         "%u, \"chunk_c\": %u, \"slots\": %u, \"w_buffer\": %d,\n",
         ull(l3->weights_l3_offset), ull(l3->weights_bytes), l3->load_at, l3->chunks, l3->chunk_c,
         l3->chunks > 1 ? l3->slots : 1, l3->w_buffer);
-    ts_text_printf(
-        out,
-        "            \"stripes\": %u, \"stripe_h\": %u, \"chunks_outer\": %s, \"x_stripes\": [%d, %d], "
-        "\"x2_stripes\": [%d, %d], \"y_stripes\": [%d, %d]},\n",
-        l3->stripes, l3->stripe_h, l3->chunks_outer ? "true" : "false", l3->x_stripe[0], l3->x_stripe[1],
-        l3->x2_stripe[0], l3->x2_stripe[1], l3->y_stripe[0], l3->y_stripe[1]);
+    ts_text_printf(out,
+                   "            \"stripes\": %u, \"stripe_h\": %u, \"chunks_outer\": %s, \"keeps_halo\": %s, "
+                   "\"x_stripes\": [%d, %d], "
+                   "\"x2_stripes\": [%d, %d], \"y_stripes\": [%d, %d]},\n",
+                   l3->stripes, l3->stripe_h, l3->chunks_outer ? "true" : "false",
+                   l3->keeps_halo ? "true" : "false", l3->x_stripe[0], l3->x_stripe[1], l3->x2_stripe[0],
+                   l3->x2_stripe[1], l3->y_stripe[0], l3->y_stripe[1]);
 }
 
 static void json_l1(ts_text *out, const ts_l1_plan *l1) {

@@ -3,6 +3,7 @@
 #include "plan/planner.h"
 
 typedef struct bus {
+    const ts_target *target;
     double free_at;
     double read_rate, write_rate, read_start, write_start;
     double weight_rate, weight_start;
@@ -21,7 +22,7 @@ static const double BUS_SHARE = 0.985, START_CYCLES = 150;
 
 static bus bus_of(const ts_target *target) {
     const ts_memory *l3 = ts_target_level(target, 3), *weights = ts_target_weights(target);
-    bus b = {.read_rate = 1, .write_rate = 1, .weight_rate = 1};
+    bus b = {.target = target, .read_rate = 1, .write_rate = 1, .weight_rate = 1};
     if (l3 != NULL) {
         b.read_rate = BUS_SHARE * (l3->read_bytes_per_cycle > 0 ? l3->read_bytes_per_cycle : 1);
         b.write_rate = BUS_SHARE * (l3->write_bytes_per_cycle > 0 ? l3->write_bytes_per_cycle : 1);
@@ -93,6 +94,7 @@ static void ask_chunk(bus *b, passes *s, ts_layer_plan *lp, double now) {
 static uint64_t stripe_bytes(const ts_layer_plan *lp, uint32_t stripe) {
     const ts_layer *l = lp->layer;
     uint64_t rows = ts__stripe_rows(lp, stripe, NULL);
+    rows -= lp->l3.keeps_halo ? ts__halo_rows(lp, stripe) : 0;
     uint64_t bytes = lp->l3.x_in_l3 ? rows * l->x.w * l->x.pixel_bytes : 0;
     return bytes + (lp->l3.x2_in_l3 ? rows * l->x2.w * l->x2.pixel_bytes : 0);
 }
@@ -155,6 +157,8 @@ static double run_passes(const ts_planner *p, bus *b, passes *states, passes *s,
         uint32_t c = lp->layer->y.c - chunk * lp->l3.chunk_c;
         c = c < lp->l3.chunk_c ? c : lp->l3.chunk_c;
         double cycles = lp->work_cycles * (rows_of(lp, stripe) / rows_all) * (c / channels_all);
+        bool keeps = lp->l3.keeps_halo && chunk == 0 && stripe + 1 < lp->l3.stripes;
+        cycles += keeps ? ts__halo_cycles(b->target, lp, stripe + 1) : 0;
         now += cycles;
         s->busy_cycles += cycles;
         bool chunk_done = lp->l3.chunks > 1 && (!lp->l3.chunks_outer || stripe + 1 == lp->l3.stripes);

@@ -336,6 +336,8 @@ static ts_status check_border(const check *c) {
     REQUIRE(c, l3->stripe_h > 0 && l3->chunk_c > 0, "a pass is empty");
     REQUIRE(c, l3->stripes == (l->y.h + l3->stripe_h - 1) / l3->stripe_h, "the number of stripes is wrong");
     REQUIRE(c, l3->chunks == (l->y.c + l3->chunk_c - 1) / l3->chunk_c, "the number of chunks is wrong");
+    REQUIRE(c, !l3->keeps_halo || (l3->x_in_l3 && l3->stripes > 1 && !(l3->chunks_outer && l3->chunks > 1)),
+            "a halo is kept where stripes do not follow each other");
     REQUIRE(c, !(l3->y_in_l3 && l3->chunks_outer && l3->chunks > 1),
             "parts of pixels would be written to L3");
     REQUIRE(c, l3->stripes == 1 || l3->x_in_l3 || l3->x2_in_l3 || l3->y_in_l3,
