@@ -25,7 +25,7 @@ show train train "$folder/net.onnx" --data "$data/train.json" --eval "$data/test
 show int8 quantize "$folder/float.onnx" --calib "$data/train.json" --eval "$data/test.json" -o "$folder/int8.onnx"
 show ptq4 quantize "$folder/float.onnx" --calib "$data/train.json" --eval "$data/test.json" --bits w4a4
 show int4 quantize "$folder/float.onnx" --calib "$data/train.json" --eval "$data/test.json" --bits w4a4 \
-    --finetune "$data/train.json" --epochs 3 -o "$folder/int4.onnx"
+    --finetune "$data/train.json" --epochs 3 --rate 1e-3 -o "$folder/int4.onnx"
 show chip eval "$folder/int8.onnx" --data "$data/test.json" --limit 20 --target gap8
 show run8 run "$folder/int8.onnx" --target gap8
 show run4 run "$folder/int4.onnx" --target gap8

@@ -10,6 +10,7 @@
 #include "cli/cmd.h"
 #include "cli/mixed.h"
 #include "cli/progress.h"
+#include "cli/relax.h"
 #include "cli/train_options.h"
 #include "cli/write_integer.h"
 #include "ir/text_form.h"
@@ -47,7 +48,10 @@ enum {
     OPTION_FINETUNE,
     OPTION_FINETUNE_LIMIT,
     OPTION_DISTIL,
-    OPTION_FIXED_STEPS
+    OPTION_FIXED_STEPS,
+    OPTION_RELAX,
+    OPTION_RELAX_TO,
+    OPTION_TRACE
 };
 
 static const struct argp_option options[] = {
@@ -88,6 +92,10 @@ static const struct argp_option options[] = {
     {"finetune-limit", OPTION_FINETUNE_LIMIT, "N", 0, "Train on a seeded subset of N samples (all)", 2},
     {"distil", OPTION_DISTIL, "SHARE", 0,
      "Share of the loss that is the distance to the float network; 1 needs no labels (0.5)", 2},
+    {"relax", OPTION_RELAX, "POINTS", 0,
+     "With --finetune: step bits down, layer by layer, as long as at most so many points are lost", 2},
+    {"relax-to", OPTION_RELAX_TO, "BITS", 0, "Where stepping down ends (w2a2)", 2},
+    {"trace", OPTION_TRACE, "FILE", 0, "With --relax: write the rounds as an SVG picture", 2},
     {"fixed-steps", OPTION_FIXED_STEPS, NULL, 0, "Clips and quanta stay as calibration chose them", 2},
     {0},
 };
@@ -111,6 +119,9 @@ typedef struct request {
     ts_cli_train train;
     double distil;
     bool fixed_steps;
+    double relax; /* points; 0: no relaxation */
+    ts_widths relax_to;
+    const char *trace;
     ts_quant_options quant;
     ts_quant_stage stage;
     bool report;
@@ -170,6 +181,19 @@ static bool parse_share(const char *text, double *out) {
     char *end;
     *out = strtod(text, &end);
     return end != text && *end == '\0' && *out >= 0 && *out <= 1;
+}
+
+static bool parse_points(const char *text, double *out) {
+    char *end;
+    *out = strtod(text, &end);
+    return end != text && *end == '\0' && *out > 0 && *out <= 100;
+}
+
+static bool parse_relax_to(const char *text, ts_widths *out) {
+    uint32_t weights = 0, activations = 0;
+    bool good = parse_bits(text, &weights, &activations);
+    *out = (ts_widths){(uint8_t)weights, (uint8_t)activations};
+    return good;
 }
 
 static bool parse_stage(const char *text, ts_quant_stage *out) {
@@ -252,6 +276,13 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
             return parse_count(text, &r->train_subset.limit);
         case OPTION_DISTIL:
             return parse_share(text, &r->distil);
+        case OPTION_RELAX:
+            return parse_points(text, &r->relax);
+        case OPTION_RELAX_TO:
+            return parse_relax_to(text, &r->relax_to);
+        case OPTION_TRACE:
+            r->trace = text;
+            return true;
         case OPTION_FIXED_STEPS:
             return r->fixed_steps = true;
         default:
@@ -280,6 +311,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         }
         if (r->finetune == NULL && r->train.given) {
             argp_error(state, "options of training are given without --finetune DATA");
+        }
+        if ((r->finetune == NULL && r->relax > 0) || (r->relax <= 0 && r->trace != NULL)) {
+            argp_error(state, "--relax needs --finetune DATA, and --trace needs --relax");
         }
         return 0;
     }
@@ -475,18 +509,37 @@ static ts_status write_json(const request *r, const stages *s, ts_diags *diags) 
     return status;
 }
 
-static ts_status finetune(ts_arena *arena, const request *r, ts_quant *quant, ts_diags *diags) {
-    ts_data data;
+static ts_finetune_options finetune_options(const request *r) {
     ts_finetune_options o = ts_finetune_defaults();
-    ts_progress progress = {ts_cli_progress, (void *)(uintptr_t) "training"};
-    ts_train_log log = {.report = ts_cli_print_epoch};
     o.train = r->train.train;
     o.batch = r->train.batch;
     o.distil = r->distil;
     o.fixed_steps = r->fixed_steps;
-    ts_train_threads(r->train.threads);
-    TS_TRY(ts_data_read(arena, r->finetune, &r->train_subset, &data, diags));
-    return ts_quant_finetune(quant, &data, &o, &progress, &log, diags);
+    return o;
+}
+
+/* Calibrates and, with --finetune, trains; with --relax, both in turn while bits become fewer. */
+static ts_status make_quant(ts_arena *arena, const request *r, ts_qnet *net, const ts_data *calibration,
+                            const ts_quant_options *chosen, ts_quant **out, ts_diags *diags) {
+    ts_data data;
+    ts_finetune_options finetune = finetune_options(r);
+    ts_progress quantising = {ts_cli_progress, (void *)(uintptr_t) "quantising"},
+                training = {ts_cli_progress, (void *)(uintptr_t) "training"};
+    ts_train_log log = {.report = ts_cli_print_epoch};
+    if (r->finetune != NULL) {
+        ts_train_threads(r->train.threads);
+        TS_TRY(ts_data_read(arena, r->finetune, &r->train_subset, &data, diags));
+    }
+    if (r->relax > 0) {
+        ts_relax_options o = ts_relax_defaults();
+        o.quant = *chosen;
+        o.finetune = finetune;
+        o.bound = r->relax / 100;
+        o.least = r->relax_to;
+        return ts_cli_relax(arena, net, calibration, &data, &o, r->trace, out, diags);
+    }
+    TS_TRY(ts_quantize(arena, net, calibration, chosen, &quantising, out, diags));
+    return r->finetune == NULL ? TS_OK : ts_quant_finetune(*out, &data, &finetune, &training, &log, diags);
 }
 
 static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
@@ -494,7 +547,6 @@ static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
     ts_fgraph *graph;
     ts_quant *quant;
     stages s = {.request = r};
-    ts_progress progress = {ts_cli_progress, (void *)(uintptr_t) "quantising"};
     TS_TRY(ts_float_model_read(arena, r->model, NULL, &graph, diags));
     ts_fgraph_fold(graph);
     TS_TRY(ts_qnet_read(arena, graph, &s.net, diags));
@@ -506,11 +558,8 @@ static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
         TS_TRY(ts_cli_raise_widths(arena, r->target, s.net, &calibration, widths, diags));
     }
     chosen.widths = widths;
-    TS_TRY(ts_quantize(arena, s.net, &calibration, &chosen, &progress, &quant, diags));
+    TS_TRY(make_quant(arena, r, s.net, &calibration, &chosen, &quant, diags));
     s.quant = quant;
-    if (r->finetune != NULL) {
-        TS_TRY(finetune(arena, r, quant, diags));
-    }
     if (r->report) {
         print_values(quant);
     }
@@ -547,9 +596,10 @@ int ts_cmd_quantize(int argc, char **argv) {
     request r = {.subset = {.seed = 1, .limit = 256}, .eval_subset = {.seed = 1}, .stage = TS_STAGE_ID};
     r.quant = ts_quant_defaults();
     r.train = ts_cli_train_defaults();
-    r.train.train.epochs = ts_finetune_defaults().train.epochs;
+    r.train.train = ts_finetune_defaults().train;
     r.train_subset.seed = 1;
     r.distil = ts_finetune_defaults().distil;
+    r.relax_to = ts_relax_defaults().least;
     argp_err_exit_status = TS_BAD_INPUT;
     if (argp_parse(&parser, argc, argv, 0, NULL, &r) != 0) {
         return TS_BAD_INPUT;

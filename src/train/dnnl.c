@@ -39,7 +39,12 @@ bool ts_train_available(void) { return true; }
  */
 extern void omp_set_num_threads(int count) __attribute__((weak));
 
+/* Two threads on a busy machine spin more than they compute, and other bits come out: one, until somebody
+ * asks. */
+static bool threads_chosen;
+
 void ts_train_threads(uint32_t count) {
+    threads_chosen = true;
     if (omp_set_num_threads != NULL) {
         omp_set_num_threads((int)count);
     }
@@ -47,6 +52,9 @@ void ts_train_threads(uint32_t count) {
 
 struct ts__backend *ts__backend_new(ts_arena *arena) {
     struct ts__backend *b = TS_NEW(arena, struct ts__backend);
+    if (!threads_chosen) {
+        ts_train_threads(1);
+    }
     bool made = dnnl_engine_create(&b->engine, dnnl_cpu, 0) == dnnl_success &&
                 dnnl_stream_create(&b->stream, b->engine, dnnl_stream_default_flags) == dnnl_success;
     TS_ASSERT(made, "train: oneDNN has a processor");

@@ -30,6 +30,7 @@ typedef struct tuner {
 ts_finetune_options ts_finetune_defaults(void) {
     ts_finetune_options o = {.train = ts_train_defaults(), .batch = 32, .distil = 0.5};
     o.train.epochs = 4;
+    o.train.rate = 5e-4;
     return o;
 }
 
@@ -306,15 +307,21 @@ static void keep_layer(const tuner *t, uint32_t i) {
     }
 }
 
+static void keep_floats(const tuner *t, uint32_t i, ts_qlayer *l) {
+    const linear *d = &t->layers[i];
+    memcpy(l->weights, param(t, d->weights)->value, (size_t)l->c * l->inner * sizeof(float));
+    memcpy(l->bias, param(t, d->bias)->value, l->c * sizeof(float));
+}
+
 static ts_status tune(tuner *t, const ts_data *data, const ts_finetune_options *o,
                       const ts_progress *progress, const ts_train_log *log, ts_diags *diags) {
     ts_train_hooks hooks = {.object = t, .project = project, .pull_back = pull_back};
     ts_train_options train = o->train;
     ts_fgraph *teacher = NULL;
-    if (o->distil > 0) {
+    if (o->distil > 0 && o->teacher == NULL) {
         TS_TRY(ts_quant_float(t->arena, t->quant->net, NULL, TS_STAGE_FP, &teacher, diags));
     }
-    train.teacher = teacher;
+    train.teacher = o->distil > 0 && o->teacher != NULL ? o->teacher : teacher;
     train.share = o->distil;
     TS_TRY(start(t, o, diags));
     TS_TRY(ts_train(t->trainer, data, &train, &hooks, progress, log, diags));
@@ -322,6 +329,9 @@ static ts_status tune(tuner *t, const ts_data *data, const ts_finetune_options *
     for (uint32_t i = 0; i < t->quant->net->layers.count; i++) {
         if (t->layers[i].weights != TS_NONE) {
             keep_layer(t, i);
+            if (o->floats != NULL) {
+                keep_floats(t, i, &o->floats->layers.data[i]);
+            }
         }
     }
     return ts_quant_settle(t->quant, diags);

@@ -14,10 +14,12 @@ typedef struct ts_finetune_options {
     ts_train_options train; /* its teacher is not used: see `distil` */
     uint32_t batch;
     double distil; /* share of the loss that is the distance to the float network; 1: no labels are needed */
+    const ts_fgraph *teacher; /* NULL: the float network that `quant` was made from */
+    ts_qnet *floats;  /* the net of `quant`, to be given the trained weights and biases; NULL: it stays */
     bool fixed_steps; /* clips and quanta stay as calibration chose them */
 } ts_finetune_options;
 
-/* Adam, 1e-3 relative to the size of weights, cosine, 4 epochs of batches of 32, half of the loss distilled.
+/* Adam, 5e-4 relative to the size of weights, cosine, 4 epochs of batches of 32, half of the loss distilled.
  */
 ts_finetune_options ts_finetune_defaults(void);
 

@@ -20,7 +20,8 @@ typedef struct ts_trainer ts_trainer;
 /* Whether this build has oneDNN. */
 bool ts_train_available(void);
 
-/* Threads that oneDNN computes with from now on; with more than one, results depend on their number. */
+/* Threads that oneDNN computes with from now on (one at first); with more than one, results depend on their
+ * number. */
 void ts_train_threads(uint32_t count);
 
 /* STEP: logarithm of a FAKE_QUANT's scale. EXTRA: added by ts_trainer_add_param(). */
