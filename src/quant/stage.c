@@ -141,6 +141,10 @@ static ts_status make_linear(const maker *m, ts_tensor_id x, ts_tensor_id *out) 
     TS_TRY(add(m, &reshape, ".flat", &flat, &gemm.inputs[0]));
     TS_TRY(parameters(m, 2, dims, &gemm.inputs[1], &gemm.inputs[2]));
     TS_TRY(add(m, &gemm, ".product", NULL, &reshape.inputs[0]));
+    if (m->whole && m->quant->values[m->index + 1].raw) { /* the network's output: nobody wants a map */
+        *out = reshape.inputs[0];
+        return TS_OK;
+    }
     return add(m, &reshape, ".sum", &map, out);
 }
 
@@ -271,6 +275,12 @@ static ts_status make_end(const maker *m, ts_tensor_id sum, ts_tensor_id *out) {
         return l->low == -INFINITY && l->high == INFINITY ? TS_OK : add(m, &n, "", NULL, out);
     }
     const ts_qvalue *y = &m->quant->values[m->index + 1];
+    if (m->whole && y->raw) {
+        /* Readers of the QDQ form want a grid here, too: eight bits over what was seen. */
+        double top = fmax(y->seen_high, -y->seen_low);
+        ts_qvalue grid = {.scale = top > 0 ? top / 127 : 1, .low = -128, .high = 127};
+        return ts__stage_grid(m->graph, &grid, l->name, 0.5, sum, out, m->diags);
+    }
     if (y->raw || (ts_qkind_moves(l->kind) && !m->whole)) {
         return TS_OK;
     }
