@@ -78,7 +78,31 @@ static int write_all(int fd, const char *data, size_t size) {
     return 0;
 }
 
+/* Devices and pipes are written to: a new file in their place would not be what was meant. */
+static ts_status write_into(const char *path, const void *data, size_t size, ts_diags *diags) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int error = fd < 0 ? errno : write_all(fd, data, size);
+    if (fd >= 0 && close(fd) != 0 && error == 0) {
+        error = errno;
+    }
+    return error == 0 ? TS_OK : fail(diags, path, "write", error);
+}
+
+/* Where a symbolic link leads: the file there is replaced, not the link. */
+static const char *followed(ts_arena *arena, const char *path) {
+    struct stat info;
+    char *real = lstat(path, &info) == 0 && S_ISLNK(info.st_mode) ? realpath(path, NULL) : NULL;
+    const char *target = real == NULL ? path : ts_arena_strdup(arena, real);
+    free(real);
+    return target;
+}
+
 ts_status ts_file_write(const char *path, const void *data, size_t size, ts_diags *diags) {
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
+        return write_into(path, data, size, diags);
+    }
+    path = followed(diags->arena, path);
     char *aside = ts_arena_printf(diags->arena, "%s.XXXXXX", path);
     int fd = mkstemp(aside);
     if (fd < 0) {

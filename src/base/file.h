@@ -17,7 +17,8 @@ typedef struct ts_bytes {
  * Directories, devices, unreadable and larger files are errors that name the path. */
 ts_status ts_file_read(ts_arena *arena, const char *path, size_t limit_bytes, ts_bytes *out, ts_diags *diags);
 
-/* Writes beside `path` and renames: readers see the old file or the new one, never a part. */
+/* Writes beside `path` and renames: readers see the old file or the new one, never a part. A link is
+ * followed; a device or a pipe is written to. */
 ts_status ts_file_write(const char *path, const void *data, size_t size, ts_diags *diags);
 
 /* Creates a directory and its missing parents; an existing directory is no error. */

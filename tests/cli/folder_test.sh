@@ -1,0 +1,83 @@
+#!/bin/sh
+# folder_test.sh TESSERA: what is in the output folder survives whatever happens: two runs at once, a full disk, a
+# folder that cannot be written, memory that runs out, a run that is killed.
+set -u
+tessera=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+
+# check WHAT COMMAND...: the command must succeed.
+check() {
+    what=$1
+    shift
+    if ! "$@"; then
+        echo "FAILED: $what"
+        failures=$((failures + 1))
+    fi
+}
+
+# refused PATTERN COMMAND...: status 4 and a message.
+refused() {
+    pattern=$1
+    shift
+    output=$("$@" 2>&1)
+    got=$?
+    if [ "$got" -ne 4 ] || ! printf '%s\n' "$output" | grep -q -- "$pattern"; then
+        printf 'FAILED: %s\n  status %s, expected 4; looked for: %s\n%s\n' "$*" "$got" "$pattern" "$output"
+        failures=$((failures + 1))
+    fi
+}
+
+small=$work/small.tsg large=$work/large.onnx out=$work/out
+"$tessera" generate conv --in 8x8x4 --out 8 -o "$small" >/dev/null || exit 1
+"$tessera" generate mobilenet-v1 --width 0.25 --resolution 96 -o "$large" >/dev/null || exit 1
+"$tessera" compile "$small" --target gap8 -o "$out" >/dev/null || exit 1
+"$tessera" compile "$large" --target gap8 -o "$work/other" >/dev/null || exit 1
+cp -r "$out" "$work/before"
+unchanged() { diff -r "$out" "$work/before" >/dev/null; }
+alone() { [ "$(ls -A "$work")" = "$(printf 'before\nlarge.onnx\nother\nout\nsmall.tsg')" ]; }
+
+# A full disk: no file may grow beyond 64 KiB, so that weights.bin does not get in. The shell's signal is ignored.
+refused 'cannot write' sh -c "trap '' XFSZ; ulimit -f 128; exec \"\$0\" compile \"\$1\" --target gap8 -o \"\$2\"" "$tessera" "$large" "$out"
+check 'a full disk leaves the folder as it was' unchanged
+check 'a full disk leaves nothing beside it' alone
+
+refused 'cannot' "$tessera" compile "$large" --target gap8 -o "$small/out"
+check 'a file in place of a folder is left' test -f "$small"
+if [ "$(id -u)" -ne 0 ]; then
+    chmod 555 "$work"
+    refused 'cannot' "$tessera" compile "$large" --target gap8 -o "$out"
+    chmod 755 "$work"
+    check 'a read-only folder is left' unchanged
+fi
+
+# Killed at some moment: the folder is the former one or the new one.
+for delay in 0.01 0.05 0.1 0.2 0.4; do
+    "$tessera" compile "$large" --target gap8 -o "$out" >/dev/null 2>&1 &
+    child=$!
+    sleep "$delay"
+    kill -9 "$child" 2>/dev/null
+    wait "$child" 2>/dev/null
+    if ! unchanged; then
+        check "killed after $delay s: neither the former folder nor the new one" diff -r "$out" "$work/other"
+    fi
+done
+rm -rf "$out".* "$work"/.out*
+
+# Two at once: one of the two folders, whole, and each ends well or says why not.
+for round in 1 2 3; do
+    "$tessera" compile "$large" --target gap8 -o "$out" >/dev/null 2>"$work/a" &
+    "$tessera" compile "$small" --target gap8 -o "$out" >/dev/null 2>"$work/b"
+    first=$?
+    wait $!
+    second=$?
+    check "two at once: statuses $first and $second" test "$first$second" -eq 0 -o "$first$second" -eq 4 -o "$first$second" -eq 40
+    rm -f "$work/a" "$work/b"
+    if ! unchanged; then
+        check 'two at once: a mixture' diff -r "$out" "$work/other"
+    fi
+done
+check 'two at once leave nothing beside it' alone
+
+[ "$failures" -eq 0 ]
