@@ -149,6 +149,9 @@ static const char *window_text(ts_arena *arena, const ts_node *n) {
 
 /* "2^20", "2^20-1" or the number. */
 static const char *divisor_text(ts_arena *arena, int64_t d) {
+    if (d == 1) {
+        return "1";
+    }
     for (int bits = 1; bits < 63; bits++) {
         if (d == INT64_C(1) << bits || d == (INT64_C(1) << bits) - 1) {
             return ts_arena_printf(arena, d & 1 ? "2^%d-1" : "2^%d", bits);
@@ -157,12 +160,30 @@ static const char *divisor_text(ts_arena *arena, int64_t d) {
     return ts_arena_printf(arena, "%" PRId64, d);
 }
 
+/* An operand of an addition: "32 a", or "1073741824/2^22 a" where it is divided on its own. */
+static const char *operand_text(ts_arena *arena, const ts_add_step *step, const char *name) {
+    return step->div == 1
+               ? ts_arena_printf(arena, "%" PRId64 " %s", step->mul, name)
+               : ts_arena_printf(arena, "%" PRId64 "/%s %s", step->mul, divisor_text(arena, step->div), name);
+}
+
+/* What a code of the output stands for, where its file says so. */
+static void add_quantum(ts_text *text, const ts_tensor *out) {
+    if (out->quantum.channels == 1) {
+        ts_text_printf(text, "%sy = %.6g (q - %d)", text->size > 0 ? "; " : "", out->quantum.scale[0],
+                       (int)out->quantum.zero[0]);
+    }
+}
+
 static const char *requant_text(ts_arena *arena, const figures *f) {
     const ts_requant *r = &f->node->requant;
     ts_text text = {.arena = arena};
     if (f->node->op == TS_OP_ADD) {
-        ts_text_printf(&text, "(%" PRId64 " a + %" PRId64 " b) / %s", f->node->in1.mul, f->node->in2.mul,
-                       divisor_text(arena, f->node->sum.div));
+        ts_text_printf(&text, "(%s + %s)", operand_text(arena, &f->node->in1, "a"),
+                       operand_text(arena, &f->node->in2, "b"));
+        if (f->node->sum.div != 1 || f->node->in1.div == 1) {
+            ts_text_printf(&text, " / %s", divisor_text(arena, f->node->sum.div));
+        }
     }
     if (r->kind == TS_REQUANT_NEMO) {
         int64_t low, high;
@@ -172,8 +193,9 @@ static const char *requant_text(ts_arena *arena, const figures *f) {
         ts_text_printf(&text, low == high ? ", kappa %" PRId64 : ", kappa %" PRId64 "..%" PRId64, low, high);
         ts_text_printf(&text, ", t %u u %u bits", (unsigned)f->t_bits, (unsigned)f->u_bits);
     } else if (r->kind == TS_REQUANT_TFLITE) {
-        ts_text_printf(&text, "fixed point, zero %d", (int)r->zero);
+        ts_text_printf(&text, "%sfixed point", f->node->op == TS_OP_ADD ? ", " : "");
     }
+    add_quantum(&text, f->out);
     return text.data == NULL ? "" : text.data;
 }
 
