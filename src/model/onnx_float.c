@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "model/onnx_float.h"
+#include "model/tflite.h"
 
 static double real_of(const ts_constant *c, uint64_t i) {
     return c->ints != NULL ? (double)c->ints[i] : c->reals[i];
@@ -302,6 +303,9 @@ static void release_arena(void *arena) { ts_arena_free(arena); }
 
 ts_status ts_float_model_parse(ts_arena *arena, ts_bytes file, const char *name,
                                const ts_float_model_options *options, ts_fgraph **out, ts_diags *diags) {
+    if (ts__is_tflite(file)) {
+        return ts__tflite_float_import(arena, file, name, out, diags);
+    }
     ts_arena *scratch = ts_arena_new("onnx", 0);
     ts_guard_defer(release_arena, scratch);
     ts_onnx net = {.arena = arena, .scratch = scratch, .diags = diags};

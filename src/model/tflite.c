@@ -167,6 +167,12 @@ const ts_tensor *ts__tfl_value_of(const tfl *t, const tfl_tensor *x) {
 
 ts_status ts__tfl_activation_at(tfl *t, const tfl_op *o, uint32_t i, tfl_tensor **out) {
     tfl_tensor *x = ts__tfl_tensor_at(t, o->inputs, i);
+    if (x != NULL && x->tensor == TS_NONE && x->type == TYPE_FLOAT) {
+        return TFL_FAIL(
+            TS_DIAG_UNSUPPORTED,
+            "input %u, '%s', is float: `tessera quantize` makes an integer network of a float one", i,
+            x->name);
+    }
     if (x == NULL || x->tensor == TS_NONE || x->tail) {
         return TFL_FAIL(TS_DIAG_UNSUPPORTED,
                         "input %u is missing, constant, or behind the last integer layer", i);
@@ -377,8 +383,14 @@ static ts_status take_operator(tfl *t, ts_flat_table table, ts_flat_vector codes
         return ts__tfl_damaged(t, "an operator leads out of it or has no code");
     }
     for (uint32_t i = 0; i < OPERATOR_COUNT; i++) {
+        op.op = operators[i].code == code ? operators[i].name : op.op;
+    }
+    if (t->real != NULL) {
+        TS_TRY(ts__tfl_float_operator(t, o, code));
+        return f->bad ? ts__tfl_damaged(t, "an operator's options lead out of it") : TS_OK;
+    }
+    for (uint32_t i = 0; i < OPERATOR_COUNT; i++) {
         if (operators[i].code == code) {
-            op.op = operators[i].name;
             TS_TRY(operators[i].take(t, o));
             return f->bad ? ts__tfl_damaged(t, "an operator's options lead out of it") : TS_OK;
         }
@@ -392,6 +404,10 @@ static ts_status take_inputs(tfl *t, ts_flat_vector inputs) {
         tfl_tensor *x = ts__tfl_tensor_at(t, inputs, i);
         if (x == NULL || x->tensor != TS_NONE || x->data.count > 0) {
             return ts__tfl_damaged(t, "an input of the network does not exist, is constant or stands twice");
+        }
+        if (t->real != NULL) {
+            TS_TRY(ts__tfl_float_input(t, o, x));
+            continue;
         }
         if (x->type == TYPE_FLOAT) {
             continue; /* QUANTIZE gives its format */
@@ -409,6 +425,10 @@ static ts_status take_outputs(tfl *t, ts_flat_vector outputs) {
         const tfl_op op = {.op = "output", .name = x == NULL ? "" : x->name}, *o = &op;
         if (x == NULL || x->tensor == TS_NONE) {
             return ts__tfl_damaged(t, "an output of the network is computed by no operator");
+        }
+        if (t->real != NULL) {
+            TS_PUSH(t->arena, &t->real->outputs, x->tensor);
+            continue;
         }
         TS_TRY(ts__tfl_settle_pads(t, o, x));
         bool twice = false;
@@ -446,29 +466,45 @@ static ts_status import_into(tfl *t) {
     return take_outputs(t, outputs);
 }
 
+bool ts__is_tflite(ts_bytes file) {
+    return file.size >= 16 && file.size <= INT32_MAX && memcmp(file.data + 4, "TFL3", 4) == 0;
+}
+
+/* Reads into t->graph or, where it is there, t->real. */
+static ts_status import_file(tfl *t, ts_bytes file) {
+    if (!ts__is_tflite(file)) {
+        return ts_error(t->diags, TS_DIAG_SYNTAX, NULL, NULL, "not a TensorFlow Lite file");
+    }
+    t->scratch = ts_arena_new("tflite", 0);
+    ts_guard_defer(ts__free_arena, t->scratch);
+    t->flat = (ts_flat){
+        .data = file.data, .size = (uint32_t)file.size, .work_left = 8 * (uint64_t)file.size + 65536};
+    t->work_left = 8 * (uint64_t)file.size + ((uint64_t)64 << 20);
+    ts_status status = import_into(t);
+    if (status == TS_OK && t->real == NULL) {
+        ts__lift_to_unsigned(t->graph, t->scratch);
+        status = ts_graph_verify(t->graph, t->diags);
+    }
+    ts_guard_undefer(t->scratch);
+    ts_arena_free(t->scratch);
+    return status;
+}
+
 ts_status ts__tflite_import(ts_arena *arena, ts_bytes file, const char *name, ts_graph **out,
                             ts_diags *diags) {
-    *out = NULL;
-    if (file.size < 16 || file.size > INT32_MAX || memcmp(file.data + 4, "TFL3", 4) != 0) {
-        return ts_error(diags, TS_DIAG_SYNTAX, NULL, NULL, "not a TensorFlow Lite file");
-    }
-    ts_arena *scratch = ts_arena_new("tflite", 0);
-    ts_guard_defer(ts__free_arena, scratch);
-    tfl t = {.arena = arena,
-             .scratch = scratch,
-             .diags = diags,
-             .flat = {.data = file.data,
-                      .size = (uint32_t)file.size,
-                      .work_left = 8 * (uint64_t)file.size + 65536},
-             .graph = ts_graph_new(arena, name),
-             .work_left = 8 * (uint64_t)file.size + ((uint64_t)64 << 20)};
-    ts_status status = import_into(&t);
-    if (status == TS_OK) {
-        ts__lift_to_unsigned(t.graph, scratch);
-        status = ts_graph_verify(t.graph, diags);
-    }
-    ts_guard_undefer(scratch);
-    ts_arena_free(scratch);
+    tfl t = {.arena = arena, .diags = diags, .graph = ts_graph_new(arena, name)};
+    ts_status status = import_file(&t, file);
     *out = status == TS_OK ? t.graph : NULL;
+    return status;
+}
+
+ts_status ts__tflite_float_import(ts_arena *arena, ts_bytes file, const char *name, ts_fgraph **out,
+                                  ts_diags *diags) {
+    tfl t = {.arena = arena,
+             .diags = diags,
+             .graph = ts_graph_new(arena, name),
+             .real = ts_fgraph_new(arena, name)};
+    ts_status status = import_file(&t, file);
+    *out = status == TS_OK ? t.real : NULL;
     return status;
 }

@@ -4,11 +4,19 @@
 #define TS_MODEL_TFLITE_H
 
 #include "base/file.h"
+#include "ir/float_graph.h"
 #include "model/model.h"
 
 /* `file` may hold anything; the graph is verified. */
 ts_status ts__tflite_import(ts_arena *arena, ts_bytes file, const char *name, ts_graph **out,
                             ts_diags *diags);
+
+/* Is this a TensorFlow Lite file? */
+bool ts__is_tflite(ts_bytes file);
+
+/* A float network, or one of 8-bit weights and float activations, as a float graph. */
+ts_status ts__tflite_float_import(ts_arena *arena, ts_bytes file, const char *name, ts_fgraph **out,
+                                  ts_diags *diags);
 
 /* Turns the graph's inner int8 activations into unsigned ones of the same meaning (lift.c); inputs and
  * outputs stay. The import ends with it. */

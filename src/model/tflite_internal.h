@@ -4,6 +4,7 @@
 #ifndef TS_MODEL_TFLITE_INTERNAL_H
 #define TS_MODEL_TFLITE_INTERNAL_H
 
+#include "ir/float_graph.h"
 #include "model/flat.h"
 #include "model/tflite.h"
 
@@ -44,6 +45,7 @@ typedef struct tfl {
     ts_diags *diags;
     ts_flat flat;
     ts_graph *graph;
+    ts_fgraph *real; /* a float network is read into this one instead */
     tfl_tensor *tensors;
     uint32_t tensor_count;
     uint64_t work_left;
@@ -133,6 +135,10 @@ ts__tfl_take ts__tfl_reshape, ts__tfl_pad, ts__tfl_concat, ts__tfl_transpose, ts
     ts__tfl_slice, ts__tfl_strided_slice, ts__tfl_resize;
 ts__tfl_take ts__tfl_logistic, ts__tfl_tanh, ts__tfl_hard_swish, ts__tfl_leaky_relu, ts__tfl_relu,
     ts__tfl_relu_n1, ts__tfl_relu6, ts__tfl_softmax;
+
+/* Float networks (tflite_float.c): an operator by its code, and an input. */
+ts_status ts__tfl_float_operator(tfl *t, const tfl_op *o, int64_t code);
+ts_status ts__tfl_float_input(tfl *t, const tfl_op *o, tfl_tensor *x);
 
 /* QUANTIZE of an 8-bit tensor to another one. */
 ts_status ts__tfl_requantize(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_tensor *y);

@@ -6,6 +6,7 @@
 #include "flat_maker.h"
 #include "harness.h"
 #include "model/tflite.h"
+#include "num/float.h"
 #include "num/integer.h"
 
 /* ---- the reference kernels, written out ---- */
@@ -518,9 +519,66 @@ static void check_task(void **state) {
     ts_arena_free(arena);
 }
 
+/* ---- float networks ---- */
+
+typedef struct float_task {
+    const char *model, *samples, *stored;
+    float scale, offset; /* of a byte of the samples; 0: floats */
+    uint32_t most;       /* samples that are run */
+} float_task;
+
+static const float_task float_tasks[] = {
+    {"tflm-examples/hello_world_fp32.tflite", "tflm-examples/hello_world_x.f32.bin",
+     "tflm-examples/hello_world_fp32_ref.bin", 0, 0, 200},
+    {"mlperf-tiny-ic/resnet8_fp32.tflite", "mlperf-tiny-ic/samples_x.u8.bin",
+     "mlperf-tiny-ic/resnet8_fp32_ref.f32.bin", 1, 0, 20},
+    {"mlperf-tiny-vww/mobilenetv1_025_96_fp32.tflite", "mlperf-tiny-vww/samples_x.u8.bin.xz",
+     "mlperf-tiny-vww/mobilenetv1_025_96_fp32_ref.f32.bin", 1.0f / 255, 0, 20},
+    {"imagenet-mobilenet/mobilenetv1_025_128_fp32.tflite", "imagenet-mobilenet/pictures_128_x.u8.bin",
+     "imagenet-mobilenet/mobilenetv1_025_128_fp32_ref.bin", 1 / 127.5f, -1, 4},
+};
+
+static void check_float_task(void **state) {
+    const float_task *t = *state;
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    ts_fgraph *graph;
+    ts_bytes model = shared_file(arena, t->model), x = shared_file(arena, t->samples),
+             stored = shared_file(arena, t->stored);
+    ts_status status = ts__tflite_float_import(arena, model, "net", &graph, &diags);
+    for (uint32_t i = 0; i < diags.list.count; i++) {
+        ts_diag_print(stderr, &diags.list.data[i]);
+    }
+    assert_int_equal(status, TS_OK);
+    uint64_t in = ts_ftensor_elements(&graph->tensors.data[graph->inputs.data[0]]),
+             out = ts_ftensor_elements(&graph->tensors.data[graph->outputs.data[0]]);
+    ts_fsession *session = ts_fsession_new(arena, graph);
+    float *input = TS_NEW_ARRAY(arena, float, in), apart = 0;
+    for (uint32_t k = 0; k < t->most; k++) {
+        for (uint64_t i = 0; i < in; i++) {
+            if (t->scale == 0) {
+                memcpy(&input[i], x.data + 4 * (k * in + i), 4);
+            } else {
+                input[i] = (float)x.data[k * in + i] * t->scale + t->offset;
+            }
+        }
+        ts_fsession_run(session, (const float *const[]){input});
+        const float *y = ts_fsession_value(session, graph->outputs.data[0]);
+        for (uint64_t i = 0; i < out; i++) {
+            float expected;
+            memcpy(&expected, stored.data + 4 * (k * out + i), 4);
+            apart = fmaxf(apart, fabsf(y[i] - expected));
+        }
+    }
+    print_message("%s: %u samples, outputs up to %g apart\n", t->model, t->most, (double)apart);
+    assert_true(apart < 1e-4f);
+    ts_arena_free(arena);
+}
+
 int main(void) {
     enum { TASKS = sizeof tasks / sizeof tasks[0] };
-    struct CMUnitTest tests[4 + TASKS] = {
+    enum { FLOAT_TASKS = sizeof float_tasks / sizeof float_tasks[0] };
+    struct CMUnitTest tests[4 + TASKS + FLOAT_TASKS] = {
         cmocka_unit_test(sample_equals_the_reference_kernels),
         cmocka_unit_test(tables_are_close_to_their_functions),
         cmocka_unit_test(movements_equal_the_reference_kernels),
@@ -533,6 +591,11 @@ int main(void) {
     for (size_t i = 0; i < TASKS && ts_test_shared() != NULL; i++) {
         tests[count++] = (struct CMUnitTest){
             .name = tasks[i].model, .test_func = check_task, .initial_state = (void *)(uintptr_t)&tasks[i]};
+    }
+    for (size_t i = 0; i < FLOAT_TASKS && ts_test_shared() != NULL; i++) {
+        tests[count++] = (struct CMUnitTest){.name = float_tasks[i].model,
+                                             .test_func = check_float_task,
+                                             .initial_state = (void *)(uintptr_t)&float_tasks[i]};
     }
     return _cmocka_run_group_tests("tflite", tests, count, NULL, NULL);
 }

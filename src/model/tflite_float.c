@@ -1,0 +1,384 @@
+/* Float networks in TensorFlow Lite files, and those of 8-bit weights and float activations, as float graphs.
+ * The file's layouts are the graph's own: channels last, weights OHWI. */
+#include <math.h>
+#include <string.h>
+
+#include "model/float_model.h"
+#include "model/tflite_internal.h"
+
+/* ---- tensors ---- */
+
+/* Element i of a constant, dequantised where it has a quantum. */
+static float element(const tfl_tensor *x, uint64_t i, uint32_t inner) {
+    if (x->type == TYPE_FLOAT) {
+        return ts__flat_f32((ts_flat_vector){x->data.count / 4, x->data.data}, (uint32_t)i);
+    }
+    uint32_t channel = x->scales.count > 1 ? (uint32_t)(i / inner % x->scales.count) : 0;
+    int64_t zero = channel < x->zeros.count ? ts__flat_i64(x->zeros, channel) : 0;
+    int32_t code = x->type == TYPE_INT32
+                       ? ts__flat_i32((ts_flat_vector){x->data.count / 4, x->data.data}, (uint32_t)i)
+                   : x->type == TYPE_UINT8 ? x->data.data[i]
+                                           : (int8_t)x->data.data[i];
+    return ((float)code - (float)zero) * ts__tfl_scale_of(x, channel);
+}
+
+/* A constant becomes a tensor of the graph; `depthwise`: [1, kh, kw, C] to {C, kh, kw, 1}. */
+static ts_status add_constant(tfl *t, const tfl_op *o, tfl_tensor *x, bool depthwise, ts_tensor_id *out) {
+    uint32_t bytes = x->type == TYPE_FLOAT || x->type == TYPE_INT32 ? 4 : 1, inner = 1;
+    bool quantised = ts__tfl_is_8_bits(x) || (x->type == TYPE_INT32 && x->scales.count > 0);
+    if ((x->type != TYPE_FLOAT && !(quantised && x->scales.count > 0)) ||
+        x->data.count != x->elements * bytes || x->elements == 0 || (depthwise && x->rank != 4)) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "constant '%s' is not of floats, or of integers with scales",
+                        x->name);
+    }
+    TS_TRY(ts__tfl_take_work(t, o, x->elements));
+    int64_t axis = x->quantized_dimension;
+    if (x->scales.count > 1 && (axis < 0 || axis >= x->rank || x->dims[axis] != x->scales.count)) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "constant '%s' has scales along no dimension of its own",
+                        x->name);
+    }
+    for (uint32_t d = (uint32_t)axis + 1; x->scales.count > 1 && d < x->rank; d++) {
+        inner *= x->dims[d];
+    }
+    float *data = TS_NEW_ARRAY(t->arena, float, x->elements);
+    uint64_t taps = depthwise ? (uint64_t)x->dims[1] * x->dims[2] : 1;
+    for (uint64_t i = 0; i < x->elements; i++) {
+        uint64_t from = depthwise ? i % taps * x->dims[3] + i / taps : i;
+        data[i] = element(x, from, inner);
+        if (!isfinite(data[i])) {
+            return TFL_FAIL(TS_DIAG_VALUE, "constant '%s' holds what is no finite number", x->name);
+        }
+    }
+    const uint32_t turned[4] = {x->dims[3], x->dims[1], x->dims[2], 1};
+    *out = ts_fgraph_add_constant(t->real, ts_arena_strdup(t->arena, x->name), x->rank,
+                                  depthwise ? turned : x->dims, data);
+    return TS_OK;
+}
+
+/* Input i: computed before, or a constant. */
+static ts_status input_at(tfl *t, const tfl_op *o, uint32_t i, ts_tensor_id *out) {
+    tfl_tensor *x = ts__tfl_tensor_at(t, o->inputs, i);
+    if (x == NULL) {
+        return TFL_FAIL(TS_DIAG_MALFORMED, "input %u is missing", i);
+    }
+    if (x->tensor == TS_NONE) {
+        if (x->data.count == 0) {
+            return TFL_FAIL(TS_DIAG_MALFORMED, "input %u is computed by no operator before it", i);
+        }
+        TS_TRY(add_constant(t, o, x, false, &x->tensor));
+    }
+    *out = x->tensor;
+    return TS_OK;
+}
+
+static ts_fnode new_node(tfl *t, const tfl_op *o, ts_fop op, uint32_t inputs) {
+    return (ts_fnode){.name = ts_arena_strdup(t->arena, o->name),
+                      .file_index = o->index,
+                      .op = op,
+                      .input_count = inputs,
+                      .alpha = 1,
+                      .beta = 1};
+}
+
+/* Adds the node, and behind it the activation that is fused to it. */
+static ts_status finish(tfl *t, const tfl_op *o, const ts_fnode *node, const ts_ftensor *shape,
+                        int64_t activation) {
+    tfl_tensor *y;
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    const char *name = ts_arena_strdup(t->arena, o->name);
+    ts_tensor_id out;
+    if (activation == ACTIVATION_NONE) {
+        return ts_fgraph_add_node(t->real, node, name, shape, &y->tensor, t->diags);
+    }
+    if (activation < ACTIVATION_NONE || activation > ACTIVATION_RELU6) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                        "fused activation %lld; NONE, RELU, RELU_N1_TO_1 and RELU6 are served",
+                        (long long)activation);
+    }
+    TS_TRY(ts_fgraph_add_node(t->real, node, ts_arena_printf(t->arena, "%s.linear", o->name), shape, &out,
+                              t->diags));
+    ts_fnode bound = new_node(t, o, activation == ACTIVATION_RELU ? TS_FOP_RELU : TS_FOP_CLIP, 1);
+    bound.inputs[0] = out;
+    bound.low = activation == ACTIVATION_RELU_N1 ? -1.0f : 0.0f;
+    bound.high = activation == ACTIVATION_RELU_N1 ? 1.0f : 6.0f;
+    return ts_fgraph_add_node(t->real, &bound, name, NULL, &y->tensor, t->diags);
+}
+
+static int64_t option(tfl *t, const tfl_op *o, uint32_t field, uint32_t bytes, int64_t absent) {
+    return ts__flat_int(&t->flat, o->options, field, bytes, absent);
+}
+
+/* ---- operators ---- */
+
+static void same_pads(uint32_t in, uint32_t kernel, uint32_t stride, uint32_t dilation, uint32_t *begin,
+                      uint32_t *end) {
+    uint64_t out = ((uint64_t)in + stride - 1) / stride;
+    uint64_t reach = (out - 1) * stride + (uint64_t)dilation * (kernel - 1) + 1;
+    uint32_t total = reach > in ? (uint32_t)(reach - in) : 0;
+    *begin = total / 2;
+    *end = total - total / 2;
+}
+
+/* Strides (and dilations, where there are fields for them) and pads of a window whose kernel is set. */
+static ts_status read_window(tfl *t, const tfl_op *o, const ts_ftensor *x, uint32_t dilations, ts_window *w) {
+    int64_t values[4] = {option(t, o, CONV_STRIDE_H, 4, 0), option(t, o, CONV_STRIDE_W, 4, 0),
+                         dilations == 0 ? 1 : option(t, o, dilations + 1, 4, 1),
+                         dilations == 0 ? 1 : option(t, o, dilations, 4, 1)};
+    uint32_t *places[4] = {&w->stride_h, &w->stride_w, &w->dilation_h, &w->dilation_w};
+    int64_t padding = option(t, o, CONV_PADDING, 1, PADDING_SAME);
+    for (uint32_t i = 0; i < 4; i++) {
+        if (values[i] < 1 || values[i] > MAX_WINDOW) {
+            return TFL_FAIL(TS_DIAG_VALUE, "a stride or dilation is %lld", (long long)values[i]);
+        }
+        *places[i] = (uint32_t)values[i];
+    }
+    if (x->rank != 4 || w->kernel_h > MAX_WINDOW || w->kernel_w > MAX_WINDOW || w->kernel_h == 0 ||
+        w->kernel_w == 0) {
+        return TFL_FAIL(TS_DIAG_SHAPE, "its input is no map, or its window is absurd");
+    }
+    if (padding == PADDING_SAME) {
+        same_pads(x->dims[1], w->kernel_h, w->stride_h, w->dilation_h, &w->pad_top, &w->pad_bottom);
+        same_pads(x->dims[2], w->kernel_w, w->stride_w, w->dilation_w, &w->pad_left, &w->pad_right);
+    }
+    return TS_OK;
+}
+
+static ts_status take_conv(tfl *t, const tfl_op *o, bool depthwise) {
+    ts_fnode n = new_node(t, o, TS_FOP_CONV, 2);
+    tfl_tensor *w = ts__tfl_tensor_at(t, o->inputs, 1), *b = ts__tfl_tensor_at(t, o->inputs, 2);
+    TS_TRY(input_at(t, o, 0, &n.inputs[0]));
+    const ts_ftensor x = t->real->tensors.data[n.inputs[0]];
+    if (w == NULL || w->rank != 4 || w->tensor != TS_NONE || x.rank != 4 || w->elements == 0) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "constant weights of 4 dimensions on a map are served");
+    }
+    TS_TRY(add_constant(t, o, w, depthwise, &n.inputs[1]));
+    uint32_t inner = depthwise ? 1 : w->dims[3];
+    n.groups = x.dims[3] / inner;
+    n.window.kernel_h = w->dims[1];
+    n.window.kernel_w = w->dims[2];
+    TS_TRY(read_window(t, o, &x, depthwise ? DEPTHWISE_DILATION_W : CONV_DILATION_W, &n.window));
+    if (b != NULL) {
+        TS_TRY(input_at(t, o, 2, &n.inputs[n.input_count++]));
+    }
+    return finish(t, o, &n, NULL, option(t, o, depthwise ? DEPTHWISE_ACTIVATION : CONV_ACTIVATION, 1, 0));
+}
+
+static ts_status take_pool(tfl *t, const tfl_op *o, ts_fop op) {
+    ts_fnode n = new_node(t, o, op, 1);
+    TS_TRY(input_at(t, o, 0, &n.inputs[0]));
+    int64_t kh = option(t, o, POOL_FILTER_H, 4, 0), kw = option(t, o, POOL_FILTER_W, 4, 0);
+    n.window.kernel_h = kh > 0 && kh <= MAX_WINDOW ? (uint32_t)kh : 0;
+    n.window.kernel_w = kw > 0 && kw <= MAX_WINDOW ? (uint32_t)kw : 0;
+    const ts_ftensor x = t->real->tensors.data[n.inputs[0]];
+    TS_TRY(read_window(t, o, &x, 0, &n.window));
+    return finish(t, o, &n, NULL, option(t, o, POOL_ACTIVATION, 1, 0));
+}
+
+/* One row of features: what is read flat is reshaped first. */
+static ts_status take_fully_connected(tfl *t, const tfl_op *o) {
+    ts_fnode n = new_node(t, o, TS_FOP_GEMM, 2);
+    n.trans_b = true;
+    TS_TRY(input_at(t, o, 0, &n.inputs[0]));
+    TS_TRY(input_at(t, o, 1, &n.inputs[1]));
+    const ts_ftensor x = t->real->tensors.data[n.inputs[0]], w = t->real->tensors.data[n.inputs[1]];
+    if (w.rank != 2 || ts_ftensor_elements(&x) % w.dims[1] != 0) {
+        return TFL_FAIL(TS_DIAG_SHAPE, "its weights do not fit rows of its input");
+    }
+    if (x.rank != 2 || x.dims[1] != w.dims[1]) {
+        ts_fnode flat = new_node(t, o, TS_FOP_RESHAPE, 1);
+        const ts_ftensor shape = {.rank = 2,
+                                  .dims = {(uint32_t)(ts_ftensor_elements(&x) / w.dims[1]), w.dims[1]}};
+        flat.inputs[0] = n.inputs[0];
+        TS_TRY(ts_fgraph_add_node(t->real, &flat, ts_arena_printf(t->arena, "%s.flat", o->name), &shape,
+                                  &n.inputs[0], t->diags));
+    }
+    if (ts__tfl_tensor_at(t, o->inputs, 2) != NULL) {
+        TS_TRY(input_at(t, o, 2, &n.inputs[n.input_count++]));
+    }
+    return finish(t, o, &n, NULL, option(t, o, 0, 1, ACTIVATION_NONE));
+}
+
+static ts_status take_binary(tfl *t, const tfl_op *o, ts_fop op) {
+    ts_fnode n = new_node(t, o, op, 2);
+    TS_TRY(input_at(t, o, 0, &n.inputs[0]));
+    TS_TRY(input_at(t, o, 1, &n.inputs[1]));
+    return finish(t, o, &n, NULL, option(t, o, 0, 1, ACTIVATION_NONE));
+}
+
+static float option_float(tfl *t, const tfl_op *o, uint32_t field, uint32_t absent) {
+    union {
+        uint32_t bits;
+        float value;
+    } u = {.bits = (uint32_t)option(t, o, field, 4, absent)};
+    return u.value;
+}
+
+static ts_status take_unary(tfl *t, const tfl_op *o, ts_fop op) {
+    ts_fnode n = new_node(t, o, op, 1);
+    TS_TRY(input_at(t, o, 0, &n.inputs[0]));
+    n.alpha = op == TS_FOP_LEAKY_RELU ? option_float(t, o, 0, 0) : 1;
+    n.axis = t->real->tensors.data[n.inputs[0]].rank - 1; /* softmax: the last */
+    if (op == TS_FOP_SOFTMAX && option_float(t, o, 0, 0x3f800000) != 1.0f) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "a beta other than 1 is not served in floats");
+    }
+    return finish(t, o, &n, NULL, ACTIVATION_NONE);
+}
+
+static ts_status take_clip(tfl *t, const tfl_op *o, float low, float high) {
+    ts_fnode n = new_node(t, o, TS_FOP_CLIP, 1);
+    TS_TRY(input_at(t, o, 0, &n.inputs[0]));
+    n.low = low;
+    n.high = high;
+    return finish(t, o, &n, NULL, ACTIVATION_NONE);
+}
+
+static ts_status take_reshape(tfl *t, const tfl_op *o) {
+    ts_fnode n = new_node(t, o, TS_FOP_RESHAPE, 1);
+    tfl_tensor *y;
+    TS_TRY(input_at(t, o, 0, &n.inputs[0]));
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    ts_ftensor shape = {.rank = y->rank};
+    memcpy(shape.dims, y->dims, sizeof shape.dims);
+    if (y->elements != ts_ftensor_elements(&t->real->tensors.data[n.inputs[0]])) {
+        return TFL_FAIL(TS_DIAG_SHAPE, "the number of elements would change");
+    }
+    return finish(t, o, &n, &shape, ACTIVATION_NONE);
+}
+
+static ts_status take_pad(tfl *t, const tfl_op *o) {
+    ts_fnode n = new_node(t, o, TS_FOP_PAD, 1);
+    ts_flat_vector pads;
+    TS_TRY(input_at(t, o, 0, &n.inputs[0]));
+    TS_TRY(ts__tfl_numbers_at(t, o, 1, 2 * TS_MAX_RANK, &pads));
+    n.alpha = 0;
+    for (uint32_t i = 0; i < pads.count; i++) {
+        int32_t pad = ts__flat_i32(pads, i);
+        if (pads.count != 2 * t->real->tensors.data[n.inputs[0]].rank || pad < 0 || pad > MAX_WINDOW) {
+            return TFL_FAIL(TS_DIAG_UNSUPPORTED, "paddings of each dimension up to %d are served",
+                            MAX_WINDOW);
+        }
+        (i % 2 == 0 ? n.begin : n.end)[i / 2] = (uint32_t)pad;
+    }
+    return finish(t, o, &n, NULL, ACTIVATION_NONE);
+}
+
+static ts_status take_concat(tfl *t, const tfl_op *o) {
+    ts_fnode n = new_node(t, o, TS_FOP_CONCAT, o->inputs.count);
+    if (o->inputs.count == 0 || o->inputs.count > TS_MAX_INPUTS) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "1 to %d tensors are served, not %u", TS_MAX_INPUTS,
+                        o->inputs.count);
+    }
+    for (uint32_t i = 0; i < n.input_count; i++) {
+        TS_TRY(input_at(t, o, i, &n.inputs[i]));
+    }
+    int64_t rank = t->real->tensors.data[n.inputs[0]].rank, axis = option(t, o, 0, 4, 0);
+    axis = axis < 0 ? axis + rank : axis;
+    if (axis < 0 || axis >= rank) {
+        return TFL_FAIL(TS_DIAG_SHAPE, "joins axis %lld of %lld", (long long)axis, (long long)rank);
+    }
+    n.axis = (uint32_t)axis;
+    return finish(t, o, &n, NULL, option(t, o, 1, 1, ACTIVATION_NONE));
+}
+
+static ts_status take_mean(tfl *t, const tfl_op *o) {
+    ts_fnode n = new_node(t, o, TS_FOP_REDUCE_MEAN, 1);
+    ts_flat_vector axes;
+    TS_TRY(input_at(t, o, 0, &n.inputs[0]));
+    TS_TRY(ts__tfl_numbers_at(t, o, 1, TS_MAX_RANK, &axes));
+    int64_t rank = t->real->tensors.data[n.inputs[0]].rank;
+    for (uint32_t i = 0; i < axes.count; i++) {
+        int64_t axis = ts__flat_i32(axes, i);
+        axis = axis < 0 ? axis + rank : axis;
+        if (axis < 0 || axis >= rank) {
+            return TFL_FAIL(TS_DIAG_SHAPE, "means axis %lld of %lld", (long long)axis, (long long)rank);
+        }
+        n.axes |= 1u << axis;
+    }
+    n.keep_dims = option(t, o, 0, 1, 0) != 0;
+    return finish(t, o, &n, NULL, ACTIVATION_NONE);
+}
+
+static ts_status take_transpose(tfl *t, const tfl_op *o) {
+    ts_fnode n = new_node(t, o, TS_FOP_TRANSPOSE, 1);
+    ts_flat_vector perm;
+    uint32_t seen = 0;
+    TS_TRY(input_at(t, o, 0, &n.inputs[0]));
+    TS_TRY(ts__tfl_numbers_at(t, o, 1, TS_MAX_RANK, &perm));
+    uint32_t rank = t->real->tensors.data[n.inputs[0]].rank;
+    for (uint32_t i = 0; i < perm.count && perm.count == rank; i++) {
+        uint32_t from = (uint32_t)ts__flat_i32(perm, i);
+        seen |= from < rank ? 1u << from : 0;
+        n.perm[i] = from;
+    }
+    return seen + 1 == 1u << rank ? finish(t, o, &n, NULL, ACTIVATION_NONE)
+                                  : TFL_FAIL(TS_DIAG_MALFORMED, "its permutation is none");
+}
+
+ts_status ts__tfl_float_operator(tfl *t, const tfl_op *o, int64_t code) {
+    switch (code) {
+        case 0:
+            return take_binary(t, o, TS_FOP_ADD);
+        case 1:
+            return take_pool(t, o, TS_FOP_AVG_POOL);
+        case 2:
+            return take_concat(t, o);
+        case 3:
+            return take_conv(t, o, false);
+        case 4:
+            return take_conv(t, o, true);
+        case 9:
+            return take_fully_connected(t, o);
+        case 14:
+            return take_unary(t, o, TS_FOP_SIGMOID);
+        case 17:
+            return take_pool(t, o, TS_FOP_MAX_POOL);
+        case 18:
+            return take_binary(t, o, TS_FOP_MUL);
+        case 19:
+            return take_unary(t, o, TS_FOP_RELU);
+        case 20:
+            return take_clip(t, o, -1, 1);
+        case 21:
+            return take_clip(t, o, 0, 6);
+        case 22:
+        case 43:
+        case 70:
+            return take_reshape(t, o);
+        case 25:
+            return take_unary(t, o, TS_FOP_SOFTMAX);
+        case 28:
+            return take_unary(t, o, TS_FOP_TANH);
+        case 34:
+            return take_pad(t, o);
+        case 39:
+            return take_transpose(t, o);
+        case 40:
+            return take_mean(t, o);
+        case 41:
+            return take_binary(t, o, TS_FOP_SUB);
+        case 98:
+            return take_unary(t, o, TS_FOP_LEAKY_RELU);
+        case 117:
+            return take_unary(t, o, TS_FOP_HARD_SWISH);
+        default:
+            return TFL_FAIL(
+                TS_DIAG_UNSUPPORTED,
+                "this operator is not served in float networks; docs/tflite.md lists those that are");
+    }
+}
+
+ts_status ts__tfl_float_input(tfl *t, const tfl_op *o, tfl_tensor *x) {
+    ts_ftensor input = {.name = ts_arena_strdup(t->arena, x->name),
+                        .rank = x->rank,
+                        .layout = TS_LAYOUT_CHANNELS_LAST,
+                        .producer = TS_NONE};
+    if (x->type != TYPE_FLOAT || x->elements == 0) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "input '%s' is not of floats; the file needs no quantisation",
+                        x->name);
+    }
+    memcpy(input.dims, x->dims, sizeof input.dims);
+    input.layout = x->rank == 4 ? TS_LAYOUT_CHANNELS_LAST : TS_LAYOUT_FILE;
+    x->tensor = ts_fgraph_add_tensor(t->real, &input);
+    TS_PUSH(t->arena, &t->real->inputs, x->tensor);
+    return TS_OK;
+}
