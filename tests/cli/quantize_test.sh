@@ -1,0 +1,49 @@
+#!/bin/sh
+# quantize_test.sh TESSERA: from a float network to integers in each format, with options and refusals.
+set -u
+tessera=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+
+# expect STATUS PATTERN COMMAND...: runs it; PATTERN is a basic regular expression for its output.
+expect() {
+    status=$1 pattern=$2
+    shift 2
+    output=$("$@" 2>&1)
+    got=$?
+    if [ "$got" -ne "$status" ] || ! printf '%s\n' "$output" | grep -q -- "$pattern"; then
+        printf 'FAILED: %s\n  status %s, expected %s; looked for: %s\n%s\n' "$*" "$got" "$status" "$pattern" "$output"
+        failures=$((failures + 1))
+    fi
+}
+
+"$tessera" generate glyphs --count 64 --test-count 16 --resolution 24 -o "$work/data" >/dev/null || exit 1
+"$tessera" generate float-ds --resolution 24 -o "$work/float.onnx" >/dev/null || exit 1
+float=$work/float.onnx data=$work/data/test.json
+
+quantize() { "$tessera" quantize "$float" --calib "$data" "$@"; }
+expect 0 'id: 16 samples, top-1' quantize --eval "$data" -o "$work/int.onnx"
+expect 0 '"input_scale"' cat "$work/int.json"
+expect 0 'integer, 16 samples' "$tessera" eval "$work/int.onnx" --data "$data"
+expect 0 'layers verified' "$tessera" run "$work/int.onnx" --target host
+expect 0 'id, input step' quantize --format qdq -o "$work/qdq.onnx"
+expect 0 '16 samples, top-1' "$tessera" eval "$work/qdq.onnx" --data "$data"
+expect 0 'fq, input step' quantize --stage fq -o "$work/fq.onnx"
+expect 0 'float, 16 samples' "$tessera" eval "$work/fq.onnx" --data "$data"
+expect 0 'id, input step' quantize --batch-norm keep --weights per-layer --weight-ranges best --ranges 99.9 -o "$work/kept.tsg"
+expect 0 'lost if one layer alone' quantize --eval "$data" --report
+
+expect 2 "no layer has that name" quantize --layer nowhere=w4a8 -o "$work/none.tsg"
+expect 2 "is not what this option takes" quantize --bits 9
+expect 2 "is not what this option takes" quantize --format npz
+expect 2 "kappas have 7 to 24 bits" quantize --kappa-bits 30
+expect 2 "round down have no such form" quantize --floor-pools --format qdq -o "$work/none.onnx"
+expect 2 "ends neither in .onnx nor in .tsg" quantize -o "$work/none.bin"
+printf '{"mine": 1}' >"$work/other.json"
+expect 2 "describes something else" quantize -o "$work/other.onnx"
+for file in none.tsg none.onnx none.bin other.onnx; do
+    [ ! -e "$work/$file" ] || { echo "FAILED: $file exists"; failures=1; }
+done
+
+[ $failures -eq 0 ]
