@@ -335,6 +335,66 @@ static double dw_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cor
     return 720 + 1.04 * best;
 }
 
+/* Depthwise with any window (device/kernels/xpulp/dwconv_xpulp_b8s8.c): a plane has one word between rows. */
+enum { DW_MOST_PAD = 4 };
+
+static bool serves_dw_any(const ts_layer *layer) {
+    const ts_window *w = &layer->window;
+    return layer->kind == TS_LAYER_DWCONV && layer->x.c == layer->y.c &&
+           (layer->x.type == TS_U8 || layer->x.type == TS_S8) && is_narrow(layer->weights->type) &&
+           ts_type_bits(layer->y.type) >= 8 && folds_zero(layer) && w->dilation_h == 1 &&
+           w->dilation_w == 1 && w->pad_left <= DW_MOST_PAD && w->pad_right <= DW_MOST_PAD;
+}
+
+static uint32_t dw_any_row_bytes(const ts_layer *layer) {
+    return (uint32_t)div_up(layer->window.kernel_w, 4) * 4;
+}
+
+static uint64_t dw_any_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    uint64_t weights = (uint64_t)layer->window.kernel_h * dw_any_row_bytes(layer);
+    return (weights + ts__params_bytes(&layer->rq)) * channels;
+}
+
+static void dw_any_pack(const ts_layer *layer, uint8_t *out) {
+    uint32_t k_h = layer->window.kernel_h, k_w = layer->window.kernel_w, row = dw_any_row_bytes(layer);
+    memset(out, 0, dw_any_weight_bytes(layer, layer->y.c));
+    for (uint32_t c = 0; c < layer->y.c; c++, out += dw_any_weight_bytes(layer, 1)) {
+        int64_t sum = 0;
+        for (uint32_t i = 0; i < k_h * k_w; i++) {
+            int32_t value = ts_tensor_int(layer->weights, (uint64_t)c * k_h * k_w + i);
+            out[i / k_w * row + i % k_w] = (uint8_t)value;
+            sum += value;
+        }
+        pack_params(layer, c, -sum * layer->x.zero, out + (uint64_t)k_h * row);
+    }
+}
+
+static uint64_t dw_any_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    const ts_window *w = &layer->window;
+    uint64_t rows = (uint64_t)(tile->y_h - 1) * w->stride_h + w->kernel_h;
+    uint64_t bytes = 4 * (4 + rows * (div_up(tile->x_w, 4) * 4 + 4)) + 16;
+    return (div_up(bytes, 64) * 64 + 8) * cores;
+}
+
+static double dw_any_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    const ts_window *w = &layer->window;
+    double words = dw_any_row_bytes(layer) / 4, groups = (double)div_up(tile->y_c, 4), best = 0;
+    bool in_line = ts_type_bits(layer->y.type) == 8 &&
+                   (layer->rq.class_ == TS_RQC_S32 || layer->rq.class_ == TS_RQC_S32D);
+    double four =
+        30 + (in_line ? (layer->rq.class_ == TS_RQC_S32 ? 32 : 44) : 240) + w->kernel_h * (5 + 12.5 * words);
+    uint32_t parts = (uint32_t)groups % cores == 0 ? 1 : DW_MOST_PARTS;
+    for (uint32_t p = 1; p <= parts && p <= tile->y_h; p++) {
+        double rows = (double)div_up(tile->y_h, p);
+        double planes = fmin((rows - 1) * w->stride_h + w->kernel_h, tile->x_h);
+        double item = planes * (17.0 * (double)div_up(tile->x_w, 4) + 7) + 300 +
+                      4 * (rows * ((double)div_up(tile->y_w, 4) * four + 12) + 40);
+        double cycles = ceil(groups * p / cores) * item;
+        best = best == 0 || cycles < best ? cycles : best;
+    }
+    return 500 + 1.04 * best;
+}
+
 static bool serves_linear(const ts_layer *layer, ts_type x_type) {
     return layer->kind == TS_LAYER_LINEAR && layer->x.type == x_type && is_narrow(layer->weights->type) &&
            ts_type_bits(layer->y.type) >= 8 && folds_zero(layer);
@@ -468,6 +528,16 @@ const ts_kernel ts__kernels_xpulp[] = {
      .pack = dw_pack,
      .scratch_bytes = dw_scratch_bytes,
      .cycles = dw_cycles},
+    {.name = "dwconv_xpulp_b8s8",
+     .isa = "xpulp",
+     .sources = "xpulp/dwconv_xpulp_b8s8.c xpulp/dw_transpose.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 656,
+     .serves = serves_dw_any,
+     .weight_bytes = dw_any_weight_bytes,
+     .pack = dw_any_pack,
+     .scratch_bytes = dw_any_scratch_bytes,
+     .cycles = dw_any_cycles},
     {.name = "linear_xpulp_u8s8",
      .isa = "xpulp",
      .sources = "xpulp/linear_xpulp.c xpulp/linear_dot.S",

@@ -137,6 +137,18 @@ static const family families[] = {
      {.kind = TS_LAYER_CONV, .x_type = TS_S8, .w_type = TS_S8, .y_type = TS_S8, .rq_class = -1, .pad = -1}},
     {"conv_xpulp_s16s8_4x4",
      {.kind = TS_LAYER_CONV, .x_type = TS_S16, .w_type = TS_S8, .y_type = TS_U8, .rq_class = -1, .pad = -1}},
+#define DW_ANY(x, y, ...)                                                                       \
+    {                                                                                           \
+        "dwconv_xpulp_b8s8", {                                                                  \
+            .kind = TS_LAYER_DWCONV, .x_type = x, .w_type = TS_S8, .y_type = y, .rq_class = -1, \
+            .dilation = 1, __VA_ARGS__                                                          \
+        }                                                                                       \
+    }
+    DW_ANY(TS_U8, TS_U8, .pad = -1),
+    DW_ANY(TS_S8, TS_S8, .pad = -1),
+    DW_ANY(TS_U8, TS_U8, .pad = 2, .kernel_h = 5, .kernel_w = 5, .h = 11, .w = 14),
+    DW_ANY(TS_U8, TS_S8, .pad = 3, .kernel_h = 7, .kernel_w = 7, .w = 13),
+    DW_ANY(TS_S8, TS_U8, .pad = -1, .kernel_h = 1, .kernel_w = 9, .w = 20),
 #define SUB8(x, y, class_, kind_, ...)                                                                \
     {                                                                                                 \
         "conv_xpulp_sub8", {                                                                          \

@@ -1,0 +1,242 @@
+/* Depthwise convolution with any window and stride, of unsigned or signed bytes: groups of 4 channels are
+ * transposed into byte planes (dw_transpose.S), in which a kernel row is one word for every 4 taps. Cores
+ * share (channel group, part of the rows) items. Four outputs a step: 9 instructions for up to 16
+ * multiply-accumulates.
+ *
+ * Packed weights, a record a channel: for each kernel row its taps, filled up with zeros to words; then the
+ * parameters of tile.h, but k - 1 in place of k for 32-bit kinds; x_zero is folded into them. */
+#include "kernels/xpulp/dw_block.h"
+#include "kernels/xpulp/xpulp_insn.h"
+
+#define ALWAYS static inline __attribute__((always_inline))
+
+struct plane_run {
+    const struct ts_conv_tile *t;
+    uint32_t pitch, plane_bytes, words; /* words: of a kernel row */
+    struct xpulp_requant requant;
+};
+
+/* The kinds that the loops contain. */
+enum plane_kind { PLANE_S32, PLANE_S32D, PLANE_OTHER };
+
+static inline int32_t dot(int32_t acc, uint32_t x, uint32_t w, bool is_signed) {
+    return is_signed ? pv_sdotsp_b(acc, x, w) : pv_sdotusp_b(acc, x, w);
+}
+
+/* What holds for a plane, in registers: stores of bytes could alias what lies in memory. */
+struct plane_constants {
+    int32_t k, l, k2, l2, shift, low, high; /* shift: S32D: the split */
+    uint32_t k_h, words, rest, s1, s2, s3, pixel;
+    enum plane_kind kind;
+    bool is_signed;
+    const int32_t *params;
+};
+
+ALWAYS int32_t requantised(const struct plane_run *r, const struct plane_constants *p, int32_t acc) {
+    if (p->kind == PLANE_S32) {
+        acc = p_addNr(p_mac(acc, acc, p->k), p->l, p->shift);
+    } else if (p->kind == PLANE_S32D) {
+        int32_t part = p_addNr((int32_t)((uint32_t)acc * (uint32_t)p->k2), p->l2, p->shift);
+        acc = p_addNr(p_mac(part, acc, p->k), p->l, p->l2);
+    } else {
+        return xpulp_requant(&r->requant, p->params, acc);
+    }
+    return p_min(p_max(acc, p->low), p->high);
+}
+
+ALWAYS void put(const struct plane_run *r, const struct plane_constants *p, uint8_t *y, int32_t acc) {
+    int32_t value = requantised(r, p, acc);
+    if (p->kind == PLANE_OTHER && r->t->y_type == TS_ELEM_S16) {
+        *(int16_t *)(void *)y = (int16_t)value;
+    } else if (p->kind == PLANE_OTHER && r->t->y_type == TS_ELEM_S32) {
+        *(int32_t *)(void *)y = value;
+    } else {
+        *y = (uint8_t)value;
+    }
+}
+
+/* Four outputs whose windows begin at x, a stride apart. */
+ALWAYS void four(const struct plane_run *r, const struct plane_constants *p, const uint8_t *x,
+                 const uint8_t *w, uint8_t *y) {
+    int32_t a = 0, b = 0, c = 0, d = 0;
+    for (uint32_t ky = p->k_h; ky > 0; ky--, x += p->rest) {
+        for (uint32_t j = p->words; j > 0; j--) {
+            uint32_t taps = p_lw_pi(w, 4), xb = p_lw_rr(x, p->s1), xc = p_lw_rr(x, p->s2),
+                     xd = p_lw_rr(x, p->s3), xa = p_lw_pi(x, 4);
+            b = dot(b, xb, taps, p->is_signed);
+            c = dot(c, xc, taps, p->is_signed);
+            d = dot(d, xd, taps, p->is_signed);
+            a = dot(a, xa, taps, p->is_signed);
+        }
+    }
+    put(r, p, y, a);
+    put(r, p, y + p->pixel, b);
+    put(r, p, y + 2u * p->pixel, c);
+    put(r, p, y + 3u * p->pixel, d);
+}
+
+ALWAYS void one(const struct plane_run *r, const struct plane_constants *p, const uint8_t *x,
+                const uint8_t *w, uint8_t *y) {
+    int32_t acc = 0;
+    for (uint32_t ky = p->k_h; ky > 0; ky--, x += p->rest) {
+        for (uint32_t j = p->words; j > 0; j--) {
+            uint32_t taps = p_lw_pi(w, 4), xa = p_lw_pi(x, 4);
+            acc = dot(acc, xa, taps, p->is_signed);
+        }
+    }
+    put(r, p, y, acc);
+}
+
+/* `rows` rows of outputs of one channel; x: the window of the first. Columns that are no multiple of four end
+ * in four that overlap those before. */
+ALWAYS void plane(const struct plane_run *r, const uint8_t *x, const uint8_t *w, uint8_t *y, uint32_t rows,
+                  enum plane_kind kind, bool is_signed, uint32_t words) {
+    const struct ts_conv_tile *t = r->t;
+    const int32_t *params = (const int32_t *)(const void *)(w + t->k_h * words * 4u);
+    bool is_double = kind == PLANE_S32D;
+    const struct plane_constants constants = {.k = params[0],
+                                              .l = params[1],
+                                              .k2 = is_double ? params[2] : 0,
+                                              .l2 = is_double ? params[3] : 0,
+                                              .shift = is_double ? t->rq.split : t->rq.shift,
+                                              .low = t->rq.low,
+                                              .high = t->rq.high,
+                                              .k_h = t->k_h,
+                                              .words = words,
+                                              .rest = r->pitch - words * 4u,
+                                              .s1 = t->stride_w,
+                                              .s2 = 2u * t->stride_w,
+                                              .s3 = 3u * t->stride_w,
+                                              .pixel = t->y_pixel_bytes,
+                                              .kind = kind,
+                                              .is_signed = is_signed,
+                                              .params = params},
+                                 *p = &constants;
+    uint32_t y_w = t->y_w, x_row = t->stride_h * r->pitch, y_row = t->y_row_bytes, step = 4u * p->s1;
+    for (; rows > 0; rows--, x += x_row, y += y_row) {
+        const uint8_t *from = x;
+        uint8_t *to = y;
+        uint32_t left = y_w;
+        for (; left >= DW_STRIP; left -= DW_STRIP, from += step, to += 4u * p->pixel) {
+            four(r, p, from, w, to);
+        }
+        if (left > 0 && y_w >= DW_STRIP) {
+            four(r, p, x + (y_w - DW_STRIP) * p->s1, w, y + (y_w - DW_STRIP) * p->pixel);
+            continue;
+        }
+        for (; left > 0; left--, from += p->s1, to += p->pixel) {
+            one(r, p, from, w, to);
+        }
+    }
+}
+
+/* The loops for one and two words a kernel row, and for any number. */
+#define PLANE(kind)                                                                                     \
+    static void kind##_plane(const struct plane_run *r, const uint8_t *x, const uint8_t *w, uint8_t *y, \
+                             uint32_t rows) {                                                           \
+        bool is_signed = r->t->x_type == TS_ELEM_S8;                                                    \
+        if (r->words == 1 && !is_signed) {                                                              \
+            plane(r, x, w, y, rows, kind, false, 1);                                                    \
+        } else if (r->words == 2 && !is_signed) {                                                       \
+            plane(r, x, w, y, rows, kind, false, 2);                                                    \
+        } else if (!is_signed) {                                                                        \
+            plane(r, x, w, y, rows, kind, false, r->words);                                             \
+        } else if (r->words == 1) {                                                                     \
+            plane(r, x, w, y, rows, kind, true, 1);                                                     \
+        } else if (r->words == 2) {                                                                     \
+            plane(r, x, w, y, rows, kind, true, 2);                                                     \
+        } else {                                                                                        \
+            plane(r, x, w, y, rows, kind, true, r->words);                                              \
+        }                                                                                               \
+    }
+
+PLANE(PLANE_S32)
+PLANE(PLANE_S32D)
+PLANE(PLANE_OTHER)
+
+static void any_plane(const struct plane_run *r, const uint8_t *x, const uint8_t *w, uint8_t *y,
+                      uint32_t rows) {
+    bool byte = ref_bits(r->t->y_type) == 8u;
+    if (byte && r->t->rq.kind == TS_RQ_S32) {
+        PLANE_S32_plane(r, x, w, y, rows);
+    } else if (byte && r->t->rq.kind == TS_RQ_S32D) {
+        PLANE_S32D_plane(r, x, w, y, rows);
+    } else {
+        PLANE_OTHER_plane(r, x, w, y, rows);
+    }
+}
+
+/* Bytes of padding behind the first, where rows do not end on words: the transposition stores one. */
+static void fill_ends(const struct plane_run *r, const struct dw_planes *planes, uint32_t x_w) {
+    uint32_t end = (x_w + 3u) & ~3u;
+    for (uint32_t p = 0; p < DW_CHANNELS; p++) {
+        uint8_t *row = planes->planes + p * r->plane_bytes;
+        for (uint32_t i = 0; i < planes->rows; i++, row += r->pitch) {
+            for (uint32_t at = x_w + 1u; at < end; at++) {
+                row[at] = (uint8_t)planes->zero;
+            }
+        }
+    }
+}
+
+/* Outputs of rows [first, first + rows) of one channel group. */
+static void item(const struct plane_run *r, uint8_t *scratch, uint32_t group, uint32_t first, uint32_t rows) {
+    const struct ts_conv_tile *t = r->t;
+    uint32_t needed = (rows - 1u) * t->stride_h + t->k_h, channel = group * DW_CHANNELS;
+    int32_t top = (int32_t)(first * t->stride_h) - t->pad_top;
+    uint32_t above = top < 0 ? (uint32_t)-top : 0, start = top < 0 ? 0 : (uint32_t)top;
+    above = above < needed ? above : needed;
+    uint32_t left = start < t->x_h ? t->x_h - start : 0, quads = (t->x_w + 3u) / 4u;
+    uint32_t inside = needed - above < left ? needed - above : left;
+    uint32_t zeros = (uint32_t)(uint8_t)t->x_zero * 0x01010101u;
+    dw_fill_planes(scratch, r->plane_bytes, needed + 1u, r->pitch, zeros);
+    for (uint32_t row = 0; row < needed; row++) {
+        if (row < above || row >= above + inside) {
+            dw_fill_planes(scratch + 4u + row * r->pitch, r->plane_bytes, quads, 4u, zeros);
+        }
+    }
+    struct dw_planes planes = {.x = (const uint8_t *)t->x + start * t->x_row_bytes + channel,
+                               .pixel_bytes = t->x_c,
+                               .skip = (int32_t)(t->x_row_bytes - quads * 4u * t->x_c),
+                               .rows = inside,
+                               .quads = quads,
+                               .planes = scratch + 4u + above * r->pitch,
+                               .plane_bytes = r->plane_bytes,
+                               .edge = (int32_t)t->x_w - (int32_t)(quads * 4u),
+                               .zero = zeros};
+    if (inside > 0) {
+        dw_transpose(&planes);
+        if (t->x_w % 4u != 0 && t->pad_right > 1u) {
+            fill_ends(r, &planes, t->x_w);
+        }
+    }
+    uint32_t record = t->k_h * r->words * 4u + ref_params_bytes(t->rq.kind), size = ref_bits(t->y_type) / 8u;
+    for (uint32_t c = 0; c < DW_CHANNELS && channel + c < t->y_c; c++) {
+        any_plane(r, scratch + 4u - t->pad_left + c * r->plane_bytes,
+                  (const uint8_t *)t->w + (channel + c) * record,
+                  (uint8_t *)t->y + first * t->y_row_bytes + (channel + c) * size, rows);
+    }
+}
+
+/* A plane is the words before its first row, then rows of x with a word behind each; src/plan/kernel_xpulp.c
+ * reckons with the same sizes. */
+void dwconv_xpulp_b8s8(const struct ts_conv_tile *tile) {
+    const struct ts_conv_tile *t = tile;
+    uint32_t rows = (t->y_h - 1u) * t->stride_h + t->k_h, pitch = dw_pitch(t->x_w);
+    struct plane_run run = {.t = t,
+                            .pitch = pitch,
+                            .plane_bytes = 4u + rows * pitch,
+                            .words = (t->k_w + 3u) / 4u,
+                            .requant = xpulp_requant_of(&t->rq)};
+    uint32_t core_bytes = (DW_CHANNELS * run.plane_bytes + DW_SLACK + 63u) / 64u * 64u + 8u;
+    uint8_t *scratch = (uint8_t *)t->scratch + ts_core() * core_bytes;
+    uint32_t groups = (t->y_c + DW_CHANNELS - 1u) / DW_CHANNELS, parts = dw_parts(t);
+    uint32_t part_rows = (t->y_h + parts - 1u) / parts;
+    for (uint32_t i = ts_core(); i < groups * parts; i += ts_cores()) {
+        uint32_t part = i / groups, first = part * part_rows;
+        if (first < t->y_h) {
+            item(&run, scratch, i - part * groups, first,
+                 t->y_h - first < part_rows ? t->y_h - first : part_rows);
+        }
+    }
+}
