@@ -7,6 +7,7 @@
 #include "ir/text_form.h"
 #include "model/model.h"
 #include "num/generate.h"
+#include "qdq_maker.h"
 #include "random_program.h"
 #include "target/target.h"
 #include "zip_maker.h"
@@ -141,6 +142,12 @@ static ts_status make(const char *root, ts_diags *diags) {
     TS_TRY(write_seed(folders[5], "sample", tflite.data, tflite.size, diags));
     tflite = tfm_moves(&maker);
     TS_TRY(write_seed(folders[5], "moves", tflite.data, tflite.size, diags));
+    for (uint64_t seed = 0; seed < 3; seed++) {
+        ts_bytes qdq = qdq_sample(diags->arena, seed);
+        const char *name = ts_arena_printf(diags->arena, "qdq%u", (unsigned)seed);
+        TS_TRY(write_seed(folders[0], name, qdq.data, qdq.size, diags));
+        TS_TRY(write_seed(folders[8], name, qdq.data, qdq.size, diags));
+    }
     TS_TRY(texts(folders[3], folders[4], diags));
     for (const ts_embedded *file = ts__embedded_targets; file->name != NULL; file++) {
         TS_TRY(write_seed(folders[9], file->name, file->data, file->size, diags));

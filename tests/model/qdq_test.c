@@ -10,98 +10,7 @@
 #include "model/tflite.h"
 #include "num/float.h"
 #include "num/integer.h"
-#include "onnx_maker.h"
-
-enum { UINT8 = 2, INT8 = 3, INT32 = 6 };
-
-static const char *raw(maker *m, const char *hint, int type, uint32_t rank, const int64_t *dims,
-                       const void *data, size_t size) {
-    static const int64_t none[64];
-    Onnx__TensorProto *t = mk_tensor(m, MK_FLOAT, rank, dims, none);
-    t->data_type = type;
-    t->raw_data = (ProtobufCBinaryData){size, ts_arena_copy(m->arena, data, size)};
-    t->name = ts_arena_printf(m->arena, "%s_%u", hint, ++m->names);
-    TS_PUSH(m->arena, &m->initializers, t);
-    return t->name;
-}
-
-static const char *scale_of(maker *m, float scale) { return raw(m, "scale", MK_FLOAT, 0, NULL, &scale, 4); }
-
-static const char *zero_of(maker *m, int type, int zero) {
-    int8_t byte = (int8_t)zero;
-    return raw(m, "zero", type, 0, NULL, &byte, 1);
-}
-
-/* x quantised and dequantised. */
-static const char *both(maker *m, const char *x, float scale, int type, int zero) {
-    const char *s = scale_of(m, scale), *z = zero_of(m, type, zero);
-    const char *codes = mk_node(m, "QuantizeLinear", x, s, z)->output[0];
-    return mk_node(m, "DequantizeLinear", codes, s, z)->output[0];
-}
-
-/* Random weights of the shape, with a scale for each output or one for all. */
-static const char *weights(maker *m, ts_random *random, uint32_t rank, const int64_t *dims, bool by_channel,
-                           int axis, const char **codes, const char **scales) {
-    int8_t data[4096];
-    float list[64];
-    int64_t count = 1, channels = dims[axis];
-    for (uint32_t i = 0; i < rank; i++) {
-        count *= dims[i];
-    }
-    for (int64_t i = 0; i < count; i++) {
-        data[i] = (int8_t)ts_random_range(random, -128, 127);
-    }
-    for (int64_t c = 0; c < channels; c++) {
-        list[c] = 0.002f + 0.0007f * (float)c;
-    }
-    *codes = raw(m, "w", INT8, rank, dims, data, (size_t)count);
-    *scales = by_channel ? raw(m, "scales", MK_FLOAT, 1, &channels, list, (size_t)channels * 4)
-                         : scale_of(m, 0.004f);
-    Onnx__NodeProto *node = mk_node(m, "DequantizeLinear", *codes, *scales, NULL);
-    mk_int(m, node, "axis", axis);
-    return node->output[0];
-}
-
-static const char *bias(maker *m, ts_random *random, int64_t channels, float scale) {
-    int32_t data[64];
-    for (int64_t c = 0; c < channels; c++) {
-        data[c] = (int32_t)ts_random_range(random, -3000, 3000);
-    }
-    const char *codes = raw(m, "b", INT32, 1, &channels, data, (size_t)channels * 4);
-    return mk_node(m, "DequantizeLinear", codes, scale_of(m, scale), NULL)->output[0];
-}
-
-/* Convolution, rectifier, table, sum, product, concatenation, poolings, slice by transposition, linear layer.
- */
-static ts_bytes network(ts_arena *arena, uint64_t seed) {
-    maker m = {.arena = arena, .opset = 13};
-    ts_random random = ts_random_seed(seed);
-    bool by_channel = seed % 2 == 0;
-    int type = seed % 3 == 0 ? INT8 : UINT8, zero = type == INT8 ? -7 : 113;
-    const char *codes, *scales;
-    const char *x = both(&m, mk_input(&m, 4, (const int64_t[]){1, 3, 8, 8}), 0.031f, type, zero);
-    const char *w = weights(&m, &random, 4, (const int64_t[]){8, 3, 3, 3}, by_channel, 0, &codes, &scales);
-    Onnx__NodeProto *conv =
-        mk_node(&m, "Conv", x, w, by_channel ? NULL : bias(&m, &random, 8, 0.031f * 0.004f));
-    mk_ints(&m, conv, "pads", 4, (const int64_t[]){1, 1, 1, 1});
-    const char *a = both(&m, mk_node(&m, "Relu", conv->output[0], NULL, NULL)->output[0], 0.05f, UINT8, 0);
-    const char *s = both(&m, mk_node(&m, "Sigmoid", a, NULL, NULL)->output[0], 1.0f / 256, UINT8, 0);
-    const char *product = both(&m, mk_node(&m, "Mul", a, s, NULL)->output[0], 0.043f, UINT8, 3);
-    const char *sum = both(&m, mk_node(&m, "Add", a, product, NULL)->output[0], 0.0913f, UINT8, 5);
-    Onnx__NodeProto *join = mk_node(&m, "Concat", sum, product, NULL);
-    mk_int(&m, join, "axis", 1);
-    const char *joined = both(&m, join->output[0], 0.08f, UINT8, 1);
-    Onnx__NodeProto *pool = mk_node(&m, "MaxPool", joined, NULL, NULL);
-    mk_ints(&m, pool, "kernel_shape", 2, (const int64_t[]){2, 2});
-    mk_ints(&m, pool, "strides", 2, (const int64_t[]){2, 2});
-    const char *most = both(&m, pool->output[0], 0.08f, UINT8, 1);
-    const char *mean =
-        both(&m, mk_node(&m, "GlobalAveragePool", most, NULL, NULL)->output[0], 0.0517f, UINT8, 2);
-    const char *flat = mk_node(&m, "Flatten", mean, NULL, NULL)->output[0];
-    const char *last = weights(&m, &random, 2, (const int64_t[]){16, 5}, by_channel, 1, &codes, &scales);
-    mk_output(&m, both(&m, mk_node(&m, "MatMul", flat, last, NULL)->output[0], 0.11f, type, zero));
-    return mk_pack(&m);
-}
+#include "qdq_maker.h"
 
 static void print_diags(const ts_diags *diags) {
     for (uint32_t i = 0; i < diags->list.count; i++) {
@@ -152,7 +61,7 @@ static void made_networks_equal_the_float_interpreter(void **state) {
         ts_arena *arena = ts_arena_new("test", 0);
         ts_diags diags = {.arena = arena};
         ts_fgraph *real;
-        ts_bytes file = network(arena, seed);
+        ts_bytes file = qdq_sample(arena, seed);
         assert_int_equal(ts_float_model_parse(arena, file, "net", NULL, &real, &diags), TS_OK);
         ts_graph *graph = import(arena, file, &diags);
         const ts_tensor *out = &graph->tensors.data[graph->outputs.data[0]];
