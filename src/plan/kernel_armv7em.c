@@ -52,19 +52,18 @@ static bool scale_line(wide k, wide l, uint32_t shift, line *out) {
     return k >= INT32_MIN && k <= INT32_MAX && l >= -((wide)1 << 61) && l < (wide)1 << 61;
 }
 
-/* A line of a longer shift as one of 32 with the same results, clipped to [low, high], for every accumulator
- * of
+/* floor((k a + l) / div), clipped to [low, high], as a line of shift 32 with the same results for every
+ * accumulator of
  * [-reach, reach]: both meet each step of the staircase at the same place. */
-static bool shorten_line(wide k, wide l, uint32_t shift, int64_t reach, int64_t low, int64_t high,
-                         line *out) {
-    if (shift <= 32 || shift > 48 || k <= 0) {
+static bool match_line(wide k, wide l, wide div, int64_t reach, int64_t low, int64_t high, line *out) {
+    if (k <= 0 || k >= (wide)1 << 62 || div >= (wide)1 << 48 || high - low > 65536) {
         return false;
     }
     wide unit = (wide)1 << 32;
-    for (wide near = k >> (shift - 32), last = near + 1; near <= last; near++) {
+    for (wide near = k * unit / div, last = near + 1; near <= last && near <= INT32_MAX; near++) {
         wide least = -((wide)1 << 60), most = (wide)1 << 60;
         for (int64_t level = low + 1; level <= high; level++) {
-            wide step = -floor_div(l - ((wide)level << shift), k); /* the first accumulator of this level */
+            wide step = -floor_div(l - level * div, k); /* the first accumulator of this level */
             wide reached = step < -reach ? -reach : step, before = step - 1 > reach ? reach : step - 1;
             if (step <= reach && level * unit - near * reached > least) {
                 least = level * unit - near * reached;
@@ -73,7 +72,7 @@ static bool shorten_line(wide k, wide l, uint32_t shift, int64_t reach, int64_t 
                 most = level * unit - 1 - near * before;
             }
         }
-        if (least <= most && near <= INT32_MAX) {
+        if (least <= most) {
             *out = (line){(int32_t)near, (int64_t)(least + (most - least) / 2)};
             return true;
         }
@@ -85,10 +84,11 @@ static bool shorten_line(wide k, wide l, uint32_t shift, int64_t reach, int64_t 
  * that is one, else what the planner proved. Classes that clip the accumulator hold on its inside alone. */
 static bool layer_line(const ts_layer *layer, uint32_t channel, int64_t reach, line *out) {
     const ts_rq_plan *own = &layer->rq_own, *rq = &layer->rq;
-    if (own->class_ == TS_RQC_S64 && own->div > 0 && (own->div & (own->div - 1)) == 0) {
+    if (own->class_ == TS_RQC_S64 && own->div > 0) {
         uint32_t c = own->channels == 1 ? 0 : channel, shift = (uint32_t)__builtin_ctzll((uint64_t)own->div);
-        if (scale_line(own->k[c], own->l[c], shift, out) ||
-            shorten_line(own->k[c], own->l[c], shift, reach, own->low, own->high, out)) {
+        bool shifts = (own->div & (own->div - 1)) == 0;
+        if ((shifts && scale_line(own->k[c], own->l[c], shift, out)) ||
+            match_line(own->k[c], own->l[c], own->div, reach, own->low, own->high, out)) {
             return true;
         }
     }
@@ -98,7 +98,7 @@ static bool layer_line(const ts_layer *layer, uint32_t channel, int64_t reach, l
     }
     uint32_t shift = rq->class_ == TS_RQC_S32 ? rq->shift : rq->split + rq->channel_shift[c];
     return scale_line(rq->k[c], rq->l[c], shift, out) ||
-           shorten_line(rq->k[c], rq->l[c], shift, reach, rq->low, rq->high, out);
+           match_line(rq->k[c], rq->l[c], (wide)1 << shift, reach, rq->low, rq->high, out);
 }
 
 /* For an accumulator that is `offset` less than the layer's. */
@@ -110,6 +110,9 @@ static bool line_of(const ts_layer *layer, uint32_t channel, int64_t reach, int6
     out->l = (int64_t)l;
     return l >= -((wide)1 << 61) && l < (wide)1 << 61;
 }
+
+/* The most that a value of x differs from its zero point. */
+static int64_t most_of(const ts_layer *layer) { return layer->x.type == TS_S16 ? 32768 : 255; }
 
 static bool is_tflite(const ts_layer *layer) { return layer->rq.class_ == TS_RQC_TFLITE; }
 
@@ -184,20 +187,11 @@ static int64_t sum_of_weights(const ts_layer *layer, uint32_t channel, bool magn
     return sum;
 }
 
-static int64_t sum_of_nine(const ts_layer *layer, uint32_t channel, bool magnitudes) {
-    int64_t sum = 0;
-    for (uint64_t i = 0; i < 9; i++) {
-        int32_t w = ts_tensor_int(layer->weights, 9 * (uint64_t)channel + i);
-        sum += magnitudes && w < 0 ? -w : w;
-    }
-    return sum;
-}
-
 /* The requantisation of every channel can be packed. */
 static bool rq_serves(const ts_layer *layer, int64_t (*sum)(const ts_layer *, uint32_t, bool)) {
     for (uint32_t c = 0; c < layer->y.c; c++) {
         line found;
-        int64_t reach = 255 * sum(layer, c, true), offset = -layer->x.zero * sum(layer, c, false);
+        int64_t reach = most_of(layer) * sum(layer, c, true), offset = -layer->x.zero * sum(layer, c, false);
         bool fits =
             is_tflite(layer) ? tflite_fits(&layer->rq, c, reach) : line_of(layer, c, reach, offset, &found);
         if (!fits) {
@@ -209,8 +203,9 @@ static bool rq_serves(const ts_layer *layer, int64_t (*sum)(const ts_layer *, ui
 
 static bool serves_conv(const ts_layer *layer) {
     bool conv = (layer->kind == TS_LAYER_CONV && layer->groups == 1) || layer->kind == TS_LAYER_LINEAR;
-    return conv && is_byte(layer->x.type) && is_byte(layer->y.type) && layer->weights->type == TS_S8 &&
-           runs_of(layer).groups < 8192 && rq_serves(layer, sum_of_weights);
+    bool halves = layer->x.type == TS_S16 && layer->x.zero == 0;
+    return conv && (is_byte(layer->x.type) || halves) && is_byte(layer->y.type) &&
+           layer->weights->type == TS_S8 && runs_of(layer).groups < 8192 && rq_serves(layer, sum_of_weights);
 }
 
 static uint64_t conv_weight_bytes(const ts_layer *layer, uint32_t channels) {
@@ -220,6 +215,9 @@ static uint64_t conv_weight_bytes(const ts_layer *layer, uint32_t channels) {
 
 /* Pairs of channels: groups of four weights of one and of the other, then the parameters of both. */
 static void conv_pack(const ts_layer *layer, uint8_t *out) {
+    static const uint8_t places[2][4] = {{0, 1, 2, 3},
+                                         {0, 2, 1, 3}}; /* of x of 16 bits: as SXTB16 gives them */
+    const uint8_t *place = places[layer->x.type == TS_S16];
     runs r = runs_of(layer);
     memset(out, 0, conv_weight_bytes(layer, layer->y.c));
     for (uint32_t c = 0; c < layer->y.c; c++) {
@@ -227,11 +225,11 @@ static void conv_pack(const ts_layer *layer, uint8_t *out) {
         uint64_t at = (uint64_t)c * r.count * r.length;
         for (uint32_t run = 0; run < r.count; run++) {
             for (uint32_t i = 0; i < r.length; i++) {
-                group[i / 4 * 8 + i % 4] = (uint8_t)ts_tensor_int(layer->weights, at++);
+                group[i / 4 * 8 + place[i % 4]] = (uint8_t)ts_tensor_int(layer->weights, at++);
             }
             group += (r.length + 3) / 4 * 8;
         }
-        pack_rq(layer, c, 255 * sum_of_weights(layer, c, true),
+        pack_rq(layer, c, most_of(layer) * sum_of_weights(layer, c, true),
                 -layer->x.zero * sum_of_weights(layer, c, false),
                 pair + 8 * (uint64_t)r.groups + c % 2 * rq_bytes(layer));
     }
@@ -240,7 +238,7 @@ static void conv_pack(const ts_layer *layer, uint8_t *out) {
 static uint64_t conv_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     runs r = runs_of(layer);
     (void)tile, (void)cores;
-    return 16 * (uint64_t)r.groups + (r.length + 3) / 4 * 4;
+    return 16 * (uint64_t)r.groups + (r.length + 3) / 4 * 4 * (layer->x.type == TS_S16 ? 2 : 1);
 }
 
 static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
@@ -250,53 +248,120 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     return 200 + (pixels + 1) / 2 * (pairs * block + 2 * (5.0 * r.groups + 20.0 * r.count) + 60);
 }
 
-/* ---- depthwise convolutions of 3x3 ------------------------------------------------------------------ */
+/* ---- depthwise convolutions ------------------------------------------------------------------------- */
+
+static int64_t sum_of_window(const ts_layer *layer, uint32_t channel, bool magnitudes) {
+    uint64_t taps = (uint64_t)layer->window.kernel_h * layer->window.kernel_w;
+    int64_t sum = 0;
+    for (uint64_t i = 0; i < taps; i++) {
+        int32_t w = ts_tensor_int(layer->weights, taps * channel + i);
+        sum += magnitudes && w < 0 ? -w : w;
+    }
+    return sum;
+}
 
 static bool serves_dw(const ts_layer *layer) {
     const ts_window *w = &layer->window;
     return layer->kind == TS_LAYER_DWCONV && is_byte(layer->x.type) && is_byte(layer->y.type) &&
-           layer->weights->type == TS_S8 && w->kernel_h == 3 && w->kernel_w == 3 &&
-           w->stride_h == w->stride_w && w->stride_h <= 2 && w->dilation_h == 1 && w->dilation_w == 1 &&
-           w->pad_left <= 2 && rq_serves(layer, sum_of_nine);
+           layer->weights->type == TS_S8 && w->dilation_h == 1 && w->dilation_w == 1 &&
+           w->pad_left < w->kernel_w && rq_serves(layer, sum_of_window);
 }
 
-static uint32_t dw_record(const ts_layer *layer) { return 24 + rq_bytes(layer); }
+static bool serves_dw_k3(const ts_layer *layer) {
+    const ts_window *w = &layer->window;
+    return w->kernel_h == 3 && w->kernel_w == 3 && w->stride_h == w->stride_w && w->stride_h <= 2 &&
+           serves_dw(layer);
+}
 
-static uint64_t dw_weight_bytes(const ts_layer *layer, uint32_t channels) {
-    return (uint64_t)channels * dw_record(layer);
+/* Values of a row of the planes. */
+static uint32_t k3_pitch(const ts_layer *layer, uint32_t y_w) {
+    return layer->window.stride_w * 2 * ((y_w + 1) / 2) + 2;
+}
+
+static uint32_t any_pitch(const ts_layer *layer, uint32_t y_w) {
+    const ts_window *w = &layer->window;
+    return ((y_w - 1) * w->stride_w + (w->kernel_w + 1) / 2 * 2 + 1) / 2 * 2;
+}
+
+/* Four planes of a strip, as device/kernels/armv7em/dw_strip.h cuts them: strip_rows(). */
+static uint64_t strip_bytes(const ts_layer *layer, const ts_tile *tile, uint64_t pitch) {
+    uint64_t stride = layer->window.stride_h, k = layer->window.kernel_h;
+    uint64_t room = (uint64_t)tile->x_h * tile->x_w * tile->y_c / (stride == 2 ? 6 : 8);
+    room = room < 1024 ? 1024 : room > 4096 ? 4096 : room;
+    uint64_t most = room / (8 * pitch), strip = most < k + stride ? 1 : (most - k) / stride + 1;
+    strip = strip < tile->y_h ? strip : tile->y_h;
+    return 8 * pitch * ((strip - 1) * stride + k);
+}
+
+static uint64_t k3_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)cores;
+    return strip_bytes(layer, tile, k3_pitch(layer, tile->y_w));
+}
+
+static uint64_t any_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)cores;
+    return strip_bytes(layer, tile, any_pitch(layer, tile->y_w));
+}
+
+static uint64_t k3_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    return (uint64_t)channels * (24 + rq_bytes(layer));
+}
+
+static uint32_t any_words(const ts_layer *layer) {
+    return layer->window.kernel_h * ((layer->window.kernel_w + 1) / 2);
+}
+
+static uint64_t any_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    return (uint64_t)channels * (4 * any_words(layer) + rq_bytes(layer));
+}
+
+static void pack_dw_rq(const ts_layer *layer, uint32_t c, uint8_t *out) {
+    pack_rq(layer, c, most_of(layer) * sum_of_window(layer, c, true),
+            -layer->x.zero * sum_of_window(layer, c, false), out);
+}
+
+/* Weight (row, column) of a channel as half a word; 0 behind the row's end. */
+static uint32_t half_of(const ts_layer *layer, uint32_t c, uint32_t row, uint32_t column) {
+    uint32_t k_h = layer->window.kernel_h, k_w = layer->window.kernel_w;
+    uint64_t at = ((uint64_t)c * k_h + row) * k_w + column;
+    return column < k_w ? (uint32_t)ts_tensor_int(layer->weights, at) & 0xffffu : 0;
 }
 
 /* A row of the window as {w0 w1} and {w1 w2}. */
-static void dw_pack(const ts_layer *layer, uint8_t *out) {
-    for (uint32_t c = 0; c < layer->y.c; c++, out += dw_record(layer)) {
+static void k3_pack(const ts_layer *layer, uint8_t *out) {
+    for (uint32_t c = 0; c < layer->y.c; c++, out += 24 + rq_bytes(layer)) {
         for (uint32_t row = 0; row < 3; row++) {
-            uint32_t w[3];
-            for (uint32_t i = 0; i < 3; i++) {
-                w[i] = (uint32_t)ts_tensor_int(layer->weights, 9 * (uint64_t)c + 3 * row + i) & 0xffffu;
-            }
-            ts__pack_word(out + 8 * row, w[0] | w[1] << 16);
-            ts__pack_word(out + 8 * row + 4, w[1] | w[2] << 16);
+            uint32_t w1 = half_of(layer, c, row, 1);
+            ts__pack_word(out + 8 * row, half_of(layer, c, row, 0) | w1 << 16);
+            ts__pack_word(out + 8 * row + 4, w1 | half_of(layer, c, row, 2) << 16);
         }
-        pack_rq(layer, c, 255 * sum_of_nine(layer, c, true), -layer->x.zero * sum_of_nine(layer, c, false),
-                out + 24);
+        pack_dw_rq(layer, c, out + 24);
     }
 }
 
-/* Four planes of a strip, as dwconv_armv7em.c cuts them: strip_rows(). */
-static uint64_t dw_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    uint32_t stride = layer->window.stride_w, pitch = stride * 2 * ((tile->y_w + 1) / 2) + 2;
-    uint64_t room = (uint64_t)tile->x_h * tile->x_w * tile->y_c / (stride == 2 ? 6 : 8);
-    room = room < 1024 ? 1024 : room > 4096 ? 4096 : room;
-    uint64_t most = room / (8 * pitch), strip = most < 3 + stride ? 1 : (most - 3) / stride + 1;
-    strip = strip < tile->y_h ? strip : tile->y_h;
-    (void)cores;
-    return 8 * pitch * ((strip - 1) * stride + 3);
+/* A row of the window in pairs. */
+static void any_pack(const ts_layer *layer, uint8_t *out) {
+    for (uint32_t c = 0; c < layer->y.c; c++, out += rq_bytes(layer)) {
+        for (uint32_t row = 0; row < layer->window.kernel_h; row++) {
+            for (uint32_t i = 0; i < layer->window.kernel_w; i += 2, out += 4) {
+                ts__pack_word(out, half_of(layer, c, row, i) | half_of(layer, c, row, i + 1) << 16);
+            }
+        }
+        pack_dw_rq(layer, c, out);
+    }
 }
 
-static double dw_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+static double k3_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     double outputs = (double)tile->y_h * tile->y_w, stride = layer->window.stride_w;
     (void)cores;
-    return tile->y_c * (150 + 20.0 * tile->y_h + outputs * (16 + 4.5 * stride * stride));
+    return tile->y_c * (80 + 30.0 * tile->y_h + outputs * (16 + 2.2 * stride * stride));
+}
+
+static double any_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double outputs = (double)tile->y_h * tile->y_w, k_h = layer->window.kernel_h;
+    double stride = (double)layer->window.stride_h * layer->window.stride_w;
+    (void)cores;
+    return tile->y_c * (100 + outputs * (35 + 3 * k_h + 2.7 * any_words(layer) + 2.2 * stride));
 }
 
 static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
@@ -339,7 +404,7 @@ static uint64_t avg_weight_bytes(const ts_layer *layer, uint32_t channels) {
 static void avg_pack(const ts_layer *layer, uint8_t *out) {
     int64_t taps = taps_of(layer, 0, false);
     for (uint32_t c = 0; c < layer->y.c; c++) {
-        pack_rq(layer, c, 255 * taps, -layer->x.zero * taps, out + (uint64_t)c * rq_bytes(layer));
+        pack_rq(layer, c, most_of(layer) * taps, -layer->x.zero * taps, out + (uint64_t)c * rq_bytes(layer));
     }
 }
 
@@ -504,11 +569,21 @@ const ts_kernel ts__kernels_armv7em[] = {
      .stack_bytes = 320,
      .sources = "armv7em/dwconv_armv7em.c armv7em/dw_gather.S armv7em/dw_k3.S",
      .c_granule = 1,
+     .serves = serves_dw_k3,
+     .weight_bytes = k3_weight_bytes,
+     .pack = k3_pack,
+     .scratch_bytes = k3_scratch,
+     .cycles = k3_cycles},
+    {.name = "dwconv_armv7em_any",
+     .isa = "armv7em",
+     .stack_bytes = 320,
+     .sources = "armv7em/dwconv_armv7em_any.c armv7em/dw_gather.S",
+     .c_granule = 1,
      .serves = serves_dw,
-     .weight_bytes = dw_weight_bytes,
-     .pack = dw_pack,
-     .scratch_bytes = dw_scratch,
-     .cycles = dw_cycles},
+     .weight_bytes = any_weight_bytes,
+     .pack = any_pack,
+     .scratch_bytes = any_scratch,
+     .cycles = any_cycles},
     {.name = "max_pool_armv7em",
      .isa = "armv7em",
      .stack_bytes = 192,

@@ -1,6 +1,6 @@
-/* Convolutions of bytes, pointwise ones and linear layers included: two pixels at a time. Their windows are
- * expanded to 16 bits once (about 1.2 instructions a value and pixel), then conv_pair.S goes through all
- * channels with 14 instructions for 16 products. */
+/* Convolutions of bytes or values of 16 bits, pointwise ones and linear layers included: two pixels at a
+ * time. Their windows are expanded to 16 bits once (about 1.2 instructions a value and pixel), then
+ * conv_pair.S goes through all channels with 14 instructions for 16 products. */
 
 #include "kernels/armv7em/armv7em.h"
 #include "kernels/kernels.h"
@@ -31,15 +31,16 @@ static void (*const tails[2][2][3])(void) = {
     {{armv7em_single_line_u8, armv7em_single_line_s8, armv7em_single_line_any},
      {armv7em_single_tflite_u8, armv7em_single_tflite_s8, armv7em_single_tflite_any}}};
 
-/* The window of a pixel: `runs` stretches of `run` consecutive bytes of x, each filled up to whole groups. */
+/* The window of a pixel: `runs` stretches of `run` consecutive values of x, each filled up to whole groups.
+ */
 struct window {
     const struct ts_conv_tile *t;
-    uint32_t run, run_groups; /* bytes, groups of four */
+    uint32_t run, run_groups; /* values, groups of four */
     uint32_t step;            /* columns from one run to the next of a row: 0 where a row is one run */
     uint32_t runs_a_row;
     uint32_t groups; /* of the whole window */
     uint8_t *line;   /* room for a run with padding in it */
-    int is_signed;
+    uint32_t pixel;  /* bytes of a pixel of x */
 };
 
 static inline void put_group(uint32_t *to, uint32_t word, int is_signed) {
@@ -67,8 +68,26 @@ static inline __attribute__((always_inline)) uint32_t *expand_as(uint32_t *to, c
     return to;
 }
 
-static uint32_t *expand(uint32_t *to, const uint8_t *from, uint32_t n, int is_signed) {
-    return is_signed ? expand_as(to, from, n, 1) : expand_as(to, from, n, 0);
+/* Values of 16 bits are as wide as they must be; their weights lie in the order that SXTB16 then gives. */
+static uint32_t *copy_halves(uint32_t *to, const uint8_t *from, uint32_t n) {
+    for (; n >= 4; n -= 4, from += 8, to += 4) {
+        to[0] = armv7em_load(from);
+        to[1] = armv7em_load(from + 4);
+    }
+    if (n > 0) {
+        uint32_t last[2] = {0, 0};
+        __builtin_memcpy(last, from, 2u * n);
+        to[0] = last[0];
+        to[1] = last[1];
+        to += 4;
+    }
+    return to;
+}
+
+static uint32_t *expand(uint32_t *to, const uint8_t *from, uint32_t n, uint8_t type) {
+    return type == TS_ELEM_S16  ? copy_halves(to, from, n)
+           : type == TS_ELEM_S8 ? expand_as(to, from, n, 1)
+                                : expand_as(to, from, n, 0);
 }
 
 static uint32_t *fill_run(const struct window *v, uint32_t *to) {
@@ -87,10 +106,11 @@ static uint32_t *expand_border(const struct window *v, uint32_t *to, const uint8
     if (end <= first) {
         return fill_run(v, to);
     }
-    __builtin_memset(v->line, (uint8_t)t->x_zero, v->run);
-    __builtin_memcpy(v->line + first * t->x_c, row + (column + first) * t->x_c,
-                     (uint32_t)(end - first) * t->x_c);
-    return expand(to, v->line, v->run, v->is_signed);
+    int32_t pixel = (int32_t)v->pixel; /* a zero point other than 0 is of bytes */
+    __builtin_memset(v->line, (uint8_t)t->x_zero, (uint32_t)(width * pixel));
+    __builtin_memcpy(v->line + first * pixel, row + (column + first) * pixel,
+                     (uint32_t)((end - first) * pixel));
+    return expand(to, v->line, v->run, t->x_type);
 }
 
 static void expand_window(const struct window *v, uint32_t *to, uint32_t oy, uint32_t ox) {
@@ -107,7 +127,7 @@ static void expand_window(const struct window *v, uint32_t *to, uint32_t oy, uin
             } else if (column < 0 || column + width > t->x_w) {
                 to = expand_border(v, to, row, column, width);
             } else {
-                to = expand(to, row + column * t->x_c, v->run, v->is_signed);
+                to = expand(to, row + column * (int32_t)v->pixel, v->run, t->x_type);
             }
         }
     }
@@ -127,7 +147,7 @@ static uint8_t last_channel(const struct window *v, const uint32_t *x) {
 }
 
 static void set_window(struct window *v, const struct ts_conv_tile *t) {
-    *v = (struct window){.t = t, .is_signed = t->x_type == TS_ELEM_S8};
+    *v = (struct window){.t = t, .pixel = t->x_type == TS_ELEM_S16 ? 2u * t->x_c : t->x_c};
     int joined = t->dilation_w == 1 || t->k_w == 1;
     v->runs_a_row = joined ? 1 : t->k_w;
     v->step = t->dilation_w;

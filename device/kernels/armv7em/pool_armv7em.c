@@ -107,26 +107,62 @@ static inline __attribute__((always_inline)) void add_up(const struct part *p, u
     sums[1] = odd;
 }
 
+static inline __attribute__((always_inline)) int32_t value_of(uint32_t sums, uint32_t half, int is_signed) {
+    uint32_t bits = half == 0 ? sums & 0xffffu : sums >> 16;
+    return is_signed ? (int16_t)bits : (int32_t)bits;
+}
+
+static inline __attribute__((always_inline)) uint32_t output(const struct ts_rq_args *rq, const int32_t *p,
+                                                             int32_t acc, int line) {
+    if (line) {
+        uint64_t l = (uint32_t)p[1] | (uint64_t)(uint32_t)p[2] << 32;
+        return (uint8_t)armv7em_clip((int32_t)((l + (uint64_t)((int64_t)p[0] * acc)) >> 32), rq);
+    }
+    return (uint8_t)armv7em_requant(rq, p, acc);
+}
+
+/* The outputs of a pixel's four channels; n: fewer, at the end. */
+static inline __attribute__((always_inline)) void average(const struct ts_conv_tile *t, const struct part *p,
+                                                          uint8_t *y, uint32_t c, uint32_t n, int is_signed,
+                                                          int line) {
+    uint32_t sums[2], words = line ? 3 : 4;
+    const int32_t *w = (const int32_t *)t->w + c * words;
+    add_up(p, c, n, is_signed, sums);
+    if (n == 4) {
+        uint32_t a = output(&t->rq, w, value_of(sums[0], 0, is_signed), line);
+        a |= output(&t->rq, w + words, value_of(sums[1], 0, is_signed), line) << 8;
+        a |= output(&t->rq, w + 2 * words, value_of(sums[0], 1, is_signed), line) << 16;
+        a |= output(&t->rq, w + 3 * words, value_of(sums[1], 1, is_signed), line) << 24;
+        __builtin_memcpy(y + c, &a, sizeof a);
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        y[c + i] = (uint8_t)output(&t->rq, w + i * words, value_of(sums[i % 2], i / 2, is_signed), line);
+    }
+}
+
+static inline __attribute__((always_inline)) void average_pixel(const struct ts_conv_tile *t,
+                                                                const struct part *p, uint8_t *y,
+                                                                int is_signed, int line) {
+    uint32_t c = 0;
+    for (; c + 4 <= t->y_c; c += 4) {
+        average(t, p, y, c, 4, is_signed, line);
+    }
+    if (c < t->y_c) {
+        average(t, p, y, c, t->y_c - c, is_signed, line);
+    }
+}
+
 void avg_pool_armv7em(const struct ts_conv_tile *t) {
-    uint32_t words = armv7em_rq_words(&t->rq);
-    int is_signed = t->x_type == TS_ELEM_S8;
+    int line = armv7em_rq_of(&t->rq) == ARMV7EM_LINE, is_signed = t->x_type == TS_ELEM_S8;
     for (uint32_t oy = 0; oy < t->y_h; oy++) {
         for (uint32_t ox = 0; ox < t->y_w; ox++) {
             const struct part p = part_of(t, oy, ox);
             uint8_t *y = (uint8_t *)t->y + oy * t->y_row_bytes + ox * t->y_pixel_bytes;
-            const int32_t *params = (const int32_t *)t->w;
-            for (uint32_t c = 0; c < t->y_c; c += 4) {
-                uint32_t n = t->y_c - c < 4 ? t->y_c - c : 4, sums[2];
-                if (is_signed) {
-                    add_up(&p, c, n, 1, sums);
-                } else {
-                    add_up(&p, c, n, 0, sums);
-                }
-                for (uint32_t i = 0; i < n; i++, params += words) {
-                    uint32_t half = sums[i % 2] >> (i / 2 * 16) & 0xffffu;
-                    y[c + i] =
-                        (uint8_t)armv7em_requant(&t->rq, params, is_signed ? (int16_t)half : (int32_t)half);
-                }
+            if (line && !is_signed) {
+                average_pixel(t, &p, y, 0, 1);
+            } else {
+                average_pixel(t, &p, y, is_signed, line);
             }
         }
     }
