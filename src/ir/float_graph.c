@@ -35,7 +35,9 @@ ts_tensor_id ts_fgraph_add_tensor(ts_fgraph *graph, const ts_ftensor *tensor) {
 ts_tensor_id ts_fgraph_add_constant(ts_fgraph *graph, const char *name, uint32_t rank, const uint32_t *dims,
                                     const float *data) {
     ts_ftensor tensor = {.name = name, .rank = rank, .data = data, .producer = TS_NONE};
-    memcpy(tensor.dims, dims, rank * sizeof *dims);
+    for (uint32_t d = 0; d < rank; d++) {
+        tensor.dims[d] = dims[d];
+    }
     return ts_fgraph_add_tensor(graph, &tensor);
 }
 
