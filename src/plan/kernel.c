@@ -16,9 +16,9 @@ static const kernel_table tables[] = {
 };
 enum { TABLES = sizeof tables / sizeof tables[0] };
 
-/* Zero points of weights are the portable kernels' business. */
-static bool knows_weights(const ts_kernel *kernel, const ts_layer *layer) {
-    return layer->weights == NULL || ts_weights_zero(layer->weights) == 0 || strcmp(kernel->isa, "ref") == 0;
+bool ts_kernel_takes(const ts_kernel *kernel, const ts_layer *layer) {
+    bool plain = layer->weights == NULL || ts_weights_zero(layer->weights) == 0;
+    return (plain || strcmp(kernel->isa, "ref") == 0) && kernel->serves(layer);
 }
 
 static bool admits(const ts_target *target, const ts_kernel *kernel) {
@@ -32,7 +32,7 @@ uint32_t ts_kernels_for(const ts_layer *layer, const ts_target *target, const ts
     for (uint32_t t = 0; t < TABLES; t++) {
         for (uint32_t i = 0; i < *tables[t].count && count < room; i++) {
             const ts_kernel *kernel = &tables[t].rows[i];
-            if (admits(target, kernel) && knows_weights(kernel, layer) && kernel->serves(layer)) {
+            if (admits(target, kernel) && ts_kernel_takes(kernel, layer)) {
                 out[count++] = kernel;
             }
         }

@@ -44,6 +44,10 @@ uint32_t ts_kernels_for(const ts_layer *layer, const ts_target *target, const ts
 /* Row `index` of all tables one behind the other, NULL behind the last. */
 const ts_kernel *ts_kernel_at(uint32_t index);
 
+/* Can the kernel compute the layer? Zero points of weights are the portable kernels' business; for the rest
+ * it is what its `serves` says. */
+bool ts_kernel_takes(const ts_kernel *kernel, const ts_layer *layer);
+
 /* The row with this name or NULL. */
 const ts_kernel *ts_kernel_find(const char *name);
 

@@ -407,7 +407,7 @@ ts_status ts_plan_verify(const ts_plan *plan, ts_diags *diags) {
     uint64_t expected = 0;
     for (uint32_t i = 0; i < plan->layer_count; i++) {
         c.lp = &plan->layer_plans[i];
-        REQUIRE(&c, c.lp->layer == &plan->layers[i] && c.lp->kernel->serves(c.lp->layer),
+        REQUIRE(&c, c.lp->layer == &plan->layers[i] && ts_kernel_takes(c.lp->kernel, c.lp->layer),
                 "a layer's kernel does not serve it");
         REQUIRE(&c, c.lp->l3.weights_l3_offset >= expected, "weights overlap in the L3 image");
         expected = c.lp->l3.weights_l3_offset + c.lp->l3.weights_bytes;

@@ -110,7 +110,58 @@ static void random_plans_hold(void **state) {
     assert_true(planned > 50 && refused > 50 && moves > 10);
 }
 
+/* Two convolutions of one shape, one after the other; the second's weights have a zero point, which no fast
+ * kernel knows: it must not take the first one's plan. */
+static void equal_shapes_with_other_zeros_are_planned_apart(void **state) {
+    (void)state;
+    static const double scale = 1;
+    static const int32_t zeros[] = {0, 3};
+    static const int64_t kappa = 1, lambda = 0;
+    static int8_t data[16 * 16];
+    world w = begin();
+    ts_graph *graph = ts_graph_new(w.arena, "zeros");
+    ts_tensor map = {.name = "x", .type = TS_U8, .rank = 4, .dims = {1, 8, 8, 16}, .producer = TS_NONE};
+    ts_tensor_id x = ts_graph_add_tensor(graph, &map);
+    TS_PUSH(w.arena, &graph->inputs, x);
+    for (int i = 0; i < 2; i++) {
+        ts_tensor weights = {.name = "w",
+                             .type = TS_S8,
+                             .rank = 4,
+                             .dims = {16, 1, 1, 16},
+                             .data = data,
+                             .quantum = {1, &scale, &zeros[i]},
+                             .producer = TS_NONE};
+        ts_node node = {.name = i == 0 ? "plain" : "zero",
+                        .op = TS_OP_CONV,
+                        .input_count = 1,
+                        .inputs = {x},
+                        .bias = TS_NONE,
+                        .groups = 1,
+                        .window = {1, 1, 1, 1, 1, 1, 0, 0, 0, 0}};
+        node.requant = (ts_requant){.kind = TS_REQUANT_NEMO,
+                                    .channels = 1,
+                                    .kappa = &kappa,
+                                    .lambda = &lambda,
+                                    .m = 1,
+                                    .d = 256,
+                                    .low = 0,
+                                    .high = 255};
+        node.weights = ts_graph_add_tensor(graph, &weights);
+        x = node.output = ts_graph_add_tensor(graph, &map);
+        ts_graph_add_node(graph, &node);
+    }
+    TS_PUSH(w.arena, &graph->outputs, x);
+    assert_int_equal(ts_graph_verify(graph, &w.diags), TS_OK);
+    ts_plan *plan;
+    assert_int_equal(ts_plan_build(w.arena, graph, w.target, &(ts_plan_options){0}, &plan, &w.diags), TS_OK);
+    assert_int_equal(ts_plan_verify(plan, &w.diags), TS_OK);
+    assert_string_not_equal(plan->layer_plans[0].kernel->isa, "ref");
+    assert_string_equal(plan->layer_plans[1].kernel->isa, "ref");
+    ts_arena_free(w.arena);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_plans_hold)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_plans_hold),
+                                       cmocka_unit_test(equal_shapes_with_other_zeros_are_planned_apart)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
