@@ -884,7 +884,7 @@ static double lay_out_and_schedule(ts_planner *p) {
 /* Tunes neighbours for several shares of L2: what uses the last byte may find no layout and then be fetched
  * much later. */
 static void tune_neighbours(ts_planner *p) {
-    static const uint32_t percent[] = {100, 98, 96, 93, 90};
+    static const uint32_t percent[] = {98, 93};
     uint32_t count = p->plan->layer_count;
     ts_layer_plan *tuned = TS_NEW_ARRAY(p->arena, ts_layer_plan, count);
     ts_layer_plan *best = TS_NEW_ARRAY(p->arena, ts_layer_plan, count);
