@@ -937,9 +937,10 @@ static bool lists(const char *words, const char *word) {
 ts_status ts__float_import(const ts__site *s) {
     const Onnx__NodeProto *proto = s->node->proto;
     for (size_t i = 0; i < proto->n_attribute; i++) {
-        if (!lists(s->row->attributes, proto->attribute[i]->name)) {
+        const char *name = proto->attribute[i]->name == NULL ? "" : proto->attribute[i]->name;
+        if (!lists(s->row->attributes, name)) {
             ts_warn(s->im->net->diags, TS_DIAG_UNSUPPORTED, s->node->name, s->node->op,
-                    "attribute '%s' is not read", proto->attribute[i]->name);
+                    "attribute '%s' is not read", name);
         }
     }
     for (uint32_t i = 0; i < OPERATOR_COUNT; i++) {

@@ -9,8 +9,10 @@ enum { UINT8 = 2, INT8 = 3, INT32 = 6 };
 
 static inline const char *qdq_raw(maker *m, const char *hint, int type, uint32_t rank, const int64_t *dims,
                                   const void *data, size_t size) {
-    static const int64_t none[64];
-    Onnx__TensorProto *t = mk_tensor(m, MK_FLOAT, rank, dims, none);
+    static const int64_t none;
+    Onnx__TensorProto *t = mk_tensor(m, MK_FLOAT, 0, NULL, &none);
+    t->n_dims = rank;
+    t->dims = ts_arena_copy(m->arena, dims, rank * sizeof *dims);
     t->data_type = type;
     t->raw_data = (ProtobufCBinaryData){size, ts_arena_copy(m->arena, data, size)};
     t->name = ts_arena_printf(m->arena, "%s_%u", hint, ++m->names);
