@@ -21,7 +21,7 @@ static int64_t clip(wide v, int64_t low, int64_t high) {
 /* SaturatingRoundingDoublingHighMul and RoundingDivideByPOT of TensorFlow Lite's reference kernels. */
 static int64_t tflite_of(const ts_rq_plan *rq, uint32_t c, int64_t acc) {
     int32_t shift = rq->tflite_shift[c], left = shift > 0 ? shift : 0, right = shift > 0 ? 0 : -shift;
-    int64_t a = clip((wide)acc << left, INT32_MIN, INT32_MAX);
+    int64_t a = clip((wide)acc * ((wide)1 << left), INT32_MIN, INT32_MAX);
     wide product = (wide)a * rq->k[c];
     int64_t high = clip(product >= 0 ? (product + (1 << 30)) >> 31 : -((-product + (1 << 30) - 1) >> 31),
                         INT32_MIN, INT32_MAX);
@@ -122,8 +122,8 @@ static bool tflite_fits(const ts_rq_plan *rq, uint32_t channel, int64_t reach) {
     uint32_t c = rq->channels == 1 ? 0 : channel;
     int64_t bias = rq->l[c] < 0 ? -rq->l[c] : rq->l[c];
     int32_t right = -rq->tflite_shift[c];
-    int64_t constant =
-        ((int64_t)1 << (right > 0 ? right - 1 : 0)) + ((int64_t)rq->zero << (right > 0 ? right : 0));
+    int64_t constant = ((int64_t)1 << (right > 0 ? right - 1 : 0)) +
+                       (int64_t)rq->zero * ((int64_t)1 << (right > 0 ? right : 0));
     if (reach == 0) {
         return true; /* one output: a constant */
     }
