@@ -173,13 +173,13 @@ static void generated(void **state) {
 
 static void examples(void **state) {
     (void)state;
-    ts_arena *arena = ts_arena_new("test", 0);
     const ts_target *chip, *host;
     const char *shared = ts_test_shared();
     if (shared == NULL) {
         print_message("skipped: TESSERA_SHARED is not there\n");
         skip();
     }
+    ts_arena *arena = ts_arena_new("test", 0);
     targets(arena, &chip, &host);
     const char *folder = ts_path_join(arena, shared, "models/dory-examples");
     DIR *dir = opendir(folder);
