@@ -194,7 +194,7 @@ static void emit_weights_c(const ts__emit *e, ts_text *out, const uint8_t *image
         for (size_t b = 0; b < 4 && i + b < size; b++) {
             word |= (uint32_t)image[i + b] << 8 * b;
         }
-        ts_text_printf(out, "%s0x%" PRIx32 ",", i % 48 == 0 ? "\n    " + (i == 0) : " ", word);
+        ts_text_printf(out, "%s0x%" PRIx32 ",", i == 0 ? "    " : i % 48 == 0 ? "\n    " : " ", word);
     }
     ts_text_add(out, "\n};\n");
 }

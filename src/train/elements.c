@@ -120,7 +120,7 @@ void ts__fake_quant_backward(const ts__step *s) {
         float terms[BLOCK] = {0}, part[LANES] = {0};
         for (uint64_t i = 0; i < size; i++) {
             float v = x[i] * inverse;
-            terms[i] = dy[i] * (y[i] * inverse - ((v > low) & (v < high) ? v : 0.0f));
+            terms[i] = dy[i] * (y[i] * inverse - (((v > low) & (v < high)) ? v : 0.0f));
         }
         for (uint64_t i = 0; i < BLOCK; i += LANES) {
             for (uint32_t k = 0; k < LANES; k++) {
@@ -132,7 +132,7 @@ void ts__fake_quant_backward(const ts__step *s) {
         }
         for (uint64_t i = 0; dx != NULL && i < size; i++) {
             float v = x[i] * inverse;
-            dx[first + i] = (v > low) & (v < high) ? dy[i] : 0.0f;
+            dx[first + i] = ((v > low) & (v < high)) ? dy[i] : 0.0f;
         }
     }
     if (s->memory->step_param != TS_NONE) {
