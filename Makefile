@@ -1,5 +1,5 @@
 # A screenful over Meson: `make` builds build/tessera, `make demo` shows it, `make check` proves it.
-.PHONY: all setup demo check check-clang bench format clean
+.PHONY: all setup setup-browser demo check check-clang bench format clean
 
 TESSERA = build/tessera
 
@@ -11,6 +11,10 @@ build/build.ninja:
 
 setup:
 	sh tools/setup.sh
+
+# Also Chromium and playwright-core, without which `make check` skips the report's test in a browser, and says so.
+setup-browser:
+	sh tools/setup.sh --browser
 
 # Sets up, builds, draws pictures, trains a network on them, quantises it, and runs it verified on the simulated chip.
 demo: setup

@@ -10,12 +10,12 @@ skip() {
 }
 
 command -v node >/dev/null || skip "node is not installed"
-browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || skip "chromium is not installed"
+browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || skip "chromium is not installed (make setup-browser)"
 global=$(npm root -g 2>/dev/null || true)
-NODE_PATH=${NODE_PATH:-}${global:+:$global}
+NODE_PATH=${NODE_PATH:-}:$(dirname "$script")/../../build/npm/node_modules${global:+:$global}
 export NODE_PATH
 node -e 'require.resolve("playwright-core")' 2>/dev/null ||
-    skip "the npm package playwright-core is not found ('npm install -g playwright-core', or set NODE_PATH)"
+    skip "the npm package playwright-core is not found (make setup-browser)"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
