@@ -104,9 +104,15 @@ static inline void xpulp_stagger(uint32_t passes) {
     }
 }
 
-/* Word accesses at any address: the core splits those that cross a word. */
-static inline uint32_t xpulp_load(const uint8_t *from) { return *(const uint32_t *)(const void *)from; }
-static inline void xpulp_store(uint8_t *to, uint32_t value) { *(uint32_t *)(void *)to = value; }
+/* Word accesses at any address: the core splits those that cross a word. Builds of the host that look for
+ * undefined behaviour are told that this is meant. */
+#define XPULP_ANY_ADDRESS __attribute__((no_sanitize("alignment")))
+XPULP_ANY_ADDRESS static inline uint32_t xpulp_load(const uint8_t *from) {
+    return *(const uint32_t *)(const void *)from;
+}
+XPULP_ANY_ADDRESS static inline void xpulp_store(uint8_t *to, uint32_t value) {
+    *(uint32_t *)(void *)to = value;
+}
 
 /* Both write whole words: up to 7 bytes behind the end are spoilt. */
 static inline uint8_t *xpulp_copy(uint8_t *to, const uint8_t *from, uint32_t bytes) {
