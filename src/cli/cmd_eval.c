@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "cli/cmd.h"
+#include "cli/options.h"
 #include "cli/progress.h"
 #include "model/float_model.h"
 #include "model/model.h"
@@ -42,7 +43,6 @@ typedef struct request {
 
 static error_t parse(int key, char *text, struct argp_state *state) {
     request *r = state->input;
-    uint64_t number = 0;
     bool good = true;
     switch (key) {
         case 'd':
@@ -55,8 +55,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
             r->subset.root = text;
             break;
         case OPTION_LIMIT:
-            good = ts_parse_u64(text, &number) && number > 0 && number <= UINT32_MAX;
-            r->subset.limit = (uint32_t)number;
+            good = ts_cli_parse_count(text, UINT32_MAX, &r->subset.limit);
             break;
         case OPTION_SEED:
             good = ts_parse_u64(text, &r->subset.seed);
@@ -72,11 +71,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
             r->json = text;
             break;
         case ARGP_KEY_ARG:
-            if (r->model != NULL) {
-                argp_error(state, "one model is evaluated at a time");
-            }
-            r->model = text;
-            break;
+            return ts_cli_model(text, state, &r->model);
         case ARGP_KEY_END:
             if (r->model == NULL || r->data == NULL) {
                 argp_error(state, "a model and --data are needed");

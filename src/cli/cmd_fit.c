@@ -9,6 +9,7 @@
 #include "base/sweep.h"
 #include "base/text.h"
 #include "cli/cmd.h"
+#include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/train_options.h"
 #include "cli/write_integer.h"
@@ -24,16 +25,11 @@ enum {
     OPTION_RAM = 256,
     OPTION_BITS,
     OPTION_DATA,
-    OPTION_EVAL,
-    OPTION_ROOT,
-    OPTION_LIMIT,
-    OPTION_EVAL_LIMIT,
     OPTION_CRITERION,
     OPTION_CHOICE,
     OPTION_TARGET,
     OPTION_MEMORY,
-    OPTION_QUANT_EPOCHS,
-    OPTION_SEED
+    OPTION_QUANT_EPOCHS
 };
 
 static const struct argp_option options[] = {
@@ -47,25 +43,20 @@ static const struct argp_option options[] = {
      0},
     {"bits", OPTION_BITS, "N,...|N..M", 0, "Widths of all weights and activations, 2 to 16 (8)", 0},
     {"data", OPTION_DATA, "DATA", 0, "Labelled samples to train on", 0},
-    {"eval", OPTION_EVAL, "DATA", 0, "Labelled samples to measure on", 0},
-    {"root", OPTION_ROOT, "DIR", 0, "Folder that paths in data descriptions start from", 0},
-    {"limit", OPTION_LIMIT, "N", 0, "Train on a seeded subset of N samples (all)", 0},
-    {"eval-limit", OPTION_EVAL_LIMIT, "N", 0, "Measure on a seeded subset of N samples (all)", 0},
     {"criterion", OPTION_CRITERION, "NAME", 0, "What a filter is worth: l1, l2, bn or taylor (l1)", 0},
     {"choice", OPTION_CHOICE, "NAME", 0,
      "Which filter is next: gain, or layer as the paper's algorithm 1 (gain)", 0},
     {"quant-epochs", OPTION_QUANT_EPOCHS, "N", 0, "Epochs that the integers are trained (3)", 0},
-    {"seed", OPTION_SEED, "N", 0, "Of subsets, orders and roundings (1)", 0},
     {"jobs", 'j', "N", 0, "Points at once (one a processor)", 0},
     {0},
 };
 
 typedef struct request {
-    const char *model, *output, *data, *eval, *target;
+    const char *model, *output, *data, *target;
     bool by_equation, by_target;
     uint64_t ram[MAX_BUDGETS];
     uint32_t ram_count, bits[TS_POWER_MOST_BITS], bits_count, jobs;
-    ts_data_options subset, eval_subset;
+    ts_cli_samples samples;
     ts_prune_criterion criterion;
     ts_prune_choice choice;
     ts_cli_train train;
@@ -73,13 +64,6 @@ typedef struct request {
 } request;
 
 /* ---- the command line ---- */
-
-static bool parse_count(const char *text, uint32_t *out) {
-    uint64_t number;
-    bool good = ts_parse_u64(text, &number) && number > 0 && number <= 1000000;
-    *out = good ? (uint32_t)number : 0;
-    return good;
-}
 
 static bool parse_budgets(char *text, request *r) {
     char *rest = NULL;
@@ -145,14 +129,14 @@ static bool parse_choice(const char *text, ts_prune_choice *out) {
     return false;
 }
 
-static bool parse_value(int key, char *text, request *r, bool *known) {
-    *known = true;
+static bool parse_value(int key, char *text, void *object, bool *known) {
+    request *r = object;
     switch (key) {
         case 'o':
             r->output = text;
             return true;
         case 'j':
-            return parse_count(text, &r->jobs) && r->jobs <= 256;
+            return ts_cli_parse_count(text, 256, &r->jobs);
         case OPTION_RAM:
             return parse_budgets(text, r);
         case OPTION_BITS:
@@ -167,25 +151,12 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
         case OPTION_DATA:
             r->data = text;
             return true;
-        case OPTION_EVAL:
-            r->eval = text;
-            return true;
-        case OPTION_ROOT:
-            r->subset.root = r->eval_subset.root = text;
-            return true;
-        case OPTION_LIMIT:
-            return parse_count(text, &r->subset.limit);
-        case OPTION_EVAL_LIMIT:
-            return parse_count(text, &r->eval_subset.limit);
         case OPTION_CRITERION:
             return parse_criterion(text, &r->criterion);
         case OPTION_CHOICE:
             return parse_choice(text, &r->choice);
         case OPTION_QUANT_EPOCHS:
-            return parse_count(text, &r->quant_epochs);
-        case OPTION_SEED:
-            return ts_parse_u64(text, &r->subset.seed) && ts_parse_u64(text, &r->eval_subset.seed) &&
-                   ts_parse_u64(text, &r->train.train.seed);
+            return ts_cli_parse_count(text, 1000000, &r->quant_epochs);
         default:
             *known = false;
             return true;
@@ -194,20 +165,16 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
 
 static error_t parse(int key, char *text, struct argp_state *state) {
     request *r = state->input;
-    bool known;
     if (key == ARGP_KEY_INIT) {
         state->child_inputs[0] = &r->train;
+        state->child_inputs[1] = &r->samples;
         return 0;
     }
     if (key == ARGP_KEY_ARG) {
-        if (r->model != NULL) {
-            argp_error(state, "one model is fitted at a time");
-        }
-        r->model = text;
-        return 0;
+        return ts_cli_model(text, state, &r->model);
     }
     if (key == ARGP_KEY_END) {
-        if (r->model == NULL || r->ram_count == 0 || r->data == NULL || r->eval == NULL) {
+        if (r->model == NULL || r->ram_count == 0 || r->data == NULL || r->samples.eval == NULL) {
             argp_error(state, "a model, --ram, --data and --eval are needed");
         }
         if (r->by_target && r->target == NULL) {
@@ -218,10 +185,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         }
         return 0;
     }
-    if (!parse_value(key, text, r, &known)) {
-        argp_error(state, "'%s' is not what this option takes; see --help", text);
-    }
-    return known ? 0 : ARGP_ERR_UNKNOWN;
+    return ts_cli_option(key, text, state, parse_value);
 }
 
 /* ---- one point ---- */
@@ -469,10 +433,11 @@ static ts_status identity_of(ts_arena *arena, const request *r, const char **out
         "batch %u, rate %g, %d %g %g, "
         "schedule %d %u %g, flip %d, shift %u, seed %" PRIu64,
         TESSERA_VERSION, ts_crc32(model.data, model.size),
-        r->target == NULL || r->by_equation ? "equation" : r->target, r->data, r->subset.limit, r->eval,
-        r->eval_subset.limit, ts_prune_criterion_name(r->criterion), ts_prune_choice_name(r->choice),
-        o->epochs, r->quant_epochs, r->train.batch, o->rate, (int)o->optimiser, o->momentum, o->decay,
-        (int)o->schedule, o->step_epochs, o->step_factor, (int)o->flip, o->shift, o->seed);
+        r->target == NULL || r->by_equation ? "equation" : r->target, r->data, r->samples.given.limit,
+        r->samples.eval, r->samples.measured.limit, ts_prune_criterion_name(r->criterion),
+        ts_prune_choice_name(r->choice), o->epochs, r->quant_epochs, r->train.batch, o->rate,
+        (int)o->optimiser, o->momentum, o->decay, (int)o->schedule, o->step_epochs, o->step_factor,
+        (int)o->flip, o->shift, o->seed);
     return TS_OK;
 }
 
@@ -531,8 +496,8 @@ static ts_status fit(ts_arena *arena, const request *r, ts_diags *diags) {
     if (r->target != NULL) {
         TS_TRY(ts_target_load(arena, r->target, &g.target, diags));
     }
-    TS_TRY(ts_data_read(arena, r->data, &r->subset, &g.train, diags));
-    TS_TRY(ts_data_read(arena, r->eval, &r->eval_subset, &g.eval, diags));
+    TS_TRY(ts_data_read(arena, r->data, &r->samples.given, &g.train, diags));
+    TS_TRY(ts_data_read(arena, r->samples.eval, &r->samples.measured, &g.eval, diags));
     TS_TRY(identity_of(arena, r, &identity, diags));
     g.folder = r->output != NULL ? r->output : default_folder(arena, r->model);
     g.names = TS_NEW_ARRAY(arena, const char *, g.count);
@@ -547,7 +512,8 @@ static ts_status fit(ts_arena *arena, const request *r, ts_diags *diags) {
 }
 
 int ts_cmd_fit(int argc, char **argv) {
-    static const struct argp_child children[] = {{&ts_cli_train_argp, 0, "Training:", 3}, {0}};
+    static const struct argp_child children[] = {
+        {&ts_cli_train_argp, 0, "Training:", 3}, {&ts_cli_samples_argp, 0, "Samples:", 0}, {0}};
     static const struct argp parser = {
         .options = options,
         .parser = parse,
@@ -560,7 +526,7 @@ int ts_cmd_fit(int argc, char **argv) {
             "grid; what was computed stays in a journal: the same command goes on where an interrupted one "
             "was.",
     };
-    request r = {.subset = {.seed = 1}, .eval_subset = {.seed = 1}};
+    request r = {.samples = ts_cli_samples_defaults()};
     r.train = ts_cli_train_defaults();
     r.train.train.epochs = ts_fit_defaults().pruned.epochs;
     r.quant_epochs = ts_fit_defaults().quantised.epochs;
@@ -568,6 +534,7 @@ int ts_cmd_fit(int argc, char **argv) {
     if (argp_parse(&parser, argc, argv, 0, NULL, &r) != 0) {
         return TS_BAD_INPUT;
     }
+    r.train.train.seed = r.samples.given.seed;
     ts_arena *arena = ts_arena_new("fit", 0);
     ts_diags diags = {.arena = arena, .file = r.model};
     int status = ts_cli_finish(&diags, fit(arena, &r, &diags));

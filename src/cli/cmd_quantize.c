@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "cli/mixed.h"
+#include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/relax.h"
 #include "cli/train_options.h"
@@ -22,11 +23,6 @@
 
 enum {
     OPTION_CALIB = 256,
-    OPTION_EVAL,
-    OPTION_ROOT,
-    OPTION_LIMIT,
-    OPTION_EVAL_LIMIT,
-    OPTION_SEED,
     OPTION_BITS,
     OPTION_LAYER,
     OPTION_FORMAT,
@@ -57,11 +53,6 @@ enum {
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "Write FILE: ONNX in the NEMO dialect, or *.tsg in the text form", 0},
     {"calib", OPTION_CALIB, "DATA", 0, "Samples to calibrate on (labels are not used)", 0},
-    {"eval", OPTION_EVAL, "DATA", 0, "Labelled samples: prints the accuracy of every stage", 0},
-    {"root", OPTION_ROOT, "DIR", 0, "Folder that paths in data descriptions start from", 0},
-    {"limit", OPTION_LIMIT, "N", 0, "Calibrate on a seeded subset of N samples (256)", 0},
-    {"eval-limit", OPTION_EVAL_LIMIT, "N", 0, "Evaluate on a seeded subset of N samples (all)", 0},
-    {"seed", OPTION_SEED, "N", 0, "Another subset (1)", 0},
     {"bits", OPTION_BITS, "BITS", 0, "8, or w4a8: bits of weights and activations, 2 to 8 (8)", 1},
     {"format", OPTION_FORMAT, "FORMAT", 0,
      "nemo: integers (default); qdq: QuantizeLinear and DequantizeLinear around floats, as other tools read "
@@ -114,8 +105,9 @@ typedef struct request {
     uint32_t layer_count;
     bool mixed, qdq;
     const char *target;
-    const char *model, *calib, *eval, *output, *json, *finetune;
-    ts_data_options subset, eval_subset, train_subset;
+    const char *model, *calib, *output, *json, *finetune;
+    ts_cli_samples samples;
+    uint32_t train_limit;
     ts_cli_train train;
     double distil;
     bool fixed_steps;
@@ -126,13 +118,6 @@ typedef struct request {
     ts_quant_stage stage;
     bool report;
 } request;
-
-static bool parse_count(const char *text, uint32_t *out) {
-    uint64_t number;
-    bool good = ts_parse_u64(text, &number) && number > 0 && number <= UINT32_MAX;
-    *out = good ? (uint32_t)number : 0;
-    return good;
-}
 
 /* "8" or "w4a8". */
 static bool parse_bits(const char *text, uint32_t *weights, uint32_t *activations) {
@@ -206,8 +191,8 @@ static bool parse_stage(const char *text, ts_quant_stage *out) {
     return false;
 }
 
-static bool parse_value(int key, char *text, request *r, bool *known) {
-    *known = true;
+static bool parse_value(int key, char *text, void *object, bool *known) {
+    request *r = object;
     switch (key) {
         case 'o':
             r->output = text;
@@ -215,19 +200,6 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
         case OPTION_CALIB:
             r->calib = text;
             return true;
-        case OPTION_EVAL:
-            r->eval = text;
-            return true;
-        case OPTION_ROOT:
-            r->subset.root = r->eval_subset.root = r->train_subset.root = text;
-            return true;
-        case OPTION_LIMIT:
-            return parse_count(text, &r->subset.limit);
-        case OPTION_EVAL_LIMIT:
-            return parse_count(text, &r->eval_subset.limit);
-        case OPTION_SEED:
-            return ts_parse_u64(text, &r->subset.seed) && ts_parse_u64(text, &r->eval_subset.seed) &&
-                   ts_parse_u64(text, &r->train_subset.seed) && ts_parse_u64(text, &r->train.train.seed);
         case OPTION_BITS:
             return parse_bits(text, &r->quant.weight_bits, &r->quant.activation_bits);
         case OPTION_FORMAT:
@@ -255,7 +227,7 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
             r->quant.keep_batch_norm = strcmp(text, "keep") == 0;
             return r->quant.keep_batch_norm || strcmp(text, "fold") == 0;
         case OPTION_KAPPA_BITS:
-            return parse_count(text, &r->quant.kappa_bits);
+            return ts_cli_parse_count(text, UINT32_MAX, &r->quant.kappa_bits);
         case OPTION_EQUALISE:
             return r->quant.equalise = true;
         case OPTION_KEEP_BIAS:
@@ -273,7 +245,7 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
             r->finetune = text;
             return true;
         case OPTION_FINETUNE_LIMIT:
-            return parse_count(text, &r->train_subset.limit);
+            return ts_cli_parse_count(text, UINT32_MAX, &r->train_limit);
         case OPTION_DISTIL:
             return parse_share(text, &r->distil);
         case OPTION_RELAX:
@@ -293,17 +265,13 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
 
 static error_t parse(int key, char *text, struct argp_state *state) {
     request *r = state->input;
-    bool known;
     if (key == ARGP_KEY_INIT) {
         state->child_inputs[0] = &r->train;
+        state->child_inputs[1] = &r->samples;
         return 0;
     }
     if (key == ARGP_KEY_ARG) {
-        if (r->model != NULL) {
-            argp_error(state, "one model is quantised at a time");
-        }
-        r->model = text;
-        return 0;
+        return ts_cli_model(text, state, &r->model);
     }
     if (key == ARGP_KEY_END) {
         if (r->model == NULL || r->calib == NULL) {
@@ -317,10 +285,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         }
         return 0;
     }
-    if (!parse_value(key, text, r, &known)) {
-        argp_error(state, "'%s' is not what this option takes; see --help", text);
-    }
-    return known ? 0 : ARGP_ERR_UNKNOWN;
+    return ts_cli_option(key, text, state, parse_value);
 }
 
 static void print_values(const ts_quant *q) {
@@ -528,7 +493,9 @@ static ts_status make_quant(ts_arena *arena, const request *r, ts_qnet *net, con
     ts_train_log log = {.report = ts_cli_print_epoch};
     if (r->finetune != NULL) {
         ts_train_threads(r->train.threads);
-        TS_TRY(ts_data_read(arena, r->finetune, &r->train_subset, &data, diags));
+        ts_data_options subset = r->samples.given;
+        subset.limit = r->train_limit;
+        TS_TRY(ts_data_read(arena, r->finetune, &subset, &data, diags));
     }
     if (r->relax > 0) {
         ts_relax_options o = ts_relax_defaults();
@@ -550,7 +517,7 @@ static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
     TS_TRY(ts_float_model_read(arena, r->model, NULL, &graph, diags));
     ts_fgraph_fold(graph);
     TS_TRY(ts_qnet_read(arena, graph, &s.net, diags));
-    TS_TRY(ts_data_read(arena, r->calib, &r->subset, &calibration, diags));
+    TS_TRY(ts_data_read(arena, r->calib, &r->samples.given, &calibration, diags));
     ts_quant_options chosen = r->quant;
     ts_widths *widths = NULL;
     TS_TRY(find_widths(arena, r, s.net, &widths, diags));
@@ -564,8 +531,8 @@ static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
         print_values(quant);
     }
     print_worst(quant);
-    if (r->eval != NULL) {
-        TS_TRY(ts_data_read(arena, r->eval, &r->eval_subset, &data, diags));
+    if (r->samples.eval != NULL) {
+        TS_TRY(ts_data_read(arena, r->samples.eval, &r->samples.measured, &data, diags));
         s.data = &data;
         for (ts_quant_stage k = TS_STAGE_FP; k <= r->stage; k++) {
             TS_TRY(evaluate_stage(arena, &s, k, diags));
@@ -582,7 +549,8 @@ static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
 }
 
 int ts_cmd_quantize(int argc, char **argv) {
-    static const struct argp_child children[] = {{&ts_cli_train_argp, 0, "Fine-tuning:", 3}, {0}};
+    static const struct argp_child children[] = {
+        {&ts_cli_train_argp, 0, "Fine-tuning:", 3}, {&ts_cli_samples_argp, 0, "Samples:", 0}, {0}};
     static const struct argp parser = {
         .options = options,
         .parser = parse,
@@ -593,17 +561,18 @@ int ts_cmd_quantize(int argc, char **argv) {
             "QuantizedDeployable, "
             "IntegerDeployable.",
     };
-    request r = {.subset = {.seed = 1, .limit = 256}, .eval_subset = {.seed = 1}, .stage = TS_STAGE_ID};
+    request r = {.samples = ts_cli_samples_defaults(), .stage = TS_STAGE_ID};
+    r.samples.given.limit = 256;
     r.quant = ts_quant_defaults();
     r.train = ts_cli_train_defaults();
     r.train.train = ts_finetune_defaults().train;
-    r.train_subset.seed = 1;
     r.distil = ts_finetune_defaults().distil;
     r.relax_to = ts_relax_defaults().least;
     argp_err_exit_status = TS_BAD_INPUT;
     if (argp_parse(&parser, argc, argv, 0, NULL, &r) != 0) {
         return TS_BAD_INPUT;
     }
+    r.train.train.seed = r.samples.given.seed;
     ts_arena *arena = ts_arena_new("quantize", 0);
     ts_diags diags = {.arena = arena, .file = r.model};
     int status = ts_cli_finish(&diags, quantize(arena, &r, &diags));

@@ -4,50 +4,31 @@
 
 #include "base/text.h"
 #include "cli/cmd.h"
+#include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/train_options.h"
 #include "model/float_model.h"
 #include "num/float.h"
 
-enum {
-    OPTION_DATA = 256,
-    OPTION_EVAL,
-    OPTION_ROOT,
-    OPTION_LIMIT,
-    OPTION_EVAL_LIMIT,
-    OPTION_SEED,
-    OPTION_KEEP,
-    OPTION_FREEZE
-};
+enum { OPTION_DATA = 256, OPTION_KEEP, OPTION_FREEZE };
 
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "Write the trained network as ONNX", 0},
     {"data", OPTION_DATA, "DATA", 0, "Samples to train on", 0},
-    {"eval", OPTION_EVAL, "DATA", 0, "Samples to judge by, before and after", 0},
-    {"root", OPTION_ROOT, "DIR", 0, "Folder that paths in data descriptions start from", 0},
-    {"limit", OPTION_LIMIT, "N", 0, "Train on a seeded subset of N samples (all)", 0},
-    {"eval-limit", OPTION_EVAL_LIMIT, "N", 0, "Judge by a seeded subset of N samples (all)", 0},
-    {"seed", OPTION_SEED, "N", 0, "Of initial weights, order, augmentation and subsets (1)", 0},
     {"keep-weights", OPTION_KEEP, NULL, 0, "Start from the file's weights, not from seeded ones", 0},
     {"freeze-norms", OPTION_FREEZE, NULL, 0, "Batch norms keep the file's statistics", 0},
     {0},
 };
 
 typedef struct request {
-    const char *model, *data, *eval, *output;
-    ts_data_options subset, eval_subset;
+    const char *model, *data, *output;
+    ts_cli_samples samples;
     ts_cli_train train;
     bool keep, freeze;
 } request;
 
-static bool parse_count(const char *text, uint32_t *out) {
-    uint64_t number;
-    bool good = ts_parse_u64(text, &number) && number > 0 && number <= UINT32_MAX;
-    *out = good ? (uint32_t)number : 0;
-    return good;
-}
-
-static bool parse_value(int key, char *text, request *r, bool *known) {
+static bool parse_value(int key, char *text, void *object, bool *known) {
+    request *r = object;
     switch (key) {
         case 'o':
             r->output = text;
@@ -55,19 +36,6 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
         case OPTION_DATA:
             r->data = text;
             return true;
-        case OPTION_EVAL:
-            r->eval = text;
-            return true;
-        case OPTION_ROOT:
-            r->subset.root = r->eval_subset.root = text;
-            return true;
-        case OPTION_LIMIT:
-            return parse_count(text, &r->subset.limit);
-        case OPTION_EVAL_LIMIT:
-            return parse_count(text, &r->eval_subset.limit);
-        case OPTION_SEED:
-            return ts_parse_u64(text, &r->train.train.seed) && ts_parse_u64(text, &r->subset.seed) &&
-                   ts_parse_u64(text, &r->eval_subset.seed);
         case OPTION_KEEP:
             return r->keep = true;
         case OPTION_FREEZE:
@@ -80,25 +48,18 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
 
 static error_t parse(int key, char *text, struct argp_state *state) {
     request *r = state->input;
-    bool known = true;
     if (key == ARGP_KEY_INIT) {
         state->child_inputs[0] = &r->train;
+        state->child_inputs[1] = &r->samples;
         return 0;
     }
     if (key == ARGP_KEY_ARG) {
-        if (r->model != NULL) {
-            argp_error(state, "one model is trained at a time");
-        }
-        r->model = text;
-        return 0;
+        return ts_cli_model(text, state, &r->model);
     }
     if (key == ARGP_KEY_END && (r->model == NULL || r->data == NULL)) {
         argp_error(state, "a model and --data are needed");
     }
-    if (!parse_value(key, text, r, &known)) {
-        argp_error(state, "'%s' is not what this option takes; see --help", text);
-    }
-    return known ? 0 : ARGP_ERR_UNKNOWN;
+    return ts_cli_option(key, text, state, parse_value);
 }
 
 static ts_status judge(ts_arena *arena, const char *when, const ts_fgraph *graph, const ts_data *data,
@@ -151,22 +112,24 @@ static ts_status train(ts_arena *arena, const request *r, ts_diags *diags) {
     ts_trainer *trainer;
     TS_TRY(ts_float_model_read(arena, r->model, NULL, &graph, diags));
     ts_fgraph_fold(graph);
-    TS_TRY(ts_data_read(arena, r->data, &r->subset, &data, diags));
-    if (r->eval != NULL) {
-        TS_TRY(ts_data_read(arena, r->eval, &r->eval_subset, &held_out, diags));
+    TS_TRY(ts_data_read(arena, r->data, &r->samples.given, &data, diags));
+    if (r->samples.eval != NULL) {
+        TS_TRY(ts_data_read(arena, r->samples.eval, &r->samples.measured, &held_out, diags));
         if (r->keep) {
             TS_TRY(judge(arena, "before", graph, &held_out, diags));
         }
     }
     ts_train_threads(r->train.threads);
     TS_TRY(ts_trainer_new(arena, graph, r->train.batch, &trainer, diags));
-    ts_status status = run_training(arena, r, trainer, &data, r->eval == NULL ? NULL : &held_out, diags);
+    ts_status status =
+        run_training(arena, r, trainer, &data, r->samples.eval == NULL ? NULL : &held_out, diags);
     ts_trainer_free(trainer);
     return status;
 }
 
 int ts_cmd_train(int argc, char **argv) {
-    static const struct argp_child children[] = {{&ts_cli_train_argp, 0, "Training:", 1}, {0}};
+    static const struct argp_child children[] = {
+        {&ts_cli_train_argp, 0, "Training:", 1}, {&ts_cli_samples_argp, 0, "Samples:", 0}, {0}};
     static const struct argp parser = {
         .options = options,
         .parser = parse,
@@ -176,11 +139,12 @@ int ts_cmd_train(int argc, char **argv) {
             "Train a float network: an architecture that 'generate' made, or any ONNX file that can be "
             "trained.",
     };
-    request r = {.train = ts_cli_train_defaults(), .subset = {.seed = 1}, .eval_subset = {.seed = 1}};
+    request r = {.train = ts_cli_train_defaults(), .samples = ts_cli_samples_defaults()};
     argp_err_exit_status = TS_BAD_INPUT;
     if (argp_parse(&parser, argc, argv, 0, NULL, &r) != 0) {
         return TS_BAD_INPUT;
     }
+    r.train.train.seed = r.samples.given.seed;
     ts_arena *arena = ts_arena_new("train", 0);
     ts_diags diags = {.arena = arena, .file = r.model};
     int status = ts_cli_finish(&diags, train(arena, &r, &diags));

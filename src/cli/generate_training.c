@@ -6,11 +6,14 @@
 
 #include "base/text.h"
 #include "cli/cmd.h"
+#include "cli/options.h"
 #include "model/float_model.h"
 #include "train/architecture.h"
 #include "train/glyphs.h"
 
 #define GLYPHS "glyphs"
+
+enum { MOST = 1000000 }; /* samples, rows, channels */
 
 enum { OPTION_CLASSES = 256, OPTION_CHANNELS, OPTION_SEED, OPTION_COUNT, OPTION_TEST_COUNT };
 
@@ -62,13 +65,6 @@ void ts_cli_list_training(FILE *out) {
             "a data set of digits and shapes; --count, --test-count, --resolution");
 }
 
-static bool parse_count(const char *text, uint32_t *out) {
-    uint64_t number;
-    bool good = ts_parse_u64(text, &number) && number > 0 && number <= 1000000;
-    *out = good ? (uint32_t)number : 0;
-    return good;
-}
-
 static bool parse_real(const char *text, double *out) {
     char *end;
     *out = strtod(text, &end);
@@ -81,19 +77,19 @@ static bool parse_value(int key, char *text, request *r, bool *known) {
             r->output = text;
             return true;
         case 'r':
-            return parse_count(text, &r->network.resolution);
+            return ts_cli_parse_count(text, MOST, &r->network.resolution);
         case 'w':
             return parse_real(text, &r->network.width);
         case OPTION_SEED:
             return ts_parse_u64(text, &r->network.seed);
         case OPTION_CHANNELS:
-            return parse_count(text, &r->network.channels);
+            return ts_cli_parse_count(text, MOST, &r->network.channels);
         case OPTION_CLASSES:
-            return parse_count(text, &r->network.classes);
+            return ts_cli_parse_count(text, MOST, &r->network.classes);
         case OPTION_COUNT:
-            return parse_count(text, &r->count);
+            return ts_cli_parse_count(text, MOST, &r->count);
         case OPTION_TEST_COUNT:
-            return parse_count(text, &r->test_count);
+            return ts_cli_parse_count(text, MOST, &r->test_count);
         default:
             *known = false;
             return true;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/options.h"
 
 enum {
     OPTION_EPOCHS = 768,
@@ -41,12 +42,7 @@ ts_cli_train ts_cli_train_defaults(void) {
     return (ts_cli_train){.train = ts_train_defaults(), .batch = 32, .threads = 1};
 }
 
-static bool parse_count(const char *text, uint32_t *out) {
-    uint64_t number;
-    bool good = ts_parse_u64(text, &number) && number > 0 && number <= 1000000;
-    *out = good ? (uint32_t)number : 0;
-    return good;
-}
+static bool parse_count(const char *text, uint32_t *out) { return ts_cli_parse_count(text, 1000000, out); }
 
 static bool parse_real(const char *text, double *out, double high) {
     char *end;
