@@ -148,6 +148,12 @@ static int64_t clamp_wide(wide value) {
     return value < INT64_MIN ? INT64_MIN : value > INT64_MAX ? INT64_MAX : (int64_t)value;
 }
 
+bool ts_node_is_wide(const ts_graph *graph, const ts_node *node) {
+    bool weighs = node->op == TS_OP_CONV || node->op == TS_OP_LINEAR;
+    return weighs && node->requant.kind == TS_REQUANT_NEMO &&
+           graph->tensors.data[node->weights].type == TS_S16;
+}
+
 int32_t ts_weights_zero(const ts_tensor *weights) {
     return weights->quantum.channels == 1 ? weights->quantum.zero[0] : 0;
 }

@@ -121,7 +121,8 @@ typedef struct ts_softmax {
 } ts_softmax;
 
 /* Integer operators: identifier, name in the text form, number of activation inputs (0: 2 to TS_MAX_INPUTS).
- * CONV     groups 1..Cin; weights OHWI, less their zero point; + bias; requant or s32.
+ * CONV     groups 1..Cin; weights OHWI of 16 bits at most, less their zero point (8 bits and fewer); + bias;
+ *          requant or s32.
  * LINEAR   the input is read flat in H, W, C order; weights {out, in}; + bias.
  * ADD      y = requant(sum(in1(a) + in2(b))) with the three steps of ts_node.add.
  * MAX_POOL, AVG_POOL   AVG_POOL accumulates the plain window sum (padding counts as zeros), the
@@ -216,6 +217,11 @@ int32_t ts_tensor_int(const ts_tensor *tensor, uint64_t i);
 
 /* Zero point of an activation (per tensor); 0 where no quantum is known. */
 int32_t ts_tensor_zero(const ts_tensor *tensor);
+
+/* Accumulators of 48 bits are served where the weights have 16 bits and NEMO's requantisation narrows the
+ * sum; of 32 bits everywhere else. */
+#define TS_WIDE_ACC (INT64_C(1) << 47)
+bool ts_node_is_wide(const ts_graph *graph, const ts_node *node);
 
 /* Zero point of weights, one for all; 0 where none is known. Weights with one are unsigned in their file. */
 int32_t ts_weights_zero(const ts_tensor *weights);

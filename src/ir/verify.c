@@ -219,9 +219,12 @@ static ts_status check_parameter(const check *c, ts_tensor_id id, const char *wh
 static ts_status check_weights(const check *c, uint32_t rank, const uint32_t *dims) {
     TS_TRY(check_parameter(c, c->node->weights, "weights", rank, dims));
     const ts_tensor *weights = tensor_at(c, c->node->weights);
-    if (!ts_type_is_signed(weights->type) || ts_type_bits(weights->type) > 8) {
-        return FAIL(c, TS_DIAG_UNSUPPORTED, "weights have type %s; s8, s4 and s2 are served",
+    if (!ts_type_is_signed(weights->type) || ts_type_bits(weights->type) > 16) {
+        return FAIL(c, TS_DIAG_UNSUPPORTED, "weights have type %s; s16, s8, s4 and s2 are served",
                     ts_type_name(weights->type));
+    }
+    if (weights->type == TS_S16 && ts_weights_zero(weights) != 0) {
+        return FAIL(c, TS_DIAG_UNSUPPORTED, "weights have 16 bits and a zero point; fewer bits may have one");
     }
     for (uint32_t i = 0; i < weights->quantum.channels; i++) {
         if (weights->quantum.zero[i] != 0 && weights->quantum.channels > 1) {
@@ -515,6 +518,12 @@ static ts_status check_range(const check *c, uint32_t channel) {
     ts_type type = r->kind == TS_REQUANT_NONE ? tensor_at(c, c->node->output)->type : TS_S32;
     int64_t low, high;
     ts_node_acc_range(c->graph, c->node, channel, &low, &high);
+    if (ts_node_is_wide(c->graph, c->node)) {
+        return low > -TS_WIDE_ACC && high < TS_WIDE_ACC
+                   ? TS_OK
+                   : FAIL(c, TS_DIAG_VALUE, "channel %u reaches [%lld, %lld]; accumulators have 48 bits",
+                          (unsigned)channel, (long long)low, (long long)high);
+    }
     if (low < ts_type_low(type) || high > ts_type_high(type)) {
         return FAIL(c, TS_DIAG_VALUE, "channel %u reaches [%lld, %lld]; type %s holds [%lld, %lld]",
                     (unsigned)channel, (long long)low, (long long)high, ts_type_name(type),

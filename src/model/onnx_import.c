@@ -738,11 +738,16 @@ static ts_status input_dims(ts_onnx *net, const ts_onnx_value *value, uint32_t *
 static ts_status input_type(ts_onnx *net, ts_type *type) {
     int32_t bits = net->options.input_bits == 0 ? 8 : net->options.input_bits;
     bool is_signed = net->options.input_signed == 1;
-    if (bits != 8 && bits != 4 && bits != 2) {
-        return ts_error(net->diags, TS_DIAG_VALUE, NULL, NULL, "an input of %d bits; 8, 4 and 2 are served",
-                        bits);
+    if (bits != 16 && bits != 8 && bits != 4 && bits != 2) {
+        return ts_error(net->diags, TS_DIAG_VALUE, NULL, NULL,
+                        "an input of %d bits; 16, 8, 4 and 2 are served", bits);
     }
-    *type = bits == 8   ? (is_signed ? TS_S8 : TS_U8)
+    if (bits == 16 && !is_signed) {
+        return ts_error(net->diags, TS_DIAG_VALUE, NULL, NULL,
+                        "an unsigned input of 16 bits; a signed one is served");
+    }
+    *type = bits == 16  ? TS_S16
+            : bits == 8 ? (is_signed ? TS_S8 : TS_U8)
             : bits == 4 ? (is_signed ? TS_S4 : TS_U4)
                         : (is_signed ? TS_S2 : TS_U2);
     return TS_OK;

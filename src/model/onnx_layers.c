@@ -218,33 +218,54 @@ static ts_window swap_window(const ts_window *w) {
 
 /* ---- weights ---- */
 
+/* Of 16 bits only where the node says so: without it, +128 is a mistake of who wrote the file. */
+static ts_status check_weight_values(ts_onnx *net, const ts_onnx_node *node, const ts_constant *weights,
+                                     int64_t bits) {
+    int64_t high = bits > 8 ? INT16_MAX : INT8_MAX;
+    for (uint64_t i = 0; i < weights->count; i++) {
+        int64_t v = weights->ints[i];
+        if (v < -high - 1 || v > high) {
+            return FAIL(TS_DIAG_VALUE,
+                        "weight %lld at element %llu of '%s' does not fit %d bits signed (%lld to %lld); "
+                        "quantise the weights to %d bits or symmetrically",
+                        (long long)v, (unsigned long long)i, weights->name, bits > 8 ? 16 : 8,
+                        (long long)-high - 1, (long long)high, bits > 8 ? 15 : 7);
+        }
+    }
+    return TS_OK;
+}
+
 /* Signed type of the weights: as annotated, otherwise the narrowest that holds them. */
 static ts_status weight_type(ts_onnx *net, const ts_onnx_node *node, const ts_constant *weights,
                              ts_type *type) {
     int64_t low = 0, high = 0, bits;
+    TS_TRY(ts__onnx_attr_int(net, node, "weight_bits", 0, &bits));
+    if (bits > 16 || bits < 0) {
+        return FAIL(TS_DIAG_UNSUPPORTED, "weight_bits %lld; 16 and fewer are served", (long long)bits);
+    }
+    TS_TRY(check_weight_values(net, node, weights, bits));
     for (uint64_t i = 0; i < weights->count; i++) {
         int64_t v = weights->ints[i];
-        if (v < -128 || v > 127) {
-            return FAIL(TS_DIAG_VALUE,
-                        "weight %lld at element %llu of '%s' does not fit 8 bits signed (-128 to 127); "
-                        "quantise the weights to 7 bits or symmetrically",
-                        (long long)v, (unsigned long long)i, weights->name);
-        }
         low = v < low ? v : low;
         high = v > high ? v : high;
     }
-    TS_TRY(ts__onnx_attr_int(net, node, "weight_bits", 0, &bits));
     int64_t needed = low >= -2 && high <= 1 ? 2 : low >= -8 && high <= 7 ? 4 : 8;
-    if (bits > 8 || bits < 0) {
-        return FAIL(TS_DIAG_UNSUPPORTED, "weight_bits %lld; 8 and fewer are served", (long long)bits);
-    }
     if (bits != 0 && bits < needed && !(bits == 3 && needed == 4)) {
         ts_warn(net->diags, TS_DIAG_VALUE, node->name, node->op,
                 "weight_bits is %lld, but its weights need %lld", (long long)bits, (long long)needed);
     }
     bits = bits > needed ? bits : needed;
-    *type = bits <= 2 ? TS_S2 : bits <= 4 ? TS_S4 : TS_S8;
+    *type = bits <= 2 ? TS_S2 : bits <= 4 ? TS_S4 : bits <= 8 ? TS_S8 : TS_S16;
     return TS_OK;
+}
+
+/* Element `i` of weights of a type, which holds `value`. */
+static void put_weight(void *data, ts_type type, uint64_t i, int64_t value) {
+    if (type == TS_S16) {
+        ((int16_t *)data)[i] = (int16_t)value;
+    } else {
+        ((int8_t *)data)[i] = (int8_t)value;
+    }
 }
 
 static ts_status bias_tensor(ts_onnx *net, const ts_onnx_node *node, uint32_t channels, ts_tensor_id *out) {
@@ -294,14 +315,14 @@ static ts_status conv_weights(ts_onnx *net, const ts_onnx_node *node, const ts_c
     ts_type type;
     TS_TRY(weight_type(net, node, w, &type));
     uint32_t o = w->dims[0], i = w->dims[1], kh = w->rank == 4 ? w->dims[2] : 1, kw = w->dims[w->rank - 1];
-    int8_t *data = TS_NEW_ARRAY(net->arena, int8_t, w->count);
+    void *data = ts_arena_array(net->arena, w->count, ts_type_slot_bytes(type));
     uint64_t from = 0;
     for (uint32_t co = 0; co < o; co++) {
         for (uint32_t ci = 0; ci < i; ci++) {
             for (uint32_t r = 0; r < kh; r++) {
                 for (uint32_t s = 0; s < kw; s++) {
                     uint64_t tap = swapped ? (uint64_t)s * kh + r : (uint64_t)r * kw + s;
-                    data[((uint64_t)co * kh * kw + tap) * i + ci] = (int8_t)w->ints[from++];
+                    put_weight(data, type, ((uint64_t)co * kh * kw + tap) * i + ci, w->ints[from++]);
                 }
             }
         }
@@ -415,11 +436,11 @@ ts_status ts__import_linear(ts_onnx *net, const ts_onnx_node *node, ts_meaning *
     ts_type type;
     TS_TRY(weight_type(net, node, w, &type));
     uint32_t outputs = w->dims[by_output ? 0 : 1];
-    int8_t *data = TS_NEW_ARRAY(net->arena, int8_t, w->count);
+    void *data = ts_arena_array(net->arena, w->count, ts_type_slot_bytes(type));
     for (uint32_t o = 0; o < outputs; o++) {
         for (uint32_t i = 0; i < in; i++) {
             uint64_t from = by_output ? (uint64_t)o * in + i : (uint64_t)i * outputs + o;
-            data[(uint64_t)o * in + places[i]] = (int8_t)w->ints[from];
+            put_weight(data, type, (uint64_t)o * in + places[i], w->ints[from]);
         }
     }
     ts_node linear = new_node(net, node, TS_OP_LINEAR);

@@ -47,8 +47,8 @@ static ts_status read_keys(ts_arena *arena, const json_t *json, dialect *out, ts
         return TS_OK;
     }
     json_int_t value = json_integer_value(bits);
-    if (value != 8 && value != 4 && value != 2) {
-        return bad_key(diags, "input_bits", "8, 4 or 2");
+    if (value != 16 && value != 8 && value != 4 && value != 2) {
+        return bad_key(diags, "input_bits", "16, 8, 4 or 2");
     }
     if (!json_is_boolean(sign) && !json_is_integer(sign)) {
         return bad_key(diags, "input_signed", "true or false");

@@ -273,7 +273,7 @@ static void weight_attribute(writer *w, Onnx__NodeProto *node, const ts_tensor *
         low = v < low ? v : low;
         high = v > high ? v : high;
     }
-    uint32_t needed = low >= -2 && high <= 1 ? 2 : low >= -8 && high <= 7 ? 4 : 8;
+    uint32_t needed = low >= -2 && high <= 1 ? 2 : low >= -8 && high <= 7 ? 4 : 8; /* 16 has to be said */
     if (needed < ts_type_bits(weights->type)) {
         attribute_int(w, node, "weight_bits", ts_type_bits(weights->type));
     }
@@ -579,9 +579,9 @@ static ts_status write_model(writer *w, const char *path) {
 static ts_status write_graph(writer *w, const char *path) {
     for (uint32_t i = 0; i < w->graph->inputs.count; i++) {
         const ts_tensor *input = tensor_of(w, w->graph->inputs.data[i]);
-        if (ts_type_bits(input->type) > 8) {
+        if (ts_type_bits(input->type) > 16) {
             return ts_error(w->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
-                            "input '%s' has type %s; the NEMO dialect has inputs of 8 bits and fewer",
+                            "input '%s' has type %s; the NEMO dialect has inputs of 16 bits and fewer",
                             input->name, ts_type_name(input->type));
         }
     }

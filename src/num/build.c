@@ -50,18 +50,26 @@ static int64_t draw_weight(ts_random *random, ts__weights how, int64_t low, int6
     return low + sum * (high - low + 1) / 1021;
 }
 
+/* Element `i` of weights that are being made. */
+static void put_weight(const ts_tensor *weights, uint64_t i, int64_t value) {
+    if (weights->type == TS_S16) {
+        ((int16_t *)(uintptr_t)weights->data)[i] = (int16_t)value;
+    } else {
+        ((int8_t *)(uintptr_t)weights->data)[i] = (int8_t)value;
+    }
+}
+
 static ts_tensor_id add_weights(ts__builder *b, const char *name, const ts__layer_spec *spec, uint32_t rank,
                                 const uint32_t *dims) {
     ts_tensor t = {
         .name = ts_arena_printf(b->arena, "%s.weight", name), .type = spec->weight_type, .rank = rank};
     memcpy(t.dims, dims, rank * sizeof *dims);
     uint64_t count = ts_tensor_elements(&t);
-    int8_t *data = TS_NEW_ARRAY(b->arena, int8_t, count);
     int64_t low = ts_type_low(t.type), high = ts_type_high(t.type);
+    t.data = ts_arena_array(b->arena, (size_t)count, ts_type_slot_bytes(t.type));
     for (uint64_t i = 0; i < count; i++) {
-        data[i] = (int8_t)draw_weight(&b->random, spec->weights, low, high);
+        put_weight(&t, i, draw_weight(&b->random, spec->weights, low, high));
     }
-    t.data = data;
     if (spec->weights_zero != 0) {
         double *scale = TS_NEW(b->arena, double);
         int32_t *zero = TS_NEW(b->arena, int32_t);
@@ -86,7 +94,6 @@ static ts_tensor_id add_bias(ts__builder *b, const char *name, uint32_t channels
 /* Halves the weights until no input takes an accumulator past 31 bits. */
 static void bound_weights(ts__builder *b, const ts_node *node) {
     const ts_tensor *weights = tensor_of(b, node->weights);
-    int8_t *data = (int8_t *)(uintptr_t)weights->data;
     uint64_t taps = ts_tensor_elements(weights) / weights->dims[0];
     for (uint32_t c = 0; c < weights->dims[0];) {
         int64_t low, high;
@@ -96,7 +103,7 @@ static void bound_weights(ts__builder *b, const ts_node *node) {
             continue;
         }
         for (uint64_t i = 0; i < taps; i++) {
-            data[c * taps + i] = (int8_t)(data[c * taps + i] / 2);
+            put_weight(weights, c * taps + i, ts_tensor_int(weights, c * taps + i) / 2);
         }
     }
 }
@@ -166,7 +173,7 @@ static void fit_nemo(ts_arena *arena, const line *lines, uint32_t channels, bool
         steepest = fmax(steepest, fabs(lines[c].slope));
     }
     double unit = steepest / KAPPA_MOST;
-    int exponent = (int)floor(log2(M_MOST / unit));
+    int exponent = (int)fmax(1, floor(log2(M_MOST / unit)));
     r->d = (INT64_C(1) << exponent) - d_less_one;
     r->m = llround(unit * ldexp(1, exponent));
     for (uint32_t c = 0; c < channels; c++) {
@@ -176,6 +183,24 @@ static void fit_nemo(ts_arena *arena, const line *lines, uint32_t channels, bool
     if (channels == 1 && lambda[0] == 0 && kappa[0] > 0) {
         r->m *= kappa[0]; /* a factor alone is m, as the importer reads it */
         kappa[0] = 1;
+    }
+    r->kappa = kappa;
+    r->lambda = lambda;
+}
+
+/* A shift, the nearest to the steepest channel's slope, and lambda. */
+static void fit_shift(ts_arena *arena, const line *lines, uint32_t channels, ts_requant *r) {
+    int64_t *kappa = TS_NEW_ARRAY(arena, int64_t, channels);
+    int64_t *lambda = TS_NEW_ARRAY(arena, int64_t, channels);
+    double steepest = 1e-9;
+    for (uint32_t c = 0; c < channels; c++) {
+        steepest = fmax(steepest, fabs(lines[c].slope));
+    }
+    r->m = 1;
+    r->d = INT64_C(1) << (uint32_t)fmax(0, floor(-log2(steepest)));
+    for (uint32_t c = 0; c < channels; c++) {
+        kappa[c] = 1;
+        lambda[c] = llroundf((float)(lines[c].offset * (double)r->d));
     }
     r->kappa = kappa;
     r->lambda = lambda;
@@ -214,7 +239,9 @@ static void choose_requant(ts__builder *b, const ts__layer_spec *spec, const int
     for (uint32_t c = 0; c < rows; c++) {
         lines[c] = wanted_line(&b->random, &s[c], spec);
     }
-    if (spec->requant == TS_REQUANT_NEMO) {
+    if (spec->requant == TS_REQUANT_NEMO && spec->by_shift) {
+        fit_shift(b->arena, lines, rows, r);
+    } else if (spec->requant == TS_REQUANT_NEMO) {
         fit_nemo(b->arena, lines, rows, spec->d_less_one, r);
     } else {
         fit_tflite(b->arena, lines, rows, r);
@@ -302,10 +329,48 @@ static ts_status compute_node(ts__builder *b, ts_node_id id) {
     return ts_integer_node(b->graph, id, inputs, b->values.data[node->output], b->diags);
 }
 
+/* As settle() of accumulators that may pass 32 bits: they are shifted into them to be looked at. */
+static ts_status settle_wide(ts__builder *b, ts_node_id id, const ts__layer_spec *spec) {
+    static const int64_t one = 1, nothing = 0;
+    ts_node *node = &b->graph->nodes.data[id];
+    int64_t most = 1;
+    for (uint32_t c = 0; c < spec->out_c; c++) {
+        int64_t low, high;
+        ts_node_acc_range(b->graph, node, c, &low, &high);
+        most = high > most ? high : -low > most ? -low : most;
+    }
+    uint32_t shift = 0;
+    while (most >> shift >= INT32_MAX) {
+        shift++;
+    }
+    node->requant = (ts_requant){.kind = TS_REQUANT_NEMO,
+                                 .channels = 1,
+                                 .kappa = &one,
+                                 .lambda = &nothing,
+                                 .m = 1,
+                                 .d = INT64_C(1) << shift,
+                                 .low = INT32_MIN,
+                                 .high = INT32_MAX};
+    TS_TRY(compute_node(b, id));
+    ts_requant *r = &node->requant;
+    choose_requant(b, spec, b->values.data[node->output], tensor_of(b, node->output), r);
+    int64_t *lambda = TS_NEW_ARRAY(b->arena, int64_t, r->channels);
+    for (uint32_t c = 0; c < r->channels; c++) {
+        lambda[c] = r->lambda[c] * (INT64_C(1) << shift);
+    }
+    r->lambda = lambda;
+    r->d <<= shift;
+    tensor_of(b, node->output)->type = spec->out_type;
+    return compute_node(b, id);
+}
+
 /* Computes the bare accumulators first (32 bits), chooses the requantisation, then applies it. */
 static ts_status settle(ts__builder *b, ts_node_id id, const ts__layer_spec *spec) {
     ts_node *node = &b->graph->nodes.data[id];
     int32_t *values = b->values.data[node->output];
+    if (spec->wide) {
+        return settle_wide(b, id, spec);
+    }
     TS_TRY(compute_node(b, id));
     if (spec->requant == TS_REQUANT_NONE) {
         return TS_OK;
@@ -347,6 +412,8 @@ ts_status ts__build_layer(ts__builder *b, const char *name, const ts__layer_spec
     TS_TRY(output_size(b, name, &s, &input, &h, &w));
     if (weighted) {
         TS_TRY(add_parameters(b, name, &s, &input, &node));
+    }
+    if (weighted && !s.wide) {
         bound_weights(b, &node);
     }
     ts_type type = s.requant == TS_REQUANT_NONE && s.op == TS_OP_MAX_POOL ? input.type : TS_S32;
@@ -371,7 +438,7 @@ static void activation_requant(ts__builder *b, const int32_t *sums, uint64_t cou
     const channel_statistics *s = measure(b->arena, sums, count, 1);
     double top = fmax(fabs(s->mean) + 2 * s->deviation, 1), slope = (double)ts_type_high(type) / top;
     int64_t *kappa = TS_NEW(b->arena, int64_t), *lambda = TS_NEW(b->arena, int64_t);
-    int exponent = (int)floor(log2(M_MOST / slope));
+    int exponent = (int)fmax(0, floor(log2(M_MOST / slope)));
     *kappa = 1;
     *r = (ts_requant){.kind = TS_REQUANT_NEMO,
                       .channels = 1,

@@ -31,6 +31,8 @@ typedef struct ts__layer_spec {
     ts_requant_kind requant; /* NONE: the bare accumulator */
     bool d_less_one;         /* D = 2^k - 1 */
     bool by_tensor;          /* one kappa and lambda for all channels */
+    bool by_shift;           /* NEMO: kappa and m are 1 */
+    bool wide;               /* weights of 16 bits that may take accumulators past 32 bits; NEMO alone */
 } ts__layer_spec;
 
 typedef struct ts__builder {

@@ -65,6 +65,7 @@ typedef struct ts_random_limits {
     bool tflite;             /* fixed-point multipliers and zero points beside NEMO's requantisation */
     bool nemo_only;          /* only what a file in the NEMO dialect can say */
     bool moves;              /* most layers are tables, products, softmaxes and movements of elements */
+    bool halves;             /* every other activation, and weights that read them, have 16 bits */
 } ts_random_limits;
 
 /* Eight nodes, 12 x 12 x 24, everything but TFLite's arithmetic. */

@@ -22,11 +22,12 @@ typedef struct layer {
 /* Requantises the accumulator of output element `index`, channel `channel`, and stores it. */
 static ts_status put(const layer *l, uint64_t index, uint32_t channel, int64_t acc) {
     const ts_node *node = l->node;
-    if (acc < INT32_MIN || acc > INT32_MAX) {
+    bool wide = ts_node_is_wide(l->graph, node);
+    if (acc < (wide ? -TS_WIDE_ACC : INT32_MIN) || acc > (wide ? TS_WIDE_ACC : INT32_MAX)) {
         return ts_error(
             l->diags, TS_DIAG_VALUE, node->name, ts_op_name(node->op),
-            "accumulator %lld of output element %llu passes 32 bits; the layer needs smaller weights",
-            (long long)acc, (unsigned long long)index);
+            "accumulator %lld of output element %llu passes %d bits; the layer needs smaller weights",
+            (long long)acc, (unsigned long long)index, wide ? 48 : 32);
     }
     int32_t y = ts_requant_apply(&node->requant, channel, acc);
     if (y < ts_type_low(l->out->type) || y > ts_type_high(l->out->type)) {

@@ -40,6 +40,9 @@ static ts_type pick_weight_type(walk *w) {
 }
 
 static ts_type pick_activation_type(walk *w) {
+    if (w->limits->halves && chance(w, 2)) {
+        return TS_S16;
+    }
     static const ts_type types[] = {TS_U8, TS_U8, TS_U4, TS_U2, TS_S8, TS_S8, TS_S4, TS_S2};
     uint32_t sign = w->limits->signed_activations && chance(w, 3) ? 4 : 0;
     return types[sign + (w->limits->sub_byte ? pick(w, 0, 3) : 0)];
@@ -112,7 +115,14 @@ static ts__layer_spec pick_spec(walk *w, ts_op op, const ts_tensor *in) {
                         .bias = chance(w, 3),
                         .requant = w->limits->tflite && chance(w, 2) ? TS_REQUANT_TFLITE : TS_REQUANT_NEMO,
                         .d_less_one = chance(w, 3)};
-    if (op == TS_OP_CONV && s.requant == TS_REQUANT_TFLITE && chance(w, 4)) {
+    if (w->limits->halves && in->type == TS_S16 && !chance(w, 4)) {
+        bool weighs = (op == TS_OP_CONV || op == TS_OP_LINEAR) && s.requant == TS_REQUANT_NEMO;
+        s.weight_type = TS_S16;
+        s.by_shift = weighs && chance(w, 2);
+        s.wide = weighs && chance(w, 2);
+        s.d_less_one = s.d_less_one && !s.wide;
+    }
+    if (op == TS_OP_CONV && s.requant == TS_REQUANT_TFLITE && s.weight_type != TS_S16 && chance(w, 4)) {
         s.weights_zero =
             (int32_t)ts_random_range(&w->b.random, ts_type_low(s.weight_type), ts_type_high(s.weight_type));
     }
@@ -127,7 +137,9 @@ static ts__layer_spec pick_spec(walk *w, ts_op op, const ts_tensor *in) {
             break;
         case TS_OP_AVG_POOL:
             s.window = pick_pool_window(w, in);
-            s.out_type = ts_type_is_signed(in->type) ? TS_S8 : TS_U8;
+            s.out_type = w->limits->halves && in->type == TS_S16 ? TS_S16
+                         : ts_type_is_signed(in->type)           ? TS_S8
+                                                                 : TS_U8;
             s.requant = TS_REQUANT_NEMO;
             break;
         case TS_OP_REQUANT:
@@ -287,6 +299,7 @@ static ts_status add_table(walk *w, const char *name, ts_tensor_id in, ts_tensor
         return TS_OK;
     }
     ts_type type = pick_activation_type(w);
+    type = type == TS_S16 ? TS_S8 : type; /* entries are bytes */
     ts_node node = {.op = TS_OP_LUT, .input_count = 1, .inputs = {in}, .bias = TS_NONE};
     node.weights = ts__build_table(&w->b, name, x.type, type);
     return ts__build_plain(&w->b, name, &node, type, x.dims + 1, out);
@@ -450,7 +463,7 @@ ts_status ts_random_network(ts_arena *arena, uint64_t seed, const ts_random_limi
     }
     if (classify) {
         ts__layer_spec spec = pick_spec(&w, TS_OP_LINEAR, tensor_of(&w, newest));
-        spec.requant = chance(&w, 2) ? TS_REQUANT_NONE : spec.requant;
+        spec.requant = chance(&w, 2) && !spec.wide ? TS_REQUANT_NONE : spec.requant;
         TS_TRY(ts__build_layer(&w.b, "last.linear", &spec, newest, &newest));
     }
     *out = without_dead_nodes(arena, w.b.graph, newest);

@@ -364,6 +364,9 @@ static ts_status build_layer(builder *b, ts_node_id id, ts_layer *layer) {
     b->values[node->output] = output_interval(b, node);
     TS_TRY(ts__requant_plan(b->arena, &node->requant, layer->y.c, bias, acc, zero_offsets(b, node, layer),
                             &layer->rq, &layer->rq_own, node->name, ts_op_name(node->op), b->diags));
+    for (uint32_t c = 0; c < layer->y.c; c++) {
+        layer->wide = layer->wide || acc[c].low < INT32_MIN || acc[c].high > INT32_MAX;
+    }
     simplify_addition(layer);
     return TS_OK;
 }

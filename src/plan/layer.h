@@ -93,6 +93,7 @@ typedef struct ts_layer {
     ts_rq_plan rq;
     ts_rq_plan
         rq_own; /* as the graph has it: NONE, S64 or TFLITE; what rq becomes where no kernel knows better */
+    bool wide;  /* accumulators may pass 32 bits: rq is S64 */
     uint64_t macs;
 } ts_layer;
 

@@ -526,6 +526,15 @@ static bool narrow(ts_arena *scratch, staircase *stairs, const int64_t *offset, 
     return find_double_clipped(scratch, stairs, NULL, plan);
 }
 
+/* Do accumulators pass 32 bits? What they are clipped to first is then no help: kernels keep 64. */
+static bool is_wide(const ts_acc_range *acc, uint32_t channels) {
+    uint32_t narrow = 0;
+    while (narrow < channels && fits_s32(acc[narrow].low) && fits_s32(acc[narrow].high)) {
+        narrow++;
+    }
+    return narrow < channels;
+}
+
 ts_status ts__requant_plan(ts_arena *arena, const ts_requant *requant, uint32_t channels, const int64_t *bias,
                            const ts_acc_range *acc, const int64_t *offset, ts_rq_plan *out, ts_rq_plan *own,
                            const char *node, const char *op, ts_diags *diags) {
@@ -551,7 +560,7 @@ ts_status ts__requant_plan(ts_arena *arena, const ts_requant *requant, uint32_t 
     }
     if (status == TS_OK) {
         keep_own(requant, bias, stairs, arena, own);
-        if (!narrow(scratch, stairs, offset, out)) {
+        if (is_wide(acc, channels) || !narrow(scratch, stairs, offset, out)) {
             *out = *own;
         }
     }

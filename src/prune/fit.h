@@ -23,7 +23,7 @@ typedef struct ts_fit_options {
     ts_train_options quantised; /* training of the integers; 0 epochs: none. Its teacher is set here */
     uint32_t batch;
     uint32_t calibration;      /* samples of the training set that quanta are chosen on */
-    const ts_fit_model *model; /* NULL: equation 1. Up to 8 bits */
+    const ts_fit_model *model; /* NULL: equation 1 */
 } ts_fit_options;
 
 /* L1 by gain, 8 bits, 4 and 3 epochs of batches of 32, 128 samples. */
@@ -43,7 +43,7 @@ typedef struct ts_fit {
     double accuracy;        /* of the integers */
     const ts_fgraph *pruned;
     ts_quant *quant;
-    ts_graph *integer; /* NULL beyond 8 bits */
+    ts_graph *integer;
 } ts_fit;
 
 /* Fits `graph` into options->ram. `train` and `eval` have labels. Everything in *out is owned by `arena`.

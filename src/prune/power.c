@@ -14,7 +14,10 @@ enum {
     EXPONENTS = 64,
     SEEN = 4096,      /* elements of a value that are looked at, a sample */
     AFFINE_BITS = 12, /* of the factors of a batch norm that no layer takes in */
-    POOL_BITS = 22    /* of the factor of an average pool */
+    POOL_BITS = 22,   /* of the factor of an average pool */
+    FINE_POOL = 24,   /* the same beyond 8 bits: as many as float32 holds */
+    BIAS_STEPS = 256, /* beyond 8 bits: parts of a step of the output that a bias is rounded to, and most */
+    BIAS_MOST = 65535 /* steps that it has, so that lambda is a number of float32 */
 };
 
 static bool is_linear(const ts_qlayer *l) { return l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR; }
@@ -25,8 +28,9 @@ typedef struct ends {
     double low, high;
 } ends;
 
+/* All types of more than 8 bits are signed: what is never negative has the upper half of them. */
 static ends ends_of(uint32_t bits, bool is_signed) {
-    double top = ldexp(1, (int)bits - (is_signed ? 1 : 0)) - 1;
+    double top = ldexp(1, (int)bits - (is_signed || bits == 16 ? 1 : 0)) - 1;
     return (ends){is_signed ? -top - 1 : 0, top};
 }
 
@@ -75,18 +79,24 @@ static ts_type type_of(uint32_t bits, bool is_signed) {
     return types[bits <= 2 ? 0 : bits <= 4 ? 1 : 2][is_signed];
 }
 
-/* Width of the type that holds so many bits: nothing clips a network's input but its type. */
-static uint32_t stored_bits(uint32_t bits) { return bits > 8 ? bits : ts_type_bits(type_of(bits, true)); }
+static bool is_wide(const ts_quant *quant) { return quant->options.weight_bits > 8; }
 
-/* The accumulators of a last linear layer stay as they are. */
+/* A last linear layer, whose accumulators stay as they are where they have 32 bits. */
 static bool stays_raw(const ts_qlayer *l) {
     return l->is_output && l->uses == 1 && is_linear(l) && l->low == -INFINITY && l->high == INFINITY;
 }
 
+/* Nothing clips a network's input but its type; its last linear layer's results have all of their type. */
+static uint32_t value_bits(const ts_quant *quant, uint32_t value) {
+    uint32_t bits = quant->options.activation_bits;
+    bool whole = value == 0 || (is_wide(quant) && stays_raw(&quant->net->layers.data[value - 1]));
+    return whole ? ts_type_bits(type_of(bits, true)) : bits;
+}
+
 static void set_value(const ts_quant *quant, uint32_t value, const sight *s) {
     const ts_qlayer *l = value == 0 ? NULL : &quant->net->layers.data[value - 1];
-    uint32_t bits = value == 0 ? stored_bits(quant->options.activation_bits) : quant->options.activation_bits;
-    bool is_signed = s->low < 0 && (l == NULL || l->low < 0);
+    uint32_t bits = value_bits(quant, value);
+    bool is_signed = l == NULL ? s->low < 0 || is_wide(quant) : s->low < 0 && l->low < 0;
     ends grid = ends_of(bits, is_signed);
     ts_qvalue *v = &quant->values[value];
     *v = (ts_qvalue){.type = type_of(bits, is_signed),
@@ -95,7 +105,7 @@ static void set_value(const ts_quant *quant, uint32_t value, const sight *s) {
                      .seen_low = s->low,
                      .seen_high = s->high,
                      .scale = best_scale(s, is_signed),
-                     .raw = l != NULL && stays_raw(l)};
+                     .raw = l != NULL && stays_raw(l) && !is_wide(quant)};
     ts__settle_clip(quant, value);
 }
 
@@ -116,9 +126,8 @@ static ts_status watch(ts_arena *scratch, const ts_quant *quant, const ts_data *
         ts_fsession_run(session, (const float *const[]){x});
         for (uint32_t v = 0; v <= net->layers.count; v++) {
             uint64_t count = ts_ftensor_elements(&tensors[values[v]]);
-            uint32_t bits = quant->options.activation_bits;
             look(&all[v], ts_fsession_value(session, values[v]), count, count / SEEN + 1,
-                 v == 0 ? stored_bits(bits) : bits);
+                 value_bits(quant, v));
         }
     }
     return TS_OK;
@@ -169,9 +178,22 @@ static float weight_image(float w, double scale, ends grid) {
     return (float)(q * scale);
 }
 
-/* Biases in quanta of the accumulator. */
-static float bias_image(float b, double quantum) {
-    return (float)(floor((double)b / quantum + 0.5) * quantum);
+/* What the biases of a layer are rounded to, and the most that they may be: quanta of the accumulator up to
+ * 8 bits. */
+typedef struct bias_grid {
+    double quantum, most;
+} bias_grid;
+
+static bias_grid bias_grid_of(const ts_quant *quant, uint32_t i) {
+    double quantum = quant->values[quant->net->layers.data[i].inputs[0]].scale * quant->layers[i].scale[0];
+    double step = quant->values[i + 1].scale;
+    return is_wide(quant) ? (bias_grid){fmax(quantum, step / BIAS_STEPS), step * BIAS_MOST}
+                          : (bias_grid){quantum, INFINITY};
+}
+
+static float bias_image(float b, bias_grid grid) {
+    double image = floor((double)b / grid.quantum + 0.5) * grid.quantum;
+    return (float)fmax(-grid.most, fmin(grid.most, image));
 }
 
 /* y = (kappa acc + lambda) >> shift for a ratio of quanta that is a power of two. */
@@ -185,15 +207,20 @@ static void settle_linear(const ts_quant *quant, uint32_t i) {
         int64_t factor = ratio < 1 ? (int64_t)(1 / ratio) : 1;
         int64_t bias = (int64_t)floor((double)l->bias[c] / quantum + 0.5);
         q->bias[c] = (double)l->bias[c];
-        q->integer_bias[c] = (int32_t)bias;
+        q->integer_bias[c] = y->raw ? (int32_t)bias : 0;
         q->lambda[c] = bias * factor + q->d / 2;
         q->kappa[c] = factor;
         if (l->kind == TS_QUANT_AFFINE) {
             q->kappa[c] *= (int64_t)floor((double)l->weights[c] / q->scale[c] + 0.5);
         }
     }
-    for (uint64_t k = 0; q->bits <= 8 && k < (uint64_t)l->c * l->inner; k++) {
-        q->values[k] = (int8_t)floor((double)l->weights[k] / q->scale[0] + 0.5);
+    for (uint64_t k = 0; is_linear(l) && k < (uint64_t)l->c * l->inner; k++) {
+        double v = floor((double)l->weights[k] / q->scale[0] + 0.5);
+        if (q->bits > 8) {
+            q->wide_values[k] = (int16_t)v;
+        } else {
+            q->values[k] = (int8_t)v;
+        }
     }
 }
 
@@ -217,6 +244,14 @@ static void settle_pool(const ts_quant *quant, uint32_t i) {
     ts_qweights *q = &quant->layers[i];
     double size = (double)l->window.kernel_h * l->window.kernel_w;
     double p = size * quant->values[i + 1].scale / quant->values[l->inputs[0]].scale;
+    if (is_wide(quant)) {
+        int exponent;
+        (void)frexp(p, &exponent);
+        q->d = (int64_t)1 << (FINE_POOL - 2 + exponent);
+        q->m[0] = (int64_t)ceil((double)q->d / p);
+        q->term = q->d / 2;
+        return;
+    }
     q->d = (int64_t)1 << POOL_BITS;
     q->m[0] = (int64_t)ceil((double)q->d / p);
     q->term = p == floor(p) ? q->m[0] * (int64_t)floor(p / 2) : q->d / 2;
@@ -243,7 +278,7 @@ static void round_layer(const ts_quant *quant, uint32_t i) {
         l->weights[k] = weight_image(l->weights[k], q->scale[0], grid);
     }
     for (uint32_t c = 0; c < l->c; c++) {
-        l->bias[c] = bias_image(l->bias[c], quant->values[l->inputs[0]].scale * q->scale[0]);
+        l->bias[c] = bias_image(l->bias[c], bias_grid_of(quant, i));
     }
 }
 
@@ -251,6 +286,7 @@ static void new_layer(ts_arena *arena, const ts_qlayer *l, ts_qweights *q) {
     q->d = 1;
     if (is_linear(l) || l->kind == TS_QUANT_AFFINE) {
         q->values = TS_NEW_ARRAY(arena, int8_t, (uint64_t)l->c * l->inner);
+        q->wide_values = TS_NEW_ARRAY(arena, int16_t, (uint64_t)l->c * l->inner);
         q->scale = TS_NEW_ARRAY(arena, double, l->c);
         q->bias = TS_NEW_ARRAY(arena, double, l->c);
         q->kappa = TS_NEW_ARRAY(arena, int64_t, l->c);
@@ -338,9 +374,9 @@ static void project(void *object, ts_trainer *trainer) {
             float v = floorf(w->value[i] * inverse + 0.5f);
             w->image[i] = (v < -top ? -top : v > top ? top : v) * scale;
         }
-        double quantum = t->quant->values[t->quant->net->layers.data[d->layer].inputs[0]].scale * q->scale[0];
+        bias_grid biases = bias_grid_of(t->quant, d->layer);
         for (uint64_t i = 0; i < b->count; i++) {
-            b->image[i] = bias_image(b->value[i], quantum);
+            b->image[i] = bias_image(b->value[i], biases);
         }
     }
 }
@@ -454,7 +490,7 @@ ts_status ts_power_accuracy(const ts_quant *quant, const ts_data *data, double *
 }
 
 ts_status ts_power_compare(const ts_quant *quant, const ts_graph *integer, const ts_data *data,
-                           uint32_t samples, uint64_t *outputs, uint64_t *different, ts_diags *diags) {
+                           uint32_t samples, ts_power_match *out, ts_diags *diags) {
     ts_arena *scratch = ts_arena_new("compare", 0);
     ts_fgraph *graph;
     ts_score emulated, computed;
@@ -464,13 +500,17 @@ ts_status ts_power_compare(const ts_quant *quant, const ts_graph *integer, const
     status = status == TS_OK ? ts_evaluate_float(scratch, graph, &part, NULL, &emulated, diags) : status;
     status = status == TS_OK ? ts_evaluate_integer(scratch, integer, 0, &part, NULL, NULL, &computed, diags)
                              : status;
-    *outputs = *different = 0;
+    *out = (ts_power_match){0};
     if (status == TS_OK) {
-        double scale = quant->values[quant->net->outputs.data[0]].scale;
-        *outputs = (uint64_t)computed.count * computed.outputs;
-        for (uint64_t i = 0; i < *outputs; i++) {
-            *different += (double)emulated.scores[i] != (double)computed.scores[i] * scale;
+        double scale = quant->values[quant->net->outputs.data[0]].scale, largest = scale;
+        out->outputs = (uint64_t)computed.count * computed.outputs;
+        for (uint64_t i = 0; i < out->outputs; i++) {
+            double e = (double)emulated.scores[i], d = fabs(e - (double)computed.scores[i] * scale);
+            out->different += d != 0;
+            out->worst = fmax(out->worst, d);
+            largest = fmax(largest, fabs(e));
         }
+        out->worst /= largest;
     }
     ts_arena_free(scratch);
     return status;

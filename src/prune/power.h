@@ -4,8 +4,10 @@
  * ts_quant_float() at stage FQ, computes the same numbers as the integer network bit for bit as long as
  * accumulators stay below 2^24 quanta, which float32 holds exactly; ts_power_compare() looks.
  *
- * Source: Grimaldi et al. 2019 (see prune/prune.h), section on quantisation. Beyond 8 bits there is no
- * integer network: such widths are emulated, for comparison. */
+ * Beyond 8 bits tensors are s16, never u16: what a rectifier makes has 15 bits of 16. Accumulators pass 2^24
+ * quanta there and those of the emulation are rounded: a result may lie a step beside the integer's.
+ *
+ * Source: Grimaldi et al. 2019 (see prune/prune.h), section on quantisation. */
 #ifndef TS_PRUNE_POWER_H
 #define TS_PRUNE_POWER_H
 
@@ -29,9 +31,14 @@ ts_status ts_power_train(ts_quant *quant, const ts_data *data, uint32_t batch,
 /* Share of samples that the emulated network classifies as their labels say. */
 ts_status ts_power_accuracy(const ts_quant *quant, const ts_data *data, double *out, ts_diags *diags);
 
-/* Computes samples on the emulated and on the integer network (8 bits at most) and counts the outputs that
- * differ. */
+/* What ts_power_compare() found. */
+typedef struct ts_power_match {
+    uint64_t outputs, different;
+    double worst; /* largest difference, as a share of the largest output */
+} ts_power_match;
+
+/* Computes samples on the emulated and on the integer network and counts the outputs that differ. */
 ts_status ts_power_compare(const ts_quant *quant, const ts_graph *integer, const ts_data *data,
-                           uint32_t samples, uint64_t *outputs, uint64_t *different, ts_diags *diags);
+                           uint32_t samples, ts_power_match *out, ts_diags *diags);
 
 #endif

@@ -44,7 +44,8 @@ static ts_tensor_id weights_of(const maker *m, uint32_t i) {
     ts_tensor t = {.name = ts_arena_printf(m->graph->arena, "%s.weight", l->name),
                    .type = q->bits <= 2   ? TS_S2
                            : q->bits <= 4 ? TS_S4
-                                          : TS_S8,
+                           : q->bits <= 8 ? TS_S8
+                                          : TS_S16,
                    .rank = l->kind == TS_QUANT_LINEAR ? 2 : 4,
                    .dims = {l->c, l->inner},
                    .producer = TS_NONE};
@@ -54,7 +55,8 @@ static ts_tensor_id weights_of(const maker *m, uint32_t i) {
         t.dims[3] = l->inner / taps;
     }
     t.quantum = quantum_of(m->graph->arena, quanta_of(m, i), l->c);
-    t.data = ts_arena_copy(m->graph->arena, q->values, (size_t)l->c * l->inner);
+    const void *values = q->bits <= 8 ? (const void *)q->values : q->wide_values;
+    t.data = ts_arena_copy(m->graph->arena, values, (size_t)l->c * l->inner * ts_type_slot_bytes(t.type));
     return ts_graph_add_tensor(m->graph, &t);
 }
 

@@ -53,9 +53,10 @@ typedef struct ts_qvalue {
 typedef struct ts_qweights {
     uint32_t bits;
     ts__grid grid;
-    int8_t *values; /* as ts_qlayer.weights */
-    double *scale;  /* one an output channel; negative where a kept batch norm turns the sign */
-    double *bias;   /* real, corrected; per output channel */
+    int8_t *values;       /* as ts_qlayer.weights */
+    int16_t *wide_values; /* the same of more than 8 bits, which PaQ alone has (prune/power.h) */
+    double *scale;        /* one an output channel; negative where a kept batch norm turns the sign */
+    double *bias;         /* real, corrected; per output channel */
     double snr_db;
     int64_t *kappa, *lambda; /* AFFINE, CONV, LINEAR but the raw ones: y = floor((kappa acc + lambda) / d) */
     int32_t *integer_bias;   /* raw ones */

@@ -201,6 +201,34 @@ static void convolution_with_groups_and_uneven_strides(void **state) {
     ts_arena_free(f.arena);
 }
 
+/* Four products of -32768 and -32768 and one of 32767 are 4 * 2^30 + 32767 * 32767: beyond 32 bits. */
+static void wide_weights_sum_in_48_bits(void **state) {
+    (void)state;
+    fixture f = begin();
+    static const int16_t w[] = {-32768, -32768, -32768, -32768, 32767};
+    static const int32_t b[] = {5};
+    static const int64_t kappa = 1, lambda = 3;
+    ts_node node = {.name = "linear",
+                    .op = TS_OP_LINEAR,
+                    .input_count = 1,
+                    .inputs = {input(&f, TS_S16, 1, 1, 5)},
+                    .output = activation(&f, TS_S32, 1, 1, 1),
+                    .weights = constant(&f, TS_S16, 2, (const uint32_t[]){1, 5}, w),
+                    .bias = constant(&f, TS_S32, 1, (const uint32_t[]){1}, b),
+                    .requant = nemo(&kappa, &lambda, 1, 4, INT32_MIN, INT32_MAX)};
+    ts_graph_add_node(f.graph, &node);
+    static const int32_t x[] = {-32768, -32768, -32768, -32768, 32767};
+    const int64_t sum = 4 * (INT64_C(1) << 30) + INT64_C(32767) * 32767 + 5;
+    expect(run(&f, (const int32_t *const[]){x}), (const int32_t[]){(int32_t)((sum + 3) / 4)}, 1);
+    int64_t low, high;
+    ts_node_acc_range(f.graph, &f.graph->nodes.data[0], 0, &low, &high);
+    assert_true(ts_node_is_wide(f.graph, &f.graph->nodes.data[0]));
+    assert_int_equal(high, sum);
+    f.graph->nodes.data[0].requant.kind = TS_REQUANT_NONE; /* the accumulator itself does not fit s32 */
+    assert_int_not_equal(ts_graph_verify(f.graph, &f.diags), TS_OK);
+    ts_arena_free(f.arena);
+}
+
 /* Padding is the zero point: it adds nothing, and neither do inputs equal to it. */
 static void zero_points_are_subtracted(void **state) {
     (void)state;
@@ -520,9 +548,14 @@ static void compare_network(uint64_t seed) {
     ts_random_limits limits = ts_random_limits_default();
     limits.tflite = seed % 2 == 0;
     limits.side = 9;
+    limits.halves = seed % 3 == 0;
     ts_graph *g;
     int32_t **values;
-    assert_int_equal(ts_random_network(arena, seed, &limits, &g, &diags), TS_OK);
+    ts_status status = ts_random_network(arena, seed, &limits, &g, &diags);
+    for (uint32_t i = 0; i < diags.list.count; i++) {
+        ts_diag_print(stderr, &diags.list.data[i]);
+    }
+    assert_int_equal(status, TS_OK);
     const int32_t *inputs[] = {
         ts_random_values(arena, seed, &g->tensors.data[g->inputs.data[0]], seed % 3 == 0)};
     assert_int_equal(ts_integer_run(g, arena, inputs, &values, &diags), TS_OK);
@@ -558,6 +591,7 @@ int main(void) {
         cmocka_unit_test(a_step_multiplies_adds_divides_clips),
         cmocka_unit_test(convolution_with_one_sided_pads),
         cmocka_unit_test(convolution_with_groups_and_uneven_strides),
+        cmocka_unit_test(wide_weights_sum_in_48_bits),
         cmocka_unit_test(zero_points_are_subtracted),
         cmocka_unit_test(linear_reads_rows_columns_channels),
         cmocka_unit_test(average_keeps_its_factor),

@@ -20,6 +20,7 @@ static ts_random_limits limits_of(uint64_t seed) {
     limits.tflite = seed % 4 == 0;
     limits.nemo_only = seed % 4 == 1;
     limits.signed_activations = seed % 4 != 1;
+    limits.halves = seed % 5 == 0;
     return limits;
 }
 

@@ -42,6 +42,7 @@ static ts_random_limits networks_of(uint64_t seed, bool tflite) {
     ts_random_limits limits = ts_random_limits_default();
     limits.nodes = 1 + (uint32_t)(seed % 4);
     limits.tflite = tflite;
+    limits.halves = seed % 3 == 0;
     return limits;
 }
 

@@ -48,13 +48,14 @@ static ts_plan_options memories(uint64_t seed) {
 }
 
 /* What a batch's networks are made of. */
-typedef enum mixture { MIXED, TFLITE, MOVES } mixture;
+typedef enum mixture { MIXED, TFLITE, MOVES, HALVES } mixture;
 
 static void make_network(ts_arena *arena, uint64_t seed, mixture what, network *n, ts_diags *diags) {
     ts_random_limits limits = ts_random_limits_default();
     limits.nodes = 1 + (uint32_t)(seed % 4);
     limits.tflite = what == TFLITE;
     limits.moves = what == MOVES;
+    limits.halves = what == HALVES;
     n->seed = seed;
     n->tight = what == MOVES;
     assert_int_equal(ts_random_network(arena, seed, &limits, &n->graph, diags), TS_OK);
@@ -203,7 +204,7 @@ static uint64_t first_seed(void) {
 
 static void test_random_networks(void **state) {
     (void)state;
-    static const mixture mixtures[] = {MIXED, MOVES, MIXED, TFLITE};
+    static const mixture mixtures[] = {MIXED, MOVES, HALVES, TFLITE};
     uint32_t wanted = networks_wanted();
     for (uint32_t done = 0; done < wanted; done += BATCH) {
         uint32_t count = wanted - done < BATCH ? wanted - done : BATCH;

@@ -42,6 +42,23 @@ static int32_t plane(const struct ts_conv_tile *t, uint32_t oy, uint32_t ox, uin
     return acc;
 }
 
+/* Weights of 16 bits: the sum may pass 32 bits, where the requantisation is S64 and takes it whole. */
+static int32_t wide_channel(const struct ts_conv_tile *t, uint32_t oy, uint32_t ox, uint32_t first,
+                            const int32_t *params, const int16_t *w) {
+    uint32_t in = t->x_c / t->groups;
+    int64_t acc = 0;
+    for (uint32_t ky = 0; ky < t->k_h; ky++) {
+        for (uint32_t kx = 0; kx < t->k_w; kx++, w += in) {
+            const uint8_t *x = ref_pixel(t, oy, ox, ky, kx);
+            for (uint32_t i = 0; x != 0 && i < in; i++) {
+                acc += (int64_t)w[i] * (ref_get(x, first + i, t->x_type) - t->x_zero);
+            }
+        }
+    }
+    return t->rq.kind == TS_RQ_S64 ? ref_requant_wide(&t->rq, params, acc)
+                                   : ref_requant(&t->rq, params, (int32_t)acc);
+}
+
 static int32_t conv_channel(const struct ts_conv_tile *t, uint32_t oy, uint32_t ox, uint32_t oc) {
     uint32_t in = t->x_c / t->groups, first = oc / (t->y_c / t->groups) * in;
     uint32_t params_bytes = ref_params_bytes(t->rq.kind);
@@ -49,6 +66,10 @@ static int32_t conv_channel(const struct ts_conv_tile *t, uint32_t oy, uint32_t 
     const uint8_t *record = (const uint8_t *)t->w + oc * (params_bytes + ((weights_bytes + 3u) & ~3u));
     const void *weights = record + params_bytes;
     int32_t acc = 0;
+    if (t->w_type == TS_ELEM_S16) {
+        return wide_channel(t, oy, ox, first, (const int32_t *)(const void *)record,
+                            (const int16_t *)weights);
+    }
     if (in == 1 && t->x_type == TS_ELEM_U8 && t->w_type == TS_ELEM_S8) {
         acc = plane(t, oy, ox, first, (const int8_t *)weights);
         return ref_requant(&t->rq, (const int32_t *)(const void *)record, acc);

@@ -115,6 +115,13 @@ static inline int32_t ref_tflite(int32_t acc, int32_t multiplier, int32_t shift)
     return (high >> right) + ((high & mask) > threshold);
 }
 
+/* S64's result of an accumulator of 64 bits. */
+static inline int32_t ref_requant_wide(const struct ts_rq_args *rq, const int32_t *params, int64_t acc) {
+    int64_t k = ref_word_pair(params), l = ref_word_pair(params + 2);
+    int64_t t = (int64_t)((uint64_t)k * (uint64_t)acc + (uint64_t)l);
+    return ref_clip64(rq->div_is_pow2 ? t >> rq->shift : ref_floor_div(t, rq->div), rq->low, rq->high);
+}
+
 /* The output that the accumulator of a channel becomes; `params` are that channel's. */
 static inline int32_t ref_requant(const struct ts_rq_args *rq, const int32_t *params, int32_t acc) {
     switch (rq->kind) {
@@ -132,12 +139,8 @@ static inline int32_t ref_requant(const struct ts_rq_args *rq, const int32_t *pa
             int32_t sum = ref_wrap_mac(ref_wrap_mac(low, acc, params[0]), 1, params[1]);
             return ref_clip(sum >> (params[3] & 31), rq->low, rq->high);
         }
-        case TS_RQ_S64: {
-            int64_t k = ref_word_pair(params), l = ref_word_pair(params + 2);
-            int64_t t = (int64_t)((uint64_t)k * (uint64_t)(int64_t)acc + (uint64_t)l);
-            return ref_clip64(rq->div_is_pow2 ? t >> rq->shift : ref_floor_div(t, rq->div), rq->low,
-                              rq->high);
-        }
+        case TS_RQ_S64:
+            return ref_requant_wide(rq, params, acc);
         default: {
             int32_t high = ref_tflite(ref_wrap_mac(acc, params[0], 1), params[1], params[2]);
             return ref_clip64((int64_t)high + rq->zero, rq->low, rq->high);
