@@ -90,7 +90,7 @@ static ts_status programs(const char *elf, const char *insn, ts_diags *diags) {
     return TS_OK;
 }
 
-/* A run of one layer, and a plan alone. */
+/* A run of one layer, a plan alone, and the figures of quantize and eval. */
 static ts_status reports(const char *folder, ts_diags *diags) {
     static const char plan[] =
         "{\"layers\": [{\"name\": \"a\", \"op\": \"conv\", \"macs\": 9, \"x\": {\"tensor\": \"t\", \"h\": 4, "
@@ -109,6 +109,16 @@ static ts_status reports(const char *folder, ts_diags *diags) {
         "\"a\"]]}, "
         "\"plan\": %s}",
         plan);
+    static const char quantised[] =
+        "{\"weight_bits\": 8, \"activation_bits\": 8, \"layers\": [{\"name\": \"a\", \"op\": \"conv\", "
+        "\"type\": "
+        "\"u8\", \"weight_bits\": 8, \"quantum\": 0.5, \"low\": -1, \"high\": 2, \"clipped\": 0.1, "
+        "\"weights_db\": 40, \"output_db\": 30, \"points_lost\": 0.5}], \"top1\": {\"fp\": 0.9, \"id\": "
+        "0.8}}";
+    static const char accuracy[] =
+        "{\"kind\": \"integer\", \"samples\": 9, \"top1\": 0.5, \"auc\": 0.5, \"mean_square_error\": 1}";
+    TS_TRY(write_seed(folder, "quantised.json", quantised, strlen(quantised), diags));
+    TS_TRY(write_seed(folder, "accuracy.json", accuracy, strlen(accuracy), diags));
     TS_TRY(write_seed(folder, "run.json", run, strlen(run), diags));
     return write_seed(folder, "plan.json", plan, strlen(plan), diags);
 }

@@ -22,12 +22,14 @@ show() {
 show data generate glyphs -o "$data"
 show net generate float-ds -o "$folder/net.onnx"
 show train train "$folder/net.onnx" --data "$data/train.json" --eval "$data/test.json" --epochs 6 --rate 4e-3 -o "$folder/float.onnx"
-show int8 quantize "$folder/float.onnx" --calib "$data/train.json" --eval "$data/test.json" -o "$folder/int8.onnx"
+show int8 quantize "$folder/float.onnx" --calib "$data/train.json" --eval "$data/test.json" \
+    --report --json "$folder/int8.quantised.json" -o "$folder/int8.onnx"
 show ptq4 quantize "$folder/float.onnx" --calib "$data/train.json" --eval "$data/test.json" --bits w4a4
 show int4 quantize "$folder/float.onnx" --calib "$data/train.json" --eval "$data/test.json" --bits w4a4 \
     --finetune "$data/train.json" --epochs 3 --rate 1e-3 -o "$folder/int4.onnx"
 show chip eval "$folder/int8.onnx" --data "$data/test.json" --limit 20 --target gap8
-show run8 run "$folder/int8.onnx" --target gap8
+show run8 run "$folder/int8.onnx" --target gap8 --json "$folder/int8.run.json" --timeline "$folder/int8.trace.json"
+show page report "$folder/int8.run.json" --quantised "$folder/int8.quantised.json" -o "$folder/report.html"
 show run4 run "$folder/int4.onnx" --target gap8
 
 # top NAME STAGE: the accuracy that a stage printed.
@@ -56,3 +58,4 @@ echo
 row "4 bits, fine-tuned" int4
 cost run4
 echo
+echo "the page about the 8-bit network: $folder/report.html"

@@ -352,6 +352,7 @@ typedef struct stages {
     const ts_quant *quant;
     const ts_data *data;
     ts_score scores[4];
+    const double *points; /* of top-1 lost where one value alone is quantised; NULL: not measured */
 } stages;
 
 static ts_status evaluate_stage(ts_arena *arena, stages *s, ts_quant_stage stage, ts_diags *diags) {
@@ -391,10 +392,10 @@ static int by_points(const void *a, const void *b) {
     return (x < y) - (x > y);
 }
 
-/* Accuracy lost where one layer alone is quantised, the worst first. */
-static ts_status print_blame(ts_arena *arena, stages *s, ts_diags *diags) {
+/* Accuracy lost where one layer alone is quantised. */
+static ts_status find_blame(ts_arena *arena, stages *s, ts_diags *diags) {
     uint32_t count = s->net->layers.count + 1;
-    blame *list = TS_NEW_ARRAY(arena, blame, count);
+    double *points = TS_NEW_ARRAY(arena, double, count);
     for (uint32_t v = 0; v < count; v++) {
         ts_arena *scratch = ts_arena_new("blame", 0);
         ts_progress progress = {ts_cli_progress, (void *)(uintptr_t) "blame"};
@@ -404,9 +405,20 @@ static ts_status print_blame(ts_arena *arena, stages *s, ts_diags *diags) {
         if (status == TS_OK) {
             status = ts_evaluate_float(scratch, graph, s->data, &progress, &score, diags);
         }
-        list[v] = (blame){v, 100 * (s->scores[TS_STAGE_FP].top1 - score.top1)};
+        points[v] = 100 * (s->scores[TS_STAGE_FP].top1 - score.top1);
         ts_arena_free(scratch);
         TS_TRY(status);
+    }
+    s->points = points;
+    return TS_OK;
+}
+
+/* The layers that lose most, the worst first. */
+static void print_blame(ts_arena *arena, const stages *s) {
+    uint32_t count = s->net->layers.count + 1;
+    blame *list = TS_NEW_ARRAY(arena, blame, count);
+    for (uint32_t v = 0; v < count; v++) {
+        list[v] = (blame){v, s->points[v]};
     }
     qsort(list, count, sizeof *list, by_points);
     printf("points lost if one layer alone is quantised:\n");
@@ -415,7 +427,6 @@ static ts_status print_blame(ts_arena *arena, stages *s, ts_diags *diags) {
         printf("  %6.2f  %s\n", list[k].points,
                v == 0 ? s->net->input_name : s->net->layers.data[v - 1].name);
     }
-    return TS_OK;
 }
 
 static bool has_suffix(const char *text, const char *suffix) {
@@ -452,13 +463,18 @@ static ts_status write_json(const request *r, const stages *s, ts_diags *diags) 
     for (uint32_t i = 0; i < s->net->layers.count; i++) {
         const ts_qlayer *l = &s->net->layers.data[i];
         const ts_qvalue *v = &s->quant->values[i + 1];
-        json_array_append_new(
-            layers,
-            json_pack("{s:I, s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:b}", "index", (json_int_t)i,
-                      "name", l->name, "op", ts_qkind_name(l->kind), "type",
-                      v->raw ? "s32" : ts_type_name(v->type), "quantum", v->scale, "low", v->seen_low, "high",
-                      v->seen_high, "clipped", v->clipped, "weights_db", s->quant->layers[i].snr_db,
-                      "output_db", v->snr_db, "wide", (int)s->quant->layers[i].wide));
+        json_t *layer = json_pack(
+            "{s:I, s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:b}", "index", (json_int_t)i, "name",
+            l->name, "op", ts_qkind_name(l->kind), "type", v->raw ? "s32" : ts_type_name(v->type), "quantum",
+            v->scale, "low", v->seen_low, "high", v->seen_high, "clipped", v->clipped, "weights_db",
+            s->quant->layers[i].snr_db, "output_db", v->snr_db, "wide", (int)s->quant->layers[i].wide);
+        if (l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR) {
+            json_object_set_new(layer, "weight_bits", json_integer(s->quant->layers[i].bits));
+        }
+        if (s->points != NULL) {
+            json_object_set_new(layer, "points_lost", json_real(s->points[i + 1]));
+        }
+        json_array_append_new(layers, layer);
     }
     for (ts_quant_stage k = TS_STAGE_FP; s->data != NULL && k <= TS_STAGE_ID; k++) {
         if (s->scores[k].has_classes) {
@@ -539,7 +555,8 @@ static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
         }
     }
     if (r->report && s.data != NULL && s.scores[TS_STAGE_FP].has_classes) {
-        TS_TRY(print_blame(arena, &s, diags));
+        TS_TRY(find_blame(arena, &s, diags));
+        print_blame(arena, &s);
     }
     if (r->output != NULL) {
         TS_TRY(write_stage(arena, r, s.net, quant, diags));

@@ -9,16 +9,31 @@
 typedef struct request {
     const char *runs[2];
     unsigned run_count;
-    const char *output;
+    const char *output, *quantised, *accuracy;
 } request;
 
-static const struct argp_option options[] = {{"output", 'o', "FILE", 0, "Write the page to FILE", 0}, {0}};
+enum { OPTION_QUANTISED = 256, OPTION_ACCURACY };
+
+static const struct argp_option options[] = {
+    {"output", 'o', "FILE", 0, "Write the page to FILE", 0},
+    {"quantised", OPTION_QUANTISED, "FILE", 0,
+     "Also tell what quantisation lost: the JSON of 'tessera quantize --json' (of the last run)", 0},
+    {"accuracy", OPTION_ACCURACY, "FILE", 0,
+     "Also tell the accuracy: the JSON of 'tessera eval --json' (of the last run)", 0},
+    {0},
+};
 
 static error_t parse(int key, char *text, struct argp_state *state) {
     request *r = state->input;
     switch (key) {
         case 'o':
             r->output = text;
+            return 0;
+        case OPTION_QUANTISED:
+            r->quantised = text;
+            return 0;
+        case OPTION_ACCURACY:
+            r->accuracy = text;
             return 0;
         case ARGP_KEY_ARG:
             if (r->run_count == 2) {
@@ -67,11 +82,28 @@ static ts_status read_run(ts_arena *arena, const char *path, const ts_report_run
     return ts_report_read(arena, json, ts_path_base(path), out, diags);
 }
 
+typedef ts_status with_function(const ts_report_run *run, ts_bytes json, const ts_report_run **out,
+                                ts_diags *diags);
+
+static ts_status read_more(ts_arena *arena, const char *path, with_function *with, const ts_report_run **run,
+                           ts_diags *diags) {
+    ts_bytes json;
+    if (path == NULL) {
+        return TS_OK;
+    }
+    diags->file = path;
+    TS_TRY(ts_file_read(arena, path, TS_REPORT_JSON_LIMIT, &json, diags));
+    return with(*run, json, run, diags);
+}
+
 static ts_status report(ts_arena *arena, const request *r, ts_diags *diags) {
     const ts_report_run *runs[2] = {NULL, NULL};
     for (unsigned i = 0; i < r->run_count; i++) {
         TS_TRY(read_run(arena, r->runs[i], &runs[i], diags));
     }
+    const ts_report_run **last = &runs[r->run_count - 1];
+    TS_TRY(read_more(arena, r->quantised, ts_report_with_quantised, last, diags));
+    TS_TRY(read_more(arena, r->accuracy, ts_report_with_accuracy, last, diags));
     ts_text page = {.arena = arena};
     ts_report_html(&page, runs[0], runs[1]);
     diags->file = r->output;

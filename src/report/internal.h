@@ -18,6 +18,7 @@ enum {
     TS__MAX_LAYERS = 5000,
     TS__MAX_BUFFERS = 20000,
     TS__MAX_SPANS = 200000,
+    TS__MAX_STAGES = 4,
     TS__ENERGY_PARTS = 7,
 };
 
@@ -66,6 +67,22 @@ typedef struct ts__point {
     double volts, hz, seconds, energy_uj;
 } ts__point;
 
+/* How good a network is on labelled data; what is not known is negative. */
+typedef struct ts__accuracy {
+    const char *kind;
+    uint64_t samples;
+    double top1, auc, mean_square;
+} ts__accuracy;
+
+/* A layer of the quantiser; these are not the layers of the plan one by one, since some are folded. */
+typedef struct ts__quantised {
+    const char *name, *op, *type;
+    uint64_t weight_bits; /* 0: no weights */
+    double quantum, low, high, clipped, weights_db, output_db;
+    bool blamed, wide;
+    double points_lost; /* of top-1 where this layer alone is quantised */
+} ts__quantised;
+
 typedef struct ts__span {
     uint32_t row, kind;
     uint64_t begin, cycles, merged;
@@ -100,6 +117,11 @@ struct ts_report_run {
     ts__span *spans;
     uint32_t span_count;
     uint64_t resolution_cycles, left_out;
+    ts__accuracy accuracy;    /* `kind` NULL: not known */
+    const char *quantised_as; /* "w8a8"; NULL: not known */
+    ts__quantised *quantised;
+    uint32_t quantised_count, stage_count;
+    ts__accuracy stages[TS__MAX_STAGES];
 };
 
 /* A page in the making. `id` goes before every id of a run's part: two runs stand on one page. */
@@ -144,6 +166,7 @@ void ts__write_causes(const ts__page *page);
 void ts__write_memory(const ts__page *page);
 void ts__write_roofline(const ts__page *page);
 void ts__write_tables(const ts__page *page);
+void ts__write_quantised(const ts__page *page); /* nothing where it is not known */
 void ts__write_comparison(const ts__page *page, const ts_report_run *other);
 
 #endif

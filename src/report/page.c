@@ -26,10 +26,12 @@ static void write_head(ts_text *out, const ts_report_run *run, const ts_report_r
 
 static void write_links(ts_text *out, const ts_report_run *run, const char *id) {
     static const char *const sections[][2] = {
-        {"summary", "Summary"}, {"network", "Network"},   {"timeline", "Timeline"}, {"causes", "Cycles"},
-        {"memory", "Memory"},   {"roofline", "Roofline"}, {"layers", "Layers"},     {"tiles", "Tiles"}};
+        {"summary", "Summary"}, {"network", "Network"}, {"timeline", "Timeline"},
+        {"causes", "Cycles"},   {"memory", "Memory"},   {"roofline", "Roofline"},
+        {"layers", "Layers"},   {"tiles", "Tiles"},     {"quantised", "Quantisation"}};
     for (uint32_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
-        if (strcmp(sections[i][0], "causes") != 0 || (run->measured && run->cause_count > 0)) {
+        bool causes = strcmp(sections[i][0], "causes") == 0, bits = strcmp(sections[i][0], "quantised") == 0;
+        if ((!causes || (run->measured && run->cause_count > 0)) && (!bits || run->quantised_as != NULL)) {
             ts_text_printf(out, "<li><a href=\"#%s%s\">%s</a></li>", id, sections[i][0], sections[i][1]);
         }
     }
@@ -63,6 +65,7 @@ static void write_run(ts_text *out, const ts_report_run *run, const char *id) {
     ts__write_memory(&page);
     ts__write_roofline(&page);
     ts__write_tables(&page);
+    ts__write_quantised(&page);
 }
 
 static void write_foot(ts_text *out, const ts_report_run *run) {

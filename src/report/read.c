@@ -391,10 +391,73 @@ static ts_status read_root(reader *r, const json_t *root, ts_report_run *run) {
     return r->status;
 }
 
+/* A figure that may be below zero, in a range that is printed without surprises. */
+static double figure(reader *r, const json_t *object, const char *key, double otherwise) {
+    const json_t *value = member(object, key);
+    double number = value == NULL ? otherwise : json_number_value(value);
+    if ((value != NULL && !json_is_number(value)) || !(fabs(number) <= LARGEST_NUMBER)) {
+        wrong(r, key, "is not a number from -2^53 to 2^53");
+        return otherwise;
+    }
+    return number;
+}
+
+static ts_status read_accuracy(reader *r, const json_t *root, ts_report_run *run) {
+    r->place = "the accuracy";
+    if (member(root, "kind") == NULL || member(root, "samples") == NULL) {
+        return ts_error(r->diags, TS_DIAG_MALFORMED, NULL, NULL, "not the JSON of 'tessera eval --json'");
+    }
+    run->accuracy = (ts__accuracy){.kind = text_or(r, root, "kind", ""),
+                                   .samples = whole(r, root, "samples"),
+                                   .top1 = figure(r, root, "top1", -1),
+                                   .auc = figure(r, root, "auc", -1),
+                                   .mean_square = figure(r, root, "mean_square_error", -1)};
+    return r->status;
+}
+
+static ts_status read_quantised(reader *r, const json_t *root, ts_report_run *run) {
+    static const char *const stages[TS__MAX_STAGES] = {"fp", "fq", "qd", "id"};
+    const json_t *top1 = member(root, "top1");
+    r->place = "the quantisation";
+    if (member(root, "weight_bits") == NULL || member(root, "layers") == NULL) {
+        return ts_error(r->diags, TS_DIAG_MALFORMED, NULL, NULL, "not the JSON of 'tessera quantize --json'");
+    }
+    run->quantised_as = ts_arena_printf(r->arena, "w%.0fa%.0f", real(r, root, "weight_bits"),
+                                        real(r, root, "activation_bits"));
+    run->stage_count = 0;
+    for (uint32_t i = 0; i < TS__MAX_STAGES; i++) {
+        double share = figure(r, top1, stages[i], -1);
+        if (share >= 0) {
+            run->stages[run->stage_count++] = (ts__accuracy){.kind = stages[i], .top1 = share};
+        }
+    }
+    const json_t *layers = list(r, root, "layers", TS__MAX_LAYERS, &run->quantised_count);
+    run->quantised = TS_NEW_ARRAY(r->arena, ts__quantised, run->quantised_count);
+    for (uint32_t i = 0; i < run->quantised_count; i++) {
+        const json_t *from = json_array_get(layers, i);
+        run->quantised[i] = (ts__quantised){.name = text_or(r, from, "name", "(no name)"),
+                                            .op = text_or(r, from, "op", ""),
+                                            .type = text_or(r, from, "type", ""),
+                                            .weight_bits = whole(r, from, "weight_bits"),
+                                            .quantum = figure(r, from, "quantum", 0),
+                                            .low = figure(r, from, "low", 0),
+                                            .high = figure(r, from, "high", 0),
+                                            .clipped = figure(r, from, "clipped", 0),
+                                            .weights_db = figure(r, from, "weights_db", 0),
+                                            .output_db = figure(r, from, "output_db", 0),
+                                            .blamed = member(from, "points_lost") != NULL,
+                                            .wide = truth(from, "wide"),
+                                            .points_lost = figure(r, from, "points_lost", 0)};
+    }
+    return r->status;
+}
+
 static void release_json(void *root) { json_decref(root); }
 
-ts_status ts_report_read(ts_arena *arena, ts_bytes bytes, const char *label, const ts_report_run **out,
-                         ts_diags *diags) {
+typedef ts_status read_function(reader *r, const json_t *root, ts_report_run *run);
+
+static ts_status read_json(ts_arena *arena, ts_bytes bytes, read_function *read, ts_report_run *run,
+                           ts_diags *diags) {
     json_error_t error;
     json_t *root = json_loadb((const char *)bytes.data, bytes.size, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL) {
@@ -403,13 +466,36 @@ ts_status ts_report_read(ts_arena *arena, ts_bytes bytes, const char *label, con
     }
     ts_guard_defer(release_json, root);
     reader r = {.arena = arena, .diags = diags};
+    ts_status status = read(&r, root, run);
+    ts_guard_undefer(root);
+    json_decref(root);
+    return status;
+}
+
+ts_status ts_report_read(ts_arena *arena, ts_bytes bytes, const char *label, const ts_report_run **out,
+                         ts_diags *diags) {
     ts_report_run *run = TS_NEW(arena, ts_report_run);
     run->arena = arena;
     run->label = ts__html_escape(arena, label);
     run->version = run->command = run->chip = run->isa = "";
-    ts_status status = read_root(&r, root, run);
-    ts_guard_undefer(root);
-    json_decref(root);
     *out = run;
-    return status;
+    return read_json(arena, bytes, read_root, run, diags);
+}
+
+static ts_status read_more(const ts_report_run *run, ts_bytes json, read_function *read,
+                           const ts_report_run **out, ts_diags *diags) {
+    ts_report_run *more = TS_NEW(run->arena, ts_report_run);
+    *more = *run;
+    *out = more;
+    return read_json(run->arena, json, read, more, diags);
+}
+
+ts_status ts_report_with_quantised(const ts_report_run *run, ts_bytes json, const ts_report_run **out,
+                                   ts_diags *diags) {
+    return read_more(run, json, read_quantised, out, diags);
+}
+
+ts_status ts_report_with_accuracy(const ts_report_run *run, ts_bytes json, const ts_report_run **out,
+                                  ts_diags *diags) {
+    return read_more(run, json, read_accuracy, out, diags);
 }

@@ -18,6 +18,15 @@ enum { TS_REPORT_JSON_LIMIT = 256 << 20 };
 ts_status ts_report_read(ts_arena *arena, ts_bytes json, const char *label, const ts_report_run **out,
                          ts_diags *diags);
 
+/* `run` with what `tessera quantize --json` wrote about its network: the accuracy of every stage, and what
+ * each layer lost. The result belongs to the arena of `run`. TS_BAD_INPUT as above. */
+ts_status ts_report_with_quantised(const ts_report_run *run, ts_bytes json, const ts_report_run **out,
+                                   ts_diags *diags);
+
+/* `run` with the accuracy that `tessera eval --json` wrote. As above. */
+ts_status ts_report_with_accuracy(const ts_report_run *run, ts_bytes json, const ts_report_run **out,
+                                  ts_diags *diags);
+
 /* Appends the page about `run`; with `other` the page says first what changed from `run` to `other` and
  * then describes both. It asks for nothing from anywhere. */
 void ts_report_html(ts_text *out, const ts_report_run *run, const ts_report_run *other);

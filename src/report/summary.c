@@ -51,6 +51,30 @@ static void card(const ts__page *page, const char *what, const char *value, cons
                    what, value, detail);
 }
 
+/* Measured on the integers by eval, or by quantize as it evaluated its last stage. */
+static void write_accuracy(const ts__page *page) {
+    const ts_report_run *run = page->run;
+    const ts__accuracy *a = &run->accuracy;
+    const ts__accuracy *last = run->stage_count > 0 ? &run->stages[run->stage_count - 1] : NULL;
+    bool integers = last != NULL && strcmp(last->kind, "id") == 0;
+    if (a->kind != NULL) {
+        const char *where =
+            ts_arena_printf(run->arena, "%s network, %s samples", a->kind, ts__count(run->arena, a->samples));
+        if (a->top1 >= 0) {
+            card(page, "Accuracy, top-1", ts_arena_printf(run->arena, "%.2f %%", 100 * a->top1), where);
+        } else if (a->auc >= 0) {
+            card(page, "Area under the curve", ts_arena_printf(run->arena, "%.4f", a->auc), where);
+        } else if (a->mean_square >= 0) {
+            card(page, "Mean square error", ts_arena_printf(run->arena, "%.6g", a->mean_square), where);
+        }
+    } else if (integers) {
+        card(page, "Accuracy, top-1", ts_arena_printf(run->arena, "%.2f %%", 100 * last->top1),
+             run->stages[0].kind[1] == 'p'
+                 ? ts_arena_printf(run->arena, "float: %.2f %%", 100 * run->stages[0].top1)
+                 : "");
+    }
+}
+
 static void write_cards(const ts__page *page) {
     const ts_report_run *run = page->run;
     ts_arena *a = run->arena;
@@ -66,6 +90,7 @@ static void write_cards(const ts__page *page) {
              two ? ts_arena_printf(a, "%s at %s (estimates)", ts__joule_text(a, q->energy_uj), q->name)
                  : "estimate");
     }
+    write_accuracy(page);
     double speed = ts__mac_per_cycle(run->macs, run->cycles), ceiling = ts__kernel_ceiling(run);
     card(page, run->measured ? "MACs a cycle" : "MACs a cycle (modelled)", ts_arena_printf(a, "%.2f", speed),
          ceiling > 0

@@ -145,6 +145,8 @@ async function manyEvents(browser) {
     assert((await compared.locator("#a-comparison tbody tr").count()) > 20);
     assert((await compared.locator("#a-change-chart rect").count()) > 5);
     assert((await compared.locator("#b-timeline-chart").count()) === 1);
+    assert((await compared.locator("#b-noise-chart rect").count()) === 2);
+    assert.match(await compared.locator("#b-summary .cards").textContent(), /Accuracy, top-190\.00 %float: 91\.00 %/);
     await shoot(compared, "compared");
     await compared.emulateMedia({ media: "print" });
     assert(!(await compared.locator("nav").isVisible()));

@@ -193,6 +193,64 @@ static void test_figures(void **state) {
     drop(&p);
 }
 
+static const char quantised_json[] =
+    "{\"model\": \"m\", \"weight_bits\": 4, \"activation_bits\": 8, \"layers\": [{\"name\": \"" EVIL
+    "\", \"op\": \"" EVIL "\", \"type\": \"" EVIL
+    "\", \"weight_bits\": 4, \"quantum\": 0.5, \"low\": -3, \"high\": 7, \"clipped\": 0.25, "
+    "\"weights_db\": 12.5, \"output_db\": 21.5, \"wide\": true, \"points_lost\": 1.25}, {\"name\": \"b\", "
+    "\"op\": \"add\", \"type\": \"u8\", \"output_db\": -4}], \"top1\": {\"fp\": 0.9, \"id\": 0.875}}";
+static const char accuracy_json[] = "{\"kind\": \"" EVIL "\", \"samples\": 2000, \"top1\": 0.5}";
+
+static ts_status add(page *p, const ts_report_run **run, const char *quantised, const char *accuracy) {
+    ts_bytes q = {(const uint8_t *)quantised, strlen(quantised)};
+    ts_bytes a = {(const uint8_t *)accuracy, strlen(accuracy)};
+    TS_TRY(ts_report_with_quantised(*run, q, run, &p->diags));
+    return ts_report_with_accuracy(*run, a, run, &p->diags);
+}
+
+static void test_quantised(void **state) {
+    (void)state;
+    page p = make(plan_json, NULL);
+    const ts_report_run *run = read(&p, run_json), *plain = run;
+    ts_text out = {.arena = p.arena};
+    assert_null(strstr(p.html, "id=\"quantised\""));
+    assert_int_equal(add(&p, &run, quantised_json, accuracy_json), TS_OK);
+    ts_report_html(&out, run, NULL);
+    assert_balanced(out.data);
+    assert_linked(out.data);
+    assert_safe(out.data, 2);
+    assert_non_null(strstr(out.data, "w4a8"));
+    assert_non_null(strstr(out.data, "<span class=\"value\">50.00 %</span>"));
+    assert_non_null(strstr(out.data, "<td class=\"n\">87.50 %</td><td class=\"n\">2.50</td>"));
+    assert_non_null(strstr(out.data, "<td class=\"n\">25.000 %</td><td class=\"n\">12.5 dB</td>"));
+    assert_non_null(strstr(out.data, "1.25 points where it alone is quantised"));
+    ts_text compared = {.arena = p.arena};
+    ts_report_html(&compared, plain, run);
+    assert_linked(compared.data);
+    drop(&p);
+}
+
+static void test_quantised_refusals(void **state) {
+    (void)state;
+    static const char *const wrong[] = {"",
+                                        "[]",
+                                        "{}",
+                                        "{\"kind\": 1, \"samples\": 2}",
+                                        "{\"kind\": \"k\", \"samples\": -1}",
+                                        "{\"kind\": \"k\", \"samples\": 1, \"top1\": \"all\"}",
+                                        "{\"kind\": \"k\", \"samples\": 1, \"auc\": 1e300}"};
+    for (uint32_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        page p = make(plan_json, NULL);
+        const ts_report_run *run = read(&p, run_json);
+        assert_int_equal(add(&p, &run, quantised_json, wrong[i]), TS_BAD_INPUT);
+        drop(&p);
+    }
+    page p = make(plan_json, NULL);
+    const ts_report_run *run = read(&p, run_json);
+    assert_int_equal(add(&p, &run, accuracy_json, accuracy_json), TS_BAD_INPUT);
+    drop(&p);
+}
+
 static void test_plan_alone(void **state) {
     (void)state;
     page p = make(plan_json, NULL);
@@ -259,8 +317,10 @@ static void test_prefixes(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_structure),  cmocka_unit_test(test_figures),
-                                       cmocka_unit_test(test_plan_alone), cmocka_unit_test(test_comparison),
-                                       cmocka_unit_test(test_refusals),   cmocka_unit_test(test_prefixes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_structure),  cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_quantised),  cmocka_unit_test(test_quantised_refusals),
+        cmocka_unit_test(test_plan_alone), cmocka_unit_test(test_comparison),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_prefixes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
