@@ -364,7 +364,8 @@ static ts_status evaluate_stage(ts_arena *arena, stages *s, ts_quant_stage stage
         TS_TRY(ts_evaluate_integer(arena, integer, 0, s->data, NULL, &progress, score, diags));
     } else {
         ts_fgraph *graph;
-        TS_TRY(ts_quant_float(arena, s->net, s->quant, stage, &graph, diags));
+        TS_TRY(stage == TS_STAGE_FP ? ts_quant_float(arena, s->net, NULL, stage, &graph, diags)
+                                    : ts_quant_emulate(arena, s->quant, stage, &graph, diags));
         TS_TRY(ts_evaluate_float(arena, graph, s->data, &progress, score, diags));
     }
     printf("%s: %u samples", ts_quant_stage_name(stage), score->count);

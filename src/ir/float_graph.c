@@ -281,6 +281,18 @@ static ts_status shape_quant(const shaper *s) {
     return TS_OK;
 }
 
+static ts_status shape_requant(const shaper *s) {
+    copy_shape(s->out, s->in[0]);
+    uint32_t channels = s->out->rank == 0 ? 1 : s->out->dims[s->out->rank - 1];
+    for (uint32_t i = 1; i < 3; i++) {
+        uint64_t count = ts_ftensor_elements(s->in[i]);
+        if (count != 1 && count != channels) {
+            return bad_shape(s, "a factor or term has neither one element nor one a channel");
+        }
+    }
+    return TS_OK;
+}
+
 static ts_status shape_own(const shaper *s) {
     switch (s->node->op) {
         case TS_FOP_CONV:
@@ -304,6 +316,8 @@ static ts_status shape_own(const shaper *s) {
         case TS_FOP_LOG_SOFTMAX:
             copy_shape(s->out, s->in[0]);
             return s->node->axis < s->out->rank ? TS_OK : bad_shape(s, "axis outside the input's rank");
+        case TS_FOP_REQUANT:
+            return shape_requant(s);
         case TS_FOP_QUANT:
         case TS_FOP_DEQUANT:
             return shape_quant(s);

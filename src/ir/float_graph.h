@@ -32,8 +32,10 @@ typedef enum ts_fop_form {
  * SLICE       begin, step per dimension. RESIZE: repeats elements by whole factors.
  * TRANSPOSE   perm. SOFTMAX, LOG_SOFTMAX, CONCAT: axis. REDUCE_...: axes as a bit mask, keep_dims.
  * FAKE_QUANT  scale * clip(floor(x / scale + offset), low, high).
- * QUANT       x, scale, zero (one element, or one along `axis`): clip(round(x / scale) + zero, low, high).
- * DEQUANT     x, scale, zero: (x - zero) * scale. */
+ * REQUANT     x, kappa, lambda (one element, or one along the last dimension): x is a sum of whole multiples
+ * of `unit`; scale * clip(floor((kappa round(x / unit) + lambda) / divisor), low, high). QUANT       x,
+ * scale, zero (one element, or one along `axis`): clip(round(x / scale) + zero, low, high). DEQUANT     x,
+ * scale, zero: (x - zero) * scale. */
 #define TS_FLOAT_OPS(X)                          \
     X(CONV, "conv", 2, 3, OWN)                   \
     X(GEMM, "gemm", 2, 3, OWN)                   \
@@ -81,6 +83,7 @@ typedef enum ts_fop_form {
     X(RESHAPE, "reshape", 1, 1, GIVEN)           \
     X(SLICE, "slice", 1, 1, GIVEN)               \
     X(RESIZE, "resize", 1, 1, GIVEN)             \
+    X(REQUANT, "requant", 3, 3, OWN)             \
     X(QUANT, "quant", 3, 3, OWN)                 \
     X(DEQUANT, "dequant", 3, 3, OWN)
 
@@ -120,8 +123,8 @@ typedef struct ts_fnode {
     uint32_t groups;
     bool count_pad, trans_a, trans_b, keep_dims;
     float alpha, beta, epsilon;
-    float low, high; /* CLIP in real units, FAKE_QUANT in steps */
-    double scale, offset;
+    float low, high; /* CLIP in real units, FAKE_QUANT and REQUANT in steps */
+    double scale, offset, unit, divisor;
     ts_pad_mode pad_mode;
     uint32_t begin[TS_MAX_RANK], end[TS_MAX_RANK];
     uint32_t perm[TS_MAX_RANK], step[TS_MAX_RANK];

@@ -401,6 +401,21 @@ float ts_fake_quant(float x, double scale, double offset, float low, float high)
     return (float)(steps * scale);
 }
 
+/* Exact as long as x is nearer to its multiple of the unit than to the next: all else is whole numbers below
+ * 2^53. */
+static void run_requant(const step *s) {
+    const ts_fnode *n = s->node;
+    uint64_t channels = s->out->rank == 0 ? 1 : s->out->dims[s->out->rank - 1];
+    bool one_kappa = ts_ftensor_elements(s->in[1]) == 1, one_lambda = ts_ftensor_elements(s->in[2]) == 1;
+    for (uint64_t i = 0; i < s->count; i++) {
+        uint64_t c = i % channels;
+        double kappa = (double)s->x[1][one_kappa ? 0 : c], lambda = (double)s->x[2][one_lambda ? 0 : c];
+        double steps = floor((kappa * floor((double)s->x[0][i] / n->unit + 0.5) + lambda) / n->divisor);
+        steps = steps < (double)n->low ? (double)n->low : steps > (double)n->high ? (double)n->high : steps;
+        s->y[i] = (float)(steps * n->scale);
+    }
+}
+
 static float unary(const ts_fnode *n, float x) {
     switch (n->op) {
         case TS_FOP_RELU:
@@ -486,6 +501,9 @@ static void run_own(const step *s) {
         case TS_FOP_SOFTMAX:
         case TS_FOP_LOG_SOFTMAX:
             run_softmax(s);
+            break;
+        case TS_FOP_REQUANT:
+            run_requant(s);
             break;
         case TS_FOP_QUANT:
         case TS_FOP_DEQUANT:

@@ -98,6 +98,13 @@ const char *ts_quant_stage_name(ts_quant_stage stage);
 ts_status ts_quant_float(ts_arena *arena, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
                          ts_fgraph **out, ts_diags *diags);
 
+/* The network at stage FQ or QD to be evaluated: the same function, but each sum of products goes through a
+ * REQUANT, which finds its integer again. In a plain float graph the 24 bits of a float put about one value
+ * in 30,000 on the other side of a step, and every hundredth sample's nearly equal outputs change places by
+ * it. What QD says here is the integer network's output to the last bit. */
+ts_status ts_quant_emulate(ts_arena *arena, const ts_quant *quant, ts_quant_stage stage, ts_fgraph **out,
+                           ts_diags *diags);
+
 /* Stage FQ in the form that ONNX calls QDQ: weights and biases are integers behind a DEQUANT, and a
  * FAKE_QUANT stands behind the input and every layer but the raw ones. An error with `floor_pools`. */
 ts_status ts_quant_qdq(ts_arena *arena, const ts_quant *quant, ts_fgraph **out, ts_diags *diags);

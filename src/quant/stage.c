@@ -16,6 +16,7 @@ typedef struct maker {
     ts_quant_stage stage;
     bool halves; /* FQ: where additions round down, half a step stands in the bias of a branch */
     bool whole;  /* FQ with weights and biases as integers behind a DEQUANT, and a grid behind every layer */
+    bool exact;  /* FQ and QD for evaluation: sums in front of a REQUANT, which finds their integers again */
     ts_diags *diags;
 } maker;
 
@@ -111,13 +112,27 @@ static ts_status whole_parameters(const maker *m, uint32_t rank, const uint32_t 
     return dequantised(m, ".bias", 1, dims, b, sb, bias);
 }
 
+static const float *whole_weights(const maker *m) {
+    uint64_t count = (uint64_t)m->layer->c * m->layer->inner;
+    float *weights = TS_NEW_ARRAY(m->graph->arena, float, count);
+    for (uint64_t k = 0; k < count; k++) {
+        weights[k] = (float)m->quant->layers[m->index].values[k];
+    }
+    return weights;
+}
+
 static ts_status parameters(const maker *m, uint32_t rank, const uint32_t *dims, ts_tensor_id *weights,
                             ts_tensor_id *bias) {
     if (m->whole) {
         return whole_parameters(m, rank, dims, weights, bias);
     }
-    const float *w = ts__stage_weights(m->graph->arena, m->net, m->quant, m->index, m->stage);
+    const float *w = m->exact ? whole_weights(m)
+                              : ts__stage_weights(m->graph->arena, m->net, m->quant, m->index, m->stage);
     *weights = constant(m, ".weights", rank, dims, w);
+    if (m->exact) { /* the bias stands in the REQUANT */
+        *bias = TS_NONE;
+        return TS_OK;
+    }
     *bias = constant(m, ".bias", 1, dims, bias_of(m));
     return TS_OK;
 }
@@ -126,7 +141,8 @@ static ts_status make_conv(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
     const ts_qlayer *l = m->layer;
     uint32_t taps = l->window.kernel_h * l->window.kernel_w;
     uint32_t dims[] = {l->c, l->window.kernel_h, l->window.kernel_w, l->inner / taps};
-    ts_fnode n = {.op = TS_FOP_CONV, .input_count = 3, .groups = l->groups, .window = l->window};
+    ts_fnode n = {
+        .op = TS_FOP_CONV, .input_count = m->exact ? 2 : 3, .groups = l->groups, .window = l->window};
     n.inputs[0] = x;
     TS_TRY(parameters(m, 4, dims, &n.inputs[1], &n.inputs[2]));
     return add(m, &n, ".sum", NULL, out);
@@ -137,7 +153,8 @@ static ts_status make_linear(const maker *m, ts_tensor_id x, ts_tensor_id *out) 
     uint32_t dims[] = {l->c, l->inner};
     ts_ftensor flat = {.rank = 2, .dims = {1, l->inner}}, map = {.rank = 4, .dims = {1, 1, 1, l->c}};
     ts_fnode reshape = {.op = TS_FOP_RESHAPE, .input_count = 1, .inputs = {x}};
-    ts_fnode gemm = {.op = TS_FOP_GEMM, .input_count = 3, .trans_b = true, .alpha = 1.0f, .beta = 1.0f};
+    ts_fnode gemm = {.op = TS_FOP_GEMM, .trans_b = true, .alpha = 1.0f, .beta = 1.0f};
+    gemm.input_count = m->exact ? 2 : 3;
     TS_TRY(add(m, &reshape, ".flat", &flat, &gemm.inputs[0]));
     TS_TRY(parameters(m, 2, dims, &gemm.inputs[1], &gemm.inputs[2]));
     TS_TRY(add(m, &gemm, ".product", NULL, &reshape.inputs[0]));
@@ -158,11 +175,34 @@ static ts_status make_factor(const maker *m, double factor, const char *part, ts
     return add(m, &n, part, NULL, out);
 }
 
+/* A REQUANT behind x, whose elements are multiples of `unit`: a factor and a term for each of `channels`. */
+static ts_status make_requant(const maker *m, ts_fnode *n, const char *part, uint32_t channels,
+                              const float *kappa, const float *lambda, ts_tensor_id x, ts_tensor_id *out) {
+    n->op = TS_FOP_REQUANT;
+    n->input_count = 3;
+    n->inputs[0] = x;
+    n->inputs[1] = constant(m, ".kappa", 1, &channels, kappa);
+    n->inputs[2] = constant(m, ".lambda", 1, &channels, lambda);
+    return add(m, n, part, NULL, out);
+}
+
+static ts_status make_multiple(const maker *m, double unit, int64_t factor, const char *part, ts_tensor_id x,
+                               ts_tensor_id *out) {
+    float *numbers = TS_NEW_ARRAY(m->graph->arena, float, 2);
+    ts_fnode n = {.unit = unit, .divisor = 1, .scale = 1, .low = -INFINITY, .high = INFINITY};
+    numbers[0] = (float)factor;
+    return make_requant(m, &n, part, 1, numbers, numbers + 1, x, out);
+}
+
 static ts_status make_add(const maker *m, const ts_tensor_id *in, ts_tensor_id *out) {
+    const ts_qweights *q = m->quant == NULL ? NULL : &m->quant->layers[m->index];
     ts_fnode n = {
         .op = m->layer->minus ? TS_FOP_SUB : TS_FOP_ADD, .input_count = 2, .inputs = {in[0], in[1]}};
-    for (uint32_t k = 0; m->stage == TS_STAGE_QD && k < 2; k++) {
-        const ts_qweights *q = &m->quant->layers[m->index];
+    for (uint32_t k = 0; m->exact && k < 2; k++) {
+        TS_TRY(make_multiple(m, m->quant->values[m->layer->inputs[k]].scale, q->m[k],
+                             k == 0 ? ".multiple1" : ".multiple2", in[k], &n.inputs[k]));
+    }
+    for (uint32_t k = 0; !m->exact && m->stage == TS_STAGE_QD && k < 2; k++) {
         double quantum = m->quant->values[m->layer->inputs[k]].scale;
         double factor = (double)q->m[k] / (double)q->d * m->quant->values[m->index + 1].scale / quantum;
         TS_TRY(make_factor(m, factor, k == 0 ? ".factor1" : ".factor2", in[k], &n.inputs[k]));
@@ -173,7 +213,7 @@ static ts_status make_add(const maker *m, const ts_tensor_id *in, ts_tensor_id *
 static ts_status make_product(const maker *m, const ts_tensor_id *in, ts_tensor_id *out) {
     ts_fnode n = {.op = TS_FOP_MUL, .input_count = 2, .inputs = {in[0], in[1]}};
     TS_TRY(add(m, &n, m->stage == TS_STAGE_QD ? ".product" : ".sum", NULL, out));
-    if (m->stage != TS_STAGE_QD) {
+    if (m->stage != TS_STAGE_QD || m->exact) {
         return TS_OK;
     }
     const ts_qvalue *values = m->quant->values;
@@ -204,7 +244,7 @@ static ts_status make_move(const maker *m, const ts_tensor_id *in, ts_tensor_id 
 
 static ts_status make_pool(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
     const ts_qlayer *l = m->layer;
-    bool average = l->kind == TS_QUANT_AVG_POOL, deployed = average && m->stage == TS_STAGE_QD;
+    bool average = l->kind == TS_QUANT_AVG_POOL, deployed = average && m->stage == TS_STAGE_QD && !m->exact;
     ts_fnode n = {.op = average ? TS_FOP_AVG_POOL : TS_FOP_MAX_POOL, .input_count = 1, .inputs = {x}};
     n.window = l->window;
     n.count_pad = l->count_pad || m->stage != TS_STAGE_FP;
@@ -222,6 +262,10 @@ static ts_status make_pool(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
 static ts_status make_affine(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
     const ts_qlayer *l = m->layer;
     const float *a = l->weights;
+    if (m->exact) { /* all of it is in the REQUANT */
+        *out = x;
+        return TS_OK;
+    }
     if (m->stage == TS_STAGE_QD) {
         const ts_qweights *q = &m->quant->layers[m->index];
         double ratio =
@@ -250,12 +294,68 @@ ts_status ts__stage_grid(ts_fgraph *graph, const ts_qvalue *value, const char *n
     return ts_fgraph_add_node(graph, &n, name, NULL, out, diags);
 }
 
+static bool is_linear(const ts_qlayer *l) { return l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR; }
+
+/* Whether the stage's results of this layer are whole numbers' images that a REQUANT can find again: where FQ
+ * and QD differ by more than the rounding of a bias, FQ computes in real numbers. */
+static bool can_be_exact(const ts_qlayer *l, const ts_qweights *q, ts_quant_stage stage) {
+    bool matches = l->kind == TS_QUANT_ADD || l->kind == TS_QUANT_AVG_POOL || l->kind == TS_QUANT_MUL;
+    return is_linear(l) || (matches && (q->matched || stage == TS_STAGE_QD)) ||
+           (l->kind == TS_QUANT_AFFINE && stage == TS_STAGE_QD);
+}
+
+/* Quantum of a layer's sum. */
+static double unit_of(const maker *m) {
+    const ts_qlayer *l = m->layer;
+    double unit = m->quant->values[l->inputs[0]].scale;
+    switch (l->kind) {
+        case TS_QUANT_ADD:
+            return 1;
+        case TS_QUANT_AVG_POOL:
+            return unit / ((double)l->window.kernel_h * l->window.kernel_w);
+        case TS_QUANT_MUL:
+            return unit * m->quant->values[l->inputs[1]].scale;
+        default:
+            return unit;
+    }
+}
+
+/* The requantisation as the integer network computes it; at FQ the bias is not rounded. */
+static ts_status make_exact_end(const maker *m, ts_tensor_id sum, ts_tensor_id *out) {
+    const ts_qlayer *l = m->layer;
+    const ts_qweights *q = &m->quant->layers[m->index];
+    const ts_qvalue *y = &m->quant->values[m->index + 1];
+    bool rounded = m->stage == TS_STAGE_QD, channels = is_linear(l) || l->kind == TS_QUANT_AFFINE;
+    uint32_t count = channels ? l->c : 1;
+    float *kappa = TS_NEW_ARRAY(m->graph->arena, float, count),
+          *lambda = TS_NEW_ARRAY(m->graph->arena, float, count);
+    ts_fnode n = {.unit = unit_of(m), .divisor = (double)q->d, .scale = y->scale};
+    n.low = y->raw ? -INFINITY : (float)y->low;
+    n.high = y->raw ? INFINITY : (float)y->high;
+    n.divisor = y->raw ? 1 : n.divisor;
+    for (uint32_t c = 0; c < count; c++) {
+        if (!channels) {
+            kappa[c] = l->kind == TS_QUANT_ADD ? 1.0f : (float)q->m[0];
+            lambda[c] = rounded || m->halves ? (float)q->term : (float)q->d / 2;
+        } else if (y->raw) {
+            kappa[c] = 1;
+            lambda[c] = rounded ? (float)q->integer_bias[c] : (float)(q->bias[c] / y->scale + 0.5);
+        } else {
+            double half = m->halves ? q->half : 0;
+            kappa[c] = (float)q->kappa[c];
+            lambda[c] = (float)(rounded ? (double)q->lambda[c]
+                                        : ((q->bias[c] + half) / y->scale + 0.5) * (double)q->d);
+        }
+    }
+    return make_requant(m, &n, "", count, kappa, lambda, sum, out);
+}
+
 /* What a stage adds before it rounds down. Exact sums are whole multiples of 1 / D: half of that keeps the
  * last bits of float arithmetic from deciding on which side of a step a sum falls. */
 static double offset_of(const maker *m) {
     const ts_qlayer *l = m->layer;
     const ts_qweights *q = &m->quant->layers[m->index];
-    bool linear = l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR || l->kind == TS_QUANT_AFFINE;
+    bool linear = is_linear(l) || l->kind == TS_QUANT_AFFINE;
     if (l->kind == TS_QUANT_LUT) {
         return 0.5;
     }
@@ -270,6 +370,9 @@ static double offset_of(const maker *m) {
 static ts_status make_end(const maker *m, ts_tensor_id sum, ts_tensor_id *out) {
     const ts_qlayer *l = m->layer;
     *out = sum;
+    if (m->exact) {
+        return make_exact_end(m, sum, out);
+    }
     if (m->stage == TS_STAGE_FP) {
         ts_fnode n = {.op = TS_FOP_CLIP, .input_count = 1, .inputs = {sum}, .low = l->low, .high = l->high};
         return l->low == -INFINITY && l->high == INFINITY ? TS_OK : add(m, &n, "", NULL, out);
@@ -324,13 +427,15 @@ static ts_status make_layer(const maker *m, const ts_tensor_id *in, ts_tensor_id
 ts_status ts__stage_layer(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, uint32_t i,
                           ts_quant_stage stage, const ts_tensor_id *in, ts_tensor_id *sum, ts_tensor_id *out,
                           ts_diags *diags) {
-    maker m = {graph, net, quant, &net->layers.data[i], i, stage, false, false, diags};
+    maker m = {graph, net, quant, &net->layers.data[i], i, stage, false, false, false, diags};
     return make_layer(&m, in, sum, out);
 }
 
+typedef enum forms { FORM_REAL, FORM_WHOLE, FORM_EXACT } forms;
+
 /* Value `only` alone is at the stage, the others at FP; TS_NONE: all of them. */
 static ts_status stage_values(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant,
-                              ts_quant_stage stage, uint32_t only, bool whole, ts_tensor_id *values,
+                              ts_quant_stage stage, uint32_t only, forms form, ts_tensor_id *values,
                               ts_tensor_id *sums, ts_diags *diags) {
     ts_ftensor input = {.name = net->input_name, .rank = 4, .dims = {1, net->h, net->w, net->c}};
     input.layout = TS_LAYOUT_CHANNELS_LAST;
@@ -349,7 +454,8 @@ static ts_status stage_values(ts_fgraph *graph, const ts_qnet *net, const ts_qua
         ts_quant_stage own = only == TS_NONE || only == i + 1 ? stage : TS_STAGE_FP;
         bool halves =
             own == TS_STAGE_FQ && only == TS_NONE && quant->options.floor_pools && !quant->exact_weights;
-        maker m = {graph, net, quant, l, i, own, halves, whole, diags};
+        bool exact = form == FORM_EXACT && can_be_exact(l, &quant->layers[i], stage);
+        maker m = {graph, net, quant, l, i, own, halves, form == FORM_WHOLE, exact, diags};
         TS_TRY(make_layer(&m, in, &sums[i], &values[i + 1]));
     }
     for (uint32_t i = 0; i < net->outputs.count; i++) {
@@ -360,27 +466,33 @@ static ts_status stage_values(ts_fgraph *graph, const ts_qnet *net, const ts_qua
 
 ts_status ts__stage_network(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
                             ts_tensor_id *values, ts_tensor_id *sums, ts_diags *diags) {
-    return stage_values(graph, net, quant, stage, TS_NONE, false, values, sums, diags);
+    return stage_values(graph, net, quant, stage, TS_NONE, FORM_REAL, values, sums, diags);
 }
 
 static ts_status make_float(ts_arena *arena, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
-                            uint32_t only, bool whole, ts_fgraph **out, ts_diags *diags) {
+                            uint32_t only, forms form, ts_fgraph **out, ts_diags *diags) {
     *out = ts_fgraph_new(arena, net->name);
     ts_tensor_id *values = TS_NEW_ARRAY(arena, ts_tensor_id, net->layers.count + 1);
     ts_tensor_id *sums = TS_NEW_ARRAY(arena, ts_tensor_id, net->layers.count);
-    return stage_values(*out, net, quant, stage, only, whole, values, sums, diags);
+    return stage_values(*out, net, quant, stage, only, form, values, sums, diags);
 }
 
 ts_status ts_quant_float(ts_arena *arena, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
                          ts_fgraph **out, ts_diags *diags) {
     TS_ASSERT(stage == TS_STAGE_FP || (quant != NULL && stage != TS_STAGE_ID), "a float stage");
-    return make_float(arena, net, quant, stage, TS_NONE, false, out, diags);
+    return make_float(arena, net, quant, stage, TS_NONE, FORM_REAL, out, diags);
+}
+
+ts_status ts_quant_emulate(ts_arena *arena, const ts_quant *quant, ts_quant_stage stage, ts_fgraph **out,
+                           ts_diags *diags) {
+    TS_ASSERT(stage == TS_STAGE_FQ || stage == TS_STAGE_QD, "a stage with grids");
+    return make_float(arena, quant->net, quant, stage, TS_NONE, FORM_EXACT, out, diags);
 }
 
 ts_status ts_quant_blame(ts_arena *arena, const ts_quant *quant, uint32_t value, ts_fgraph **out,
                          ts_diags *diags) {
     TS_ASSERT(value <= quant->net->layers.count, "a value of the network");
-    return make_float(arena, quant->net, quant, TS_STAGE_FQ, value, false, out, diags);
+    return make_float(arena, quant->net, quant, TS_STAGE_FQ, value, FORM_REAL, out, diags);
 }
 
 ts_status ts_quant_qdq(ts_arena *arena, const ts_quant *quant, ts_fgraph **out, ts_diags *diags) {
@@ -389,5 +501,5 @@ ts_status ts_quant_qdq(ts_arena *arena, const ts_quant *quant, ts_fgraph **out, 
             diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
             "QuantizeLinear rounds to the nearest; sums and means that round down have no such form");
     }
-    return make_float(arena, quant->net, quant, TS_STAGE_FQ, TS_NONE, true, out, diags);
+    return make_float(arena, quant->net, quant, TS_STAGE_FQ, TS_NONE, FORM_WHOLE, out, diags);
 }

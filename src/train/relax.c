@@ -79,7 +79,8 @@ static ts_status score(const relaxer *r, const ts_quant *quant, ts_quant_stage s
     ts_arena *scratch = ts_arena_new("judge", 0);
     ts_fgraph *graph;
     ts_score s = {0};
-    ts_status status = ts_quant_float(scratch, r->net, quant, stage, &graph, r->diags);
+    ts_status status = stage == TS_STAGE_FP ? ts_quant_float(scratch, r->net, NULL, stage, &graph, r->diags)
+                                            : ts_quant_emulate(scratch, quant, stage, &graph, r->diags);
     status = status == TS_OK ? ts_evaluate_float(scratch, graph, data, NULL, &s, r->diags) : status;
     ts_arena_free(scratch);
     *out = s.top1;

@@ -259,6 +259,41 @@ static void deployable_predicts_the_integers(void **state) {
     assert_true(difference < 0.01 * largest);
 }
 
+static void check_emulation(fixture *f, const ts_quant_options *options) {
+    const ts_quant *quant = quantise(f, options);
+    ts_fgraph *fake, *deployable;
+    ts_graph *graph;
+    double scale = quant->values[quant->net->layers.count].scale;
+    uint32_t others = 0;
+    assert_int_equal(said(f, ts_quant_emulate(f->arena, quant, TS_STAGE_FQ, &fake, &f->diags)), TS_OK);
+    assert_int_equal(said(f, ts_quant_emulate(f->arena, quant, TS_STAGE_QD, &deployable, &f->diags)), TS_OK);
+    assert_int_equal(ts_quant_integer(f->arena, quant, &graph, &f->diags), TS_OK);
+    for (uint32_t i = 0; i < SAMPLES; i++) {
+        const float *a = run_float(f, deployable, i, false), *b = run_float(f, fake, i, false);
+        const int32_t *c = run_integer(f, graph, i);
+        for (uint32_t k = 0; k < CLASSES; k++) {
+            assert_true(a[k] == (float)(c[k] * scale));
+            others += a[k] != b[k];
+        }
+    }
+    printf("fq: %u of %u outputs are not qd's\n", others, SAMPLES * CLASSES);
+    assert_true(options->floor_pools || others <= SAMPLES * CLASSES / 20);
+}
+
+/* QuantizedDeployable as it is evaluated is the integer network, to the last bit of every output;
+ * FakeQuantized differs where a bias between two integers matters. */
+static void emulated_stages_are_the_integers(void **state) {
+    fixture *f = *state;
+    for (uint32_t variant = 0; variant < 16; variant++) {
+        ts_quant_options options = ts_quant_defaults();
+        options.per_layer = (variant & 1) != 0;
+        options.keep_batch_norm = (variant & 2) != 0;
+        options.activation_bits = (variant & 4) != 0 ? 4 : 8;
+        options.floor_pools = (variant & 8) != 0;
+        check_emulation(f, &options);
+    }
+}
+
 static double worst_linear(const ts_quant *quant, uint32_t i, ts_random *random) {
     const ts_qlayer *l = &quant->net->layers.data[i];
     const ts_qweights *q = &quant->layers[i];
@@ -789,6 +824,8 @@ static void varied_networks_become_integers(void **state) {
         assert_true(quality > (bits == 8 ? 20 : 3));
     }
     deployable_predicts_the_integers(state);
+    options = ts_quant_defaults();
+    check_emulation(f, &options);
     programs_compute_the_integers(state);
     options = ts_quant_defaults();
     check_qdq(f, &options);
@@ -826,6 +863,7 @@ int main(void) {
                                        TEST(equalising_computes_the_same),
                                        TEST(bits_give_quality),
                                        TEST(deployable_predicts_the_integers),
+                                       TEST(emulated_stages_are_the_integers),
                                        TEST(parameters_keep_their_promises),
                                        TEST(requantisations_err_by_half_a_step),
                                        TEST(weight_options_do_what_they_say),
