@@ -155,10 +155,11 @@ static uint32_t ceil_extra(uint32_t in, uint32_t kernel, uint32_t stride, uint32
     return (uint32_t)((windows - 1) * stride + reach - padded);
 }
 
-/* Strides, dilations, pads of a convolution or pooling with the kernel given. `x` is channels last. */
+/* Strides, dilations, pads of a convolution or pooling with the kernel given. `x` is channels last. *extra is
+ * what ceil_mode added to the pads. */
 static ts_status read_window(const ts__site *s, const ts_ftensor *x, const uint32_t *kernel, ts_window *out,
-                             bool *extended) {
-    uint32_t axes = x->rank - 2, stride[2], dilation[2], pads[4], begin[2], end[2];
+                             ts_window *extra) {
+    uint32_t axes = x->rank - 2, stride[2], dilation[2], pads[4], begin[2], end[2], added[2];
     int64_t ceil_mode;
     TS_TRY(attr_sizes(s, "strides", 1, axes, stride));
     TS_TRY(attr_sizes(s, "dilations", 1, axes, dilation));
@@ -167,7 +168,6 @@ static ts_status read_window(const ts__site *s, const ts_ftensor *x, const uint3
     const char *automatic = ts__onnx_attr_text(s->im->net, s->node, "auto_pad");
     bool same = strcmp(automatic, "SAME_UPPER") == 0 || strcmp(automatic, "SAME_LOWER") == 0;
     bool valid = strcmp(automatic, "VALID") == 0;
-    *extended = false;
     for (uint32_t i = 0; i < axes; i++) {
         if (kernel[i] == 0 || kernel[i] > 65535 || stride[i] == 0 || dilation[i] == 0) {
             return ts__float_refuse(s, "a kernel size, stride or dilation is 0 or absurdly large");
@@ -178,11 +178,10 @@ static ts_status read_window(const ts__site *s, const ts_ftensor *x, const uint3
             same_pads(automatic[5] == 'L', x->dims[1 + i], kernel[i], stride[i], dilation[i], &begin[i],
                       &end[i]);
         }
-        uint32_t extra = ceil_mode != 0
-                             ? ceil_extra(x->dims[1 + i], kernel[i], stride[i], dilation[i], begin[i], end[i])
-                             : 0;
-        end[i] += extra;
-        *extended = *extended || extra != 0;
+        added[i] = ceil_mode != 0
+                       ? ceil_extra(x->dims[1 + i], kernel[i], stride[i], dilation[i], begin[i], end[i])
+                       : 0;
+        end[i] += added[i];
     }
     uint32_t w = axes - 1;
     bool flat = axes == 1;
@@ -196,6 +195,7 @@ static ts_status read_window(const ts__site *s, const ts_ftensor *x, const uint3
                        .pad_left = begin[w],
                        .pad_bottom = flat ? 0 : end[0],
                        .pad_right = end[w]};
+    *extra = (ts_window){.pad_bottom = flat ? 0 : added[0], .pad_right = added[w]};
     return TS_OK;
 }
 
@@ -218,31 +218,49 @@ static ts_status import_conv(const ts__site *s) {
     if (w->rank != x->rank) {
         return ts__float_refuse(s, "input and weights have different ranks");
     }
-    bool extended;
-    TS_TRY(read_window(s, x, w->dims + 1, &n.window, &extended));
+    ts_window extra;
+    TS_TRY(read_window(s, x, w->dims + 1, &n.window, &extra));
     int64_t groups;
     TS_TRY(attr_int(s, "group", 1, &groups));
     n.groups = groups < 1 || groups > UINT32_MAX ? 0 : (uint32_t)groups;
     return finish(s, &n, true);
 }
 
+/* Pads that count in the divisor, where those that ceil_mode adds do not, become zeros before the pool. */
+static ts_status part_pads(const ts__site *s, ts_fnode *pool, const ts_window *extra) {
+    ts_window *w = &pool->window;
+    uint32_t rank = ts__float_tensor(s->im, pool->inputs[0])->rank;
+    ts_fnode pad = {.op = TS_FOP_PAD, .input_count = 1, .inputs = {pool->inputs[0]}};
+    pad.begin[rank - 2] = w->pad_left;
+    pad.end[rank - 2] = w->pad_right - extra->pad_right;
+    if (rank == 4) {
+        pad.begin[1] = w->pad_top;
+        pad.end[1] = w->pad_bottom - extra->pad_bottom;
+    }
+    w->pad_top = w->pad_left = 0;
+    w->pad_bottom = extra->pad_bottom;
+    w->pad_right = extra->pad_right;
+    pool->count_pad = false;
+    return emit(s, &pad, NULL, &pool->inputs[0]);
+}
+
 static ts_status import_pool(const ts__site *s) {
     ts_fnode n = {.op = s->row->op, .input_count = 1};
     uint32_t kernel[2] = {0};
     int64_t count_pad;
-    bool extended;
+    ts_window extra;
     TS_TRY(spatial_input(s, &n.inputs[0]));
     TS_TRY(attr_sizes(s, "kernel_shape", 0, ts__float_tensor(s->im, n.inputs[0])->rank - 2, kernel));
     TS_TRY(attr_int(s, "count_include_pad", 0, &count_pad));
-    TS_TRY(read_window(s, ts__float_tensor(s->im, n.inputs[0]), kernel, &n.window, &extended));
+    TS_TRY(read_window(s, ts__float_tensor(s->im, n.inputs[0]), kernel, &n.window, &extra));
     if (s->node->output_count > 1 && s->node->outputs[1] != TS_NONE &&
         s->im->net->values.data[s->node->outputs[1]].uses != 0) {
         return ts__float_refuse(s, "indices of maxima are not served");
     }
-    if (extended && count_pad != 0 && n.op == TS_FOP_AVG_POOL) {
-        return ts__float_refuse(s, "ceil_mode together with count_include_pad is not served");
-    }
     n.count_pad = count_pad != 0;
+    if (n.op == TS_FOP_AVG_POOL && n.count_pad && extra.pad_bottom + extra.pad_right != 0) {
+        TS_TRY(part_pads(s, &n, &extra));
+    }
     return finish(s, &n, true);
 }
 

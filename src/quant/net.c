@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "quant/border.h"
+
 /* What a float tensor means in terms of layers. */
 typedef struct meaning {
     bool known; /* an activation that was met */
@@ -509,10 +511,15 @@ static ts_status read_pool(reader *r, const ts_fnode *n) {
     if (x.padded && max && (before == NULL || before->low < 0.0f)) {
         settle_pads(r, n, &x); /* zeros may be the largest */
     }
+    const ts_window *own = &n->window;
+    bool pads = own->pad_top + own->pad_left + own->pad_bottom + own->pad_right != 0;
+    if (x.padded && !max && pads && !n->count_pad) {
+        settle_pads(r, n, &x); /* these zeros count in the divisor, the pool's own do not */
+    }
     ts_qlayer l = new_layer(r, n, max ? TS_QUANT_MAX_POOL : TS_QUANT_AVG_POOL);
     l.inputs[0] = x.value;
     l.window = window_of(r, n, &x);
-    l.count_pad = n->count_pad || x.padded;
+    l.count_pad = n->count_pad || !pads;
     add_layer(r, n, &l);
     return TS_OK;
 }
@@ -835,81 +842,6 @@ static ts_status read_outputs(reader *r) {
     return TS_OK;
 }
 
-static void count_uses(ts_qnet *net) {
-    for (uint32_t i = 0; i < net->layers.count; i++) {
-        ts_qlayer *l = &net->layers.data[i];
-        l->uses += l->is_output;
-        for (uint32_t k = 0; k < l->input_count; k++) {
-            if (l->inputs[k] != 0) {
-                net->layers.data[l->inputs[k] - 1].uses++;
-            }
-        }
-    }
-}
-
-/* Window elements of one axis that lie inside the input. */
-static uint32_t inside(uint32_t o, uint32_t stride, uint32_t kernel, uint32_t dilation, uint32_t pad,
-                       uint32_t size) {
-    uint32_t count = 0;
-    for (uint32_t k = 0; k < kernel; k++) {
-        int64_t at = (int64_t)o * stride + (int64_t)k * dilation - pad;
-        count += at >= 0 && at < size;
-    }
-    return count;
-}
-
-static bool only_linear_readers(const ts_qnet *net, uint32_t value) {
-    for (uint32_t i = 0; i < net->layers.count; i++) {
-        const ts_qlayer *l = &net->layers.data[i];
-        for (uint32_t k = 0; k < l->input_count; k++) {
-            if (l->inputs[k] == value && l->kind != TS_QUANT_LINEAR) {
-                return false;
-            }
-        }
-    }
-    return !net->layers.data[value - 1].is_output;
-}
-
-/* An integer average pool divides every window by its size. Where only linear layers read one that leaves
- * padding out of the divisor, their weights take the rest of the division. */
-static void move_divisor(ts_qnet *net, uint32_t value) {
-    ts_qlayer *pool = &net->layers.data[value - 1];
-    const ts_window *n = &pool->window;
-    uint32_t h, w, c;
-    ts_qnet_shape(net, pool->inputs[0], &h, &w, &c);
-    pool->count_pad = true;
-    for (uint32_t i = 0; i < net->layers.count; i++) {
-        ts_qlayer *l = &net->layers.data[i];
-        for (uint32_t k = 0; l->inputs[0] == value && k < l->inner; k++) {
-            uint32_t y = k / pool->c / pool->w, x = k / pool->c % pool->w;
-            uint32_t rows = inside(y, n->stride_h, n->kernel_h, n->dilation_h, n->pad_top, h);
-            uint32_t columns = inside(x, n->stride_w, n->kernel_w, n->dilation_w, n->pad_left, w);
-            float factor =
-                (float)(n->kernel_h * n->kernel_w) / (float)(rows * columns == 0 ? 1 : rows * columns);
-            for (uint32_t o = 0; o < l->c; o++) {
-                l->weights[(size_t)o * l->inner + k] *= factor;
-            }
-        }
-    }
-}
-
-static void settle_divisors(const reader *r) {
-    for (uint32_t i = 0; i < r->net->layers.count; i++) {
-        ts_qlayer *l = &r->net->layers.data[i];
-        const ts_window *n = &l->window;
-        if (l->kind != TS_QUANT_AVG_POOL || n->pad_top + n->pad_left + n->pad_bottom + n->pad_right == 0) {
-            l->count_pad = true;
-        }
-        if (!l->count_pad && only_linear_readers(r->net, i + 1)) {
-            move_divisor(r->net, i + 1);
-        } else if (!l->count_pad) {
-            ts_warn(r->diags, TS_DIAG_UNSUPPORTED, l->name, "avg_pool",
-                    "leaves padding out of its divisor, which the integer network counts: border results are "
-                    "smaller");
-        }
-    }
-}
-
 ts_status ts_qnet_read(ts_arena *arena, const ts_fgraph *graph, ts_qnet **out, ts_diags *diags) {
     if (graph->inputs.count != 1) {
         return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL, "the network has %u inputs; one is served",
@@ -936,8 +868,8 @@ ts_status ts_qnet_read(ts_arena *arena, const ts_fgraph *graph, ts_qnet **out, t
         }
     }
     TS_TRY(read_outputs(&r));
-    count_uses(net);
-    settle_divisors(&r);
+    ts__count_uses(net);
+    ts__settle_divisors(net, diags);
     *out = net;
     return TS_OK;
 }

@@ -412,11 +412,49 @@ static void match_factor(const ts_quant *quant, uint32_t i, double s_in, double 
     fixed[y] = true;
 }
 
+static uint32_t window_size(const ts_qlayer *l) { return l->window.kernel_h * l->window.kernel_w; }
+
+/* Least common multiple of the window sizes of all means with the grids of mean `i`: pieces of a pool that
+ * leaves padding out. The size itself where that would be too much. */
+static uint32_t common_size(const ts_quant *quant, uint32_t i) {
+    enum { MOST = 1 << 10 };
+    const ts_qlayer *l = &quant->net->layers.data[i];
+    uint32_t all = window_size(l);
+    for (uint32_t k = 0; k < quant->net->layers.count; k++) {
+        const ts_qlayer *other = &quant->net->layers.data[k];
+        if (other->kind == TS_QUANT_AVG_POOL && quant->roots[k + 1] == quant->roots[i + 1] &&
+            quant->roots[other->inputs[0]] == quant->roots[l->inputs[0]]) {
+            uint32_t a = all, b = window_size(other);
+            while (b != 0) {
+                uint32_t rest = a % b;
+                a = b;
+                b = rest;
+            }
+            all = all / a * window_size(other);
+        }
+        if (all > MOST) {
+            return window_size(l);
+        }
+    }
+    return all;
+}
+
+/* The first of means that share a grid moves its step so that the factors of all are whole. */
 static void match_mean(const ts_quant *quant, uint32_t i, bool *fixed) {
     const ts_qlayer *l = &quant->net->layers.data[i];
+    ts_qweights *q = &quant->layers[i];
     double sx = quant->values[l->inputs[0]].scale;
-    choose_mean(l, &quant->layers[i], sx / quant->values[i + 1].scale);
-    match_factor(quant, i, sx, (double)l->window.kernel_h * l->window.kernel_w, fixed);
+    choose_mean(l, q, sx / quant->values[i + 1].scale);
+    if (fixed[quant->roots[i + 1]]) {
+        double right = sx / quant->values[i + 1].scale * (double)q->d / window_size(l);
+        q->matched = fabs(right - (double)q->m[0]) < 1e-9 * right;
+        fixed[quant->roots[l->inputs[0]]] = true;
+        return;
+    }
+    /* Four times: a smaller window's factor may be shifted down by two with its D. */
+    uint32_t size = window_size(l), all = common_size(quant, i), share = all / size * (all > size ? 4 : 1);
+    q->m[0] = (int64_t)fmax(nearest((double)q->m[0] / share), 1) * share;
+    match_factor(quant, i, sx, size, fixed);
 }
 
 static void match_product(const ts_quant *quant, uint32_t i, bool *fixed) {

@@ -334,6 +334,62 @@ static void halves_are_split_and_joined(void **state) {
     }
 }
 
+static const char *mean_pool(rig *r, const char *x, const char *automatic, const int64_t *pads, int64_t ceil,
+                             int64_t count) {
+    const int64_t kernel[] = {3, 3}, strides[] = {2, 2};
+    Onnx__NodeProto *n = mk_node(&r->m, "AveragePool", x, NULL, NULL);
+    mk_ints(&r->m, n, "kernel_shape", 2, kernel);
+    mk_ints(&r->m, n, "strides", 2, strides);
+    if (automatic != NULL) {
+        mk_string(&r->m, n, "auto_pad", automatic);
+    } else {
+        mk_ints(&r->m, n, "pads", 4, pads);
+    }
+    if (r->m.opset >= 10) {
+        mk_int(&r->m, n, "ceil_mode", ceil);
+    }
+    mk_int(&r->m, n, "count_include_pad", count);
+    return n->output[0];
+}
+
+/* Average pools with every divisor that files have, between convolutions. */
+static void means_at_the_border(void **state) {
+    static const int64_t dims[] = {1, 4, 8, 8}, none[4] = {0}, all[] = {1, 1, 1, 1};
+    (void)state;
+    for (int64_t variant = 0; variant < 7; variant++) {
+        rig r = new_rig(variant < 2 ? 7 : 11);
+        const char *automatic = variant == 0 ? "SAME_UPPER" : variant == 1 ? "SAME_LOWER" : NULL;
+        const char *x = one(&r, "Relu", conv(&r, mk_input(&r.m, 4, dims), 4, 6));
+        x = mean_pool(&r, x, automatic, variant == 2 ? none : all, variant != 3 && variant != 4,
+                      variant == 4 || variant == 6);
+        x = one(&r, "Relu", conv(&r, x, 6, 4));
+        x = one(&r, "Flatten", one(&r, "GlobalAveragePool", x));
+        judge(&r, "mean at the border", gemm(&r, x, 4, 3), 3);
+    }
+}
+
+/* With ceil_mode, the pads of the file count in the divisor and what it adds to them does not. */
+static void added_pads_do_not_count(void **state) {
+    static const int64_t dims[] = {1, 1, 4, 4}, all[] = {1, 1, 1, 1};
+    static const float right[] = {2 / 3.0f, 1, 0.5f};
+    float ones[16];
+    rig r = new_rig(11);
+    ts_fgraph *graph;
+    (void)state;
+    mk_output(&r.m, mean_pool(&r, mk_input(&r.m, 4, dims), NULL, all, 1, 1));
+    said(&r, ts_float_model_parse(r.m.arena, mk_pack(&r.m), "mean", NULL, &graph, &r.diags));
+    for (uint32_t i = 0; i < 16; i++) {
+        ones[i] = 1;
+    }
+    ts_fsession *session = ts_fsession_new(r.m.arena, graph);
+    ts_fsession_run(session, (const float *const[]){ones});
+    const float *y = ts_fsession_value(session, graph->outputs.data[0]);
+    for (uint32_t i = 0; i < 9; i++) {
+        assert_true(fabsf(y[i] - right[i / 3] * right[i % 3]) < 1e-6f);
+    }
+    ts_arena_free(r.m.arena);
+}
+
 /* What cannot become integers is an error that names the node, never a crash. */
 static void failures_name_the_node(void **state) {
     static const int64_t dims[] = {1, 4, 4, 4}, five[] = {1, 2, 2, 4, 4}, swap[] = {0, 2, 1, 3, 4},
@@ -373,6 +429,8 @@ int main(void) {
                                        cmocka_unit_test(pads_stand_alone),
                                        cmocka_unit_test(what_changes_nothing),
                                        cmocka_unit_test(halves_are_split_and_joined),
+                                       cmocka_unit_test(means_at_the_border),
+                                       cmocka_unit_test(added_pads_do_not_count),
                                        cmocka_unit_test(failures_name_the_node)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

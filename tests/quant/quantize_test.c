@@ -804,6 +804,62 @@ static uint32_t count_kind(const ts_qnet *net, ts_qkind kind) {
     return count;
 }
 
+/* Pools that leave padding out of their divisors, read by convolutions and at the end: TensorFlow's SAME,
+ * pads at one end alone, a window that reaches far out. */
+static void make_pools(fixture *f, const ts_window *windows, uint32_t count) {
+    f->graph->nodes.count = 0;
+    f->graph->outputs.count = 0;
+    f->graph->results = 0;
+    ts_tensor_id x = simple(f, TS_FOP_RELU, conv(f, f->graph->inputs.data[0], 8, 3, 1, 1));
+    for (uint32_t i = 0; i < count; i++) {
+        ts_fnode n = {.op = TS_FOP_AVG_POOL, .input_count = 1, .inputs = {x}, .window = windows[i]};
+        x = simple(f, TS_FOP_RELU, conv(f, add(f, &n, NULL), 8, 1, 1, 1));
+    }
+    ts_fnode mean = {.op = TS_FOP_REDUCE_MEAN, .input_count = 1, .inputs = {x}, .axes = 6, .keep_dims = true};
+    x = conv(f, add(f, &mean, NULL), CLASSES, 1, 1, 1);
+    ts_fnode soft = {.op = TS_FOP_SOFTMAX, .input_count = 1, .inputs = {x}, .axis = 3};
+    TS_PUSH(f->arena, &f->graph->outputs, add(f, &soft, NULL));
+}
+
+static void pools_leave_padding_out(void **state) {
+    fixture *f = *state;
+    static const struct {
+        ts_window window;
+        uint32_t pools; /* pieces */
+        bool exact;     /* every factor is whole */
+    } rows[] = {{{3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, 9, true}, {{3, 3, 2, 2, 1, 1, 0, 0, 1, 1}, 4, true},
+                {{2, 2, 2, 2, 1, 1, 1, 1, 1, 1}, 9, true}, {{1, 5, 1, 3, 1, 1, 0, 2, 0, 2}, 2, true},
+                {{3, 2, 1, 2, 2, 1, 2, 0, 2, 0}, 5, true}, {{7, 7, 1, 1, 1, 1, 3, 3, 3, 3}, 49, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ts_quant_options options = ts_quant_defaults();
+        make_pools(f, &rows[i].window, 1);
+        uint32_t warned = f->diags.list.count;
+        const ts_quant *quant = quantise(f, &options);
+        assert_int_equal(f->diags.list.count, warned);
+        assert_int_equal(count_kind(quant->net, TS_QUANT_AVG_POOL), rows[i].pools + 1);
+        normal_form_computes_the_same(state);
+        for (uint32_t k = 0; k < quant->net->layers.count; k++) {
+            bool mean = quant->net->layers.data[k].kind == TS_QUANT_AVG_POOL;
+            assert_true(!mean || !rows[i].exact || quant->layers[k].matched);
+            assert_true(!mean || !rows[i].exact || worst_mean(quant, k, &f->random) < 0.5001);
+        }
+        check_emulation(f, &options);
+        programs_compute_the_integers(state);
+    }
+}
+
+/* One that a linear layer reads costs no piece; a clip behind it stays a clip; what would take more pieces
+ * than a concatenation joins is said. */
+static void pools_in_other_places(void **state) {
+    fixture *f = *state;
+    static const ts_window wide = {9, 9, 1, 1, 1, 1, 5, 4, 4, 4};
+    assert_int_equal(count_kind(read_net(f), TS_QUANT_AVG_POOL), 1);
+    make_pools(f, &wide, 1);
+    uint32_t warned = f->diags.list.count;
+    assert_int_equal(count_kind(read_net(f), TS_QUANT_AVG_POOL), 2);
+    assert_int_equal(f->diags.list.count, warned + 1);
+}
+
 static void varied_networks_become_integers(void **state) {
     fixture *f = *state;
     make_varied_network(f);
@@ -874,6 +930,8 @@ int main(void) {
                                        TEST(equalising_helps_quanta_of_layers),
                                        TEST(programs_compute_the_integers),
                                        TEST(varied_networks_become_integers),
+                                       TEST(pools_leave_padding_out),
+                                       TEST(pools_in_other_places),
                                        TEST(written_model_reads_back_equal),
                                        TEST(other_tools_read_the_qdq_form),
                                        TEST(same_input_gives_the_same_integers),
