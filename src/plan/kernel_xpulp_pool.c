@@ -31,6 +31,8 @@ static bool through(const ts_add_step *step, range *r) {
     return true;
 }
 
+static bool is_byte(ts_type type) { return type == TS_U8 || type == TS_S8; }
+
 static bool is_element(ts_type type) { return type == TS_U8 || type == TS_S8 || type == TS_S16; }
 
 static bool serves_add_step(const ts_layer *layer) {
@@ -59,7 +61,16 @@ static bool serves_add_dot(const ts_layer *layer) {
            (layer->rq.class_ == TS_RQC_NONE || (layer->rq.class_ == TS_RQC_S32 && layer->rq.channels == 1));
 }
 
-static bool is_byte(ts_type type) { return type == TS_U8 || type == TS_S8; }
+static bool is_whole(const ts_add_step *step) {
+    return step->div == 1 && step->low == INT32_MIN && step->high == INT32_MAX;
+}
+
+/* One line of both operands (src/plan/add.h), within 32 bits. */
+static bool serves_add_line(const ts_layer *layer) {
+    return is_byte(layer->x.type) && is_byte(layer->x2.type) && is_byte(layer->y.type) &&
+           layer->rq.class_ == TS_RQC_NONE && serves_add_step(layer) && is_whole(&layer->in1) &&
+           is_whole(&layer->in2) && layer->sum.mul == 1 && layer->sum.add == 0;
+}
 
 static bool serves_max_pool(const ts_layer *layer) {
     return layer->kind == TS_LAYER_MAX_POOL && is_byte(layer->x.type) && layer->y.type == layer->x.type &&
@@ -82,6 +93,11 @@ static double elements_per_core(const ts_tile *tile, uint32_t cores) {
 static double add_dot_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     bool requantises = layer->rq.class_ != TS_RQC_NONE;
     return 220 + elements_per_core(tile, cores) * (requantises ? 9.5 : 6.5);
+}
+
+static double add_line_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)layer;
+    return 220 + elements_per_core(tile, cores) * 10;
 }
 
 static double add_step_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
@@ -112,6 +128,16 @@ const ts_kernel ts__kernels_xpulp_pool[] = {
      .pack = ts__params_pack,
      .scratch_bytes = no_scratch,
      .cycles = add_dot_cycles},
+    {.name = "add_xpulp_line",
+     .isa = "xpulp",
+     .sources = "xpulp/add_xpulp_line.c",
+     .c_granule = 1,
+     .stack_bytes = 128,
+     .serves = serves_add_line,
+     .weight_bytes = ts__params_weight_bytes,
+     .pack = ts__params_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = add_line_cycles},
     {.name = "add_xpulp_step",
      .isa = "xpulp",
      .sources = "xpulp/add_xpulp.c",

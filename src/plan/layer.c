@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "plan/add.h"
 #include "plan/move.h"
 #include "plan/requant.h"
 
@@ -368,6 +369,11 @@ static ts_status build_layer(builder *b, ts_node_id id, ts_layer *layer) {
         layer->wide = layer->wide || acc[c].low < INT32_MIN || acc[c].high > INT32_MAX;
     }
     simplify_addition(layer);
+    if (node->op == TS_OP_ADD) {
+        interval first = b->values[node->inputs[0]], second = b->values[node->inputs[1]];
+        ts__add_line(node, (ts_acc_range){first.low, first.high}, (ts_acc_range){second.low, second.high},
+                     layer);
+    }
     return TS_OK;
 }
 

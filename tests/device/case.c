@@ -182,11 +182,30 @@ static ts_add_step plain_step(void) {
     return (ts_add_step){.mul = 1, .add = 0, .div = 1, .low = INT32_MIN, .high = INT32_MAX};
 }
 
+/* Slopes of some 20 bits that spread the sum over the output's range and somewhat beyond. */
+static void make_line(ts_random *random, ts_layer *layer) {
+    ts_add_step *steps[2] = {&layer->in1, &layer->in2};
+    for (uint32_t i = 0; i < 2; i++) {
+        steps[i]->mul = ts_random_range(random, -100000, 2000000);
+        steps[i]->add = ts_random_range(random, -100000000, 100000000);
+    }
+    layer->sum.div = (int64_t)1 << ts_random_range(random, 19, 23);
+    layer->sum.low = (int32_t)ts_type_low(layer->y.type) + (int32_t)ts_random_range(random, 0, 2);
+    layer->sum.high = (int32_t)ts_type_high(layer->y.type) - (int32_t)ts_random_range(random, 0, 2);
+    if (ts_random_range(random, 0, 1) == 0) {
+        layer->sum.low = (int32_t)ts_type_low(layer->y.type);
+        layer->sum.high = (int32_t)ts_type_high(layer->y.type);
+    }
+}
+
 static void make_add(ts_arena *arena, ts_random *random, const ts_case_limits *limits, ts_layer *layer) {
     ts_map_shape s = shape(limits->x_type, pick(random, limits->h, 1, 9), pick(random, limits->w, 1, 9),
                            pick(random, limits->c_in, 1, 21));
     layer->x = s;
     layer->x2 = layer->kind == TS_LAYER_ADD ? s : (ts_map_shape){.type = TS_TYPE_COUNT};
+    if (limits->line && ts_random_range(random, 0, 3) == 0) {
+        layer->x2 = shape(limits->x_type == TS_U8 ? TS_S8 : TS_U8, s.h, s.w, s.c);
+    }
     layer->y = shape(limits->y_type, s.h, s.w, s.c);
     layer->in1 = layer->in2 = layer->sum = plain_step();
     layer->rq = (ts_rq_plan){.class_ = TS_RQC_NONE};
@@ -195,7 +214,9 @@ static void make_add(ts_arena *arena, ts_random *random, const ts_case_limits *l
         class_ = class_ == TS_RQC_NONE ? TS_RQC_S32 : class_;
         requantisation(arena, random, layer, class_, sigma_of(s.type) * 4, sigma_of(s.type));
     }
-    if (layer->kind == TS_LAYER_ADD) {
+    if (limits->line) {
+        make_line(random, layer);
+    } else if (layer->kind == TS_LAYER_ADD) {
         bool plain = ts_random_range(random, 0, 2) == 0;
         layer->in1.mul = plain ? 1 : ts_random_range(random, 1, 127);
         layer->in2.mul = plain ? 1 : ts_random_range(random, 1, 127);

@@ -24,6 +24,7 @@ typedef struct ts_case_limits {
     uint32_t kernel_h, kernel_w, stride, dilation;
     int pad; /* -1: by chance */
     bool extreme;
+    bool line; /* additions: one line of both operands (src/plan/add.h) */
 } ts_case_limits;
 
 /* A random layer within the limits; owned by `arena`. */
