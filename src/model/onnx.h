@@ -7,6 +7,7 @@
  * onnx_stage.c     what element-wise nodes mean: exact affine-floor-clip stages
  * onnx_force.c     stages -> requantisations of graph nodes
  * onnx_layers.c    convolution, linear, pooling, addition
+ * onnx_own.c       layers that only our own files have
  * onnx_import.c    the walk over all nodes, the float tail, the network's outputs
  */
 #ifndef TS_MODEL_ONNX_H
@@ -202,6 +203,10 @@ ts_status ts__import_pool(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x,
 ts_status ts__import_residual(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x1, ts_meaning *x2,
                               ts_meaning **out);
 ts_meaning *ts__meaning_of_tensor(ts_onnx *net, ts_tensor_id tensor);
+
+/* onnx_own.c: a node of the domain "tessera" on activations. */
+ts_status ts__import_own(ts_onnx *net, const ts_onnx_node *node, ts_meaning **inputs, uint32_t count,
+                         ts_meaning **out);
 
 /* onnx_import.c */
 ts_status ts__onnx_import(ts_arena *arena, ts_bytes file, const char *name, const ts_model_options *options,

@@ -11,7 +11,7 @@
 
 typedef ts_status handler(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x);
 
-static handler on_pass, on_cast, on_reshape, on_transpose, on_pad, on_multiply, on_add, on_subtract,
+static handler on_own, on_pass, on_cast, on_reshape, on_transpose, on_pad, on_multiply, on_add, on_subtract,
     on_divide, on_negate, on_floor, on_clip, on_relu, on_requant_shift, on_conv, on_linear, on_pool, on_mean;
 
 /* Operators and what takes them: ELEMENT and VIEW ones may also stand in the float tail, TAIL ones begin it,
@@ -88,9 +88,12 @@ const char *ts_model_operator(uint32_t index, const char **becomes) {
 static bool is(const ts_onnx_node *node, const char *op) { return strcmp(node->op, op) == 0; }
 
 static const operator_row *row_of(const ts_onnx_node *node) {
+    static const operator_row own = {"", LAYER, on_own};
     const char *domain = node->proto->domain == NULL ? "" : node->proto->domain;
-    bool own = strcmp(domain, "PACTOps") == 0;
-    if (*domain != '\0' && strcmp(domain, "ai.onnx") != 0 && !own) {
+    if (strcmp(domain, "tessera") == 0) {
+        return &own;
+    }
+    if (*domain != '\0' && strcmp(domain, "ai.onnx") != 0 && strcmp(domain, "PACTOps") != 0) {
         return NULL;
     }
     for (uint32_t i = 0; i < OPERATOR_COUNT; i++) {
@@ -178,6 +181,25 @@ static ts_meaning *copy_of(ts_onnx *net, const ts_meaning *x) {
 
 static void set_result(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
     net->values.data[node->outputs[0]].meaning = x;
+}
+
+/* A layer of our own files, with all its activations. */
+static ts_status on_own(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    ts_meaning *inputs[TS_MAX_INPUTS] = {x}, *y;
+    uint32_t count = 1;
+    for (uint32_t k = 1; k < node->input_count; k++) {
+        ts_meaning *other = meaning_at(net, node, k);
+        if (other == NULL) {
+            continue; /* a table */
+        }
+        if (count == TS_MAX_INPUTS || other->padded) {
+            return FAIL(TS_DIAG_UNSUPPORTED, "more than %d inputs, or a padded one", TS_MAX_INPUTS);
+        }
+        inputs[count++] = copy_of(net, other);
+    }
+    TS_TRY(ts__import_own(net, node, inputs, count, &y));
+    set_result(net, node, y);
+    return TS_OK;
 }
 
 /* ---- views ---- */

@@ -13,6 +13,7 @@ typedef struct writer {
     const ts_node *node; /* the layer being written */
     TS_VEC(Onnx__NodeProto *) nodes;
     TS_VEC(Onnx__TensorProto *) initializers;
+    bool own;   /* a node of the domain "tessera" is there */
     bool *flat; /* by tensor: {1, C} in the file instead of {1, C, H, W} */
     ts_diags *diags;
     const char **names; /* hash table of the names that are taken */
@@ -300,20 +301,21 @@ static ts_status bias_floats(writer *w, const char **name) {
     return TS_OK;
 }
 
-/* Only a linear layer reads and writes vectors. */
-static ts_status check_not_flat(writer *w) {
-    for (uint32_t i = 0; i < w->node->input_count; i++) {
-        if (w->flat[w->node->inputs[i]]) {
-            return FAIL(w, "it follows a linear layer, which the NEMO dialect has at the end only");
-        }
+/* Input `i` as {1, C, H, W}: what a linear layer wrote as a vector gets two dimensions. */
+static const char *map_name(writer *w, uint32_t i) {
+    const char *name = input_name(w, i);
+    if (!w->flat[w->node->inputs[i]]) {
+        return name;
     }
-    return TS_OK;
+    char *map = fresh(w, w->node->name, "map");
+    attribute_ints(w, add_node(w, "Unsqueeze", map, map, name, NULL, NULL), "axes", 2,
+                   (const int64_t[]){2, 3});
+    return map;
 }
 
 static ts_status write_conv(writer *w, chain *c) {
     const ts_tensor *weights = tensor_of(w, w->node->weights);
     const uint32_t *d = weights->dims;
-    TS_TRY(check_not_flat(w));
     const int64_t dims[] = {d[0], d[3], d[1], d[2]};
     float *floats = new_floats(w, weights->name, 4, dims, ts_tensor_elements(weights));
     uint64_t taps = (uint64_t)d[1] * d[2], from = 0;
@@ -327,8 +329,7 @@ static ts_status write_conv(writer *w, chain *c) {
     const char *bias;
     TS_TRY(bias_floats(w, &bias));
     c->value = fresh(w, c->layer, "acc");
-    Onnx__NodeProto *node =
-        add_node(w, "Conv", w->node->name, c->value, input_name(w, 0), weights->name, bias);
+    Onnx__NodeProto *node = add_node(w, "Conv", w->node->name, c->value, map_name(w, 0), weights->name, bias);
     window_attributes(w, node, true);
     attribute_int(w, node, "group", w->node->groups);
     weight_attribute(w, node, weights);
@@ -374,13 +375,12 @@ static ts_status write_linear(writer *w, chain *c) {
 }
 
 static ts_status write_max_pool(writer *w, chain *c) {
-    TS_TRY(check_not_flat(w));
     const ts_window *n = &w->node->window;
     if (n->dilation_h != 1 || n->dilation_w != 1) {
         return FAIL(w, "opset %d has no dilation for pooling", OPSET);
     }
     c->value = fresh(w, c->layer, "max");
-    Onnx__NodeProto *node = add_node(w, "MaxPool", w->node->name, c->value, input_name(w, 0), NULL, NULL);
+    Onnx__NodeProto *node = add_node(w, "MaxPool", w->node->name, c->value, map_name(w, 0), NULL, NULL);
     window_attributes(w, node, false);
     return link_requant(w, c, false);
 }
@@ -389,7 +389,6 @@ static ts_status write_max_pool(writer *w, chain *c) {
 static ts_status write_avg_pool(writer *w, chain *c) {
     const ts_window *n = &w->node->window;
     const ts_requant *r = &w->node->requant;
-    TS_TRY(check_not_flat(w));
     if (n->dilation_h != 1 || n->dilation_w != 1) {
         return FAIL(w, "opset %d has no dilation for pooling", OPSET);
     }
@@ -397,7 +396,7 @@ static ts_status write_avg_pool(writer *w, chain *c) {
         return FAIL(w, "the NEMO dialect averages with one m and D");
     }
     c->value = fresh(w, c->layer, "mean");
-    Onnx__NodeProto *node = add_node(w, "AveragePool", w->node->name, c->value, input_name(w, 0), NULL, NULL);
+    Onnx__NodeProto *node = add_node(w, "AveragePool", w->node->name, c->value, map_name(w, 0), NULL, NULL);
     window_attributes(w, node, false);
     attribute_int(w, node, "count_include_pad", 1);
     TS_TRY(link_scalar(w, c, "Mul", "mul_size", (int64_t)n->kernel_h * n->kernel_w, true));
@@ -435,13 +434,10 @@ static ts_status write_add(writer *w, chain *c) {
         node->sum.add != 0) {
         return FAIL(w, "the NEMO dialect adds floor((m1 a + m2 b) / D)");
     }
-    bool flat = w->flat[node->inputs[0]];
-    if (flat != w->flat[node->inputs[1]]) {
-        return FAIL(w, "its operands are a vector and a map");
-    }
+    bool flat = w->flat[node->inputs[0]] && w->flat[node->inputs[1]];
     chain branches[2] = {*c, *c};
-    branches[0].value = copy(w, input_name(w, 0));
-    branches[1].value = copy(w, input_name(w, 1));
+    branches[0].value = copy(w, flat ? input_name(w, 0) : map_name(w, 0));
+    branches[1].value = copy(w, flat ? input_name(w, 1) : map_name(w, 1));
     TS_TRY(link_scalar(w, &branches[0], "Mul", "mul1", node->in1.mul, true));
     TS_TRY(link_scalar(w, &branches[1], "Mul", "mul2", node->in2.mul, true));
     c->value = fresh(w, c->layer, "sum");
@@ -472,6 +468,60 @@ static ts_status write_requant(writer *w, chain *c) {
     return TS_OK;
 }
 
+static void own_move(writer *w, Onnx__NodeProto *node) {
+    const ts_move *m = &w->node->move;
+    const int64_t axis = m->axis, begin[] = {m->begin[0], m->begin[1], m->begin[2]},
+                  step[] = {m->step[0], m->step[1], m->step[2]};
+    if (w->node->op == TS_OP_CONCAT) {
+        attribute_ints(w, node, "axis", 1, &axis);
+    }
+    if (w->node->op == TS_OP_SLICE || w->node->op == TS_OP_PAD) {
+        attribute_ints(w, node, "begin", 3, begin);
+    }
+    if (w->node->op == TS_OP_SLICE) {
+        attribute_ints(w, node, "step", 3, step);
+    }
+}
+
+/* What the dialect has no words for: a node of the domain "tessera" (onnx_own.c reads it). */
+static ts_status write_own(writer *w, chain *c) {
+    const ts_node *n = w->node;
+    const ts_requant *r = &n->requant;
+    const ts_tensor *y = tensor_of(w, n->output);
+    const int64_t shape[] = {ts_h(y), ts_w(y), ts_c(y)};
+    if (n->move.fill != 0 || (n->op == TS_OP_MUL && (r->kind != TS_REQUANT_NEMO || r->channels != 1))) {
+        return FAIL(w, "the NEMO dialect has neither zero points nor fixed-point multipliers");
+    }
+    c->value = fresh(w, c->layer, "own");
+    Onnx__NodeProto *node = add_node(w, ts_op_name(n->op), n->name, c->value, NULL, NULL, NULL);
+    node->domain = copy(w, "tessera");
+    node->input = TS_NEW_ARRAY(w->arena, char *, n->input_count + 1);
+    for (uint32_t i = 0; i < n->input_count; i++) {
+        node->input[node->n_input++] = copy(w, input_name(w, i));
+    }
+    attribute_ints(w, node, "shape", 3, shape);
+    own_move(w, node);
+    if (!ts_op_moves(n->op)) {
+        attribute_int(w, node, "out_bits", ts_type_bits(y->type));
+        attribute_int(w, node, "out_signed", ts_type_is_signed(y->type));
+    }
+    if (n->op == TS_OP_MUL) {
+        attribute_ints(w, node, "requant", 6,
+                       (const int64_t[]){r->kappa[0], r->lambda[0], r->m, r->d, r->low, r->high});
+    }
+    if (n->op == TS_OP_LUT) {
+        const ts_tensor *table = tensor_of(w, n->weights);
+        const int64_t entries = table->dims[0];
+        float *floats = new_floats(w, table->name, 1, &entries, table->dims[0]);
+        for (uint32_t i = 0; i < table->dims[0]; i++) {
+            floats[i] = (float)ts_tensor_int(table, i);
+        }
+        node->input[node->n_input++] = copy(w, table->name);
+    }
+    w->own = true;
+    return TS_OK;
+}
+
 static ts_status write_layer(writer *w) {
     chain c = {.layer = w->node->name, .output = tensor_of(w, w->node->output)->name};
     for (uint32_t i = 0; i < w->node->input_count; i++) {
@@ -498,6 +548,14 @@ static ts_status write_layer(writer *w) {
             break;
         case TS_OP_REQUANT:
             status = write_requant(w, &c);
+            break;
+        case TS_OP_CONCAT:
+        case TS_OP_PAD:
+        case TS_OP_SLICE:
+        case TS_OP_RESIZE:
+        case TS_OP_LUT:
+        case TS_OP_MUL:
+            status = write_own(w, &c);
             break;
         default:
             return FAIL(w, "the NEMO dialect has no such operator; the text form (*.tsg) has");
@@ -563,11 +621,15 @@ static ts_status write_model(writer *w, const char *path) {
     opset.domain = copy(w, "");
     opset.has_version = 1;
     opset.version = OPSET;
-    Onnx__OperatorSetIdProto *opsets[] = {&opset};
+    Onnx__OperatorSetIdProto own = ONNX__OPERATOR_SET_ID_PROTO__INIT;
+    own.domain = copy(w, "tessera");
+    own.has_version = 1;
+    own.version = 1;
+    Onnx__OperatorSetIdProto *opsets[] = {&opset, &own};
     Onnx__ModelProto model = ONNX__MODEL_PROTO__INIT;
     model.has_ir_version = 1;
     model.ir_version = IR_VERSION;
-    model.n_opset_import = 1;
+    model.n_opset_import = w->own ? 2 : 1;
     model.opset_import = opsets;
     model.producer_name = copy(w, "tessera");
     model.graph = &graph;

@@ -206,6 +206,70 @@ static void requant_shift_rounds(void **state) {
     end(&t);
 }
 
+/* ---- layers of our own files ---- */
+
+static const int64_t map_shape[] = {1, 2, 3, 4};
+
+static Onnx__NodeProto *own(model *t, const char *op, const char *x, const char *table) {
+    static const int64_t shape[] = {2, 2, 2}, begin[] = {1, 2, 0}, step[] = {1, 1, 1};
+    Onnx__NodeProto *node = mk_node(&t->m, op, x, table, NULL);
+    node->domain = mk_text(&t->m, "tessera");
+    mk_ints(&t->m, node, "shape", 3, shape);
+    mk_ints(&t->m, node, "begin", 3, begin);
+    mk_ints(&t->m, node, "step", 3, step);
+    return node;
+}
+
+static void own_layers_are_read(void **state) {
+    (void)state;
+    model t = begin(9);
+    served(&t, own(&t, "slice", mk_input(&t.m, 4, map_shape), NULL)->output[0]);
+    int32_t in[24];
+    for (int32_t i = 0; i < 24; i++) {
+        in[i] = i;
+    }
+    const int32_t *y = run(&t, in); /* rows 1 and 2, columns 2 and 3 of 3 x 4 x 2 */
+    static const int32_t right[] = {12, 13, 14, 15, 20, 21, 22, 23};
+    assert_memory_equal(y, right, sizeof right);
+    end(&t);
+}
+
+/* Each one thing wrong with a layer of our own: an error that names it. */
+static void own_layers_are_checked(void **state) {
+    static const int64_t none[] = {0, 2, 2}, many[] = {1 << 23, 1 << 23, 1 << 23}, far[] = {2, 2, 0},
+                         whole[] = {3, 4, 2}, entries = 255, requant[] = {1, 0, 1, 0, 0, 255};
+    static int64_t table[256];
+    (void)state;
+    for (uint32_t wrong = 0; wrong < 9; wrong++) {
+        model t = begin(9);
+        const char *x = mk_input(&t.m, 4, map_shape), *op = "slice", *second = NULL;
+        op = wrong == 4 ? "Slice" : wrong == 5 ? "concat" : wrong == 6 ? "lut" : wrong >= 7 ? "mul" : op;
+        second = wrong == 6   ? mk_initializer(&t.m, "table", MK_FLOAT, 1, &entries, table)
+                 : wrong == 7 ? x
+                              : NULL;
+        Onnx__NodeProto *node = own(&t, op, x, second);
+        int64_t *shape = node->attribute[0]->ints;
+        if (wrong == 0 || wrong == 1) {
+            memcpy(shape, wrong == 0 ? none : many, sizeof none);
+        }
+        node->attribute[0]->n_ints = wrong == 2 ? 2 : 3;
+        if (wrong == 3) {
+            memcpy(node->attribute[1]->ints, far, sizeof far);
+        }
+        if (wrong == 7) { /* divides by 0 */
+            mk_ints(&t.m, node, "requant", 6, requant);
+        }
+        if (wrong >= 7) { /* wrong == 8 has one operand and no requantisation */
+            memcpy(shape, whole, sizeof whole);
+        }
+        assert_int_equal(read_back(&t, node->output[0]), TS_BAD_INPUT);
+        assert_true(t.diags.list.count > 0);
+        const ts_diag *d = &t.diags.list.data[t.diags.list.count - 1];
+        printf("%s: %s\n", d->op, d->text);
+        end(&t);
+    }
+}
+
 /* ---- types ---- */
 
 static ts_type weight_type(int64_t weight, int64_t bits) {
@@ -477,6 +541,8 @@ int main(void) {
         cmocka_unit_test(quantlab_adds),
         cmocka_unit_test(quantlab_signed_adds),
         cmocka_unit_test(requant_shift_rounds),
+        cmocka_unit_test(own_layers_are_read),
+        cmocka_unit_test(own_layers_are_checked),
         cmocka_unit_test(weights_have_the_width_of_their_values_or_as_annotated),
         cmocka_unit_test(clips_give_types),
         cmocka_unit_test(inputs_have_the_format_asked_for),

@@ -845,6 +845,7 @@ static void pools_leave_padding_out(void **state) {
         }
         check_emulation(f, &options);
         programs_compute_the_integers(state);
+        written_model_reads_back_equal(state);
     }
 }
 
@@ -883,6 +884,7 @@ static void varied_networks_become_integers(void **state) {
     options = ts_quant_defaults();
     check_emulation(f, &options);
     programs_compute_the_integers(state);
+    written_model_reads_back_equal(state);
     options = ts_quant_defaults();
     check_qdq(f, &options);
 }
