@@ -14,7 +14,7 @@
 #include "model/model.h"
 #include "num/float.h"
 #include "quant/evaluate.h"
-#include "run/run.h"
+#include "run/evaluate_target.h"
 
 enum { OPTION_ROOT = 256, OPTION_LIMIT, OPTION_SEED, OPTION_JSON, OPTION_SCALE, OPTION_CONFUSION };
 
@@ -101,29 +101,7 @@ static void print_confusion(const ts_score *s) {
     }
 }
 
-/* What the samples took on the chip. */
-typedef struct chip {
-    ts_deployed *deployed;
-    ts_tensor_id output;
-    uint64_t least_cycles, most_cycles, cycles;
-    uint32_t samples;
-} chip;
-
-static ts_status run_on_chip(void *object, ts_arena *scratch, const int32_t *input, const int32_t **output,
-                             ts_diags *diags) {
-    chip *c = object;
-    int32_t **values;
-    uint64_t cycles;
-    TS_TRY(ts_deployed_run(c->deployed, scratch, &input, &values, &cycles, diags));
-    c->least_cycles = c->samples == 0 || cycles < c->least_cycles ? cycles : c->least_cycles;
-    c->most_cycles = cycles > c->most_cycles ? cycles : c->most_cycles;
-    c->cycles += cycles;
-    c->samples++;
-    *output = values[c->output];
-    return TS_OK;
-}
-
-static void print_chip(const request *r, const chip *c) {
+static void print_chip(const request *r, const ts_target_use *c) {
     printf("%s: every layer equal to the integer reference on %u samples", r->target, c->samples);
     if (c->cycles != 0) {
         printf(", %" PRIu64 " cycles a sample (%" PRIu64 " to %" PRIu64 ")", c->cycles / c->samples,
@@ -153,7 +131,7 @@ static void print_score(const request *r, const char *kind, const ts_score *s) {
 }
 
 /* `c`: NULL where nothing ran on a target. */
-static ts_status write_json(const request *r, const char *kind, const ts_score *s, const chip *c,
+static ts_status write_json(const request *r, const char *kind, const ts_score *s, const ts_target_use *c,
                             ts_diags *diags) {
     json_t *o = json_pack("{s:s, s:s, s:I, s:I}", "model", r->model, "kind", kind, "samples",
                           (json_int_t)s->count, "outputs", (json_int_t)s->outputs);
@@ -186,48 +164,23 @@ static ts_status read_integer(ts_arena *arena, const request *r, ts_graph **grap
     return ts_model_read(arena, r->model, &model, graph, diags);
 }
 
-/* The step of the input as `tessera quantize` notes it in the JSON file beside the model; 0 where it is not.
- */
-static double noted_scale(ts_arena *arena, const char *model) {
-    char *path = ts_arena_strdup(arena, model), *dot = strrchr(path, '.');
-    if (dot == NULL || strlen(dot) != 5) {
-        return 0;
-    }
-    memcpy(dot, ".json", 5);
-    json_t *json = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
-    double scale = json_number_value(json_object_get(json, "input_scale"));
-    json_decref(json);
-    return scale;
-}
-
 static double scale_of(ts_arena *arena, const request *r) {
-    return r->input_scale > 0 ? r->input_scale : noted_scale(arena, r->model);
+    return r->input_scale > 0 ? r->input_scale : ts_model_input_scale(arena, r->model);
 }
 
 /* On the program: built once, fed sample after sample. */
 static ts_status evaluate_on_target(ts_arena *arena, const request *r, const ts_data *data, ts_diags *diags) {
     ts_graph *graph;
     ts_score score;
+    ts_target_use use;
     ts_run_options run = {.jobs = 2, .command = "eval"};
     ts_progress progress = {ts_cli_progress, (void *)(uintptr_t) "evaluating"};
-    chip c = {0};
     TS_TRY(ts_run_target(arena, r->target, &run.target, diags));
     TS_TRY(read_integer(arena, r, &graph, diags));
-    if (graph->inputs.count != 1) {
-        return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL, "the network has %u inputs; one is evaluated",
-                        graph->inputs.count);
-    }
-    c.output = graph->outputs.data[0];
-    ts_machine machine = {run_on_chip, &c};
-    TS_TRY(ts_deploy(arena, graph, &run, &c.deployed, diags));
-    ts_status status =
-        ts_evaluate_integer(arena, graph, scale_of(arena, r), data, &machine, &progress, &score, diags);
-    ts_status removed = ts_deployed_free(c.deployed, diags);
-    TS_TRY(status);
+    TS_TRY(ts_evaluate_target(arena, graph, &run, scale_of(arena, r), data, &progress, &score, &use, diags));
     print_score(r, "integer", &score);
-    print_chip(r, &c);
-    TS_TRY(removed);
-    return r->json == NULL ? TS_OK : write_json(r, "integer", &score, &c, diags);
+    print_chip(r, &use);
+    return r->json == NULL ? TS_OK : write_json(r, "integer", &score, &use, diags);
 }
 
 static ts_status evaluate(ts_arena *arena, const request *r, ts_diags *diags) {

@@ -12,8 +12,8 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/train_options.h"
-#include "cli/write_integer.h"
 #include "model/float_model.h"
+#include "model/model.h"
 #include "num/float.h"
 #include "plan/plan.h"
 #include "prune/fit.h"
@@ -270,7 +270,7 @@ static ts_status deliver(const grid *g, const ts_fit *fit, ts_arena *arena, uint
         TS_TRY(need_on_target((void *)g->target, fit->integer, &bytes, diags));
         json_object_set_new(result, "target_bytes", json_integer((json_int_t)bytes));
     }
-    return ts_cli_write_integer(arena, fit->integer, network_path(arena, g, index), diags);
+    return ts_model_write(arena, fit->integer, network_path(arena, g, index), diags);
 }
 
 static ts_status compute(void *user, uint32_t index, ts_arena *arena, json_t **result, ts_diags *diags) {

@@ -13,7 +13,6 @@
 #include "cli/progress.h"
 #include "cli/relax.h"
 #include "cli/train_options.h"
-#include "cli/write_integer.h"
 #include "ir/text_form.h"
 #include "model/float_model.h"
 #include "model/model.h"
@@ -454,7 +453,7 @@ static ts_status write_stage(ts_arena *arena, const request *r, const ts_qnet *n
         return ts_float_model_write(graph, r->output, diags);
     }
     TS_TRY(ts_quant_integer(arena, q, &integer, diags));
-    return ts_cli_write_integer(arena, integer, r->output, diags);
+    return ts_model_write(arena, integer, r->output, diags);
 }
 
 static ts_status write_json(const request *r, const stages *s, ts_diags *diags) {

@@ -31,6 +31,15 @@ const char *ts_model_tflite_operator(uint32_t index);
  * said to the importer (the dialects' JSON file beside the model does). */
 ts_status ts_model_write_nemo(const ts_graph *graph, const char *path, ts_diags *diags);
 
+/* Writes an integer graph as `path` says: *.tsg the text form; *.onnx the NEMO dialect, with the dialects'
+ * JSON beside it that says what the ONNX file cannot. Errors: another ending; a JSON file of that name that
+ * belongs to something else. */
+ts_status ts_model_write(ts_arena *arena, const ts_graph *graph, const char *path, ts_diags *diags);
+
+/* The step of the input of `model` as ts_model_write() notes it in the JSON beside the file; 0 where it is
+ * not. */
+double ts_model_input_scale(ts_arena *arena, const char *model);
+
 /* Order in which a golden file turned out to be written. */
 typedef enum ts_golden_order { TS_ORDER_HWC, TS_ORDER_CHW } ts_golden_order;
 

@@ -1,5 +1,4 @@
-#include "cli/write_integer.h"
-
+/* Integer networks as the files that ts_model_read() takes. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +48,7 @@ static ts_status write_sidecar(ts_arena *arena, const ts_graph *graph, const cha
     return status;
 }
 
-ts_status ts_cli_write_integer(ts_arena *arena, const ts_graph *graph, const char *path, ts_diags *diags) {
+ts_status ts_model_write(ts_arena *arena, const ts_graph *graph, const char *path, ts_diags *diags) {
     if (has_suffix(path, ".tsg")) {
         ts_text text = {.arena = arena};
         ts_graph_print(&text, graph);
@@ -61,4 +60,16 @@ ts_status ts_cli_write_integer(ts_arena *arena, const ts_graph *graph, const cha
     TS_TRY(check_sidecar(arena, path, diags));
     TS_TRY(ts_model_write_nemo(graph, path, diags));
     return write_sidecar(arena, graph, path, diags);
+}
+
+double ts_model_input_scale(ts_arena *arena, const char *model) {
+    char *path = ts_arena_strdup(arena, model), *dot = strrchr(path, '.');
+    if (dot == NULL || strlen(dot) != 5) {
+        return 0;
+    }
+    memcpy(dot, ".json", 5);
+    json_t *json = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    double scale = json_number_value(json_object_get(json, "input_scale"));
+    json_decref(json);
+    return scale;
 }
