@@ -63,6 +63,7 @@ struct ts_conv_tile {
     uint16_t pad_top, pad_left, pad_bottom, pad_right;
     uint16_t groups; /* of this tile: depthwise: x_c */
     uint8_t x_type, w_type, y_type;
+    uint8_t x_is_new; /* x has been loaded since the last call: kernels that rewrite it in place do so now */
     int32_t x_zero;
     int32_t w_zero; /* of the weights; the ref kernels know others than 0 */
     struct ts_rq_args rq;

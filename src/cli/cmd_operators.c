@@ -62,7 +62,7 @@ static void print_tflite(void) {
     puts("");
 }
 
-enum { MOST_KERNELS = 256, NETWORKS = 400 };
+enum { MOST_KERNELS = 256, NETWORKS = 1600 };
 
 typedef struct service {
     bool serves[TS_LAYER_KIND_COUNT][MOST_KERNELS];

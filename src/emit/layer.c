@@ -702,6 +702,14 @@ static void emit_next_buffers(const code *k, int depth) {
     }
 }
 
+/* Within `if (more)`: whether the kernel meets the next tile's x for the first time, where it rewrites it. */
+static void emit_new_x(const code *k, int depth) {
+    bool always = k->x.loads_again && k->x.when == NULL;
+    if (k->lp->kernel->rewrites_x && !always) {
+        ts__line(k->out, depth, "next->tile.x_is_new = %s;", k->x.loads_again ? k->x.when : "0");
+    }
+}
+
 /* Core 0 starts the loads of the next tile, those into twin buffers; the others come between tiles. */
 static void emit_start_loads(const code *k, bool twins, int depth) {
     const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
@@ -799,6 +807,7 @@ static void emit_look_ahead(const code *k) {
         emit_w_slice(k, 3, "next", "chunk_place(run, chunk)");
     }
     emit_next_buffers(k, 3);
+    emit_new_x(k, 3);
     if (some_loads(k, true) || k->chunks > 1) {
         ts__line(k->out, 3, "if (lead) {");
         emit_chunk_change(k, 4);

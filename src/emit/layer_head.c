@@ -311,6 +311,9 @@ static void emit_conv_shape(const code *k) {
     ts__line(k->out, 1, ".x_type = %s, .w_type = %s, .y_type = %s, .x_zero = %d,", ts__elem_name(l->x.type),
              ts__elem_name(l->weights == NULL ? TS_S8 : l->weights->type), ts__elem_name(l->y.type),
              l->x.zero);
+    if (k->lp->kernel->rewrites_x) {
+        ts__line(k->out, 1, ".x_is_new = 1,");
+    }
     if (l->weights != NULL && ts_weights_zero(l->weights) != 0) {
         ts__line(k->out, 1, ".w_zero = %d,", ts_weights_zero(l->weights));
     }

@@ -16,7 +16,8 @@ struct ts_kernel {
     uint32_t c_granule;   /* output channels of a tile are a multiple of this, or all of them */
     uint32_t stack_bytes; /* of a core, at most: the kernel's frame and those of what it calls; held to the
                              code by tests/device/stack_test.c */
-    bool padded_x; /* the tile in L1 holds its padding (filled with x_zero by the caller): pads are 0 */
+    bool padded_x;   /* the tile in L1 holds its padding (filled with x_zero by the caller): pads are 0 */
+    bool rewrites_x; /* the tile of x in L1 is no longer x afterwards (x_is_new of kernels/tile.h) */
     /* May it compute this layer (types, strides, dilation, groups, requantisation kind)? */
     bool (*serves)(const ts_layer *layer);
     /* Bytes of the packed weights and requantisation parameters of the first `channels` output channels; a
@@ -28,6 +29,8 @@ struct ts_kernel {
     uint64_t (*scratch_bytes)(const ts_layer *layer, const ts_tile *tile, uint32_t cores);
     /* Modelled cycles of one call on `cores` cores, fitted to the simulator (docs/cost-model.md). */
     double (*cycles)(const ts_layer *layer, const ts_tile *tile, uint32_t cores);
+    /* What the first call on a new x takes in addition; NULL: nothing. */
+    double (*x_cycles)(const ts_layer *layer, const ts_tile *tile, uint32_t cores);
 };
 
 /* The rows of src/plan/kernel_*.c, the preferred ones first; what ts_kernels_for() and

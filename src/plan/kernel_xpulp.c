@@ -36,22 +36,23 @@ typedef struct k_layout {
     uint32_t segments, segment_elements, words;
 } k_layout;
 
-static uint32_t element_bytes(const ts_layer *layer) { return layer->x.type == TS_S16 ? 2 : 1; }
+static bool is_wide(const ts_layer *layer) { return layer->x.type == TS_S16; }
 
 static k_layout conv_k(const ts_layer *layer) {
     const ts_window *w = &layer->window;
-    uint32_t size = element_bytes(layer), row = layer->x.c * size;
+    uint32_t row = layer->x.c;
     bool strung = w->kernel_h == 1 && w->dilation_w > 1;
     if (layer->kind == TS_LAYER_LINEAR) {
         uint32_t linear_words = (uint32_t)div_up((uint64_t)row, 4);
         return (k_layout){true, 1, layer->x.c, linear_words < 2 ? 2 : linear_words};
     }
     uint64_t segments = strung ? w->kernel_w : w->kernel_h,
-             bytes = (uint64_t)row * (strung ? 1 : w->kernel_w);
-    uint64_t row_words = div_up(bytes, 4) < 2 ? 2 : div_up(bytes, 4);
-    bool odd_rows = row_words * segments * 8 > div_up(segments * bytes, 4) * 9;
+             elements = (uint64_t)row * (strung ? 1 : w->kernel_w);
+    uint64_t row_words = div_up(elements, 4) < 2 ? 2 : div_up(elements, 4);
+    bool odd_rows = row_words * segments * 8 > div_up(segments * elements, 4) * 9;
     bool several = w->kernel_h * w->kernel_w > 1;
-    k_layout k = {.dense = several && (odd_rows || (w->kernel_h > 1 && w->dilation_w > 1))};
+    k_layout k = {.dense = (is_wide(layer) && row % 4 != 0) ||
+                           (several && (odd_rows || (w->kernel_h > 1 && w->dilation_w > 1)))};
     if (k.dense) {
         k.segments = 1;
         k.segment_elements = w->kernel_h * w->kernel_w * layer->x.c;
@@ -59,7 +60,7 @@ static k_layout conv_k(const ts_layer *layer) {
         k.segments = strung ? w->kernel_w : w->kernel_h;
         k.segment_elements = strung ? layer->x.c : w->kernel_w * layer->x.c;
     }
-    k.words = (uint32_t)div_up((uint64_t)k.segment_elements * size, 4);
+    k.words = (uint32_t)div_up(k.segment_elements, 4);
     k.words = k.words < 2 ? 2 : k.words;
     return k;
 }
@@ -87,14 +88,14 @@ static uint64_t conv_weight_bytes(const ts_layer *layer, uint32_t channels) {
 
 /* One channel of a group: its word of every step, then its parameters. */
 static void conv_pack_channel(const ts_layer *layer, const k_layout *k, uint32_t channel, uint8_t *group) {
-    uint32_t size = element_bytes(layer), in_group = channel % CHANNELS;
+    uint32_t in_group = channel % CHANNELS;
     uint64_t taps = (uint64_t)k->segments * k->segment_elements;
     int64_t sum = 0;
     for (uint64_t i = 0; i < taps; i++) {
         int32_t value = ts_tensor_int(layer->weights, channel * taps + i);
-        uint64_t byte = i % k->segment_elements * size;
+        uint64_t byte = i % k->segment_elements;
         uint64_t step = i / k->segment_elements * k->words + byte / 4;
-        ts__pack_bits(group + (step * CHANNELS + in_group) * 4, byte % 4 / size, size * 8, value);
+        group[(step * CHANNELS + in_group) * 4 + byte % 4] = (uint8_t)value;
         sum += value;
     }
     uint8_t *params = group + (uint64_t)k->words * k->segments * 4 * CHANNELS;
@@ -117,12 +118,19 @@ static uint64_t conv_scratch_bytes(const ts_layer *layer, const ts_tile *tile, u
     (void)tile;
     const ts_window *w = &layer->window;
     k_layout k = conv_k(layer);
+    uint64_t found = is_wide(layer) && !k.dense ? sizeof(uint32_t) : 0; /* where x is split in place */
     if (!k.dense && w->pad_top + w->pad_left + w->pad_bottom + w->pad_right == 0) {
-        return 0; /* every window lies inside x */
+        return found * cores; /* every window lies inside x */
     }
-    uint64_t window = (uint64_t)k.words * k.segments * 4,
+    uint64_t window = (uint64_t)k.words * k.segments * (is_wide(layer) ? 8 : 4),
              pixels = window <= RUN_BYTES ? PATCH_BYTES / window / PIXELS * PIXELS : PIXELS;
-    return (pixels * window + 16) * cores;
+    return (pixels * window + 16 + found) * cores;
+}
+
+/* Splitting x of 16 bits in place. */
+static double conv_x_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double elements = (double)tile->x_h * tile->x_w * layer->x.c;
+    return conv_k(layer).dense ? 0 : 60 + 2.1 * elements / cores;
 }
 
 /* Outputs along one axis whose window leaves x: what the tile's x lacks of what its outputs span. */
@@ -191,8 +199,9 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     double outer_items = (double)div_up(pixels - inner, PIXELS) * groups;
     double k_words = (double)k.words * k.segments;
     double item = 24 * k_words + conv_requant_cycles(layer) + (k.segments > 1 ? 12 + 3.0 * k.segments : 0);
+    item += is_wide(layer) ? 14 : 0; /* no element above 255: else 24 more a word */
     bool line = w->kernel_h * w->kernel_w == 1 && w->stride_h * w->stride_w == 1;
-    bool runs = k.dense && k_words * 4 <= RUN_BYTES;
+    bool runs = k.dense && k_words * (is_wide(layer) ? 8 : 4) <= RUN_BYTES;
     double calls = (tile->y_w % PIXELS == 0 ? 1.0 : 2.0) * PIXELS / tile->y_w; /* a block of pixels */
     double block = 25 + (line || runs ? 0 : 160 * fmin(calls, 1));
     double row_words = ceil(w->kernel_w * layer->x.pixel_bytes / 4.0);
@@ -232,6 +241,11 @@ static bool serves_conv_s16_padded(const ts_layer *layer) { return serves_padded
 static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     (void)layer, (void)tile, (void)cores;
     return 0;
+}
+
+static uint64_t padded_wide_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)layer, (void)tile;
+    return sizeof(uint32_t) * (uint64_t)cores;
 }
 
 static uint64_t padded_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
@@ -435,12 +449,14 @@ static uint64_t linear_scratch_bytes(const ts_layer *layer, const ts_tile *tile,
 static double linear_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     uint32_t all_groups = (uint32_t)div_up(tile->y_c, CHANNELS),
              parts = linear_parts(layer, all_groups, cores);
-    double groups = (double)div_up(all_groups, cores / parts), pairs = floor(groups / 2);
+    double groups = (double)div_up(all_groups, cores / parts), pairs = is_wide(layer) ? 0 : floor(groups / 2);
     double words = (double)div_up(conv_k(layer).words, parts);
     double each = layer->rq.class_ == TS_RQC_NONE ? 7 : 40;
     double channels = parts == 1 ? groups * CHANNELS : ceil((double)tile->y_c / cores);
     double apart = parts == 1 ? 0 : 60 + channels * (40 + 6.0 * parts);
-    return 230 + 1.04 * (pairs * (17 * words + 60) + (groups - 2 * pairs) * (9 * words + 45)) +
+    return 230 +
+           1.04 *
+               (pairs * (17 * words + 60) + (groups - 2 * pairs) * ((is_wide(layer) ? 17 : 9) * words + 45)) +
            channels * each + apart;
 }
 
@@ -492,22 +508,26 @@ const ts_kernel ts__kernels_xpulp[] = {
      .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_s16s8_4x4.S xpulp/conv_gather.S",
      .c_granule = CHANNELS,
      .stack_bytes = 816,
+     .rewrites_x = true,
      .padded_x = true,
      .serves = serves_conv_s16_padded,
      .weight_bytes = conv_weight_bytes,
      .pack = conv_pack,
-     .scratch_bytes = no_scratch,
-     .cycles = padded_cycles},
+     .scratch_bytes = padded_wide_scratch_bytes,
+     .cycles = padded_cycles,
+     .x_cycles = conv_x_cycles},
     {.name = "conv_xpulp_s16s8_4x4",
      .isa = "xpulp",
      .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_s16s8_4x4.S xpulp/conv_gather.S",
      .c_granule = CHANNELS,
      .stack_bytes = 816,
+     .rewrites_x = true,
      .serves = serves_conv_s16,
      .weight_bytes = conv_weight_bytes,
      .pack = conv_pack,
      .scratch_bytes = conv_scratch_bytes,
-     .cycles = conv_cycles},
+     .cycles = conv_cycles,
+     .x_cycles = conv_x_cycles},
     {.name = "conv_xpulp_sub8",
      .isa = "xpulp",
      .sources = "xpulp/conv_xpulp_sub8.c xpulp/conv_u8s8_4x4.S xpulp/conv_s8s8_4x4.S xpulp/conv_gather.S",

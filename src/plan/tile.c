@@ -307,7 +307,7 @@ static flow flow_of(const ts_pass *p, const ts_l1_plan *l1, uint64_t pixel_tiles
 
 /* What one class of tiles takes: its kernel and its transfers. */
 typedef struct work {
-    double compute;
+    double compute, new_x; /* the kernel; what it takes in addition where x is new */
     transfer x, w, y;
 } work;
 
@@ -323,6 +323,7 @@ static work work_of(const ts_pass *p, const axis_class *rows, const axis_class *
     ts_tile tile = {.y_h = rows->y, .y_w = columns->y, .y_c = y_c, .x_h = rows->x, .x_w = columns->x};
     tile.x_c = x_channels(p->layer, y_c);
     return (work){.compute = p->kernel->cycles(p->layer, &tile, p->cores),
+                  .new_x = p->kernel->x_cycles != NULL ? p->kernel->x_cycles(p->layer, &tile, p->cores) : 0,
                   .x = load_x(p, rows, columns, y_c),
                   .w = load_w(p, y_c),
                   .y = store_y(p, rows, columns, y_c)};
@@ -353,22 +354,25 @@ static void add_steps(const ts_pass *p, const flow *f, const work *w, double inn
                       ts_pass_cost *total) {
     transfer beside = no_transfer(), serial = no_transfer();
     transfer *for_x = f->x_beside ? &beside : &serial, *for_w = f->w_beside ? &beside : &serial;
+    double compute = w->compute;
     if (f->x_each) {
         *for_x = sum(*for_x, w->x);
+        compute += w->new_x;
     }
     if (f->w_each) {
         *for_w = sum(*for_w, w->w);
     }
-    double cycles = inner > 0 ? inner * step_cycles(p, w->compute, beside, serial, w->y, f->y_beside) : 0;
+    double cycles = inner > 0 ? inner * step_cycles(p, compute, beside, serial, w->y, f->y_beside) : 0;
     double bytes = inner * (double)(beside.bytes + serial.bytes);
     if (outer > 0) {
         if (f->x_outer) {
             *for_x = sum(*for_x, w->x);
+            compute += w->new_x;
         }
         if (f->w_outer) {
             *for_w = sum(*for_w, w->w);
         }
-        cycles += outer * step_cycles(p, w->compute, beside, serial, w->y, f->y_beside);
+        cycles += outer * step_cycles(p, compute, beside, serial, w->y, f->y_beside);
         bytes += outer * (double)(beside.bytes + serial.bytes);
     }
     total->cycles += cycles;
@@ -383,6 +387,7 @@ static void add_ends(const ts_pass *p, const flow *f, const work_table *t, ts_pa
     transfer load = sum(first->x, first->w);
     total->cycles += start_cycles(p->target, load) + (f->y_beside ? start_cycles(p->target, last->y) : 0);
     total->cycles += PASS_CYCLES + TRANSFER_CYCLES * (load.commands + last->y.commands);
+    total->cycles += f->x_each || f->x_outer ? 0 : first->new_x;
     total->in_bytes +=
         (f->x_each || f->x_outer ? 0 : first->x.bytes) + (f->w_each || f->w_outer ? 0 : first->w.bytes);
 }

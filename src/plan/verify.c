@@ -98,6 +98,7 @@ static ts_status check_calls(const check *c) {
     REQUIRE(c, block > 0 && l1->tiles_c == (l->y.c + block - 1) / block, "tiles_c is wrong");
     REQUIRE(c, block == l->y.c || (block % k->c_granule == 0 && !cuts_x(l)), "channels are cut within x");
     REQUIRE(c, !k->padded_x, "the kernel wants its padding in a tile");
+    REQUIRE(c, !k->rewrites_x, "the kernel rewrites x, which is no copy");
     for (uint32_t ch = 0; ch < l->y.c; ch += block) {
         uint32_t channels = l->y.c - ch < block ? l->y.c - ch : block;
         ts_tile tile = {l->y.h, l->y.w, channels, l->x.h, l->x.w, l->x.c};

@@ -51,6 +51,7 @@ static inline struct ts_conv_tile call_conv(const ts_case_call *c, uint8_t *area
                                  .x_type = (uint8_t)c->x_type,
                                  .w_type = (uint8_t)c->w_type,
                                  .y_type = (uint8_t)c->y_type,
+                                 .x_is_new = 1,
                                  .x_zero = c->x_zero,
                                  .w_zero = c->w_zero,
                                  .rq = call_rq(c)};

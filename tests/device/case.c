@@ -16,11 +16,15 @@ static int32_t element(ts_random *random, ts_type type, bool extreme) {
     return (int32_t)ts_random_range(random, ts_type_low(type), ts_type_high(type));
 }
 
-static const int32_t *elements(ts_arena *arena, ts_random *random, const ts_map_shape *shape, bool extreme) {
-    uint32_t count = shape->h * shape->w * shape->c;
+static const int32_t *elements(ts_arena *arena, ts_random *random, const ts_map_shape *shape,
+                               const ts_case_limits *limits) {
+    uint32_t count = shape->h * shape->w * shape->c, wide_in = limits->wide_in;
     int32_t *values = TS_NEW_ARRAY(arena, int32_t, count);
     for (uint32_t i = 0; i < count; i++) {
-        values[i] = element(random, shape->type, extreme);
+        values[i] = element(random, shape->type, limits->extreme);
+        if (wide_in > 0 && ts_random_range(random, 1, wide_in) > 1) {
+            values[i] &= 255;
+        }
     }
     return values;
 }
@@ -252,10 +256,10 @@ void case_make(ts_arena *arena, ts_random *random, const ts_case_limits *limits,
             make_maps(random, limits, layer);
             make_weighted(arena, random, limits, layer);
     }
-    out->x = elements(arena, random, &layer->x, limits->extreme);
+    out->x = elements(arena, random, &layer->x, limits);
     out->x2 = layer->x2.type == TS_TYPE_COUNT || layer->x2.c == 0
                   ? NULL
-                  : elements(arena, random, &layer->x2, limits->extreme);
+                  : elements(arena, random, &layer->x2, limits);
 }
 
 static void pack_map(const ts_map_shape *s, const int32_t *values, uint32_t row_bytes, uint8_t *out) {
@@ -341,6 +345,19 @@ static uint32_t claim(uint32_t *bytes, uint64_t size) {
 }
 
 uint32_t case_y_bytes(const ts_case_call *call) { return call->y_h * call->y_row_bytes; }
+
+bool case_inputs_kept(const ts_kernel *kernel, const ts_case_call *call, const uint8_t *area,
+                      const uint8_t *before) {
+    uint32_t begin = call->x_at, end = begin;
+    for (uint32_t row = 0; kernel->rewrites_x && row < call->x_h; row++) {
+        uint32_t at = call->x_at + row * call->x_row_bytes;
+        if (memcmp(before + end, area + end, at - end) != 0) {
+            return false;
+        }
+        end = at + call->x_w * call->x_c * 2u;
+    }
+    return memcmp(before, area, begin) == 0 && memcmp(before + end, area + end, call->y_at - end) == 0;
+}
 
 uint32_t case_lay_out(ts_arena *arena, const ts_case *c, const ts_kernel *kernel, uint32_t cores,
                       ts_case_call *call, uint8_t **area) {

@@ -25,6 +25,8 @@ typedef struct ts_case_limits {
     int pad; /* -1: by chance */
     bool extreme;
     bool line; /* additions: one line of both operands (src/plan/add.h) */
+    /* One element in `wide_in` of x may leave 0 .. 255; 0: all may. */
+    uint32_t wide_in;
 } ts_case_limits;
 
 /* A random layer within the limits; owned by `arena`. */
@@ -37,5 +39,10 @@ uint32_t case_lay_out(ts_arena *arena, const ts_case *c, const ts_kernel *kernel
 
 /* Bytes of y in the area, from y_at. */
 uint32_t case_y_bytes(const ts_case_call *call);
+
+/* Is everything between x_at and y_at, x excepted where the kernel rewrites it, and in front of it as it was?
+ */
+bool case_inputs_kept(const ts_kernel *kernel, const ts_case_call *call, const uint8_t *area,
+                      const uint8_t *before);
 
 #endif

@@ -42,7 +42,8 @@ static const bench benches[] = {
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 16, 16, 1, 64, 4, 1, 1, TS_RQC_S32D, 64.0 / 24},
 #define DW(h, w, c, s) \
     { "dwconv_xpulp_u8s8_k3", TS_LAYER_DWCONV, h, w, c, c, 3, s, 1, TS_RQC_S32, 36.0 / (s == 1 ? 35 : 55) }
-    {"conv_xpulp_s16s8_4x4", TS_LAYER_CONV, 10, 10, 32, 32, 3, 1, 0, TS_RQC_S32D, 32.0 / 24},
+    {"conv_xpulp_s16s8_4x4", TS_LAYER_CONV, 10, 10, 32, 32, 3, 1, 0, TS_RQC_S32D, 64.0 / 24},
+    {"linear_xpulp_s16s8", TS_LAYER_LINEAR, 1, 1, 512, 64, 1, 1, 0, TS_RQC_NONE, 16.0 / 17},
     {"linear_xpulp_u8s8", TS_LAYER_LINEAR, 1, 1, 512, 64, 1, 1, 0, TS_RQC_NONE, 32.0 / 17},
     {"linear_xpulp_u8s8", TS_LAYER_LINEAR, 1, 1, 256, 128, 1, 1, 0, TS_RQC_NONE, 32.0 / 17},
     {"linear_xpulp_u8s8", TS_LAYER_LINEAR, 1, 1, 6272, 2, 1, 1, 0, TS_RQC_NONE, 32.0 / 17},
@@ -84,6 +85,10 @@ static const tile_row tile_rows[] = {
     {"PAR_BALANCE", "17 rows for 8 cores", 17, 4, 32, 32, 0.28},
 };
 
+/* One element in so many of an x of 16 bits leaves 0 .. 255 (ts_case_limits), 0: all may. */
+static const uint32_t wide_rows[] = {UINT32_MAX, 3000, 300, 0};
+static uint32_t wide_in = UINT32_MAX;
+
 enum { BENCHES = sizeof benches / sizeof *benches, TILES = sizeof tile_rows / sizeof *tile_rows };
 
 static void make_case(ts_arena *arena, const bench *b, ts_case *c) {
@@ -104,7 +109,8 @@ static void make_case(ts_arena *arena, const bench *b, ts_case *c) {
                              .stride = b->stride,
                              .dilation = 1,
                              .pad = (int)b->pad,
-                             .line = strcmp(b->kernel, "add_xpulp_line") == 0};
+                             .line = strcmp(b->kernel, "add_xpulp_line") == 0,
+                             .wide_in = wide_in};
     case_make(arena, &random, &limits, c);
     c->roomy = false;
     c->layer.x.zero = 0;
@@ -171,6 +177,22 @@ static void compare_tiles(ts_arena *arena) {
     }
 }
 
+static void compare_wide(ts_arena *arena) {
+    const bench row = {
+        "conv_xpulp_s16s8_4x4", TS_LAYER_CONV, 10, 10, 32, 32, 3, 1, 0, TS_RQC_S32D, 64.0 / 24};
+    printf("\nx of 16 bits, 10x10x32>32 k3 s1, 8 cores\n%-28s %9s %7s\n", "outside of 0 .. 255, one in",
+           "cycles", "MAC/cyc");
+    for (uint32_t i = 0; i < sizeof wide_rows / sizeof *wide_rows; i++) {
+        uint32_t cycles;
+        wide_in = wide_rows[i];
+        measure(arena, 8, &row, 1, &cycles);
+        const char *text = wide_in == UINT32_MAX ? "none" : wide_in == 0 ? "any" : "";
+        printf("%-20s %7.0u %9u %7.2f\n", text, *text == '\0' ? wide_in : 0, cycles,
+               9.0 * 64 * 32 * 32 / fmax(1, cycles));
+    }
+    wide_in = UINT32_MAX;
+}
+
 int main(void) {
     static const char *const classes[] = {"none", "s32", "s32c", "s64", "tflite", "s32d", "s32dc"};
     uint32_t one[BENCHES], eight[BENCHES];
@@ -198,6 +220,7 @@ int main(void) {
                100 * (modelled / fmax(1, eight[i]) - 1));
     }
     compare_tiles(arena);
+    compare_wide(arena);
     ts_arena_free(arena);
     return 0;
 }

@@ -38,13 +38,14 @@ static uint8_t *expected(ts_arena *arena, const ts_case *c, uint32_t number, ts_
     return area;
 }
 
-static bool same(ts_arena *arena, const ts_case *c, const rig_job *job, const uint8_t *before) {
+static bool same(ts_arena *arena, const ts_case *c, const ts_kernel *kernel, const rig_job *job,
+                 const uint8_t *before) {
     ts_case_call call;
     const uint8_t *ref = expected(arena, c, job->job.kernel, &call);
     const ts_case_call *got = &job->job.call;
     uint32_t y_end = got->y_at + case_y_bytes(got);
     return memcmp(ref + call.y_at, job->area + got->y_at, case_y_bytes(got)) == 0 &&
-           memcmp(before, job->area, got->y_at) == 0 &&
+           case_inputs_kept(kernel, got, job->area, before) &&
            memcmp(before + y_end, job->area + y_end, got->scratch_at - y_end) == 0;
 }
 
@@ -80,7 +81,7 @@ static void test_family(const family *f) {
     }
     rig_run(&the_rig, jobs, count);
     for (uint32_t i = 0; i < count; i++) {
-        if (!same(arena, &cases[i], &jobs[i], before[i])) {
+        if (!same(arena, &cases[i], kernel, &jobs[i], before[i])) {
             if (wrong++ < 5) {
                 describe(&cases[i], &jobs[i]);
             }
@@ -135,8 +136,21 @@ static const family families[] = {
       .kernel_w = 5}},
     {"conv_xpulp_s8s8_4x4",
      {.kind = TS_LAYER_CONV, .x_type = TS_S8, .w_type = TS_S8, .y_type = TS_S8, .rq_class = -1, .pad = -1}},
-    {"conv_xpulp_s16s8_4x4",
-     {.kind = TS_LAYER_CONV, .x_type = TS_S16, .w_type = TS_S8, .y_type = TS_U8, .rq_class = -1, .pad = -1}},
+#define WIDE(padded, ...)                                                                         \
+    {                                                                                             \
+        "conv_xpulp_s16s8_4x4" padded, {                                                          \
+            .kind = TS_LAYER_CONV, .x_type = TS_S16, .w_type = TS_S8, .y_type = TS_U8, .pad = -1, \
+            __VA_ARGS__                                                                           \
+        }                                                                                         \
+    }
+    WIDE("", .rq_class = -1),
+    WIDE("", .rq_class = -1, .c_in = 8),
+    WIDE("", .rq_class = TS_RQC_S32, .c_in = 16, .kernel_h = 1, .kernel_w = 1, .wide_in = 40),
+    WIDE("", .rq_class = TS_RQC_S32D, .c_in = 12, .wide_in = 1000000),
+    WIDE("", .rq_class = TS_RQC_S32C, .c_in = 4, .wide_in = 200),
+    WIDE("", .rq_class = TS_RQC_S32, .c_in = 6, .wide_in = 100),
+    WIDE("_padded", .rq_class = -1),
+    WIDE("_padded", .rq_class = TS_RQC_S32D, .c_in = 8, .kernel_h = 3, .kernel_w = 3, .wide_in = 1000),
 #define DW_ANY(x, y, ...)                                                                       \
     {                                                                                           \
         "dwconv_xpulp_b8s8", {                                                                  \
@@ -177,6 +191,8 @@ static const family families[] = {
       .c_out = 130}},
     {"linear_xpulp_s16s8",
      {.kind = TS_LAYER_LINEAR, .x_type = TS_S16, .w_type = TS_S8, .y_type = TS_U8, .rq_class = -1}},
+    {"linear_xpulp_s16s8",
+     {.kind = TS_LAYER_LINEAR, .x_type = TS_S16, .w_type = TS_S8, .y_type = TS_S32, .rq_class = TS_RQC_NONE}},
     {"max_pool_xpulp",
      {.kind = TS_LAYER_MAX_POOL, .x_type = TS_U8, .y_type = TS_U8, .rq_class = -1, .pad = -1}},
     {"max_pool_xpulp",

@@ -35,18 +35,26 @@ struct conv_block {
     int32_t x_step, y_step;
     uint32_t count;
     uint32_t split;
+    uint32_t wide;         /* x of 16 bits: may high bytes other than 0 occur? */
+    uint32_t upper;        /* of this block; the routine's own */
+    uint32_t weight_bytes; /* of a group */
     uint32_t saved[16];
 };
 
 typedef void conv_routine(struct conv_block *block);
 
+/* Splits elements of 16 bits, `words` times four, each four into a word of low and one of high bytes in the
+ * same place. Returns the OR of the high bytes. */
+typedef uint32_t conv_split_routine(uint8_t *x, uint32_t words);
+
 /* The routines of one pair of types: K in one segment, and in several. */
 struct conv_routines {
     conv_routine *line[XPULP_MODE_COUNT], *window[XPULP_MODE_COUNT];
+    conv_split_routine *split; /* x of 16 bits */
 };
 
 #define CONV_ROUTINES(prefix) \
-    { XPULP_TABLE(prefix##_line), XPULP_TABLE(prefix##_window) }
+    { XPULP_TABLE(prefix##_line), XPULP_TABLE(prefix##_window), 0 }
 #define CONV_DECLARE(prefix) conv_routine XPULP_NAMES(prefix##_line), XPULP_NAMES(prefix##_window)
 
 /* Read by the routines of conv_gather.S: order and sizes are theirs. */
@@ -71,8 +79,9 @@ struct conv_run {
     const struct ts_conv_tile *t;
     conv_routine *const *line, *const *window;
     uint32_t mode;                      /* xpulp_mode_of() */
-    uint32_t element_shift;             /* log2 of the bytes of an element of x and w */
+    conv_split_routine *split;          /* x of 16 bits */
     uint32_t words, segments;           /* of a window read in place */
+    uint32_t segment_bytes;             /* of x that the words of a segment meet */
     uint32_t group_bytes, weight_bytes; /* of a channel group: all, and without the parameters */
     uint32_t groups;
     uint32_t pixel_bytes;
@@ -85,10 +94,13 @@ struct conv_run {
 };
 
 /* Is a whole K gathered into consecutive words? Where its rows do not end on words, unless that costs an
- * eighth of the words at most; and where its taps do not follow each other at one distance.
- * src/plan/kernel_xpulp.c packs by the same rule. */
-static inline bool conv_is_dense(const struct ts_conv_tile *t, uint32_t element_shift) {
-    uint32_t pixel = (uint32_t)t->x_c << element_shift;
+ * eighth of the words at most; where its taps do not follow each other at one distance; and where x is split
+ * (`wide`) and pixels do not end on words. src/plan/kernel_xpulp.c packs by the same rule. */
+static inline bool conv_is_dense(const struct ts_conv_tile *t, bool wide) {
+    uint32_t pixel = t->x_c;
+    if (wide && pixel % 4u != 0) {
+        return true;
+    }
     if (t->k_h * t->k_w == 1) {
         return false;
     }
@@ -126,26 +138,27 @@ static inline uint32_t conv_scratch_core_bytes(uint32_t k_bytes) {
 
 static inline void conv_geometry(struct conv_run *run) {
     const struct ts_conv_tile *t = run->t;
-    uint32_t row = (uint32_t)t->x_c << run->element_shift, k_bytes;
+    uint32_t size_shift = run->split != 0, row = (uint32_t)t->x_c << size_shift, elements;
     bool strung = t->k_h == 1 && t->dilation_w > 1; /* pixels of a 1-D dilated kernel */
     run->pixel_bytes = row;
-    run->dense = conv_is_dense(t, run->element_shift);
+    run->dense = conv_is_dense(t, run->split != 0);
     if (run->dense) {
         run->segments = 1;
-        k_bytes = t->k_h * t->k_w * row;
+        elements = t->k_h * t->k_w * (uint32_t)t->x_c;
     } else {
         run->segments = strung ? t->k_w : t->k_h;
-        k_bytes = strung ? row : t->k_w * row;
+        elements = strung ? t->x_c : t->k_w * (uint32_t)t->x_c;
     }
-    run->words = (k_bytes + 3u) / 4u;
+    run->words = (elements + 3u) / 4u;
     run->words = run->words < 2u ? 2u : run->words;
+    run->segment_bytes = run->words * 4u << size_shift;
     run->weight_bytes = run->words * run->segments * 4u * CONV_CHANNELS;
     run->groups = (t->y_c + CONV_CHANNELS - 1u) / CONV_CHANNELS;
     run->block.params_bytes = ref_params_bytes(t->rq.kind) * CONV_CHANNELS;
     run->group_bytes = run->weight_bytes + run->block.params_bytes;
-    run->patch_pixels = conv_patch_pixels(run->words * run->segments * 4u);
+    run->patch_pixels = conv_patch_pixels(run->segment_bytes * run->segments);
     uint32_t apart = strung ? t->dilation_w * row : t->dilation_h * t->x_row_bytes;
-    run->block.segment_step = (int32_t)(apart - run->words * 4u);
+    run->block.segment_step = (int32_t)(apart - run->segment_bytes);
     conv_inner(t->x_h, t->y_h, (t->k_h - 1u) * t->dilation_h + 1u, t->stride_h, t->pad_top, &run->top,
                &run->bottom);
     conv_inner(t->x_w, t->y_w, (t->k_w - 1u) * t->dilation_w + 1u, t->stride_w, t->pad_left, &run->left,
@@ -214,7 +227,7 @@ static inline void conv_gather_rows(const struct conv_run *run, uint8_t *to, int
                                     uint32_t rows, uint32_t row_bytes) {
     const struct ts_conv_tile *t = run->t;
     uint32_t zeros = (uint32_t)(uint8_t)t->x_zero * 0x01010101u, x_step = t->dilation_h * t->x_row_bytes;
-    uint32_t tap_bytes = run->dense ? run->pixel_bytes : run->words * 4u;
+    uint32_t tap_bytes = run->dense ? run->pixel_bytes : run->segment_bytes;
     const uint8_t *x = (const uint8_t *)t->x + (uint32_t)row * t->x_row_bytes;
     if (t->dilation_w == 1 && column >= 0 && column + t->k_w <= t->x_w) {
         conv_copy_rows(to, x + (uint32_t)column * run->pixel_bytes, rows, t->k_w * run->pixel_bytes,
@@ -233,7 +246,7 @@ static inline void conv_gather_rows(const struct conv_run *run, uint8_t *to, int
 /* Gathers the window of output (oy, ox) in the order of the packed weights. */
 static inline void conv_gather(const struct conv_run *run, uint8_t *to, uint32_t oy, uint32_t ox) {
     const struct ts_conv_tile *t = run->t;
-    uint32_t row_bytes = run->dense ? t->k_w * run->pixel_bytes : run->words * 4u;
+    uint32_t row_bytes = run->dense ? t->k_w * run->pixel_bytes : run->segment_bytes;
     uint32_t fill_bytes = run->dense || t->dilation_w == 1 ? row_bytes : t->k_w * row_bytes;
     uint32_t zeros = (uint32_t)(uint8_t)t->x_zero * 0x01010101u, ky = 0, end;
     int32_t row = (int32_t)(oy * t->stride_h) - t->pad_top,
@@ -322,7 +335,7 @@ static inline void conv_gather_inside(const struct conv_run *run, uint8_t *to, c
     static conv_gather_routine *const and_byte[] = {conv_gather_4, conv_gather_5, conv_gather_9,
                                                     conv_gather_13};
     const struct ts_conv_tile *t = run->t;
-    uint32_t k_bytes = run->words * 4u, bytes = t->k_w * run->pixel_bytes;
+    uint32_t k_bytes = run->segment_bytes, bytes = t->k_w * run->pixel_bytes;
     uint32_t x_row = t->dilation_h * t->x_row_bytes, pixel_step = t->stride_w * run->pixel_bytes;
     if (bytes <= CONV_GATHER_BYTES) {
         const struct conv_windows windows = {.x = x,
@@ -346,7 +359,7 @@ static inline void conv_gather_columns(const struct conv_run *run, uint8_t *to, 
                                        uint32_t count) {
     const struct ts_conv_tile *t = run->t;
     int32_t row = (int32_t)(place.y * t->stride_h) - t->pad_top;
-    uint32_t k_bytes = run->words * 4u, bytes = t->k_w * run->pixel_bytes, first = 0, end = t->k_h;
+    uint32_t k_bytes = run->segment_bytes, bytes = t->k_w * run->pixel_bytes, first = 0, end = t->k_h;
     uint32_t zeros = (uint32_t)(uint8_t)t->x_zero * 0x01010101u;
     if (place.y < run->top || place.y >= run->bottom) {
         while (first < end && row + (int32_t)(first * t->dilation_h) < 0) {
@@ -373,7 +386,7 @@ static inline void conv_gather_columns(const struct conv_run *run, uint8_t *to, 
 /* The windows of `count` outputs of one row. Each spoils up to 7 bytes behind it, so they are in order. */
 static inline void conv_gather_row_of_windows(const struct conv_run *run, uint8_t *to,
                                               struct conv_place place, uint32_t count) {
-    uint32_t k_bytes = run->words * 4u, x = place.x, end = x + count;
+    uint32_t k_bytes = run->segment_bytes, x = place.x, end = x + count;
     uint32_t left = run->left > x ? run->left : x, right = run->right < end ? run->right : end;
     if (run->t->dilation_w > 1 || left >= right) {
         left = right = end;
@@ -398,10 +411,13 @@ static inline void conv_gather_run(struct conv_run *run, struct conv_place *plac
     while (count > 0) {
         uint32_t left = t->y_w - place->x, piece = count < left ? count : left;
         conv_gather_row_of_windows(run, to, *place, piece);
-        to += piece * run->words * 4u;
+        to += piece * run->segment_bytes;
         count -= piece;
         *place = piece < left ? (struct conv_place){place->y, place->x + piece}
                               : (struct conv_place){place->y + 1u, 0};
+    }
+    if (run->split != 0) {
+        run->block.wide = run->split(run->patch, (uint32_t)(to - run->patch) / 8u);
     }
 }
 
@@ -410,7 +426,7 @@ static inline void conv_gather_run(struct conv_run *run, struct conv_place *plac
 static inline void conv_aim(struct conv_run *run, struct conv_place *place, uint32_t count, bool outer) {
     const struct ts_conv_tile *t = run->t;
     struct conv_block *block = &run->block;
-    uint32_t k_bytes = run->words * run->segments * 4u;
+    uint32_t k_bytes = run->segment_bytes * run->segments;
     if (outer && run->dense) {
         struct conv_place first = *place;
         conv_gather_run(run, &first, count);
@@ -570,12 +586,12 @@ static inline uint32_t conv_run_of_blocks(struct conv_run *run, struct conv_plac
         blocks--;
     }
     if (!run->dense || blocks == 0 || run->mode == XPULP_RAW || t->y_c % CONV_CHANNELS != 0 ||
-        run->words * 4u > CONV_RUN_BYTES) {
+        run->segment_bytes > CONV_RUN_BYTES) {
         return 0;
     }
     struct conv_place first = *place;
     conv_gather_run(run, place, blocks * CONV_PIXELS);
-    conv_call_run(run, routine, first, blocks, run->patch, run->words * 4u);
+    conv_call_run(run, routine, first, blocks, run->patch, run->segment_bytes);
     return blocks;
 }
 
@@ -695,20 +711,49 @@ static inline void conv_setup(struct conv_run *run) {
     block->high = rq->high;
     block->acc_high = rq->acc_high;
     block->split = rq->split;
+    block->wide = 0;
+    block->weight_bytes = run->weight_bytes;
+}
+
+/* x of 16 bits that is read in place: where it has been loaded since the last call, the team splits it in
+ * place. What of high bytes each core found stays at the beginning of the scratch, of which this returns the
+ * rest, for the calls that follow on the same x. */
+static inline uint8_t *conv_split_x(struct conv_run *run) {
+    const struct ts_conv_tile *t = run->t;
+    uint32_t *found = (uint32_t *)t->scratch, cores = ts_cores();
+    uint32_t row_words = (uint32_t)t->x_w * t->x_c / 4u, rows = t->x_h;
+    if (t->x_is_new) {
+        if (t->x_row_bytes == row_words * 8u) {
+            row_words *= rows;
+            rows = 1;
+        }
+        struct ref_share share = ref_share(row_words);
+        uint8_t *x = (uint8_t *)(uintptr_t)t->x + share.begin * 8u;
+        uint32_t upper = 0;
+        for (; share.begin < share.end && rows > 0; rows--, x += t->x_row_bytes) {
+            upper |= run->split(x, share.end - share.begin);
+        }
+        found[ts_core()] = upper;
+        ts_barrier();
+    }
+    for (uint32_t core = 0; core < cores; core++) {
+        run->block.wide |= found[core];
+    }
+    return (uint8_t *)(found + cores);
 }
 
 /* The whole of a tile: this core's share. Gathered windows cost more, so they are shared by themselves, from
  * the last core on. */
-static inline void conv_blocks(const struct ts_conv_tile *t, uint32_t element_shift,
-                               const struct conv_routines *routines) {
+static inline void conv_blocks(const struct ts_conv_tile *t, const struct conv_routines *routines) {
     struct conv_run run;
     run.t = t;
     run.line = routines->line;
     run.window = routines->window;
     run.mode = xpulp_mode_of(t);
-    run.element_shift = element_shift;
+    run.split = routines->split;
     conv_geometry(&run);
     conv_setup(&run);
+    uint8_t *scratch = run.split != 0 && !run.dense ? conv_split_x(&run) : t->scratch;
     uint32_t outer = (uint32_t)t->y_h * t->y_w - run.inner;
     xpulp_stagger(run.words < 8u ? 3u : 7u);
     if (run.inner > 0) {
@@ -720,11 +765,11 @@ static inline void conv_blocks(const struct ts_conv_tile *t, uint32_t element_sh
         }
     }
     if (outer > 0) {
-        uint32_t k_bytes = run.words * run.segments * 4u,
+        uint32_t k_bytes = run.segment_bytes * run.segments,
                  items = (outer + CONV_PIXELS - 1u) / CONV_PIXELS * run.groups;
         struct ref_share mirror = ref_share(items), share = {items - mirror.end, items - mirror.begin};
         run.block.x_step = run.block.y_step = 0;
-        run.patch = (uint8_t *)t->scratch + ts_core() * conv_scratch_core_bytes(k_bytes);
+        run.patch = scratch + ts_core() * conv_scratch_core_bytes(k_bytes);
         if (share.begin < share.end) {
             conv_items(&run, share.begin, share.end, outer, true);
         }

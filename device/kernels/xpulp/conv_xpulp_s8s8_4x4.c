@@ -5,7 +5,7 @@ CONV_DECLARE(conv_s8s8_4x4);
 
 static const struct conv_routines routines = CONV_ROUTINES(conv_s8s8_4x4);
 
-void conv_xpulp_s8s8_4x4(const struct ts_conv_tile *tile) { conv_blocks(tile, 0, &routines); }
+void conv_xpulp_s8s8_4x4(const struct ts_conv_tile *tile) { conv_blocks(tile, &routines); }
 
 /* The same where tiles hold their padding: no window leaves x. */
-void conv_xpulp_s8s8_4x4_padded(const struct ts_conv_tile *tile) { conv_blocks(tile, 0, &routines); }
+void conv_xpulp_s8s8_4x4_padded(const struct ts_conv_tile *tile) { conv_blocks(tile, &routines); }

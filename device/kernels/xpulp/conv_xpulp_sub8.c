@@ -142,7 +142,7 @@ void conv_xpulp_sub8(const struct ts_conv_tile *tile) {
     }
     bytes.scratch = scratch;
     ts_barrier();
-    conv_blocks(&bytes, 0, bytes.x_type == TS_ELEM_S8 ? &s8 : &u8);
+    conv_blocks(&bytes, bytes.x_type == TS_ELEM_S8 ? &s8 : &u8);
     ts_barrier();
     if (ref_bits(t->y_type) < 8u) {
         pack_rows(t, &bytes);

@@ -8,7 +8,7 @@ enum { LINEAR_CHANNELS = 4, LINEAR_LEAST_WORDS = 4 };
 
 typedef void linear_dots(const void *x, const uint8_t *w0, const uint8_t *w1, uint32_t words, int32_t *acc);
 
-linear_dots linear_pair_u8, linear_one_u8, linear_pair_s8, linear_one_s8, linear_pair_s16, linear_one_s16;
+linear_dots linear_pair_u8, linear_one_u8, linear_pair_s8, linear_one_s8, linear_one_s16;
 
 /* What a core computes: groups [begin, end) of channels over words [first, first + words) of K. */
 struct linear_share {
@@ -100,21 +100,22 @@ static void add_parts(const struct ts_conv_tile *t, uint32_t parts, uint32_t gro
     }
 }
 
-static inline void linear(const struct ts_conv_tile *t, uint32_t element_shift, linear_dots *pair,
+/* `pair` may be missing. A word of weights meets 4 << x_shift bytes of x. */
+static inline void linear(const struct ts_conv_tile *t, uint32_t x_shift, linear_dots *pair,
                           linear_dots *one) {
-    uint32_t words = (((uint32_t)t->x_c << element_shift) + 3u) / 4u;
+    uint32_t words = ((uint32_t)t->x_c + 3u) / 4u;
     words = words < 2u ? 2u : words;
     uint32_t weight_bytes = words * 4u * LINEAR_CHANNELS;
     uint32_t group_bytes = weight_bytes + ref_params_bytes(t->rq.kind) * LINEAR_CHANNELS;
     uint32_t groups = (t->y_c + LINEAR_CHANNELS - 1u) / LINEAR_CHANNELS;
     const struct linear_share s = linear_share_of(groups, words);
-    const uint8_t *x = (const uint8_t *)t->x + s.first * 4u;
+    const uint8_t *x = (const uint8_t *)t->x + (s.first * 4u << x_shift);
     const uint8_t *w = (const uint8_t *)t->w + s.begin * group_bytes + s.first * 4u * LINEAR_CHANNELS;
     int32_t sums[2 * LINEAR_CHANNELS];
     bool whole = s.parts == 1;
     for (uint32_t group = s.begin, step; group < s.end; group += step, w += step * group_bytes) {
         int32_t *acc = whole ? sums : (int32_t *)t->scratch + (s.part * groups + group) * LINEAR_CHANNELS;
-        step = group + 1u < s.end ? 2u : 1u;
+        step = pair != 0 && group + 1u < s.end ? 2u : 1u;
         (step == 2u ? pair : one)(x, w, w + group_bytes, s.words, acc);
         for (uint32_t i = 0; whole && i < step; i++) {
             finish(t, (group + i) * LINEAR_CHANNELS, channels_of(t, group + i),
@@ -131,4 +132,4 @@ void linear_xpulp_u8s8(const struct ts_conv_tile *tile) { linear(tile, 0, linear
 
 void linear_xpulp_s8s8(const struct ts_conv_tile *tile) { linear(tile, 0, linear_pair_s8, linear_one_s8); }
 
-void linear_xpulp_s16s8(const struct ts_conv_tile *tile) { linear(tile, 1, linear_pair_s16, linear_one_s16); }
+void linear_xpulp_s16s8(const struct ts_conv_tile *tile) { linear(tile, 1, 0, linear_one_s16); }
