@@ -17,7 +17,9 @@
  *   ts_ticket ts_l3_read (void *l2, uint32_t l3, uint32_t bytes)
  *   ts_ticket ts_l3_write(uint32_t l3, const void *l2, uint32_t bytes)
  *   void ts_l3_wait(ts_ticket)
+ *   int ts_l3_done(ts_ticket)       would ts_l3_wait() return at once? It is to be called all the same
  *   void ts_l3_poll(void)           lets queued L3 transfers advance; called once a tile
+ *   uint32_t ts_l3_room(void)       transfers that can be started at once without waiting for others
  *
  * Transfers of one kind complete in the order in which they were started. Any number of L3 transfers up to
  * TS_L3_QUEUE may be pending; any byte count and alignment is served. A ticket may be waited for once. */

@@ -8,17 +8,13 @@
 
 #include <stdint.h>
 
-#include "hal/dma.h"
-
-/* Loads of weights from L3 that may be under way from one layer to the next. */
-enum { TS_RUN_LOADS = 16 };
+#include "runtime/fetch.h"
 
 struct ts_run {
     uint8_t *l1, *l2; /* the memory that the caller lends, aligned to 4 bytes */
     uint32_t l3;      /* where the network's L3 begins: the image of the weights, then activations */
     uint32_t weights; /* where the image begins if it has a memory of its own (app.h says) */
-    ts_ticket loads[TS_RUN_LOADS];   /* core 0 only */
-    ts_ticket seconds[TS_RUN_LOADS]; /* second chunks of weights that come in chunks; core 0 only */
+    struct ts_fetching fetching; /* core 0 only */
 };
 
 /* Where an activation lies: at `offset` of the lent L2, or of the network's part of L3. */

@@ -4,12 +4,6 @@
 
 #include "emit/emit.h"
 
-/* A load of weights from L3 that one layer starts and the same or a later one waits for. */
-typedef struct ts__load {
-    uint32_t layer; /* whose weights; chunked layers: of its first chunk */
-    uint32_t start, slot;
-} ts__load;
-
 typedef struct ts__emit {
     ts_arena *arena;
     ts_diags *diags;
@@ -18,7 +12,6 @@ typedef struct ts__emit {
     const char *prefix;     /* lower case, a C identifier */
     const char *macro;      /* upper case */
     const char **functions; /* of the layers */
-    TS_VEC(ts__load) loads; /* in the order in which they are started */
 } ts__emit;
 
 /* Appends formatted text at an indentation of 4 * `depth` spaces, with a newline. */
@@ -53,17 +46,17 @@ const char *ts__called_function(const ts__emit *e, uint32_t layer);
 /* Tables for runtime/check.c, and for each layer a function that calls it between filling and looking. */
 void ts__emit_check(const ts__emit *e, ts_text *out);
 
-/* Schedules the loads from L3. */
-void ts__plan_loads(ts__emit *e);
+/* Does some fetch of weights start with one of the steps first to last? */
+bool ts__starts_fetches(const ts__emit *e, uint32_t first, uint32_t last);
 
-/* Is a load from L3 possibly under way while this layer computes? */
+/* May a fetch of weights have been left for later while this layer computes? */
 bool ts__l3_busy(const ts__emit *e, uint32_t layer);
 
 /* The C file of a layer that moves elements: its table of copies. */
 void ts__emit_move(const ts__emit *e, uint32_t index, ts_text *out);
 
-/* Starts the loads of weights that the plan puts at the beginning of this layer. */
-void ts__emit_loads(const ts__emit *e, uint32_t index, int depth, ts_text *out);
+/* The beginning of a layer's first step: starts the fetches of weights that the plan puts there. */
+void ts__emit_first_step(const ts__emit *e, uint32_t index, int depth, ts_text *out);
 
 /* The C file of a layer. */
 ts_status ts__emit_layer(const ts__emit *e, uint32_t index, ts_text *out);

@@ -352,83 +352,35 @@ static void emit_storer(const code *k) {
     ts__line(k->out, 0, "}\n");
 }
 
-/* The functions that fetch chunks of weights from L3 into the slots of L2 in turn. */
-static void emit_chunk_functions(const code *k) {
-    if (k->chunks == 1) {
-        return;
-    }
-    ts__line(k->out, 0, "static uint8_t *chunk_place(const struct ts_run *run, int chunk) {");
-    ts__line(k->out, 1, "return run->l2 + %s + chunk %% SLOTS * %s_W_%02u_CHUNK;",
-             ts__buffer_name(k->e, k->lp->l3.w_buffer), k->e->macro, k->layer->index);
-    ts__line(k->out, 0, "}\n");
-    if (k->lp->l3.chunks == k->lp->l3.slots) {
-        return;
-    }
-    ts__line(k->out, 0, "static ts_ticket load_chunk(const struct ts_run *run, int chunk) {");
-    const char *w = ts__text(k, "%s_W_%02u", k->e->macro, k->layer->index);
-    ts__line(k->out, 1, "const int first = chunk * %s_CHUNK;", w);
-    ts__line(k->out, 1, "return ts_l3_read(chunk_place(run, chunk), %s + %s + first,", ts__weights_base(k->e),
-             w);
-    ts__line(k->out, 1, "                  ts_min(%s_CHUNK, %s_BYTES - first));", w, w);
-    ts__line(k->out, 0, "}\n");
-}
-
-static void emit_loads(const ts__emit *e, uint32_t index, bool own, bool later, int depth, ts_text *out) {
-    for (uint32_t i = 0; i < e->loads.count; i++) {
-        const ts__load *load = &e->loads.data[i];
-        const ts_layer_plan *lp = &e->plan->layer_plans[load->layer];
-        if (load->start != index || !(load->layer == index ? own : later)) {
-            continue;
-        }
-        ts__line(out, depth, "run->loads[%u] = ts_l3_read(run->l2 + %s, %s + %s_W_%02u, %s_W_%02u_%s);",
-                 load->slot, ts__buffer_name(e, lp->l3.w_buffer), ts__weights_base(e), e->macro, load->layer,
-                 e->macro, load->layer, lp->l3.chunks > 1 ? "CHUNK" : "BYTES");
-        if (lp->l3.chunks > 1) {
-            const char *w = ts_arena_printf(e->arena, "%s_W_%02u", e->macro, load->layer);
-            const char *more = lp->l3.slots == 2 ? "" : ts_arena_printf(e->arena, "%u * ", lp->l3.slots - 1);
-            ts__line(out, depth, "run->seconds[%u] = ts_l3_read(run->l2 + %s + %s_CHUNK, %s + %s + %s_CHUNK,",
-                     load->slot, ts__buffer_name(e, lp->l3.w_buffer), w, ts__weights_base(e), w, w);
-            ts__line(out, depth,
-                     lp->l3.chunks > lp->l3.slots ? "    %s%s_CHUNK);" : "    %s%s_BYTES - %s_CHUNK);",
-                     lp->l3.chunks > lp->l3.slots ? more : "", w, w);
-        }
-    }
-}
-
-void ts__emit_loads(const ts__emit *e, uint32_t index, int depth, ts_text *out) {
-    emit_loads(e, index, true, true, depth, out);
-}
-
-static bool has_later_loads(const ts__emit *e, uint32_t index) {
-    bool any = false;
-    for (uint32_t i = 0; i < e->loads.count; i++) {
-        any |= e->loads.data[i].start == index && e->loads.data[i].layer > index;
-    }
-    return any;
-}
-
-/* Those of later layers, where they start behind this layer's last chunk. */
-static void emit_late_loads(const code *k, int depth) {
-    if (k->lp->l3.late_loads && has_later_loads(k->e, k->layer->index)) {
-        ts__line(k->out, depth, "if (chunk + SLOTS == CHUNKS) { /* all of its own are under way */");
-        emit_loads(k->e, k->layer->index, false, true, depth + 1, k->out);
-        ts__line(k->out, depth, "}");
-    }
-}
-
-/* Loads from L3 that begin with this layer, and the wait for its own. */
-void ts__emit_l3(const code *k, int depth) {
-    const ts__emit *e = k->e;
-    uint32_t own = UINT32_MAX;
-    for (uint32_t i = 0; i < e->loads.count; i++) {
-        own = e->loads.data[i].layer == k->layer->index ? e->loads.data[i].slot : own;
-    }
-    emit_loads(e, k->layer->index, true, !k->lp->l3.late_loads, depth, k->out);
-    if (own != UINT32_MAX) {
-        ts__line(k->out, depth, "ts_l3_wait(run->loads[%u]);", own);
-    }
+/* Where a chunk of the weights lies in L2. */
+static void emit_chunk_place(const code *k) {
     if (k->chunks > 1) {
-        ts__line(k->out, depth, "chunk_in[1] = run->seconds[%u]; /* the slots behind the first */", own);
+        ts__line(k->out, 0, "static uint8_t *chunk_place(const struct ts_run *run, int chunk) {");
+        ts__line(k->out, 1, "return run->l2 + %s_fetches[FIRST_FETCH + chunk].to;", k->e->prefix);
+        ts__line(k->out, 0, "}\n");
+    }
+}
+
+void ts__emit_first_step(const ts__emit *e, uint32_t index, int depth, ts_text *out) {
+    const ts_layer_plan *lp = &e->plan->layer_plans[index];
+    if (index == 0 && e->plan->fetches.count > 0) {
+        ts__line(out, depth, "ts_fetch_begin(run, %s_fetches, %s_FETCHES, %s);", e->prefix, e->macro,
+                 ts__weights_base(e));
+    }
+    if (lp->l3.chunks > 1) {
+        ts__line(out, depth, "ts_fetch_step(run, FIRST_STEP);");
+    } else if (ts__starts_fetches(e, lp->l3.first_step, lp->l3.first_step) || ts__l3_busy(e, index)) {
+        ts__line(out, depth, "ts_fetch_step(run, %u);", lp->l3.first_step);
+    }
+    if (lp->l3.weights_bytes > 0) {
+        ts__line(out, depth, "ts_fetch_wait(run);");
+    }
+}
+
+/* Targets with L3 only: the others read weights where they lie. */
+static void emit_l3(const code *k, int depth) {
+    if (ts_target_levels(k->e->plan->target) == 3) {
+        ts__emit_first_step(k->e, k->layer->index, depth, k->out);
     }
 }
 
@@ -469,7 +421,7 @@ static void emit_single_loads(const code *k) {
     ts__line(k->out, 1, "ts_ticket x_in = 0%s%s;", k->x2.used ? ", x2_in = 0" : "",
              k->w_operand.used ? ", w_in = 0" : "");
     ts__line(k->out, 1, "if (lead) {");
-    ts__emit_l3(k, 2);
+    emit_l3(k, 2);
     ts__line(k->out, 2, "x_in = %s;",
              ts__padded(k) ? padded_transfer(k, "tile", "border", place_of(k, &x))
                            : transfer(k, &x, buffer_a(k, "x", l1->x_count), place_of(k, &x)));
@@ -552,7 +504,6 @@ static void emit_locals(const code *k) {
     emit_origin(k);
     if (k->chunks > 1) {
         ts__line(k->out, 1, "int chunk = 0, chunk_begin = 0, chunk_end = CHUNK_C;");
-        ts__line(k->out, 1, "ts_ticket chunk_in[SLOTS] = {0};");
     }
     const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
     for (uint32_t i = 0; i < 3; i++) {
@@ -597,7 +548,7 @@ static void emit_prologue(const code *k) {
     }
     ts__line(k->out, 1, "if (lead) {");
     if (!k->passes) {
-        ts__emit_l3(k, 2);
+        emit_l3(k, 2);
     }
     for (uint32_t i = 0; i < 3; i++) {
         const operand *o = operands[i];
@@ -780,20 +731,8 @@ static void emit_chunk_change(const code *k, int depth) {
     }
     ts__line(k->out, depth, "if (c == chunk_begin%s%s) {", k->h.loops ? " && h == 0" : "",
              k->w.loops ? " && w == 0" : "");
-    bool two = k->lp->l3.slots == 2; /* else one transfer fills all slots behind the first */
-    if (!two) {
-        ts__line(k->out, depth + 1, "if (chunk == 1 || chunk >= SLOTS) {");
-    }
-    ts__line(k->out, two ? depth + 1 : depth + 2, "ts_l3_wait(chunk_in[chunk %% SLOTS]);");
-    if (!two) {
-        ts__line(k->out, depth + 1, "}");
-    }
-    if (k->lp->l3.chunks > k->lp->l3.slots) {
-        ts__line(k->out, depth + 1, "if (chunk + SLOTS - 1 < CHUNKS) {");
-        ts__line(k->out, depth + 2, "chunk_in[(chunk - 1) %% SLOTS] = load_chunk(run, chunk + SLOTS - 1);");
-        ts__line(k->out, depth + 1, "}");
-        emit_late_loads(k, depth + 1);
-    }
+    ts__line(k->out, depth + 1, "ts_fetch_step(run, FIRST_STEP + chunk);");
+    ts__line(k->out, depth + 1, "ts_fetch_wait(run);");
     ts__line(k->out, depth, "}");
 }
 
@@ -859,7 +798,7 @@ static void emit_tile_loop(const code *k) {
     if (twins || k->y_twin || k->l3_busy) {
         ts__line(k->out, 2, "if (lead) {");
         if (k->l3_busy) {
-            ts__line(k->out, 3, "ts_l3_poll();");
+            ts__line(k->out, 3, "ts_fetch_poll(run);");
         }
         if (twins) {
             ts__line(k->out, 3, "if (more) {");
@@ -924,7 +863,7 @@ ts_status ts__emit_layer(const ts__emit *e, uint32_t index, ts_text *out) {
         const map x = map_x(&k), x2 = map_x2(&k);
         emit_loader(&k, &k.x, &x);
         emit_loader(&k, &k.x2, &x2);
-        emit_chunk_functions(&k);
+        emit_chunk_place(&k);
         emit_storer(&k);
     }
     emit_function(&k);

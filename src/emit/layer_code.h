@@ -69,9 +69,6 @@ bool ts__padded(const code *k);
 /* Whether there is a tile loop: more than one tile, or passes. */
 bool ts__loops(const code *k);
 
-/* The loads from L3 that this layer starts, and the wait for its own weights. */
-void ts__emit_l3(const code *k, int depth);
-
 /* Layers in passes: struct pass, and the function that goes through the passes and calls compute_pass(). */
 void ts__emit_pass_struct(const code *k);
 void ts__emit_pass_driver(const code *k);

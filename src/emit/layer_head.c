@@ -125,7 +125,7 @@ static void emit_constants(const code *k) {
         ts__line(k->out, 1, "TILE_X_C = %u,", ts__x_channels_of(k, k->tile_c));
     }
     if (k->chunks > 1) {
-        ts__line(k->out, 1, "CHUNKS = %u, CHUNK_C = %u, SLOTS = %u,", k->chunks, k->chunk_c, k->lp->l3.slots);
+        ts__line(k->out, 1, "CHUNK_C = %u,", k->chunk_c);
     }
     emit_map_constants(k, &l->x, "X");
     if (ts_layer_has_x2(l)) {
@@ -133,6 +133,10 @@ static void emit_constants(const code *k) {
     }
     emit_map_constants(k, &l->y, "Y");
     emit_w_constants(k);
+    if (k->chunks > 1 || k->pass_chunks > 1) {
+        ts__line(k->out, 1, "FIRST_FETCH = %u, FIRST_STEP = %u, /* of the network's */",
+                 k->lp->l3.first_fetch, k->lp->l3.first_step);
+    }
     if (k->stripes > 1) {
         ts__line(k->out, 1, "STRIPES = %u, STRIPE_H = %u,", k->stripes, k->stripe_h);
         if (k->lp->l3.keeps_halo) {

@@ -141,23 +141,14 @@ static bool chunks_outer(const code *k) {
 /* Chunks that are loaded in all: each again for every stripe where the stripes are the outer loop. */
 static uint32_t chunk_loads(const code *k) { return k->pass_chunks * (chunks_outer(k) ? 1 : k->stripes); }
 
-static void emit_chunk_load(const code *k) {
+static void emit_chunk_place(const code *k) {
     if (k->pass_chunks == 1) {
         return;
     }
-    const char *w = ts__text(k, "%s_W_%02u", k->e->macro, k->layer->index);
-    bool again = chunk_loads(k) > k->pass_chunks;
-    ts__line(k->out, 0, "/* Loads chunk number n%s into the two buffers in turn. */",
-             again ? ", counted over all stripes," : "");
+    ts__line(k->out, 0, "/* Where chunk number n%s lies in L2. */",
+             chunk_loads(k) > k->pass_chunks ? ", counted over all stripes," : "");
     ts__line(k->out, 0, "static uint8_t *chunk_place(const struct ts_run *run, int n) {");
-    ts__line(k->out, 1, "return run->l2 + %s + n %% 2 * %s_CHUNK;", ts__buffer_name(k->e, k->lp->l3.w_buffer),
-             w);
-    ts__line(k->out, 0, "}\n");
-    ts__line(k->out, 0, "static ts_ticket load_chunk(const struct ts_run *run, int n) {");
-    ts__line(k->out, 1, "const int first = n%s * %s_CHUNK;", again ? " % CHUNKS" : "", w);
-    ts__line(k->out, 1,
-             "return ts_l3_read(chunk_place(run, n), %s + %s + first, ts_min(%s_CHUNK, %s_BYTES - first));",
-             ts__weights_base(k->e), w, w, w);
+    ts__line(k->out, 1, "return run->l2 + %s_fetches[FIRST_FETCH + n].to;", k->e->prefix);
     ts__line(k->out, 0, "}\n");
 }
 
@@ -216,17 +207,9 @@ static void emit_chunk_begin(const code *k, int depth) {
         return;
     }
     const char *n = chunk_loads(k) > k->pass_chunks ? "n" : "chunk";
-    uint32_t slot = 0;
-    for (uint32_t i = 0; i < k->e->loads.count; i++) {
-        slot = k->e->loads.data[i].layer == k->layer->index ? k->e->loads.data[i].slot : slot;
-    }
-    ts__line(k->out, depth, "if (lead) {");
-    ts__line(k->out, depth + 1, "if (%s > 0) {", n);
-    ts__line(k->out, depth + 2, "ts_l3_wait(w_in);");
-    ts__line(k->out, depth + 1, "}");
-    ts__line(k->out, depth + 1, "if (%s + 1 < %u) {", n, chunk_loads(k));
-    ts__line(k->out, depth + 2, "w_in = %s == 0 ? run->seconds[%u] : load_chunk(run, %s + 1);", n, slot, n);
-    ts__line(k->out, depth + 1, "}");
+    ts__line(k->out, depth, "if (lead && %s > 0) {", n);
+    ts__line(k->out, depth + 1, "ts_fetch_step(run, FIRST_STEP + %s);", n);
+    ts__line(k->out, depth + 1, "ts_fetch_wait(run);");
     ts__line(k->out, depth, "}");
     ts__line(k->out, depth, "pass.c = chunk * CHUNK_C;");
     ts__line(k->out, depth, "pass.c_end = ts_min(pass.c + CHUNK_C, Y_C);");
@@ -328,16 +311,13 @@ void ts__emit_pass_driver(const code *k) {
             emit_keep(k, &inputs[i]);
         }
     }
-    emit_chunk_load(k);
+    emit_chunk_place(k);
     emit_stripe_store(k);
     ts__line(k->out, 0, "void %s(struct ts_run *run) {", k->e->functions[k->layer->index]);
     ts__line(k->out, 1, "const int lead = ts_core() == 0;");
     ts__line(k->out, 1, "struct pass pass = {0};");
     for (uint32_t i = 0; i < n; i++) {
         ts__line(k->out, 1, "ts_ticket %s_in = 0;", inputs[i].name);
-    }
-    if (k->pass_chunks > 1) {
-        ts__line(k->out, 1, "ts_ticket w_in = 0;");
     }
     if (k->lp->l3.y_in_l3 && k->stripes > 1) {
         ts__line(k->out, 1, "ts_ticket y_out[2] = {0, 0};");
@@ -348,7 +328,7 @@ void ts__emit_pass_driver(const code *k) {
         ts__line(k->out, 2, "%s_in = load_%s_stripe(run%s);", inputs[i].name, inputs[i].name,
                  k->stripes > 1 ? ", 0" : "");
     }
-    ts__emit_l3(k, 2);
+    ts__emit_first_step(k->e, k->layer->index, 2, k->out);
     for (uint32_t i = 0; i < n && k->stripes == 1; i++) {
         ts__line(k->out, 2, "ts_l3_wait(%s_in);", inputs[i].name);
     }

@@ -92,7 +92,9 @@ void ts__emit_move(const ts__emit *e, uint32_t index, ts_text *out) {
     emit_move(e, lp, out);
     ts__line(out, 0, "void %s(struct ts_run *run) {", e->functions[index]);
     ts_text loads = {.arena = e->arena};
-    ts__emit_loads(e, index, 2, &loads);
+    if (ts_target_levels(e->plan->target) == 3) {
+        ts__emit_first_step(e, index, 2, &loads);
+    }
     if (loads.size > 0) {
         ts__line(out, 1, "if (ts_core() == 0) {");
         ts_text_add_bytes(out, loads.data, loads.size);

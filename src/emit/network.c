@@ -5,7 +5,7 @@
 #include "emit/internal.h"
 
 /* Longest part of a node's name in the name of its function and file. */
-enum { NAME_LENGTH = 40, RUN_LOADS = 16 };
+enum { NAME_LENGTH = 40 };
 
 static const ts_graph *graph_of(const ts__emit *e) { return e->plan->graph; }
 
@@ -80,7 +80,10 @@ const char *ts__buffer_name(const ts__emit *e, int32_t index) {
     TS_ASSERT(index >= 0 && (uint32_t)index < e->plan->buffers.count, "emit: buffer index");
     const ts_buffer *buffer = &e->plan->buffers.data[index];
     if (buffer->role == TS_BUFFER_WEIGHTS) {
-        return ts_arena_printf(e->arena, "%s_%s_W_%02u", e->macro, home_name(e), buffer->layer);
+        bool whole = e->plan->layer_plans[buffer->layer].l3.chunks == 1;
+        return whole ? ts_arena_printf(e->arena, "%s_%s_W_%02u", e->macro, home_name(e), buffer->layer)
+                     : ts_arena_printf(e->arena, "%s_%s_W_%02u_%u", e->macro, home_name(e), buffer->layer,
+                                       buffer->part);
     }
     if (buffer->role == TS_BUFFER_SCRATCH) {
         return ts_arena_printf(e->arena, "%s_%s_SCRATCH_%02u", e->macro, home_name(e), buffer->layer);
@@ -97,46 +100,27 @@ const char *ts__buffer_name(const ts__emit *e, int32_t index) {
 
 /* ---- weights -------------------------------------------------------------------------------------- */
 
-static uint64_t chunk_bytes(const ts_layer_plan *lp) {
-    return lp->kernel->weight_bytes(lp->layer, lp->l3.chunk_c);
-}
-
-static bool slot_free(const ts__emit *e, uint32_t slot, uint32_t start) {
-    for (uint32_t i = 0; i < e->loads.count; i++) {
-        const ts__load *load = &e->loads.data[i];
-        if (load->slot == slot && load->layer >= start) {
-            return false;
+bool ts__starts_fetches(const ts__emit *e, uint32_t first, uint32_t last) {
+    for (uint32_t i = 0; i < e->plan->fetches.count; i++) {
+        uint32_t step = e->plan->fetches.data[i].step;
+        if (first <= step && step <= last) {
+            return true;
         }
     }
-    return true;
-}
-
-/* A load starts when the plan says, or as soon after that as a ticket slot is free. By layer, so that the
- * load that is needed first gets its slot first; the layer itself always finds one. */
-void ts__plan_loads(ts__emit *e) {
-    for (uint32_t layer = 0; layer < e->plan->layer_count && levels_of(e) == 3; layer++) {
-        const ts_l3_plan *l3 = &e->plan->layer_plans[layer].l3;
-        if (l3->weights_bytes == 0) {
-            continue;
-        }
-        ts__load load = {.layer = layer, .start = l3->load_at, .slot = 0};
-        while (!slot_free(e, load.slot, load.start)) {
-            if (++load.slot == RUN_LOADS) {
-                load.slot = 0;
-                load.start++;
-            }
-        }
-        TS_ASSERT(load.start <= layer, "emit: load from L3 starts after its layer");
-        TS_PUSH(e->arena, &e->loads, load);
-    }
+    return false;
 }
 
 bool ts__l3_busy(const ts__emit *e, uint32_t layer) {
-    bool busy = e->plan->layer_plans[layer].l3.chunks > 1;
-    for (uint32_t i = 0; i < e->loads.count; i++) {
-        busy |= e->loads.data[i].start <= layer && e->loads.data[i].layer > layer;
+    const ts_plan *plan = e->plan;
+    uint32_t first = plan->layer_plans[layer].l3.first_step;
+    uint32_t end = layer + 1 < plan->layer_count ? plan->layer_plans[layer + 1].l3.first_step : UINT32_MAX;
+    for (uint32_t i = 0; i < plan->fetches.count; i++) {
+        const ts_fetch *f = &plan->fetches.data[i];
+        if (f->step < end && plan->layer_plans[f->layer].l3.first_step + f->part > first) {
+            return true;
+        }
     }
-    return busy;
+    return false;
 }
 
 uint8_t *ts__weight_image(const ts__emit *e, size_t *size) {
@@ -168,10 +152,6 @@ static void emit_weights_h(const ts__emit *e, ts_text *out, const uint8_t *image
             ts__line(out, 1,
                      "%s_W_%02u = %" PRIu64 ", %s_W_%02u_BYTES = %" PRIu64 ", /* checksum 0x%08" PRIx32 " */",
                      e->macro, i, l3->weights_l3_offset, e->macro, i, l3->weights_bytes, sum);
-            if (l3->chunks > 1) {
-                ts__line(out, 1, "%s_W_%02u_CHUNK = %" PRIu64 ", /* bytes of its first %u channels */",
-                         e->macro, i, chunk_bytes(&e->plan->layer_plans[i]), l3->chunk_c);
-            }
         }
     }
     ts__line(out, 1, "%s_W_BYTES = %zu /* checksum 0x%08" PRIx32 " */", e->macro, size,
@@ -203,7 +183,10 @@ static void emit_weights_c(const ts__emit *e, ts_text *out, const uint8_t *image
 
 const char *ts__buffer_meaning(const ts__emit *e, const ts_buffer *buffer) {
     if (buffer->role == TS_BUFFER_WEIGHTS) {
-        return ts_arena_printf(e->arena, "weights of layer %u", buffer->layer);
+        const ts_l3_plan *l3 = &e->plan->layer_plans[buffer->layer].l3;
+        return l3->chunks == 1 ? ts_arena_printf(e->arena, "weights of layer %u", buffer->layer)
+                               : ts_arena_printf(e->arena, "chunk %u of the weights of layer %u",
+                                                 buffer->part % l3->chunks, buffer->layer);
     }
     if (buffer->role == TS_BUFFER_STRIPE) {
         return ts_arena_printf(e->arena, "a stripe of layer %u", buffer->layer);
@@ -296,6 +279,11 @@ static void emit_network_h(const ts__emit *e, ts_text *out) {
     ts__line(out, 0, "#include \"runtime/network.h\"\n");
     ts__line(out, 0, "enum { %s_LAYERS = %u, %s_L1_BYTES = %" PRIu64 " };\n", e->macro, e->plan->layer_count,
              e->macro, e->plan->l1_used_bytes);
+    if (e->plan->fetches.count > 0) {
+        ts__line(out, 0, "/* Weights from L3, for the layers. */");
+        ts__line(out, 0, "enum { %s_FETCHES = %u };", e->macro, e->plan->fetches.count);
+        ts__line(out, 0, "extern const struct ts_fetch %s_fetches[];\n", e->prefix);
+    }
     ts__line(out, 0, "/* Layers, memory needs, inputs and outputs. */");
     ts__line(out, 0, "extern const struct ts_network %s_network;\n", e->prefix);
     emit_run_comment(e, out);
@@ -375,6 +363,25 @@ static void emit_run(const ts__emit *e, ts_text *out) {
     ts__line(out, 0, "}");
 }
 
+/* All fetches of weights, in the order of the bus. */
+static void emit_fetches(const ts__emit *e, ts_text *out) {
+    const ts_plan *plan = e->plan;
+    if (plan->fetches.count == 0) {
+        return;
+    }
+    ts__line(out, 0,
+             "/* Each: place in L2, place in weights.bin, bytes, the step with which it may start. */");
+    ts__line(out, 0, "const struct ts_fetch %s_fetches[] = {", e->prefix);
+    for (uint32_t i = 0; i < plan->fetches.count; i++) {
+        const ts_fetch *f = &plan->fetches.data[i];
+        uint64_t first = f->from - plan->layer_plans[f->layer].l3.weights_l3_offset;
+        const char *more = first == 0 ? "" : ts_arena_printf(e->arena, " + %" PRIu64, first);
+        ts__line(out, 1, "{%s, %s_W_%02u%s, %" PRIu64 ", %u},", ts__buffer_name(e, f->buffer), e->macro,
+                 f->layer, more, f->bytes, f->step);
+    }
+    ts__line(out, 0, "};\n");
+}
+
 static void emit_network_c(const ts__emit *e, ts_text *out) {
     const ts_graph *graph = graph_of(e);
     ts__head(e, out, ts_arena_printf(e->arena, "Network %s: the sequence of its layers.", graph->name));
@@ -384,6 +391,7 @@ static void emit_network_c(const ts__emit *e, ts_text *out) {
     if (checked) {
         ts__emit_check(e, out);
     }
+    emit_fetches(e, out);
     ts__line(out, 0, "static const struct ts_network_layer layers[] = {");
     for (uint32_t i = 0; i < e->plan->layer_count; i++) {
         const ts_layer *layer = &e->plan->layers[i];
@@ -442,7 +450,6 @@ ts_status ts_emit_network(ts_app *app, const ts_plan *plan, const ts_emit_option
     e.prefix = *prefix == '_' ? ts_arena_printf(e.arena, "net%s", prefix) : prefix;
     e.macro = upper(e.arena, e.prefix);
     name_layers(&e);
-    ts__plan_loads(&e);
     size_t image_size = 0;
     uint8_t *image = ts__weight_image(&e, &image_size);
     ts_text memory = {.arena = e.arena}, weights = memory, header = memory, source = memory, json = memory;

@@ -167,6 +167,9 @@ static void add_kernels(program *p) {
     if (uses_kernel(p, "move")) {
         add_source(p, p->near ? "runtime/move_near.c" : "runtime/move.c");
     }
+    if (!p->near) {
+        add_source(p, "runtime/fetch.c");
+    }
     ts_text_add(&header, "\n#endif\n");
     add_text(p, "kernels/kernels.h", &header);
     add_device(p, ts_embedded_find(ts__embedded_device, "kernels/tile.h"));

@@ -155,8 +155,12 @@ static double by_area(const ts_block *b) { return (double)b->bytes * (b->last - 
 static double by_life(const ts_block *b) { return (double)(b->last - b->first) * 1e12 + (double)b->bytes; }
 static double by_start(const ts_block *b) { return -(double)b->first * 1e12 + (double)b->bytes; }
 
-static const rank_fn ranks[] = {by_bytes, by_area, by_life, by_start};
-enum { RANKS = sizeof ranks / sizeof ranks[0] };
+static const rank_fn ranks[] = {[TS_LAYOUT_BY_BYTES] = by_bytes,
+                                [TS_LAYOUT_BY_AREA] = by_area,
+                                [TS_LAYOUT_BY_LIFE] = by_life,
+                                [TS_LAYOUT_BY_START] = by_start};
+enum { RANKS = TS_LAYOUT_ORDERS };
+_Static_assert(sizeof ranks / sizeof ranks[0] == RANKS, "a rank for every order");
 
 static void order_by(const ts_block *blocks, uint32_t count, rank_fn rank, uint32_t *order) {
     for (uint32_t i = 0; i < count; i++) {
@@ -175,6 +179,14 @@ static uint64_t reach_of(const ts_block *blocks, uint32_t count) {
         most = end > most ? end : most;
     }
     return most;
+}
+
+uint64_t ts__layout_low(ts_arena *scratch, ts_block *blocks, uint32_t count, ts_layout_order order) {
+    uint32_t *sequence = TS_NEW_ARRAY(scratch, uint32_t, count);
+    const ts_block **neighbours = TS_NEW_ARRAY(scratch, const ts_block *, count);
+    order_by(blocks, count, ranks[order], sequence);
+    (void)place_in_order(blocks, count, sequence, false, UINT64_MAX, neighbours);
+    return reach_of(blocks, count);
 }
 
 typedef struct layout_search {

@@ -31,6 +31,17 @@ uint64_t ts__layout_stack(ts_arena *scratch, ts_block *blocks, uint32_t count);
 uint64_t ts__layout_search(ts_arena *scratch, ts_block *blocks, uint32_t count, uint32_t tries,
                            uint64_t enough_bytes);
 
+/* Places the blocks one by one, the largest (longest, earliest) first, each as low as those before it allow.
+ * Returns the bytes needed: more than by search, but what lies above is free for others. */
+typedef enum ts_layout_order {
+    TS_LAYOUT_BY_BYTES,
+    TS_LAYOUT_BY_AREA, /* bytes times steps */
+    TS_LAYOUT_BY_LIFE,
+    TS_LAYOUT_BY_START,
+    TS_LAYOUT_ORDERS
+} ts_layout_order;
+uint64_t ts__layout_low(ts_arena *scratch, ts_block *blocks, uint32_t count, ts_layout_order order);
+
 /* Can the blocks be placed below `limit_bytes`? An exhaustive search, given up after `tries` placements. Sets
  * offsets where they can. */
 typedef enum ts_layout_answer { TS_LAYOUT_PLACED, TS_LAYOUT_IMPOSSIBLE, TS_LAYOUT_UNKNOWN } ts_layout_answer;

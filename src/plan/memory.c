@@ -5,14 +5,7 @@
 #include "plan/move.h"
 #include "plan/planner.h"
 
-enum {
-    LAYOUT_TRIES = 1500,
-    BOUND_TRIES = 3000,
-    LAYOUT_ROUNDS = 24,
-    CHUNK_TRIES = 6,
-    TUNE_ROUNDS = 4,
-    STEP_BYTES = 2048
-};
+enum { LAYOUT_TRIES = 1500, BOUND_TRIES = 3000, CHUNK_TRIES = 6, TUNE_ROUNDS = 4 };
 
 /* Waits that are worth a search, and gains that are worth a change, in cycles. */
 static const double WAIT_CYCLES = 2000, GAIN_CYCLES = 100;
@@ -120,11 +113,6 @@ static uint64_t weight_buffers(const ts_layer_plan *lp, uint32_t chunk_c) {
     return chunk_c < lp->layer->y.c ? 2 * bytes : bytes;
 }
 
-static uint64_t weights_now(const ts_layer_plan *lp) {
-    uint64_t bytes = ts__weight_bytes(lp, lp->l3.chunk_c) * (lp->l3.chunks > 1 ? lp->l3.slots : 1);
-    return bytes > 0 ? bytes + lp->guard_bytes : 0;
-}
-
 static uint32_t granule_of(const ts_layer_plan *lp) { return ts__tile_granule(lp->layer, lp->kernel); }
 
 uint64_t ts__least_weights(const ts_layer_plan *lp) {
@@ -142,8 +130,6 @@ static void set_geometry(ts_layer_plan *lp, uint32_t stripe_h, uint32_t chunk_c,
     lp->l3.stripes = (lp->layer->y.h + stripe_h - 1) / stripe_h;
     lp->l3.chunk_c = chunk_c;
     lp->l3.chunks = (lp->layer->y.c + chunk_c - 1) / chunk_c;
-    lp->l3.slots = 2;
-    lp->l3.late_loads = false;
     lp->l3.chunks_outer = chunks_outer && lp->l3.chunks > 1;
     lp->l3.keeps_halo = false;
 }
@@ -396,59 +382,8 @@ static bool cut_layers(ts_planner *p, bool quick) {
     return true;
 }
 
-/* The earliest layer from which on a layer's weights have room in L2. */
-static uint32_t earliest_load(const ts_planner *p, uint32_t layer) {
-    const ts_layer_plan *lps = p->plan->layer_plans;
-    uint64_t bytes = weights_now(&lps[layer]);
-    uint32_t stop = layer > 0 ? lps[layer - 1].l3.load_at : 0, at = layer;
-    if (p->plan->options.objective != TS_OBJECTIVE_LATENCY) {
-        stop = layer > 0 && layer - 1 > stop ? layer - 1 : stop;
-    }
-    while (at > stop && p->used_bytes[at - 1] + bytes <= p->fetch_bytes) {
-        at--;
-    }
-    return at;
-}
-
-/* The layer at whose beginning a transfer starts: as late as the bus, free at `bus_free`, would not notice.
- */
-static uint32_t latest_useful(const ts_planner *p, uint32_t earliest, uint32_t layer, double bus_free) {
-    uint32_t at = earliest;
-    while (at < layer && (p->start_cycles[at + 1] <= bus_free || p->holds[at])) {
-        at++;
-    }
-    return at;
-}
-
-/* Chooses when each layer's weights are fetched: in the order of the layers, each so early that the bus never
- * waits for a layer to begin, as far as fetch_bytes of L2 allow. */
-static void choose_loads(ts_planner *p) {
-    ts_plan *plan = p->plan;
-    double rate = ts_target_weights(p->target)->read_bytes_per_cycle;
-    rate = rate > 0 ? rate : 1;
-    for (uint32_t i = 0; i < plan->layer_count; i++) {
-        ts_layer_plan *lp = &plan->layer_plans[i];
-        p->used_bytes[i] = resident_bytes(p, i) + stripes_now(lp) + weights_now(lp);
-    }
-    double now = 0, bus_free = 0;
-    for (uint32_t i = 0; i < plan->layer_count; i++) {
-        ts_layer_plan *lp = &plan->layer_plans[i];
-        uint64_t bytes = weights_now(lp);
-        p->start_cycles[i] = now;
-        uint32_t at = i > 0 ? plan->layer_plans[i - 1].l3.load_at : 0;
-        at = bytes > 0 ? latest_useful(p, earliest_load(p, i), i, bus_free) : at;
-        lp->l3.load_at = at;
-        for (uint32_t j = at; j < i; j++) {
-            p->used_bytes[j] += bytes;
-        }
-        double all = (double)ts__weight_bytes(lp, lp->layer->y.c) / rate;
-        double first = (double)bytes / rate < all ? (double)bytes / rate : all;
-        bus_free = first + (p->start_cycles[at] > bus_free ? p->start_cycles[at] : bus_free);
-        double ready = bus_free > now ? bus_free : now;
-        bus_free = all > first ? ready + (all - first) : bus_free;
-        double end = ready + lp->work_cycles;
-        now = bus_free > end && all > first ? bus_free : end;
-    }
+uint64_t ts__resident_bytes(const ts_planner *p, uint32_t layer) {
+    return resident_bytes(p, layer) + stripes_now(&p->plan->layer_plans[layer]);
 }
 
 /* Buffers. */
@@ -488,7 +423,7 @@ static void add_stripe_pair(ts_planner *p, const ts_layer_plan *lp, bool wanted,
     }
 }
 
-/* Bytes of the buffer for weights in the memory of the activations. */
+/* Bytes of the buffer for weights in the memory of the activations, at least. */
 static uint64_t buffered_weights(const ts_planner *p, const ts_layer_plan *lp) {
     switch (ts_target_levels(p->target)) {
         case 1:
@@ -496,7 +431,9 @@ static uint64_t buffered_weights(const ts_planner *p, const ts_layer_plan *lp) {
         case 2:
             return 0; /* from flash to L1 */
         default:
-            return weights_now(lp);
+            return word_up(lp->kernel->weight_bytes(lp->layer, lp->layer->y.c)) == 0
+                       ? 0
+                       : weight_buffers(lp, lp->l3.chunk_c) - lp->guard_bytes;
     }
 }
 
@@ -506,14 +443,6 @@ static void add_layer_buffers(ts_planner *p, ts_layer_plan *lp) {
     lp->x2_buffer = ts_layer_has_x2(l) ? p->lives[l->x2.tensor].buffer : TS_NO_BUFFER;
     lp->y_buffer = p->lives[l->y.tensor].buffer;
     lp->scratch_buffer = TS_NO_BUFFER;
-    ts_buffer weights = {.role = TS_BUFFER_WEIGHTS,
-                         .level = TS_IN_L2,
-                         .tensor = TS_NONE,
-                         .layer = l->index,
-                         .bytes = buffered_weights(p, lp),
-                         .first_layer = lp->l3.load_at,
-                         .last_layer = l->index};
-    lp->l3.w_buffer = weights.bytes > 0 ? add_buffer(p, weights) : TS_NO_BUFFER;
     uint32_t h = lp->l3.stripe_h;
     if (l->kind == TS_LAYER_MOVE) {
         lp->input_buffers = TS_NEW_ARRAY(p->arena, int32_t, l->input_count);
@@ -541,12 +470,28 @@ static void add_layer_buffers(ts_planner *p, ts_layer_plan *lp) {
     }
 }
 
-static void build_buffers(ts_planner *p) {
+static void add_weights(ts_planner *p, ts_layer_plan *lp) {
+    ts_buffer weights = {.role = TS_BUFFER_WEIGHTS,
+                         .level = TS_IN_L2,
+                         .tensor = TS_NONE,
+                         .layer = lp->layer->index,
+                         .bytes = buffered_weights(p, lp),
+                         .first_layer = lp->layer->index,
+                         .last_layer = lp->layer->index};
+    lp->l3.w_buffer = weights.bytes > 0 ? add_buffer(p, weights) : TS_NO_BUFFER;
+}
+
+/* All that must be in L2, nothing fetched ahead; weights are the last, and may be left out. */
+static void build_buffers(ts_planner *p, bool weights) {
     p->plan->buffers.count = 0;
     add_activations(p);
     for (uint32_t i = 0; i < p->plan->layer_count; i++) {
         add_layer_buffers(p, &p->plan->layer_plans[i]);
     }
+    for (uint32_t i = 0; i < p->plan->layer_count && weights; i++) {
+        add_weights(p, &p->plan->layer_plans[i]);
+    }
+    ts__number_steps(p);
 }
 
 /* The buffers of one level as blocks; `owner[i]` is the buffer of block i. */
@@ -591,10 +536,11 @@ static void lay_out_l2(ts_planner *p, uint64_t enough_bytes) {
     plan->l2_used_bytes = searched ? plan->l2_search_bytes : plan->l2_stack_bytes;
 }
 
-/* The present layout fits; takes a smaller one where the search finds it. */
+/* The first layout that fits, or a smaller one where the search finds it. */
 static void lay_out_least(ts_planner *p) {
     ts_plan *plan = p->plan;
     uint32_t count = plan->buffers.count;
+    lay_out_l2(p, p->l2_bytes);
     uint64_t used = plan->l2_used_bytes, stack = plan->l2_stack_bytes, search = plan->l2_search_bytes;
     ts_buffer *kept = TS_NEW_ARRAY(p->arena, ts_buffer, count);
     memcpy(kept, plan->buffers.data, count * sizeof *kept);
@@ -613,71 +559,70 @@ static void lay_out_least(ts_planner *p) {
                                                     plan->l2_bound_bytes, BOUND_TRIES);
 }
 
-/* The L3 image: weights in the order of the layers. The activations that live in L3 lie behind it, or in a
- * memory of their own. */
-static void lay_out_l3(ts_planner *p) {
-    ts_plan *plan = p->plan;
-    uint64_t at = 0;
+/* The L3 image: weights in the order of the layers. */
+static void place_weight_images(ts_plan *plan) {
+    plan->l3_weights_bytes = 0;
     for (uint32_t i = 0; i < plan->layer_count; i++) {
         ts_layer_plan *lp = &plan->layer_plans[i];
-        lp->l3.weights_l3_offset = at;
+        lp->l3.weights_l3_offset = plan->l3_weights_bytes;
         lp->l3.weights_bytes = ts__weight_bytes(lp, lp->layer->y.c);
-        at += lp->l3.weights_bytes;
+        plan->l3_weights_bytes += lp->l3.weights_bytes;
     }
-    plan->l3_weights_bytes = at;
+}
+
+/* The activations that live in L3 lie behind the weights, or in a memory of their own. */
+static void lay_out_l3(ts_planner *p) {
+    ts_plan *plan = p->plan;
     ts_block *blocks = TS_NEW_ARRAY(p->arena, ts_block, plan->buffers.count);
     uint32_t *owner = TS_NEW_ARRAY(p->arena, uint32_t, plan->buffers.count);
     uint32_t count = blocks_of(p, TS_IN_L3, blocks, owner);
-    at = ts_target_weights_apart(p->target) ? 0 : at;
+    uint64_t at = ts_target_weights_apart(p->target) ? 0 : plan->l3_weights_bytes;
     plan->l3_used_bytes = at + ts__layout_search(p->arena, blocks, count, LAYOUT_TRIES, 0);
     take_offsets(plan, blocks, owner, count, at);
 }
 
-static void measure_live(ts_plan *plan) {
-    for (uint32_t i = 0; i < plan->layer_count; i++) {
-        plan->layer_plans[i].l2_live_bytes = 0;
-    }
+/* The most of L2 that is alive in a step of each layer. */
+static void measure_live(ts_planner *p) {
+    ts_plan *plan = p->plan;
+    uint64_t *live = TS_NEW_ARRAY(p->arena, uint64_t, plan->step_count);
     for (uint32_t b = 0; b < plan->buffers.count; b++) {
         const ts_buffer *buffer = &plan->buffers.data[b];
-        for (uint32_t i = buffer->first_layer; buffer->level == TS_IN_L2 && i <= buffer->last_layer; i++) {
-            plan->layer_plans[i].l2_live_bytes += word_up(buffer->bytes) + plan->options.guard_bytes;
+        for (uint32_t s = buffer->first_step; buffer->level == TS_IN_L2 && s <= buffer->last_step; s++) {
+            live[s] += word_up(buffer->bytes) + plan->options.guard_bytes;
+        }
+    }
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        ts_layer_plan *lp = &plan->layer_plans[i];
+        uint32_t end = i + 1 < plan->layer_count ? lp[1].l3.first_step : plan->step_count;
+        lp->l2_live_bytes = 0;
+        for (uint32_t s = lp->l3.first_step; s < end; s++) {
+            lp->l2_live_bytes = live[s] > lp->l2_live_bytes ? live[s] : lp->l2_live_bytes;
         }
     }
 }
 
-/* Fetches as early as a budget allows; where the layout then needs more than there is, with less. */
-static bool fetch_and_lay_out(ts_planner *p, bool quick) {
-    p->fetch_bytes = quick ? 0 : p->l2_bytes;
-    for (uint32_t round = 0; round <= LAYOUT_ROUNDS; round++) {
-        if (round == LAYOUT_ROUNDS) {
-            p->fetch_bytes = 0;
-        }
-        choose_loads(p);
-        build_buffers(p);
-        lay_out_l2(p, p->l2_bytes);
-        if (p->plan->l2_used_bytes <= p->l2_bytes) {
-            return true;
-        }
-        uint64_t over = p->plan->l2_used_bytes - p->l2_bytes;
-        if (p->fetch_bytes == 0) {
-            return false;
-        }
-        uint64_t less = over / 4 > STEP_BYTES ? over / 4 : STEP_BYTES;
-        p->fetch_bytes = p->fetch_bytes > less ? p->fetch_bytes - less : 0;
-    }
-    return false;
+/* Lays out what must be in L2. */
+static bool lay_out(ts_planner *p) {
+    build_buffers(p, true);
+    lay_out_l2(p, p->l2_bytes);
+    return p->plan->l2_used_bytes <= p->l2_bytes;
 }
 
 /* The network's cycles with the present cuts; nothing is laid out. */
 static double try_schedule(ts_planner *p) {
-    choose_loads(p);
+    ts__try_fetches(p);
     return ts__schedule(p);
+}
+
+/* Is there anything that channels share out? */
+static bool may_cut(const ts_layer_plan *lp) {
+    return lp->kernel->weight_bytes(lp->layer, 1) != lp->kernel->weight_bytes(lp->layer, lp->layer->y.c);
 }
 
 /* Cuts a layer's weights into `chunks` chunks where that makes the whole network faster. */
 static void try_chunk_count(ts_planner *p, ts_layer_plan *lp, uint32_t chunks, double *best) {
-    if (lp->kernel->weight_bytes(lp->layer, 1) == lp->kernel->weight_bytes(lp->layer, lp->layer->y.c)) {
-        return; /* nothing that channels share out */
+    if (!may_cut(lp)) {
+        return;
     }
     uint32_t granule = granule_of(lp), chunk_c = chunk_for(lp, chunks);
     bool sensible = chunks >= 1 && chunks <= (lp->layer->y.c + granule - 1) / granule;
@@ -695,34 +640,30 @@ static void try_chunk_count(ts_planner *p, ts_layer_plan *lp, uint32_t chunks, d
     }
 }
 
-/* More or fewer chunks for each layer that has some or waits for L3: smaller ones begin earlier, larger ones
- * can be fetched further ahead. */
+/* Bytes of a chunk that are tried. */
+static const uint64_t chunk_sizes[] = {8192, 12288, 16384, 24576, 32768, 49152, 98304, UINT64_MAX / 2};
+
+/* Into how many chunks of at most `bytes` a layer's weights are cut. */
+static uint32_t chunks_of(const ts_layer_plan *lp, uint64_t bytes) {
+    return (uint32_t)((ts__weight_bytes(lp, lp->layer->y.c) + bytes - 1) / bytes);
+}
+
+/* More or fewer chunks: smaller ones begin earlier and fill smaller gaps of L2, but cost tiles. */
 static void tune_chunks(ts_planner *p, bool late_first, double *best) {
-    static const uint32_t times[] = {2, 3, 4, 5, 6, 8, 10, 12, 16};
     uint32_t count = p->plan->layer_count;
     for (uint32_t n = 0; n < count; n++) {
-        uint32_t i = late_first ? count - 1 - n : n;
-        ts_layer_plan *lp = &p->plan->layer_plans[i];
-        bool waits = lp->l3_wait_cycles > WAIT_CYCLES;
-        if (is_striped(lp) || (lp->l3.chunks == 1 && !waits)) {
-            continue;
-        }
-        uint32_t fewest = fewest_chunks(lp, p->l2_bytes - resident_bytes(p, i));
-        for (uint32_t extra = 0; extra < 6; extra++) {
-            try_chunk_count(p, lp, fewest + extra, best);
-        }
-        for (uint32_t t = 0; t < sizeof times / sizeof times[0]; t++) {
-            try_chunk_count(p, lp, fewest * times[t], best);
+        ts_layer_plan *lp = &p->plan->layer_plans[late_first ? count - 1 - n : n];
+        for (uint32_t i = 0; i < sizeof chunk_sizes / sizeof chunk_sizes[0] && !is_striped(lp); i++) {
+            try_chunk_count(p, lp, chunks_of(lp, chunk_sizes[i]), best);
         }
     }
 }
 
-/* Weights of later layers that are fetched from the beginning of a cut layer stand in the way of its own
- * chunks and stripes: holds them back to the next layer where that is faster. */
+/* Weights of later layers stand in the way of stripes: holds them back to the next layer where that is
+ * faster. */
 static void tune_holds(ts_planner *p, double *best) {
     for (uint32_t i = 0; i < p->plan->layer_count; i++) {
-        const ts_layer_plan *lp = &p->plan->layer_plans[i];
-        if (lp->l3.chunks == 1 && !is_striped(lp)) {
+        if (!is_striped(&p->plan->layer_plans[i])) {
             continue;
         }
         p->holds[i] = !p->holds[i];
@@ -735,10 +676,19 @@ static void tune_holds(ts_planner *p, double *best) {
     }
 }
 
+/* Does some layer wait for L3? */
+static bool waits(const ts_planner *p) {
+    bool any = false;
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        any |= p->plan->layer_plans[i].l3_wait_cycles > WAIT_CYCLES;
+    }
+    return any;
+}
+
 /* Improves the present cuts until nothing is gained; returns the network's cycles. */
 static double tune_from_here(ts_planner *p, bool late_first) {
     double best = try_schedule(p), before = best + 1;
-    for (uint32_t round = 0; round < TUNE_ROUNDS && best < before; round++) {
+    for (uint32_t round = 0; round < TUNE_ROUNDS && best < before && waits(p); round++) {
         before = best;
         tune_chunks(p, (round % 2 == 0) == late_first, &best);
         tune_holds(p, &best);
@@ -746,83 +696,16 @@ static double tune_from_here(ts_planner *p, bool late_first) {
     return best;
 }
 
-/* How a layer's weights come, and when those of later layers do. */
-typedef struct arrival {
-    uint32_t chunks, slots;
-    bool late, held;
-} arrival;
-
-static bool set_arrival(ts_planner *p, ts_layer_plan *lp, const arrival *a) {
-    set_geometry(lp, lp->layer->y.h, chunk_for(lp, a->chunks), true);
-    lp->l3.slots = a->slots;
-    lp->l3.late_loads = a->late && lp->l3.chunks > a->slots;
-    p->holds[lp->layer->index] = a->held;
-    bool fits =
-        a->slots <= lp->l3.chunks && resident_bytes(p, lp->layer->index) + weights_now(lp) <= p->l2_bytes;
-    return fits && ts__plan_passes(p, lp);
-}
-
-/* Layers whose weights come in chunks share L2 with the next such layer, whose first chunks are fetched
- * meanwhile. Smaller chunks here and more slots there pay together only: tries both at once, with the next
- * one's weights fetched from the beginning, behind the last chunk, or not before the next layer. */
-static void tune_pair(ts_planner *p, ts_layer_plan *first, ts_layer_plan *second, double *best) {
-    static const uint32_t slots[] = {2, 3, 4, 6}, times[] = {2, 3, 4, 6, 8}; /* halves */
-    ts_layer_plan kept[2] = {*first, *second}, chosen[2] = {*first, *second};
-    bool *held = &p->holds[first->layer->index], *second_held = &p->holds[second->layer->index];
-    bool chosen_held = *held, kept_second_held = *second_held;
-    for (uint32_t i = 0; i < 5 * 3 * 3; i++) {
-        uint32_t when = i / 15;
-        const arrival here = {(kept[0].l3.chunks * times[i % 5] + 1) / 2, slots[i / 5 % 3], when == 1,
-                              when == 2};
-        *first = kept[0];
-        if (!set_arrival(p, first, &here)) {
-            continue;
-        }
-        for (uint32_t j = 0; j < 5 * 4; j++) {
-            const arrival next = {(kept[1].l3.chunks * times[j % 5] + 1) / 2, slots[j / 5],
-                                  kept[1].l3.late_loads, kept_second_held};
-            *second = kept[1];
-            double cycles = set_arrival(p, second, &next) ? try_schedule(p) : *best;
-            if (cycles < *best - GAIN_CYCLES) {
-                *best = cycles;
-                chosen[0] = *first;
-                chosen[1] = *second;
-                chosen_held = *held;
-            }
-        }
-    }
-    *first = chosen[0];
-    *second = chosen[1];
-    *held = chosen_held;
-    *second_held = kept_second_held;
-    *best = try_schedule(p);
-}
-
-static void tune_pairs(ts_planner *p) {
-    ts_layer_plan *first = NULL;
-    double best = try_schedule(p);
+/* Cuts all weights into chunks of about `bytes`. */
+static void begin_with_chunks(ts_planner *p, uint64_t bytes) {
     for (uint32_t i = 0; i < p->plan->layer_count; i++) {
-        ts_layer_plan *second = &p->plan->layer_plans[i];
-        if (is_striped(second) || second->l3.chunks == 1) {
+        ts_layer_plan *lp = &p->plan->layer_plans[i], kept = *lp;
+        uint32_t chunks = chunks_of(lp, bytes);
+        if (is_striped(lp) || chunks <= lp->l3.chunks) {
             continue;
         }
-        if (first != NULL && second->l3_wait_cycles > WAIT_CYCLES) {
-            tune_pair(p, first, second, &best);
-        }
-        first = second;
-    }
-}
-
-/* Cuts all chunked layers into `times` as many chunks as they need at least. */
-static void begin_with_chunks(ts_planner *p, uint32_t times) {
-    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
-        ts_layer_plan *lp = &p->plan->layer_plans[i];
-        if (is_striped(lp) || lp->l3.chunks == 1) {
-            continue;
-        }
-        ts_layer_plan kept = *lp;
-        set_geometry(lp, lp->layer->y.h, chunk_for(lp, lp->l3.chunks * times), true);
-        *lp = ts__plan_passes(p, lp) ? *lp : kept;
+        set_geometry(lp, lp->layer->y.h, chunk_for(lp, chunks), true);
+        *lp = may_cut(lp) && ts__plan_passes(p, lp) ? *lp : kept;
     }
 }
 
@@ -830,19 +713,19 @@ static void begin_with_chunks(ts_planner *p, uint32_t times) {
  * best. */
 static void tune(ts_planner *p) {
     static const struct {
-        uint32_t times;
+        uint64_t bytes;
         bool late_first;
-    } starts[] = {{1, true}, {1, false}, {3, true}, {4, false}};
+    } starts[] = {{UINT64_MAX / 2, true}, {49152, true}, {24576, false}};
     uint32_t count = p->plan->layer_count;
     ts_layer_plan *first = TS_NEW_ARRAY(p->arena, ts_layer_plan, count);
     ts_layer_plan *best = TS_NEW_ARRAY(p->arena, ts_layer_plan, count);
     bool *holds = TS_NEW_ARRAY(p->arena, bool, count);
     memcpy(first, p->plan->layer_plans, count * sizeof *first);
     double best_cycles = 0;
-    for (uint32_t s = 0; s < sizeof starts / sizeof starts[0]; s++) {
+    for (uint32_t s = 0; s < sizeof starts / sizeof starts[0] && (s == 0 || waits(p)); s++) {
         memcpy(p->plan->layer_plans, first, count * sizeof *first);
         memset(p->holds, 0, count * sizeof *p->holds);
-        begin_with_chunks(p, starts[s].times);
+        begin_with_chunks(p, starts[s].bytes);
         double cycles = tune_from_here(p, starts[s].late_first);
         if (s == 0 || cycles < best_cycles) {
             best_cycles = cycles;
@@ -876,65 +759,110 @@ static void tune_halos(ts_planner *p) {
     }
 }
 
-static double lay_out_and_schedule(ts_planner *p) {
-    (void)fetch_and_lay_out(p, false);
-    return ts__schedule(p);
-}
-
-/* Tunes neighbours for several shares of L2: what uses the last byte may find no layout and then be fetched
- * much later. */
-static void tune_neighbours(ts_planner *p) {
-    static const uint32_t percent[] = {98, 93};
-    uint32_t count = p->plan->layer_count;
-    ts_layer_plan *tuned = TS_NEW_ARRAY(p->arena, ts_layer_plan, count);
-    ts_layer_plan *best = TS_NEW_ARRAY(p->arena, ts_layer_plan, count);
-    bool *holds = TS_NEW_ARRAY(p->arena, bool, count), *best_holds = TS_NEW_ARRAY(p->arena, bool, count);
-    memcpy(tuned, p->plan->layer_plans, count * sizeof *tuned);
-    memcpy(holds, p->holds, count * sizeof *holds);
-    memcpy(best, tuned, count * sizeof *best);
-    memcpy(best_holds, holds, count * sizeof *holds);
-    double best_cycles = lay_out_and_schedule(p);
-    for (uint32_t i = 0; i < sizeof percent / sizeof percent[0]; i++) {
-        memcpy(p->plan->layer_plans, tuned, count * sizeof *tuned);
-        memcpy(p->holds, holds, count * sizeof *holds);
-        p->fetch_bytes = p->l2_bytes * percent[i] / 100;
-        tune_pairs(p);
-        double cycles = lay_out_and_schedule(p);
-        if (cycles < best_cycles - GAIN_CYCLES) {
-            best_cycles = cycles;
-            memcpy(best, p->plan->layer_plans, count * sizeof *best);
-            memcpy(best_holds, p->holds, count * sizeof *holds);
+static void shortage_of(ts_planner *p, ts_shortage *shortage) {
+    *shortage = (ts_shortage){.need_bytes = p->plan->l2_used_bytes};
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        ts_shortage why;
+        if (i == 0 || least_need(p, i, &why) > shortage->need_bytes) {
+            least_need(p, i, shortage);
         }
     }
-    memcpy(p->plan->layer_plans, best, count * sizeof *best);
-    memcpy(p->holds, best_holds, count * sizeof *holds);
-    (void)lay_out_and_schedule(p);
+}
+
+/* Tunes for speed; takes back what finds no layout. */
+static void tune_all(ts_planner *p) {
+    uint32_t count = p->plan->layer_count;
+    ts_layer_plan *first = TS_NEW_ARRAY(p->arena, ts_layer_plan, count);
+    memcpy(first, p->plan->layer_plans, count * sizeof *first);
+    tune(p);
+    tune_halos(p);
+    if (!lay_out(p)) {
+        memcpy(p->plan->layer_plans, first, count * sizeof *first);
+        memset(p->holds, 0, count * sizeof *p->holds);
+        (void)lay_out(p);
+    }
+}
+
+/* Gives all weights their places between activations and stripes that are laid out alone, as low as they go:
+ * that leaves one piece for all weights, but may leave too little. With TS_LAYOUT_ORDERS the layout keeps
+ * room for the weights of every layer, and what fits has a place. */
+static bool place_weights(ts_planner *p, ts_layout_order order, double *cycles) {
+    ts_plan *plan = p->plan;
+    bool alone = order != TS_LAYOUT_ORDERS, placed = true;
+    build_buffers(p, !alone);
+    if (alone) {
+        ts_block *blocks = TS_NEW_ARRAY(p->arena, ts_block, plan->buffers.count);
+        uint32_t *owner = TS_NEW_ARRAY(p->arena, uint32_t, plan->buffers.count);
+        uint32_t count = blocks_of(p, TS_IN_L2, blocks, owner);
+        placed = ts__layout_low(p->arena, blocks, count, order) <= p->l2_bytes;
+        take_offsets(plan, blocks, owner, count, 0);
+    } else {
+        lay_out_least(p);
+    }
+    placed = placed && ts__place_fetches(p);
+    *cycles = placed ? ts__schedule(p) : 0;
+    return placed;
+}
+
+/* Cuts the weights of layers that still wait, since no free piece of L2 was large enough. */
+static void refine_chunks(ts_planner *p, ts_layout_order order, double *best) {
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        ts_layer_plan *lp = &p->plan->layer_plans[i], chosen = *lp;
+        if (lp->l3_wait_cycles < WAIT_CYCLES || is_striped(lp) || !may_cut(lp)) {
+            continue;
+        }
+        for (uint32_t n = 0; n < sizeof chunk_sizes / sizeof chunk_sizes[0]; n++) {
+            double cycles = 0;
+            set_geometry(lp, lp->layer->y.h, chunk_for(lp, chunks_of(lp, chunk_sizes[n])), true);
+            if (ts__plan_passes(p, lp) && place_weights(p, order, &cycles) && cycles < *best - GAIN_CYCLES) {
+                *best = cycles;
+                chosen = *lp;
+            }
+        }
+        *lp = chosen;
+        (void)place_weights(p, order, best);
+    }
+}
+
+/* Takes the fastest of all layouts. */
+static void place_best(ts_planner *p) {
+    ts_layout_order chosen = TS_LAYOUT_ORDERS;
+    double best = 0, cycles = 0;
+    bool placed = place_weights(p, TS_LAYOUT_ORDERS, &best);
+    TS_ASSERT(placed, "plan: weights find no place");
+    for (uint32_t order = 0; order < TS_LAYOUT_ORDERS; order++) {
+        if (place_weights(p, (ts_layout_order)order, &cycles) && cycles < best - GAIN_CYCLES) {
+            best = cycles;
+            chosen = (ts_layout_order)order;
+        }
+    }
+    (void)place_weights(p, chosen, &best);
+    if (p->plan->options.objective == TS_OBJECTIVE_LATENCY && chosen != TS_LAYOUT_ORDERS) {
+        refine_chunks(p, chosen, &best);
+        (void)place_weights(p, TS_LAYOUT_ORDERS, &cycles); /* what the plan says of the least layout */
+        (void)place_weights(p, chosen, &best);
+    }
 }
 
 bool ts__memory_plan(ts_planner *p, bool quick, ts_shortage *shortage) {
     if (!choose_homes(p, shortage)) {
         return false;
     }
-    if (!cut_layers(p, quick) || !fetch_and_lay_out(p, quick)) {
-        *shortage = (ts_shortage){.need_bytes = p->plan->l2_used_bytes};
-        for (uint32_t i = 0; i < p->plan->layer_count; i++) {
-            ts_shortage why;
-            if (i == 0 || least_need(p, i, &why) > shortage->need_bytes) {
-                least_need(p, i, shortage);
-            }
-        }
+    memset(p->holds, 0, p->plan->layer_count * sizeof *p->holds);
+    if (!cut_layers(p, quick) || !lay_out(p)) {
+        shortage_of(p, shortage);
         return false;
     }
-    if (!quick && p->plan->options.objective == TS_OBJECTIVE_LATENCY) {
-        tune(p);
-        tune_halos(p);
-        tune_neighbours(p);
+    if (quick) {
+        return true;
     }
-    if (!quick) {
-        lay_out_least(p);
+    if (p->plan->options.objective == TS_OBJECTIVE_LATENCY) {
+        tune_all(p);
     }
+    place_weight_images(p->plan);
+    place_best(p);
     lay_out_l3(p);
-    measure_live(p->plan);
+    measure_live(p);
     return true;
 }
 
@@ -958,10 +886,11 @@ bool ts__near_memory_plan(ts_planner *p, ts_shortage *shortage) {
     for (uint32_t i = 0; i < p->plan->layer_count; i++) {
         p->plan->layer_plans[i].l3.load_at = i;
     }
-    build_buffers(p);
+    build_buffers(p, true);
     lay_out_l2(p, 0);
+    place_weight_images(p->plan);
     lay_out_l3(p);
-    measure_live(p->plan);
+    measure_live(p);
     near_shortage(p, shortage);
     return p->plan->l2_used_bytes <= p->l2_bytes;
 }

@@ -500,8 +500,6 @@ static ts_status begin(ts_planner *p, const ts_plan_options *options) {
     TS_TRY(ts_layers_build(p->arena, p->graph, &plan->layers, &plan->layer_count, p->diags));
     share_l1(p);
     plan->layer_plans = TS_NEW_ARRAY(p->arena, ts_layer_plan, plan->layer_count);
-    p->start_cycles = TS_NEW_ARRAY(p->arena, double, plan->layer_count);
-    p->used_bytes = TS_NEW_ARRAY(p->arena, uint64_t, plan->layer_count);
     p->holds = TS_NEW_ARRAY(p->arena, bool, plan->layer_count);
     find_lives(p);
     return prepare_layers(p);

@@ -47,15 +47,28 @@ typedef enum ts_buffer_role {
 } ts_buffer_role;
 
 /* A buffer with its bytes and its life; two buffers of one memory that live at the same time never overlap.
- */
+ *
+ * Time is counted in steps. A layer has one step; where its weights come in chunks, one for each load of a
+ * chunk. A step begins when what needs that chunk begins, before the chunk is waited for: chunks of earlier
+ * steps are done with. */
 typedef struct ts_buffer {
     ts_buffer_role role;
     ts_level level;
     ts_tensor_id tensor; /* ACTIVATION, STRIPE */
     uint32_t layer;      /* WEIGHTS, STRIPE, SCRATCH: whose */
+    uint32_t part;       /* WEIGHTS in chunks: number of the load */
     uint64_t offset, bytes;
     uint32_t first_layer, last_layer; /* alive while these layers and those between run, both included */
+    uint32_t first_step, last_step;   /* more exactly: of the steps of these layers */
 } ts_buffer;
+
+/* A transfer of weights from L3 to L2: those of a layer, or a chunk of them. */
+typedef struct ts_fetch {
+    uint32_t layer, part; /* part: number of the load, from 0 */
+    uint32_t step;        /* from whose beginning on its place in L2 is free */
+    int32_t buffer;       /* its place */
+    uint64_t from, bytes; /* in the L3 image */
+} ts_fetch;
 
 enum { TS_NO_BUFFER = -1 };
 
@@ -87,14 +100,11 @@ typedef struct ts_l1_plan {
 /* The L3 side of a layer. stripes = chunks = 1 and all buffers in L2: nothing is cut.
  *
  * Weights lie at weights_l3_offset in the L3 image, channels [a, b) at weight_bytes(a) .. weight_bytes(b) of
- * it. chunks = 1: whole in w_buffer; the transfer is started at the beginning of layer `load_at` <= this
- * layer and waited for when this layer begins. chunks > 1: cut by chunk_c output channels, the n-th chunk
- * that is loaded (n from 0) goes to slot n % slots of w_buffer, 2 <= slots <= chunks (2 in layers with
- * activations in L3); the transfers of the first `slots` chunks start at the beginning of layer `load_at`,
- * each later one when the passes that read its slot's last content are done. At the beginning of a layer its
- * own transfers are started first, then those of later layers whose load_at it is, in layer order; with
- * `late_loads` those of later layers start behind its own last chunk instead. A layer without weight bytes
- * has no w_buffer.
+ * it. chunks = 1: they come whole, in one fetch. chunks > 1: cut by chunk_c output channels, a fetch for each
+ * time that a chunk is loaded. ts_plan.fetches has them all in the order in which they are needed, which is
+ * the order on the bus; each starts as soon as its step has begun and those before it have started. Steps
+ * and fetches of a layer begin with first_step and first_fetch; load_at is the layer in which the first of
+ * them starts. A layer without weight bytes has no fetch.
  *
  * x, x2 or y in L3 (their buffer's level is TS_IN_L3): passes of stripe_h output rows (the last has fewer).
  * Stripe s needs the rows of x that output rows [s stripe_h, (s + 1) stripe_h) read, halo included. With
@@ -104,14 +114,12 @@ typedef struct ts_l1_plan {
  * write it in place. Order of the passes: chunks outside (each stripe of x is then read once a chunk; y is in
  * L2), or stripes outside (each chunk of the weights is then read once a stripe). Writes of y are complete
  * when the layer ends. */
-enum { TS_MOST_SLOTS = 6 }; /* few enough for the queue of transfers (device/hal/dma.h) */
-
 typedef struct ts_l3_plan {
     uint64_t weights_l3_offset, weights_bytes;
     uint32_t load_at;
-    uint32_t chunks, chunk_c, slots;
-    bool late_loads; /* of a layer without activations in L3, chunks > slots */
-    int32_t w_buffer;
+    uint32_t chunks, chunk_c;
+    uint32_t first_step, first_fetch;
+    int32_t w_buffer; /* of its weights, or of their first chunk */
     uint32_t stripes, stripe_h;
     bool x_in_l3, x2_in_l3, y_in_l3;
     bool keeps_halo;   /* only where each stripe of x is loaded once */
@@ -145,13 +153,16 @@ typedef struct ts_plan {
     ts_layer_plan *layer_plans;
     uint32_t layer_count;
     TS_VEC(ts_buffer) buffers;
+    TS_VEC(ts_fetch) fetches; /* in the order on the bus */
+    uint32_t step_count;
     /* Of L3: what is used of the memory that is written, the weights with it unless the target keeps them
      * apart; and the image of the weights. */
     uint64_t l1_used_bytes, l2_used_bytes, l3_used_bytes, l3_weights_bytes;
     double modelled_cycles, bound_cycles; /* of all layers */
-    uint64_t l2_stack_bytes, l2_search_bytes,
-        l2_bound_bytes;               /* by bidirectional stack, by search, live-set bound */
-    ts_layout_answer l2_bound_answer; /* can the bound be reached: yes, proved not, or not decided */
+    /* Of what must be in L2, with nothing fetched ahead: by bidirectional stack, by search, live-set bound;
+     * and whether the bound can be reached: yes, proved not, or not decided. */
+    uint64_t l2_stack_bytes, l2_search_bytes, l2_bound_bytes;
+    ts_layout_answer l2_bound_answer;
 } ts_plan;
 
 /* Plans a verified graph. TS_NO_FIT with a diagnostic that names layer, memory, what fills it, missing bytes

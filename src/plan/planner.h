@@ -24,6 +24,13 @@ typedef struct ts_tiled_pass {
     ts_l1_plan l1;
 } ts_tiled_pass;
 
+/* A step as it is known while fetches are chosen (plan.h, ts_buffer). */
+typedef struct ts_step {
+    uint32_t layer;
+    uint64_t used_bytes; /* of L2, by what has been decided so far */
+    double begin_cycles;
+} ts_step;
+
 typedef struct ts_planner {
     ts_arena *arena;
     const ts_graph *graph;
@@ -33,10 +40,9 @@ typedef struct ts_planner {
     ts_life *lives;    /* one a tensor of the graph */
     uint64_t l2_bytes; /* the budget that is being tried */
     TS_VEC(ts_tiled_pass) tiled;
-    double *start_cycles; /* modelled beginning of each layer, filled by ts__schedule() */
-    uint64_t fetch_bytes; /* L2 that prefetched weights may fill */
-    uint64_t *used_bytes; /* L2 that is alive in each layer */
-    bool *holds;          /* no weights of later layers are fetched from the beginning of this layer on */
+    bool *holds; /* no weights of later layers are fetched while this layer runs */
+    TS_VEC(ts_step) steps;
+    TS_VEC(double) arrivals; /* when each fetch is complete, filled by ts__schedule() */
 } ts_planner;
 
 /* Why a network does not fit: the layer, and what it needs of L2 at least. */
@@ -74,6 +80,29 @@ uint32_t ts__stripe_rows(const ts_layer_plan *lp, uint32_t stripe, uint32_t *beg
 /* Rows of x that stripe `stripe` shares with the one before it. */
 uint32_t ts__halo_rows(const ts_layer_plan *lp, uint32_t stripe);
 
+/* How often chunks of weights (1: the weights whole) are loaded in all: the steps of a layer. */
+uint32_t ts__chunk_loads(const ts_layer_plan *lp);
+
+/* L2 bytes of the `part`-th load of a layer's weights, and its first byte in them. */
+uint64_t ts__chunk_bytes(const ts_layer_plan *lp, uint32_t part, uint64_t *first);
+
+/* Bytes that a layer's stripes carry over the border to L3. */
+uint64_t ts__stripe_traffic(const ts_layer_plan *lp);
+
+/* L2 bytes of the activations that are alive while a layer runs, and of its stripes. */
+uint64_t ts__resident_bytes(const ts_planner *p, uint32_t layer);
+
+/* Numbers the steps of all layers, and sets the steps of the buffers that live for whole layers. */
+void ts__number_steps(ts_planner *p);
+
+/* Chooses the fetches of all weights and the steps with which they start: each as early as L2 has room, in
+ * the order in which they are needed, but not before the bus has time for it. ts__try_fetches() counts bytes
+ * only. ts__place_fetches() gives each its place between the buffers that are laid out, and makes a buffer of
+ * it; buffers of role WEIGHTS, one a layer for its weights or for two chunks, keep room for what cannot be
+ * fetched earlier, and are dropped. Without them some fetch may find no place: false. */
+void ts__try_fetches(ts_planner *p);
+bool ts__place_fetches(ts_planner *p);
+
 /* Cycles in which core 0 copies the rows that two stripes share, through L1. */
 double ts__halo_cycles(const ts_target *target, const ts_layer_plan *lp, uint32_t stripe);
 
@@ -86,11 +115,11 @@ uint32_t ts__stripe_rows_most(const ts_layer *layer, uint32_t stripe_h);
  * it does not. */
 bool ts__memory_plan(ts_planner *p, bool quick, ts_shortage *shortage);
 
-/* Runs the model of the L3 bus over all layers: fills l3_wait_cycles, modelled_cycles, L3 bytes and
- * start_cycles. Returns the network's cycles. */
+/* Runs the model of the L3 bus over all layers, with the fetches that have been chosen: fills l3_wait_cycles,
+ * modelled_cycles and L3 bytes. Returns the network's cycles. */
 double ts__schedule(ts_planner *p);
 
-/* Modelled cycles of one layer alone, the L3 bus idle and nothing fetched before. */
+/* Modelled cycles of one layer alone, the L3 bus idle and nothing fetched before, two chunks in L2. */
 double ts__schedule_alone(ts_planner *p, uint32_t layer);
 
 #endif

@@ -45,9 +45,9 @@ static void json_l3(ts_text *out, const ts_l3_plan *l3) {
     ts_text_printf(
         out,
         "     \"l3\": {\"weights_offset\": %llu, \"weights_bytes\": %llu, \"load_at\": %u, \"chunks\": "
-        "%u, \"chunk_c\": %u, \"slots\": %u, \"w_buffer\": %d,\n",
+        "%u, \"chunk_c\": %u, \"first_step\": %u, \"w_buffer\": %d,\n",
         ull(l3->weights_l3_offset), ull(l3->weights_bytes), l3->load_at, l3->chunks, l3->chunk_c,
-        l3->chunks > 1 ? l3->slots : 1, l3->w_buffer);
+        l3->first_step, l3->w_buffer);
     ts_text_printf(out,
                    "            \"stripes\": %u, \"stripe_h\": %u, \"chunks_outer\": %s, \"keeps_halo\": %s, "
                    "\"x_stripes\": [%d, %d], "
@@ -125,9 +125,11 @@ static void json_buffer(ts_text *out, const ts_plan *plan, const ts_buffer *b) {
         json_string(out, tensor_name(plan, b->tensor));
         ts_text_add(out, ", ");
     }
-    ts_text_printf(
-        out, "\"layer\": %u, \"offset\": %llu, \"bytes\": %llu, \"first_layer\": %u, \"last_layer\": %u}",
-        b->layer, ull(b->offset), ull(b->bytes), b->first_layer, b->last_layer);
+    ts_text_printf(out,
+                   "\"layer\": %u, \"offset\": %llu, \"bytes\": %llu, \"first_layer\": %u, \"last_layer\": "
+                   "%u, \"first_step\": %u, \"last_step\": %u}",
+                   b->layer, ull(b->offset), ull(b->bytes), b->first_layer, b->last_layer, b->first_step,
+                   b->last_step);
 }
 
 static void json_head(ts_text *out, const ts_plan *plan) {
@@ -166,6 +168,15 @@ void ts_plan_print_json(ts_text *out, const ts_plan *plan) {
     for (uint32_t i = 0; i < plan->buffers.count; i++) {
         json_buffer(out, plan, &plan->buffers.data[i]);
         ts_text_add(out, i + 1 < plan->buffers.count ? ",\n" : "\n");
+    }
+    ts_text_add(out, "  ],\n  \"fetches\": [\n");
+    for (uint32_t i = 0; i < plan->fetches.count; i++) {
+        const ts_fetch *f = &plan->fetches.data[i];
+        ts_text_printf(out,
+                       "    {\"layer\": %u, \"part\": %u, \"step\": %u, \"buffer\": %d, \"from\": %llu, "
+                       "\"bytes\": %llu}%s\n",
+                       f->layer, f->part, f->step, f->buffer, ull(f->from), ull(f->bytes),
+                       i + 1 < plan->fetches.count ? "," : "");
     }
     ts_text_add(out, "  ]\n}\n");
 }
@@ -244,9 +255,12 @@ void ts_plan_print(ts_text *out, const ts_plan *plan) {
                    plan->modelled_cycles, (double)macs / cycles, plan->bound_cycles);
     ts_text_printf(out, "L1: %llu bytes used, %llu given, stacks %u of %u bytes\n", ull(plan->l1_used_bytes),
                    ull(o->l1_bytes), o->cores, o->stack_bytes);
-    ts_text_printf(out, "L2: %llu bytes used; bidirectional stack %llu, search %llu, lower bound %llu (%s)\n",
-                   ull(plan->l2_used_bytes), ull(plan->l2_stack_bytes), ull(plan->l2_search_bytes),
-                   ull(plan->l2_bound_bytes), answer_names[plan->l2_bound_answer]);
+    ts_text_printf(
+        out,
+        "L2: %llu bytes used; without prefetch: bidirectional stack %llu, search %llu, lower bound "
+        "%llu (%s)\n",
+        ull(plan->l2_used_bytes), ull(plan->l2_stack_bytes), ull(plan->l2_search_bytes),
+        ull(plan->l2_bound_bytes), answer_names[plan->l2_bound_answer]);
     ts_text_printf(
         out,
         "L3: %llu bytes used, weights %llu%s; an inference reads %llu and writes %llu, at least %llu and 0\n",

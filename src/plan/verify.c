@@ -234,6 +234,30 @@ static ts_status check_near_weights(const check *c) {
     return check_own_buffer(c, c->lp->scratch_buffer, TS_BUFFER_SCRATCH, flat ? l1->scratch_bytes : 0);
 }
 
+/* The n-th load of the layer's weights: of the right bytes, into a place that is its own from the step with
+ * which it may start to the one that needs it, in the order of the bus. */
+static ts_status check_fetch(const check *c, uint32_t n) {
+    const ts_layer *l = c->lp->layer;
+    const ts_l3_plan *l3 = &c->lp->l3;
+    uint32_t index = l3->first_fetch + n, begin = n % l3->chunks * l3->chunk_c, end = begin + l3->chunk_c;
+    REQUIRE(c, index < c->plan->fetches.count, "weights are not fetched");
+    const ts_fetch *f = &c->plan->fetches.data[index];
+    const ts_buffer *b = buffer_at(c, f->buffer);
+    uint64_t from = begin == 0 ? 0 : c->lp->kernel->weight_bytes(l, begin);
+    uint64_t to = c->lp->kernel->weight_bytes(l, end < l->y.c ? end : l->y.c);
+    REQUIRE(c, f->layer == l->index && f->part == n, "a fetch is out of its order");
+    REQUIRE(c, f->from == l3->weights_l3_offset + from && f->bytes >= to - from, "a fetch misses its chunk");
+    REQUIRE(c, f->from + f->bytes <= c->plan->l3_weights_bytes, "a fetch leaves the L3 image");
+    REQUIRE(c, f->step <= l3->first_step + n, "weights are fetched after they are needed");
+    REQUIRE(c, index == 0 || c->plan->fetches.data[index - 1].step <= f->step,
+            "a fetch starts before an earlier one");
+    REQUIRE(c,
+            b != NULL && b->role == TS_BUFFER_WEIGHTS && b->level == TS_IN_L2 && b->layer == l->index &&
+                b->bytes >= f->bytes && b->first_step <= f->step && b->last_step >= l3->first_step + n,
+            "a fetch has no place of its own");
+    return TS_OK;
+}
+
 static ts_status check_weights(const check *c) {
     const ts_layer *l = c->lp->layer;
     const ts_l3_plan *l3 = &c->lp->l3;
@@ -242,23 +266,12 @@ static ts_status check_weights(const check *c) {
             "the weights' place in L3 is wrong");
     REQUIRE(c, l3->weights_l3_offset + l3->weights_bytes <= c->plan->l3_weights_bytes,
             "weights lie outside the L3 image");
-    REQUIRE(c, l3->load_at <= l->index, "weights are fetched after their layer");
     if (ts_target_levels(c->plan->target) < 3) {
         return check_near_weights(c);
     }
-    const ts_buffer *b = buffer_at(c, l3->w_buffer);
-    REQUIRE(c, (bytes > 0) == (b != NULL), "the weight buffer does not match the weights");
-    REQUIRE(c, l3->chunks == 1 || (l3->slots >= 2 && l3->slots <= l3->chunks), "a chunk has no slot");
-    if (b == NULL) {
-        return TS_OK;
-    }
-    REQUIRE(c, b->level == TS_IN_L2 && b->first_layer <= l3->load_at && b->last_layer >= l->index,
-            "a weight buffer is dead when it is needed");
-    uint64_t slot = b->bytes / (l3->chunks > 1 ? l3->slots : 1);
-    for (uint32_t a = 0; a < l->y.c; a += l3->chunk_c) {
-        uint32_t end = a + l3->chunk_c < l->y.c ? a + l3->chunk_c : l->y.c;
-        uint64_t chunk = c->lp->kernel->weight_bytes(l, end) - c->lp->kernel->weight_bytes(l, a);
-        REQUIRE(c, chunk <= slot, "a chunk of weights exceeds its slot");
+    uint32_t again = l3->chunks > 1 && !l3->chunks_outer ? l3->stripes : 1;
+    for (uint32_t n = 0; n < l3->chunks * again && bytes > 0; n++) {
+        TS_TRY(check_fetch(c, n));
     }
     return TS_OK;
 }
@@ -354,6 +367,20 @@ static ts_status check_border(const check *c) {
     return check_weights(c);
 }
 
+static uint32_t first_step_of(const ts_plan *plan, uint32_t layer) {
+    return layer < plan->layer_count ? plan->layer_plans[layer].l3.first_step : plan->step_count;
+}
+
+/* Weights may begin and end with a step inside a layer; all else lives for whole layers. */
+static bool lives_in_its_layers(const ts_plan *plan, const ts_buffer *b) {
+    uint32_t first = first_step_of(plan, b->first_layer), end = first_step_of(plan, b->last_layer + 1);
+    if (b->role != TS_BUFFER_WEIGHTS) {
+        return b->first_step == first && b->last_step + 1 == end;
+    }
+    return b->first_step >= first && b->first_step < first_step_of(plan, b->first_layer + 1) &&
+           b->last_step < end && b->last_step >= first_step_of(plan, b->last_layer);
+}
+
 static ts_status check_buffers(const check *c) {
     const ts_plan *plan = c->plan;
     for (uint32_t i = 0; i < plan->buffers.count; i++) {
@@ -363,14 +390,16 @@ static ts_status check_buffers(const check *c) {
         REQUIRE(c, a->offset <= limit && a->bytes <= limit - a->offset, "a buffer leaves its memory");
         REQUIRE(c, a->first_layer <= a->last_layer && a->last_layer < plan->layer_count,
                 "a buffer's life is out of order");
+        REQUIRE(c, a->first_step <= a->last_step && lives_in_its_layers(plan, a),
+                "a buffer's steps are not those of its layers");
         REQUIRE(c,
                 a->level == TS_IN_L2 || ts_target_weights_apart(plan->target) ||
                     a->offset >= plan->l3_weights_bytes,
                 "an activation lies in the weights' image");
         for (uint32_t j = 0; j < i; j++) {
             const ts_buffer *b = &plan->buffers.data[j];
-            bool together = a->level == b->level && a->first_layer <= b->last_layer &&
-                            b->first_layer <= a->last_layer && a->bytes > 0 && b->bytes > 0;
+            bool together = a->level == b->level && a->first_step <= b->last_step &&
+                            b->first_step <= a->last_step && a->bytes > 0 && b->bytes > 0;
             bool apart = a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset;
             REQUIRE(c, !together || apart, "buffers that live together overlap");
         }

@@ -160,8 +160,41 @@ static void equal_shapes_with_other_zeros_are_planned_apart(void **state) {
     ts_arena_free(w.arena);
 }
 
+/* A classifier larger than L2 behind layers that need little: its weights come in chunks, and the first of
+ * them while earlier layers compute. What the plan says of it is checked: each planted fault is found. */
+static void weights_flow_ahead(void **state) {
+    (void)state;
+    world w = begin();
+    ts_graph *graph;
+    ts_plan *plan;
+    ts_generate_options network = ts_generate_defaults(TS_GENERATE_MOBILENET_V1);
+    network.width = 0.25;
+    network.resolution = 64;
+    assert_int_equal(ts_generate(w.arena, &network, &graph, &w.diags), TS_OK);
+    const ts_plan_options options = {.l2_bytes = 96 * 1024};
+    assert_int_equal(ts_plan_build(w.arena, graph, w.target, &options, &plan, &w.diags), TS_OK);
+    assert_int_equal(ts_plan_verify(plan, &w.diags), TS_OK);
+    const ts_l3_plan *last = &plan->layer_plans[plan->layer_count - 1].l3;
+    assert_true(last->chunks > 2 && last->load_at + 1 < plan->layer_count);
+    assert_true(plan->fetches.data[last->first_fetch].step < last->first_step);
+    for (int fault = 0; fault < 5; fault++) {
+        ts_fetch *fetch = &plan->fetches.data[last->first_fetch + 1], kept = *fetch;
+        ts_buffer *place = &plan->buffers.data[fetch->buffer], before = *place;
+        fetch->step = fault == 0 ? last->first_step + 2 : fault == 1 ? 0 : fetch->step;
+        fetch->from += fault == 2 ? 4 : 0;
+        place->bytes -= fault == 3 ? 4 : 0;
+        place->offset = fault == 4 ? plan->buffers.data[fetch[1].buffer].offset : place->offset;
+        assert_int_not_equal(ts_plan_verify(plan, &w.diags), TS_OK);
+        *fetch = kept;
+        *place = before;
+    }
+    assert_int_equal(ts_plan_verify(plan, &w.diags), TS_OK);
+    ts_arena_free(w.arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_plans_hold),
-                                       cmocka_unit_test(equal_shapes_with_other_zeros_are_planned_apart)};
+                                       cmocka_unit_test(equal_shapes_with_other_zeros_are_planned_apart),
+                                       cmocka_unit_test(weights_flow_ahead)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

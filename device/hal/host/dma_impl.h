@@ -23,7 +23,9 @@ void ts_dma_wait(ts_ticket ticket);
 ts_ticket ts_l3_read(void *l2, uint32_t l3, uint32_t bytes);
 ts_ticket ts_l3_write(uint32_t l3, const void *l2, uint32_t bytes);
 void ts_l3_wait(ts_ticket ticket);
+int ts_l3_done(ts_ticket ticket);
 void ts_l3_poll(void);
+uint32_t ts_l3_room(void);
 
 /* Chooses when copies happen: nonzero = when they are started. */
 void ts_host_dma_early(int early);

@@ -136,8 +136,10 @@ struct pulp_l3_mailbox {
 extern struct pulp_l3_mailbox pulp_l3_mailbox;
 extern volatile uint32_t pulp_l3_done; /* in L1 */
 
+static inline int ts_l3_done(ts_ticket ticket) { return (int32_t)(pulp_l3_done - ticket) >= 0; }
+
 static inline void ts_l3_wait(ts_ticket ticket) {
-    while ((int32_t)(pulp_l3_done - ticket) < 0) {
+    while (!ts_l3_done(ticket)) {
     }
     __asm__ volatile("" ::: "memory");
 }
@@ -158,6 +160,8 @@ static inline ts_ticket ts_l3_read(void *l2, uint32_t l3, uint32_t bytes) {
 static inline ts_ticket ts_l3_write(uint32_t l3, const void *l2, uint32_t bytes) {
     return pulp_l3_post((uintptr_t)l2, l3, bytes, 1);
 }
+
+static inline uint32_t ts_l3_room(void) { return TS_L3_QUEUE - (pulp_l3_mailbox.posted - pulp_l3_done); }
 
 /* The fabric controller needs no help. */
 static inline void ts_l3_poll(void) {}
