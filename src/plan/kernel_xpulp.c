@@ -114,17 +114,26 @@ static void conv_pack(const ts_layer *layer, uint8_t *out) {
 /* Windows of up to RUN_BYTES are gathered many at a time (device/kernels/xpulp/conv_block.h). */
 enum { RUN_BYTES = 64, PATCH_BYTES = 896 };
 
+static uint64_t window_bytes(const ts_layer *layer) {
+    k_layout k = conv_k(layer);
+    return (uint64_t)k.words * k.segments * (is_wide(layer) ? 8 : 4);
+}
+
+/* That a core gathers at a time, at most its share of the tile. */
+static uint64_t patch_pixels(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    uint64_t window = window_bytes(layer), share = div_up((uint64_t)tile->y_h * tile->y_w, PIXELS * cores);
+    uint64_t most = window <= RUN_BYTES ? PATCH_BYTES / window / PIXELS : 1;
+    return PIXELS * (share < most ? share : most);
+}
+
 static uint64_t conv_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    (void)tile;
     const ts_window *w = &layer->window;
     k_layout k = conv_k(layer);
     uint64_t found = is_wide(layer) && !k.dense ? sizeof(uint32_t) : 0; /* where x is split in place */
     if (!k.dense && w->pad_top + w->pad_left + w->pad_bottom + w->pad_right == 0) {
         return found * cores; /* every window lies inside x */
     }
-    uint64_t window = (uint64_t)k.words * k.segments * (is_wide(layer) ? 8 : 4),
-             pixels = window <= RUN_BYTES ? PATCH_BYTES / window / PIXELS * PIXELS : PIXELS;
-    return (pixels * window + 16 + found) * cores;
+    return (patch_pixels(layer, tile, cores) * window_bytes(layer) + 16 + found) * cores;
 }
 
 /* Splitting x of 16 bits in place. */
@@ -205,7 +214,8 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     double calls = (tile->y_w % PIXELS == 0 ? 1.0 : 2.0) * PIXELS / tile->y_w; /* a block of pixels */
     double block = 25 + (line || runs ? 0 : 160 * fmin(calls, 1));
     double row_words = ceil(w->kernel_w * layer->x.pixel_bytes / 4.0);
-    double gather = runs ? 4 * (18 + 220 / fmin(tile->y_w, 32) + 4.3 * row_words * w->kernel_h)
+    double gather = runs ? 4 * (18 + 220 / fmin(tile->y_w, (double)patch_pixels(layer, tile, cores)) +
+                                4.3 * row_words * w->kernel_h)
                          : 150 + 4 * (300 + k_words * 6 + 14.0 * w->kernel_h);
     double share = ceil((inner_items + outer_items) / cores);
     double outer_blocks = outer_items > 0 ? floor(ceil(outer_items / cores) / groups) + 1 : 0;

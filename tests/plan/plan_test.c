@@ -192,9 +192,28 @@ static void weights_flow_ahead(void **state) {
     ts_arena_free(w.arena);
 }
 
+/* What cores gather windows into is no larger than their share of a tile, so that a first layer keeps its
+ * fast kernel where L1 is small. */
+static void little_l1_keeps_the_fast_kernel(void **state) {
+    (void)state;
+    world w = begin();
+    ts_generate_options options = ts_generate_defaults(TS_GENERATE_RESNET8);
+    ts_plan_options budget = {.l1_bytes = 4096, .l2_bytes = 49152};
+    ts_graph *graph;
+    ts_plan *plan;
+    assert_int_equal(ts_generate(w.arena, &options, &graph, &w.diags), TS_OK);
+    assert_int_equal(ts_plan_build(w.arena, graph, w.target, &budget, &plan, &w.diags), TS_OK);
+    assert_int_equal(ts_plan_verify(plan, &w.diags), TS_OK);
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        assert_string_not_equal(plan->layer_plans[i].kernel->isa, "ref");
+    }
+    ts_arena_free(w.arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_plans_hold),
                                        cmocka_unit_test(equal_shapes_with_other_zeros_are_planned_apart),
-                                       cmocka_unit_test(weights_flow_ahead)};
+                                       cmocka_unit_test(weights_flow_ahead),
+                                       cmocka_unit_test(little_l1_keeps_the_fast_kernel)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,13 +127,16 @@ static inline void conv_inner(uint32_t in, uint32_t out, uint32_t span, uint32_t
     *end = after < *begin ? *begin : after < out ? after : out;
 }
 
-/* Pixels of a core's patch. src/plan/kernel_xpulp.c reckons with the same. */
-static inline uint32_t conv_patch_pixels(uint32_t k_bytes) {
-    return k_bytes <= CONV_RUN_BYTES ? CONV_PATCH_BYTES / k_bytes / CONV_PIXELS * CONV_PIXELS : CONV_PIXELS;
-}
-
-static inline uint32_t conv_scratch_core_bytes(uint32_t k_bytes) {
-    return conv_patch_pixels(k_bytes) * k_bytes + CONV_SCRATCH_SLACK;
+/* Pixels of a core's patch: no more than its share of the tile. src/plan/kernel_xpulp.c reckons with the
+ * same.
+ */
+static inline uint32_t conv_patch_pixels(const struct ts_conv_tile *t, uint32_t k_bytes) {
+    if (k_bytes > CONV_RUN_BYTES) {
+        return CONV_PIXELS;
+    }
+    uint32_t round = CONV_PIXELS * ts_cores(), share = ((uint32_t)t->y_h * t->y_w + round - 1u) / round;
+    uint32_t most = CONV_PATCH_BYTES / k_bytes / CONV_PIXELS;
+    return CONV_PIXELS * (share < most ? share : most);
 }
 
 static inline void conv_geometry(struct conv_run *run) {
@@ -156,7 +159,7 @@ static inline void conv_geometry(struct conv_run *run) {
     run->groups = (t->y_c + CONV_CHANNELS - 1u) / CONV_CHANNELS;
     run->block.params_bytes = ref_params_bytes(t->rq.kind) * CONV_CHANNELS;
     run->group_bytes = run->weight_bytes + run->block.params_bytes;
-    run->patch_pixels = conv_patch_pixels(run->segment_bytes * run->segments);
+    run->patch_pixels = conv_patch_pixels(t, run->segment_bytes * run->segments);
     uint32_t apart = strung ? t->dilation_w * row : t->dilation_h * t->x_row_bytes;
     run->block.segment_step = (int32_t)(apart - run->segment_bytes);
     conv_inner(t->x_h, t->y_h, (t->k_h - 1u) * t->dilation_h + 1u, t->stride_h, t->pad_top, &run->top,
@@ -769,7 +772,7 @@ static inline void conv_blocks(const struct ts_conv_tile *t, const struct conv_r
                  items = (outer + CONV_PIXELS - 1u) / CONV_PIXELS * run.groups;
         struct ref_share mirror = ref_share(items), share = {items - mirror.end, items - mirror.begin};
         run.block.x_step = run.block.y_step = 0;
-        run.patch = scratch + ts_core() * conv_scratch_core_bytes(k_bytes);
+        run.patch = scratch + ts_core() * (run.patch_pixels * k_bytes + CONV_SCRATCH_SLACK);
         if (share.begin < share.end) {
             conv_items(&run, share.begin, share.end, outer, true);
         }
