@@ -23,22 +23,35 @@ enum ts_elem {
  *   NONE   y = acc + b                                 {int32 b}         32-bit output
  *   S32    y = clip((acc * k + l) >> shift)            {int32 k, l}      wraps nowhere: proved by the planner
  *   S32C   y = clip((clip(acc, acc_low, acc_high) * k + l) >> shift)  {int32 k, l}
- *          acc_low = -acc_high - 1, here and for S32DC
+ *          acc_low = -acc_high - 1, here, for S32DC and S32RC
  *   S32D   y = clip((acc * k + l + ((acc * k2 + l2) >> split)) >> (l2 & 31))  {int32 k, l, k2, l2}
  *          neither acc * k2 + l2 nor the sum wraps; 0 <= k2, l2 < 2^split; the shift is the channel's own
  *   S32DC  the same of clip(acc, acc_low, acc_high)
+ *   S32R   y = clip((h - (h < z)) >> (l2 & 31)), h = (acc * k + l + ((acc * k2 + l2) >> split)) >> shift
+ *          {int32 k, l, k2, l2, z}: as S32D, rounded twice, halves away from where h is z
+ *   S32RC  the same of clip(acc, acc_low, acc_high)
  *   S64    y = clip(floor((acc * k + l) / div))        {int64 k, l}      div >= 1; a power of two is a shift
  *   TFLITE y = clip(rdbypot(srdhm((acc + b) << left, m), right) + zero)  {int32 b, m, shift}
  * Biases are folded into l (or b). */
-enum ts_rq { TS_RQ_NONE, TS_RQ_S32, TS_RQ_S32C, TS_RQ_S64, TS_RQ_TFLITE, TS_RQ_S32D, TS_RQ_S32DC };
+enum ts_rq {
+    TS_RQ_NONE,
+    TS_RQ_S32,
+    TS_RQ_S32C,
+    TS_RQ_S64,
+    TS_RQ_TFLITE,
+    TS_RQ_S32D,
+    TS_RQ_S32DC,
+    TS_RQ_S32R,
+    TS_RQ_S32RC
+};
 
 struct ts_rq_args {
     uint8_t kind;              /* enum ts_rq */
-    uint8_t split;             /* S32D, S32DC */
-    uint8_t shift;             /* S32, S32C: bits; S64: log2(div) where div is a power of two */
+    uint8_t split;             /* S32D, S32DC, S32R, S32RC */
+    uint8_t shift;             /* S32, S32C, S32R, S32RC: bits; S64: log2(div) where div is a power of two */
     uint8_t div_is_pow2;       /* S64 */
     int32_t low, high;         /* clip bounds of the result */
-    int32_t acc_low, acc_high; /* S32C, S32DC */
+    int32_t acc_low, acc_high; /* S32C, S32DC, S32RC */
     int64_t div;               /* S64 */
     int32_t zero;              /* TFLITE */
 };

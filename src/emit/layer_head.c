@@ -222,7 +222,7 @@ static void emit_rq(const code *k) {
     static const char *const kinds[] = {
         [TS_RQC_NONE] = "TS_RQ_NONE",   [TS_RQC_S32] = "TS_RQ_S32",       [TS_RQC_S32C] = "TS_RQ_S32C",
         [TS_RQC_S64] = "TS_RQ_S64",     [TS_RQC_TFLITE] = "TS_RQ_TFLITE", [TS_RQC_S32D] = "TS_RQ_S32D",
-        [TS_RQC_S32DC] = "TS_RQ_S32DC",
+        [TS_RQC_S32DC] = "TS_RQ_S32DC", [TS_RQC_S32R] = "TS_RQ_S32R",     [TS_RQC_S32RC] = "TS_RQ_S32RC",
     };
     _Static_assert(sizeof kinds / sizeof kinds[0] == TS_RQ_CLASS_COUNT, "a name for every class");
     const ts_rq_plan *rq = &k->layer->rq;
@@ -231,13 +231,14 @@ static void emit_rq(const code *k) {
         ts_text_printf(k->out, ", .low = %s, .high = %s", ts__i32_text(k, rq->low),
                        ts__i32_text(k, rq->high));
     }
-    if (rq->class_ == TS_RQC_S32 || rq->class_ == TS_RQC_S32C) {
+    bool rounds_twice = rq->class_ == TS_RQC_S32R || rq->class_ == TS_RQC_S32RC;
+    if (rq->class_ == TS_RQC_S32 || rq->class_ == TS_RQC_S32C || rounds_twice) {
         ts_text_printf(k->out, ", .shift = %u", rq->shift);
     }
-    if (rq->class_ == TS_RQC_S32D || rq->class_ == TS_RQC_S32DC) {
+    if (rq->class_ == TS_RQC_S32D || rq->class_ == TS_RQC_S32DC || rounds_twice) {
         ts_text_printf(k->out, ", .split = %u", rq->split);
     }
-    if (rq->class_ == TS_RQC_S32C || rq->class_ == TS_RQC_S32DC) {
+    if (rq->class_ == TS_RQC_S32C || rq->class_ == TS_RQC_S32DC || rq->class_ == TS_RQC_S32RC) {
         ts_text_printf(k->out, ", .acc_low = %s, .acc_high = %s", ts__i32_text(k, rq->acc_low),
                        ts__i32_text(k, rq->acc_high));
     }

@@ -409,7 +409,7 @@ static uint32_t rq_used(const program *p) {
             bool u8 = layer->y.type == TS_U8 && layer->rq.low == 0 && layer->rq.high == 255;
             bool s8 = layer->y.type == TS_S8 && layer->rq.low == -128 && layer->rq.high == 127;
             bool none = layer->rq.class_ == TS_RQC_NONE;
-            used |= 1u << layer->rq.class_ | (none ? 0u : u8 ? 0x100u : s8 ? 0x200u : 0x400u);
+            used |= 1u << layer->rq.class_ | (none ? 0u : u8 ? 0x10000u : s8 ? 0x20000u : 0x40000u);
         }
     }
     return used;

@@ -7,7 +7,7 @@
 
 /* Bytes of one channel's requantisation parameters. */
 static inline uint32_t ts__params_bytes(const ts_rq_plan *rq) {
-    static const uint8_t bytes[] = {4, 8, 8, 16, 12, 16, 16};
+    static const uint8_t bytes[] = {4, 8, 8, 16, 12, 16, 16, 20, 20};
     return bytes[rq->class_];
 }
 
@@ -23,8 +23,8 @@ static inline void ts__pack_double_word(uint8_t *out, int64_t value) {
 }
 
 /* Writes the parameters of a channel for a kernel whose accumulator is the layer's less `offset` (a zero
- * point that the kernel leaves out), which S32C and S32DC do not admit unless it is 0. A plan may have one
- * pair for all channels. */
+ * point that the kernel leaves out), which S32C, S32DC and S32RC do not admit unless it is 0. A plan may have
+ * one pair for all channels. */
 static inline void ts__pack_params(const ts_rq_plan *rq, uint32_t channel, int64_t offset, uint8_t *out) {
     uint32_t c = rq->channels == 1 ? 0 : channel;
     int64_t l = rq->l != NULL ? rq->l[c] : 0;
@@ -43,11 +43,16 @@ static inline void ts__pack_params(const ts_rq_plan *rq, uint32_t channel, int64
             break;
         case TS_RQC_S32D:
         case TS_RQC_S32DC:
+        case TS_RQC_S32R:
+        case TS_RQC_S32RC:
             l = ts__rq_wide_offset(rq, c, offset);
             ts__pack_word(out, (uint32_t)(uint64_t)(rq->k[c] >> rq->split));
             ts__pack_word(out + 4, (uint32_t)(uint64_t)(l >> rq->split));
             ts__pack_word(out + 8, (uint32_t)(uint64_t)rq->k[c] & ((1u << rq->split) - 1u));
             ts__pack_word(out + 12, (uint32_t)(uint64_t)l & ((1u << rq->split) - 1u));
+            if (rq->class_ == TS_RQC_S32R || rq->class_ == TS_RQC_S32RC) {
+                ts__pack_word(out + 16, (uint32_t)rq->middle[c]);
+            }
             break;
         case TS_RQC_TFLITE:
             ts__pack_word(out, (uint32_t)(l + offset));

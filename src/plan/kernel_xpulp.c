@@ -23,7 +23,8 @@ static void pack_params(const ts_layer *layer, uint32_t channel, int64_t offset,
 
 /* Can x_zero be folded into the parameters? Not where the accumulator itself is clipped. */
 static bool folds_zero(const ts_layer *layer) {
-    return layer->x.zero == 0 || (layer->rq.class_ != TS_RQC_S32C && layer->rq.class_ != TS_RQC_S32DC);
+    ts_rq_class class_ = layer->rq.class_;
+    return layer->x.zero == 0 || (class_ != TS_RQC_S32C && class_ != TS_RQC_S32DC && class_ != TS_RQC_S32RC);
 }
 
 static bool is_full_u8(const ts_layer *layer) {
@@ -161,6 +162,9 @@ static bool requantises_in_line(const ts_layer *layer) {
                    (ts_type_bits(layer->y.type) < 8 && ts_type_bits(layer->x.type) <= 8);
         case TS_RQC_S32DC:
             return is_full_u8(layer) || full_s8;
+        case TS_RQC_S32R:
+        case TS_RQC_S32RC:
+            return layer->kind != TS_LAYER_DWCONV && (is_full_u8(layer) || full_s8);
         default:
             return false;
     }
@@ -184,6 +188,10 @@ static double conv_requant_cycles(const ts_layer *layer) {
             return in_line ? 116 + bounds : 1400;
         case TS_RQC_S32DC:
             return in_line ? 132 : 1400;
+        case TS_RQC_S32R:
+            return in_line ? 154 : 1400;
+        case TS_RQC_S32RC:
+            return in_line ? 170 : 1400;
         case TS_RQC_NONE:
             return 160;
         case TS_RQC_S64:

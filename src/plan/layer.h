@@ -29,8 +29,8 @@ typedef enum ts_layer_kind {
 } ts_layer_kind;
 
 /* How the requantisation is computed on the target (device/kernels/tile.h, enum ts_rq), narrowed by proof:
- * for S32, S32C, S32D and S32DC every reachable accumulator of every channel gives exactly the result of the
- * graph's requantisation (docs/requantisation.md). */
+ * for S32, S32C, S32D, S32DC, S32R and S32RC every reachable accumulator of every channel gives exactly the
+ * result of the graph's requantisation (docs/requantisation.md). */
 typedef enum ts_rq_class {
     TS_RQC_NONE,
     TS_RQC_S32,
@@ -38,29 +38,35 @@ typedef enum ts_rq_class {
     TS_RQC_S64,
     TS_RQC_TFLITE,
     TS_RQC_S32D,
-    TS_RQC_S32DC
+    TS_RQC_S32DC,
+    TS_RQC_S32R,
+    TS_RQC_S32RC
 } ts_rq_class;
-enum { TS_RQ_CLASS_COUNT = TS_RQC_S32DC + 1 };
+enum { TS_RQ_CLASS_COUNT = TS_RQC_S32RC + 1 };
 
-/* S32D, S32DC: from l on this many values are right, so that the kernel can keep a shift in the low bits. */
+/* S32D, S32DC, S32R, S32RC: from l on this many values are right, so that the kernel can keep a shift in the
+ * low bits. */
 enum { TS_RQ_RUN = 32 };
 
 typedef struct ts_rq_plan {
     ts_rq_class class_;
-    uint32_t shift; /* S32, S32C; S64 with a power of two */
-    uint32_t split; /* S32D, S32DC: k = k_high 2^split + k_low, 0 <= k_low < 2^split; l likewise */
-    int64_t div;    /* S64 */
+    uint32_t shift; /* S32, S32C; S64 with a power of two; S32R(C): of the first rounding, behind the split */
+    uint32_t
+        split;   /* S32D, S32DC, S32R, S32RC: k = k_high 2^split + k_low, 0 <= k_low < 2^split; l likewise */
+    int64_t div; /* S64 */
     int32_t low, high;
-    int32_t acc_low, acc_high; /* S32C, S32DC: -r - 1 and r, to which the accumulator is clipped first */
-    int32_t zero;              /* TFLITE: zero point of the result */
-    uint32_t channels;         /* number of k, l pairs = output channels */
-    int64_t *k, *l;            /* bias folded in; NONE: l is the bias, TFLITE: k multiplier, l bias */
+    int32_t acc_low,
+        acc_high;      /* S32C, S32DC, S32RC: -r - 1 and r, to which the accumulator is clipped first */
+    int32_t zero;      /* TFLITE: zero point of the result */
+    uint32_t channels; /* number of k, l pairs = output channels */
+    int64_t *k, *l;    /* bias folded in; NONE: l is the bias, TFLITE: k multiplier, l bias */
     int32_t *tflite_shift;
-    uint8_t *channel_shift; /* S32D, S32DC */
+    uint8_t *channel_shift; /* S32D, S32DC; S32R, S32RC: of the second rounding */
+    int32_t *middle;        /* S32R, S32RC: below it the second rounding is one less */
 } ts_rq_plan;
 
-/* S32D, S32DC: the wide l of a channel whose low bits hold its shift, for accumulators that are the layer's
- * less `offset`. */
+/* S32D, S32DC, S32R, S32RC: the wide l of a channel whose low bits hold its shift, for accumulators that are
+ * the layer's less `offset`. */
 static inline int64_t ts__rq_wide_offset(const ts_rq_plan *rq, uint32_t channel, int64_t offset) {
     int64_t l = rq->l[channel] + rq->k[channel] * offset;
     return l + ((rq->channel_shift[channel] - l) & (TS_RQ_RUN - 1));

@@ -212,6 +212,7 @@ static bool choose_kernel(ts_planner *p, ts_layer_plan *lp) {
     try_variants(p, lp, &best, &best_rq, &found);
     bool near = ts_target_levels(p->target) < 3; /* whose kernels know no clip of the accumulator */
     if (layer->rq.class_ == TS_RQC_S32D || layer->rq.class_ == TS_RQC_S32DC ||
+        layer->rq.class_ == TS_RQC_S32R || layer->rq.class_ == TS_RQC_S32RC ||
         (near && layer->rq.class_ == TS_RQC_S32C)) {
         layer->rq = layer->rq_own;
         try_variants(p, lp, &best, &best_rq, &found);

@@ -12,6 +12,8 @@ enum {
     SLOPE_STEPS = 8, /* slopes tried on either side of the nearest one */
     FIRST_WIDE_SHIFT = 20,
     LAST_WIDE_SHIFT = 44,
+    FIRST_ROUNDED_SHIFT = 14,
+    LAST_ROUNDED_SHIFT = 30,
     FIRST_SPLIT = 5, /* a run of l lies in the part below the split */
     LAST_SPLIT = 30
 };
@@ -109,32 +111,50 @@ static bool same_line(const staircase *s, uint32_t shift, line *out) {
     return (out->k << (own - shift)) == s->k;
 }
 
+/* What stands behind a line: a shift; or, where it is rounded twice, a shift and then
+ * (h - (h < middle)) >> right. */
+typedef struct line_end {
+    uint32_t shift;
+    bool rounds_twice;
+    uint32_t right;
+    int64_t middle;
+} line_end;
+
+/* The least value of the line that gives this level or more. */
+static wide level_of(const line_end *end, int64_t level) {
+    wide h = level;
+    if (end->rounds_twice) {
+        h *= (wide)1 << end->right;
+        h += h < end->middle;
+    }
+    return h * ((wide)1 << end->shift);
+}
+
 /* The values of l for which a line of slope k meets every step exactly:
- *   k t + l >= j 2^shift   and   k (t - 1) + l <= j 2^shift - 1   for the step t of each level j,
+ *   k t + l >= level(j)   and   k (t - 1) + l <= level(j) - 1   for the step t of each level j,
  * the ends stay on their levels where the clip of the result does not hold them, and nothing leaves 32 bits
  * (64 where the line is not narrow).
  * Returns high - low; negative where there is none. */
-static wide offsets_for(const staircase *s, int64_t k, uint32_t shift, ts_acc_range part, bool narrow,
+static wide offsets_for(const staircase *s, int64_t k, const line_end *end, ts_acc_range part, bool narrow,
                         wide *low) {
-    wide unit = (wide)1 << shift;
     wide least = narrow ? INT32_MIN : INT64_MIN, most = narrow ? INT32_MAX : INT64_MAX;
     wide at_low = (wide)k * part.low, at_high = (wide)k * part.high;
     least = least - at_low > least ? least - at_low : least;
     most = most - at_high < most ? most - at_high : most;
     uint32_t count = (uint32_t)(s->f_last - s->f_first);
     for (uint32_t j = 0; j < count && least <= most; j++) {
-        wide level = (wide)(s->f_first + 1 + j) * unit;
+        wide level = level_of(end, s->f_first + 1 + j);
         wide from = level - (wide)k * s->steps[j];
         wide to = level - 1 - (wide)k * (s->steps[j] - 1);
         least = from > least ? from : least;
         most = to < most ? to : most;
     }
     if (s->f_first > s->requant->low) {
-        wide from = s->f_first * unit - at_low;
+        wide from = level_of(end, s->f_first) - at_low;
         least = from > least ? from : least;
     }
     if (s->f_last < s->requant->high) {
-        wide to = (s->f_last + 1) * unit - 1 - at_high;
+        wide to = level_of(end, s->f_last + 1) - 1 - at_high;
         most = to < most ? to : most;
     }
     *low = least;
@@ -158,16 +178,16 @@ static wide nearest_slope(const staircase *s, uint32_t shift) {
 
 /* A slope near the staircase's own that has offsets, and these: see offsets_for(). Negative where none has.
  */
-static wide search_line(const staircase *s, uint32_t shift, ts_acc_range part, bool narrow, int64_t *slope,
-                        wide *low) {
-    wide near = nearest_slope(s, shift);
+static wide search_line(const staircase *s, const line_end *end, ts_acc_range part, bool narrow,
+                        int64_t *slope, wide *low) {
+    wide near = nearest_slope(s, end->shift + end->right);
     for (int i = 0; i <= 2 * SLOPE_STEPS; i++) {
         wide k = near + (i % 2 == 0 ? i / 2 : -(i + 1) / 2);
         bool outside = narrow && (!fits_s32(k) || !fits_s32(k * part.low) || !fits_s32(k * part.high));
         if (k < 0 || k > MAX_SLOPE || outside) {
             continue;
         }
-        wide room = offsets_for(s, (int64_t)k, shift, part, narrow, low);
+        wide room = offsets_for(s, (int64_t)k, end, part, narrow, low);
         if (room >= 0) {
             *slope = (int64_t)k;
             return room;
@@ -194,7 +214,8 @@ static bool find_line(ts_arena *arena, staircase *s, uint32_t shift, const ts_ac
     if (s->steps == NULL) {
         find_steps(arena, s);
     }
-    wide low = 0, room = search_line(s, shift, part, true, &out->k, &low);
+    line_end end = {.shift = shift};
+    wide low = 0, room = search_line(s, &end, part, true, &out->k, &low);
     out->l = (int64_t)(low + room / 2);
     return room >= 0;
 }
@@ -330,12 +351,14 @@ static bool find_wide_line(ts_arena *arena, staircase *s, ts_acc_range part, wid
         zeros = zeros < own ? zeros : own;
         out->k = s->k >> zeros;
         out->shift = own - zeros;
-        wide room = offsets_for(s, out->k, out->shift, part, false, &out->low);
+        line_end end = {.shift = out->shift};
+        wide room = offsets_for(s, out->k, &end, part, false, &out->low);
         out->high = out->low + room;
         return room >= 0;
     }
     for (uint32_t shift = FIRST_WIDE_SHIFT; shift <= LAST_WIDE_SHIFT; shift++) {
-        wide room = search_line(s, shift, part, false, &out->k, &out->low);
+        line_end end = {.shift = shift};
+        wide room = search_line(s, &end, part, false, &out->k, &out->low);
         if (room >= 0) {
             out->shift = shift;
             out->high = out->low + room;
@@ -421,6 +444,98 @@ static bool find_double_clipped(ts_arena *arena, staircase *stairs, const int64_
     return fits_s32(bounds.low) && fits_s32(bounds.high) && find_double(arena, stairs, offset, plan, &bounds);
 }
 
+/* What stands behind the first of TFLite's two roundings, h; false where the second does nothing. */
+static bool second_rounding(const staircase *s, const ts_rq_plan *plan, uint32_t shift, line_end *end) {
+    int32_t right = -s->requant->shift[s->requant->channels == 1 ? 0 : s->channel];
+    if (s->mirrored || right < 1 || right > 20 || s->f_last - s->f_first > MAX_LEVELS) {
+        return false;
+    }
+    int64_t unit = INT64_C(1) << right;
+    *end = (line_end){shift, true, (uint32_t)right, unit / 2 + plan->zero * unit};
+    return fits_s32(end->middle);
+}
+
+/* The channel's line up to h, with a run of values of l. */
+static bool find_rounded_line(ts_arena *arena, staircase *s, const line_end *end, ts_acc_range part,
+                              wide_line *out) {
+    out->shift = end->shift;
+    if (s->f_first == s->f_last) {
+        out->k = 0;
+        out->low = level_of(end, s->f_first);
+        out->high = out->low + ((wide)1 << end->shift) - 1;
+        return true;
+    }
+    if (s->steps == NULL) {
+        find_steps(arena, s);
+    }
+    out->high = search_line(s, end, part, false, &out->k, &out->low);
+    out->high += out->low;
+    return out->high - out->low >= TS_RQ_RUN - 1;
+}
+
+/* Do the lines fit 32 bits with this split? */
+static bool place_rounded(const staircase *stairs, const wide_line *lines, const int64_t *offset,
+                          ts_rq_plan *plan, const ts_acc_range *clipped, uint32_t split) {
+    for (uint32_t c = 0; c < plan->channels; c++) {
+        const wide_line *at = &lines[c];
+        wide l = at->low + (at->high - at->low - (TS_RQ_RUN - 1)) / 2;
+        ts_acc_range part = part_inside(&stairs[c], clipped);
+        int64_t more = offset != NULL ? offset[c] : 0;
+        if (!split_fits(at->k, l, split, part, more) ||
+            !split_fits(at->k, l + TS_RQ_RUN - 1, split, part, more)) {
+            return false;
+        }
+        plan->k[c] = at->k;
+        plan->l[c] = (int64_t)l;
+    }
+    plan->split = split;
+    plan->shift = lines[0].shift - split;
+    return true;
+}
+
+/* TFLite's two roundings where results lie on both sides of the zero point: a line of `shift` bits to what
+ * the first one gives, with its slope as near to TFLite's multiplier as these bits allow, and the second one
+ * as it is. */
+static bool find_rounded_at(ts_arena *arena, staircase *stairs, const int64_t *offset, ts_rq_plan *plan,
+                            const ts_acc_range *clipped, wide_line *lines, uint32_t shift) {
+    for (uint32_t c = 0; c < plan->channels; c++) {
+        line_end end;
+        if (!second_rounding(&stairs[c], plan, shift, &end) ||
+            !find_rounded_line(arena, &stairs[c], &end, part_inside(&stairs[c], clipped), &lines[c])) {
+            return false;
+        }
+        plan->channel_shift[c] = (uint8_t)end.right;
+        plan->middle[c] = (int32_t)end.middle;
+    }
+    for (uint32_t split = FIRST_SPLIT; split <= shift; split++) {
+        if (place_rounded(stairs, lines, offset, plan, clipped, split)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_rounded(ts_arena *arena, staircase *stairs, const int64_t *offset, ts_rq_plan *plan,
+                         const ts_acc_range *clipped) {
+    if (stairs[0].requant->kind != TS_REQUANT_TFLITE) {
+        return false;
+    }
+    wide_line *lines = TS_NEW_ARRAY(arena, wide_line, plan->channels);
+    for (uint32_t shift = FIRST_ROUNDED_SHIFT; shift <= LAST_ROUNDED_SHIFT; shift++) {
+        if (find_rounded_at(arena, stairs, offset, plan, clipped, lines, shift)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_rounded_clipped(ts_arena *arena, staircase *stairs, ts_rq_plan *plan) {
+    ts_acc_range bounds = symmetric_around(active_part(stairs, plan->channels), false);
+    plan->acc_low = (int32_t)clip(bounds.low, INT32_MIN, INT32_MAX);
+    plan->acc_high = (int32_t)clip(bounds.high, INT32_MIN, INT32_MAX);
+    return fits_s32(bounds.low) && fits_s32(bounds.high) && find_rounded(arena, stairs, NULL, plan, &bounds);
+}
+
 /* Folds m and the bias into one line in 64 bits; false where they do not hold it over the whole range. */
 static bool fold(const ts_requant *requant, uint32_t channel, int64_t bias, ts_acc_range acc, staircase *s) {
     uint32_t c = requant->channels == 1 ? 0 : channel;
@@ -501,6 +616,7 @@ static ts_rq_plan empty_plan(ts_arena *arena, const ts_requant *requant, uint32_
     plan.k = TS_NEW_ARRAY(arena, int64_t, channels);
     plan.l = TS_NEW_ARRAY(arena, int64_t, channels);
     plan.channel_shift = TS_NEW_ARRAY(arena, uint8_t, channels);
+    plan.middle = TS_NEW_ARRAY(arena, int32_t, channels);
     plan.zero = requant->zero;
     return plan;
 }
@@ -522,8 +638,20 @@ static bool narrow(ts_arena *scratch, staircase *stairs, const int64_t *offset, 
             return true;
         }
     }
-    plan->class_ = TS_RQC_S32DC;
-    return find_double_clipped(scratch, stairs, NULL, plan);
+    if (offset == NULL && find_double_clipped(scratch, stairs, NULL, plan)) {
+        plan->class_ = TS_RQC_S32DC;
+        return true;
+    }
+    if (find_rounded(scratch, stairs, offset, plan, NULL)) {
+        plan->class_ = TS_RQC_S32R;
+        return true;
+    }
+    if (offset != NULL && find_double_clipped(scratch, stairs, NULL, plan)) {
+        plan->class_ = TS_RQC_S32DC;
+        return true;
+    }
+    plan->class_ = TS_RQC_S32RC;
+    return find_rounded_clipped(scratch, stairs, plan);
 }
 
 /* Do accumulators pass 32 bits? What they are clipped to first is then no help: kernels keep 64. */
@@ -583,6 +711,15 @@ static int64_t apply_s32d(const ts_rq_plan *plan, uint32_t c, int64_t acc) {
     return clip(all >> plan->channel_shift[c], plan->low, plan->high);
 }
 
+static int64_t apply_s32r(const ts_rq_plan *plan, uint32_t c, int64_t acc) {
+    int64_t l = ts__rq_wide_offset(plan, c, 0);
+    uint32_t a = (uint32_t)acc, k_low = (uint32_t)low_part(plan->k[c], plan->split);
+    int32_t low = (int32_t)(a * k_low + (uint32_t)low_part(l, plan->split));
+    uint32_t sum = (uint32_t)(low >> plan->split) + a * (uint32_t)high_part(plan->k[c], plan->split);
+    int32_t h = (int32_t)(sum + (uint32_t)high_part(l, plan->split)) >> plan->shift;
+    return clip((h - (h < plan->middle[c])) >> plan->channel_shift[c], plan->low, plan->high);
+}
+
 int64_t ts__rq_plan_apply(const ts_rq_plan *plan, const ts_requant *requant, uint32_t channel, int64_t acc) {
     switch (plan->class_) {
         case TS_RQC_S32:
@@ -593,6 +730,10 @@ int64_t ts__rq_plan_apply(const ts_rq_plan *plan, const ts_requant *requant, uin
             return apply_s32d(plan, channel, acc);
         case TS_RQC_S32DC:
             return apply_s32d(plan, channel, clip(acc, plan->acc_low, plan->acc_high));
+        case TS_RQC_S32R:
+            return apply_s32r(plan, channel, acc);
+        case TS_RQC_S32RC:
+            return apply_s32r(plan, channel, clip(acc, plan->acc_low, plan->acc_high));
         case TS_RQC_S64:
             return clip(floor_div((wide)acc * plan->k[channel] + plan->l[channel], plan->div), plan->low,
                         plan->high);
@@ -604,6 +745,7 @@ int64_t ts__rq_plan_apply(const ts_rq_plan *plan, const ts_requant *requant, uin
 }
 
 const char *ts_rq_class_name(ts_rq_class class_) {
-    static const char *const names[] = {"none", "s32", "s32c", "s64", "tflite", "s32d", "s32dc"};
+    static const char *const names[] = {"none", "s32",   "s32c", "s64",  "tflite",
+                                        "s32d", "s32dc", "s32r", "s32rc"};
     return names[class_];
 }

@@ -25,7 +25,7 @@ ts_status ts__requant_plan(ts_arena *arena, const ts_requant *requant, uint32_t 
  * kernels do, for tests and proofs. NONE gives acc + bias. */
 int64_t ts__rq_plan_apply(const ts_rq_plan *plan, const ts_requant *requant, uint32_t channel, int64_t acc);
 
-/* Name of a class: "none", "s32", "s32c", "s64", "tflite", "s32d", "s32dc". */
+/* Name of a class: "none", "s32", "s32c", "s64", "tflite", "s32d", "s32dc", "s32r", "s32rc". */
 const char *ts_rq_class_name(ts_rq_class class_);
 
 #endif

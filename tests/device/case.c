@@ -61,7 +61,9 @@ static void requantisation(ts_arena *arena, ts_random *random, ts_layer *layer, 
     rq->k = TS_NEW_ARRAY(arena, int64_t, channels);
     rq->l = TS_NEW_ARRAY(arena, int64_t, channels);
     rq->tflite_shift = TS_NEW_ARRAY(arena, int32_t, channels);
-    double reach = class_ == TS_RQC_S32C || class_ == TS_RQC_S32DC ? fmin(bound, 3 * sigma) : bound;
+    double reach = class_ == TS_RQC_S32C || class_ == TS_RQC_S32DC || class_ == TS_RQC_S32RC
+                       ? fmin(bound, 3 * sigma)
+                       : bound;
     rq->acc_low = -(int32_t)reach - 1;
     rq->acc_high = (int32_t)reach;
     double most = floor(1.0e9 / reach);
@@ -72,7 +74,9 @@ static void requantisation(ts_arena *arena, ts_random *random, ts_layer *layer, 
         rq->shift = 22;
         most = (double)rq->div * range / sigma;
     }
-    if (class_ == TS_RQC_S32D || class_ == TS_RQC_S32DC) {
+    bool splits =
+        class_ == TS_RQC_S32D || class_ == TS_RQC_S32DC || class_ == TS_RQC_S32R || class_ == TS_RQC_S32RC;
+    if (splits) {
         /* The lower part of k below 2^split, its product and the sum below 2^30. */
         reach = fmin(reach, 2e7);
         rq->split = (uint32_t)fmax(5, fmin(12, floor(log2(9e8 / reach))));
@@ -80,15 +84,23 @@ static void requantisation(ts_arena *arena, ts_random *random, ts_layer *layer, 
         rq->acc_high = (int32_t)reach;
         most = 9e8 / reach * exp2(rq->split);
         rq->channel_shift = TS_NEW_ARRAY(arena, uint8_t, channels);
+        rq->middle = TS_NEW_ARRAY(arena, int32_t, channels);
+        rq->shift = class_ == TS_RQC_S32R || class_ == TS_RQC_S32RC ? (uint32_t)ts_random_range(random, 0, 6)
+                                                                    : rq->shift;
     }
     for (uint32_t c = 0; c < channels; c++) {
         bool odd = ts_random_range(random, 0, 9) == 0;
         rq->k[c] = odd ? ts_random_range(random, -1, 1)
                        : (int64_t)(most * (double)ts_random_range(random, 50, 100) / 100);
         rq->l[c] = (int64_t)(most * sigma * (double)ts_random_range(random, -100, 100) / 100);
-        if (class_ == TS_RQC_S32D || class_ == TS_RQC_S32DC) {
+        if (splits) {
             double sum = fabs((double)rq->k[c]) * sigma * exp2(-(double)rq->split) / range;
-            rq->channel_shift[c] = (uint8_t)fmax(0, fmin(31, floor(log2(fmax(1, sum)))));
+            double both = fmax(0, fmin(31, floor(log2(fmax(1, sum)))));
+            bool twice = class_ == TS_RQC_S32R || class_ == TS_RQC_S32RC;
+            rq->channel_shift[c] = (uint8_t)(twice ? fmax(0, both - rq->shift) : both);
+            rq->middle[c] = twice ? (int32_t)(range * exp2(rq->channel_shift[c]) *
+                                              (double)ts_random_range(random, -100, 100) / 100)
+                                  : 0;
         }
         if (class_ == TS_RQC_NONE || class_ == TS_RQC_TFLITE) {
             rq->l[c] = ts_random_range(random, -100000, 100000);
@@ -157,7 +169,8 @@ static void make_weighted(ts_arena *arena, ts_random *random, const ts_case_limi
     ts_rq_class class_ = rq_class(random, limits);
     if (class_ == TS_RQC_NONE) {
         layer->y = shape(TS_S32, layer->y.h, layer->y.w, layer->y.c);
-    } else if (class_ != TS_RQC_S32C && class_ != TS_RQC_S32DC && ts_random_range(random, 0, 2) == 0) {
+    } else if (class_ != TS_RQC_S32C && class_ != TS_RQC_S32DC && class_ != TS_RQC_S32RC &&
+               ts_random_range(random, 0, 2) == 0) {
         layer->x.zero =
             (int32_t)ts_random_range(random, ts_type_low(layer->x.type), ts_type_high(layer->x.type));
         layer->x.zero = layer->x.type == TS_S16 ? 0 : layer->x.zero;

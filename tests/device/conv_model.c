@@ -27,13 +27,18 @@ static int32_t accumulate(const struct conv_block *b, uint32_t pixel, const uint
 static int32_t finish(const struct conv_block *b, uint32_t kind, uint32_t end, const int32_t *params,
                       int32_t acc) {
     int32_t low = end == 0 ? 0 : end == 1 ? -128 : b->low, high = end == 0 ? 255 : end == 1 ? 127 : b->high;
-    if (kind == TS_RQ_S32C || kind == TS_RQ_S32DC) {
+    if (kind == TS_RQ_S32C || kind == TS_RQ_S32DC || kind == TS_RQ_S32RC) {
         acc = ref_clip(acc, -b->acc_high - 1, b->acc_high);
     }
     if (kind == TS_RQ_S32D || kind == TS_RQ_S32DC) {
         int32_t part = ref_wrap_mac(params[3], acc, params[2]) >> b->split;
         return ref_clip(ref_wrap_mac(ref_wrap_mac(part, acc, params[0]), params[1], 1) >> (params[3] & 31),
                         low, high);
+    }
+    if (kind == TS_RQ_S32R || kind == TS_RQ_S32RC) {
+        int32_t part = ref_wrap_mac(params[3], acc, params[2]) >> b->split;
+        int32_t h = ref_wrap_mac(ref_wrap_mac(part, acc, params[0]), params[1], 1) >> b->shift;
+        return ref_clip((h - (h < params[4])) >> (params[3] & 31), low, high);
     }
     return ref_clip(ref_wrap_mac(ref_wrap_mac(acc, acc, params[0]), params[1], 1) >> b->shift, low, high);
 }
@@ -93,4 +98,5 @@ void conv_gather_16(const struct conv_windows *w) { gather(w, 16); }
     void prefix##_window_##suffix(struct conv_block *b) { model(b, true, kind, end); }
 
 XPULP_MODES(MODEL, conv_u8s8_4x4)
+XPULP_ROUNDED_MODES(MODEL, conv_u8s8_4x4)
 MODEL(conv_u8s8_4x4, 0, 0, raw)

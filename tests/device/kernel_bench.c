@@ -31,7 +31,10 @@ static const bench benches[] = {
     PW(1, 1024, 16),
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 14, 16, 64, 64, 1, 1, 0, TS_RQC_S32C, 64.0 / 24},
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 14, 16, 64, 64, 1, 1, 0, TS_RQC_S32D, 64.0 / 24},
+    {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 14, 16, 64, 64, 1, 1, 0, TS_RQC_S32R, 64.0 / 24},
+    {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 14, 16, 64, 64, 1, 1, 0, TS_RQC_S32RC, 64.0 / 24},
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 14, 16, 64, 64, 1, 1, 0, TS_RQC_S64, 64.0 / 24},
+    {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 14, 16, 64, 64, 1, 1, 0, TS_RQC_TFLITE, 64.0 / 24},
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 16, 16, 64, 64, 1, 2, 0, TS_RQC_S32, 64.0 / 24},
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 16, 16, 32, 32, 3, 1, 1, TS_RQC_S32, 64.0 / 24},
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 16, 16, 32, 32, 3, 2, 1, TS_RQC_S32, 64.0 / 24},
@@ -194,7 +197,8 @@ static void compare_wide(ts_arena *arena) {
 }
 
 int main(void) {
-    static const char *const classes[] = {"none", "s32", "s32c", "s64", "tflite", "s32d", "s32dc"};
+    static const char *const classes[] = {"none", "s32",   "s32c", "s64",  "tflite",
+                                          "s32d", "s32dc", "s32r", "s32rc"};
     uint32_t one[BENCHES], eight[BENCHES];
     ts_arena *arena = ts_arena_new("bench", 0);
     measure(arena, 1, benches, BENCHES, one);

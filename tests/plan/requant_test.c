@@ -21,10 +21,11 @@ static uint32_t counts[TS_RQ_CLASS_COUNT];
 /* The two steps of a kernel whose accumulator holds `offset` more, with the packed parameters, in 64 bits:
  * nothing that is shifted may need more than 32. */
 static int64_t apply_packed(const ts_rq_plan *plan, uint32_t c, int64_t acc, int64_t offset) {
-    uint8_t packed[16];
-    int32_t words[4];
+    uint8_t packed[20];
+    int32_t words[5];
+    uint32_t bytes = ts__params_bytes(plan);
     ts__pack_params(plan, c, -offset, packed);
-    for (uint32_t i = 0; i < 16; i += 4) {
+    for (uint32_t i = 0; i < bytes; i += 4) {
         uint32_t word = packed[i] | (uint32_t)packed[i + 1] << 8 | (uint32_t)packed[i + 2] << 16 |
                         (uint32_t)packed[i + 3] << 24;
         words[i / 4] = (int32_t)word;
@@ -34,6 +35,10 @@ static int64_t apply_packed(const ts_rq_plan *plan, uint32_t c, int64_t acc, int
                             (uint64_t)words[1]);
     assert_in_range(low - INT32_MIN, 0, UINT32_MAX);
     int64_t y = sum >> (words[3] & 31);
+    if (plan->class_ == TS_RQC_S32R) {
+        int64_t h = sum >> plan->shift;
+        y = (h - (h < words[4])) >> (words[3] & 31);
+    }
     return y < plan->low ? plan->low : y > plan->high ? plan->high : y;
 }
 
@@ -45,7 +50,7 @@ static void check_one(const layer_case *k, const ts_rq_plan *plan, uint32_t c, i
                       (long long)acc, (long long)actual, (long long)expected);
     }
     assert_int_equal(actual, expected);
-    if (plan->class_ == TS_RQC_S32D) {
+    if (plan->class_ == TS_RQC_S32D || plan->class_ == TS_RQC_S32R) {
         assert_int_equal(apply_packed(plan, c, acc, k->offset[c]), expected);
     }
 }
@@ -141,22 +146,27 @@ static void random_nemo(void **state) {
 
 static void random_tflite(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= 150; seed++) {
         ts_random random = ts_random_seed(seed);
         layer_case k = {.channels = (uint32_t)ts_random_range(&random, 1, 4)};
+        int64_t shift = ts_random_range(&random, -12, 1);
         k.requant.kind = TS_REQUANT_TFLITE;
         k.requant.low = -128;
         k.requant.high = 127;
         k.requant.zero = (int32_t)ts_random_range(&random, -128, 127);
         for (uint32_t c = 0; c < k.channels; c++) {
             k.multiplier[c] = (int32_t)ts_random_range(&random, 1 << 30, INT32_MAX);
-            k.shift[c] = (int32_t)ts_random_range(&random, -14, 1);
+            k.shift[c] = (int32_t)(shift - ts_random_range(&random, 0, 2));
             k.bias[c] = ts_random_range(&random, -5000, 5000);
             random_range(&random, &k.acc[c]);
             random_offset(&random, &k, c);
         }
         check_case(&k, &random);
     }
+    for (uint32_t c = 0; c < TS_RQ_CLASS_COUNT; c++) {
+        print_message("%s %u\n", ts_rq_class_name((ts_rq_class)c), counts[c]);
+    }
+    assert_true(counts[TS_RQC_S32R] > 10 && counts[TS_RQC_S32RC] > 10);
 }
 
 /* Shapes at which arithmetic breaks first. */

@@ -73,7 +73,8 @@ static inline void ref_put(void *base, uint32_t i, uint8_t type, int32_t value) 
 
 /* Bytes of one channel's requantisation parameters. */
 static inline uint32_t ref_params_bytes(uint8_t kind) {
-    return (0x4434221u >> kind * 4u & 15u) * 4u; /* words by kind, a nibble each */
+    static const uint8_t words[] = {1, 2, 2, 4, 3, 4, 4, 5, 5};
+    return words[kind] * 4u;
 }
 
 static inline int32_t ref_clip(int32_t value, int32_t low, int32_t high) {
@@ -99,17 +100,14 @@ static inline int64_t ref_word_pair(const int32_t *words) {
     return (int64_t)((uint64_t)(uint32_t)words[0] | (uint64_t)(uint32_t)words[1] << 32);
 }
 
-/* SaturatingRoundingDoublingHighMul and RoundingDivideByPOT of TensorFlow Lite's reference kernels. */
+/* SaturatingRoundingDoublingHighMul and RoundingDivideByPOT of TensorFlow Lite's reference kernels;
+ * multipliers are not negative. */
 static inline int32_t ref_tflite(int32_t acc, int32_t multiplier, int32_t shift) {
-    int32_t left = shift > 0 ? shift : 0, right = shift > 0 ? 0 : -shift;
-    int32_t a = ref_clip64((int64_t)((uint64_t)(int64_t)acc << left), INT32_MIN, INT32_MAX);
-    int32_t high;
-    if (a == INT32_MIN && multiplier == INT32_MIN) {
-        high = INT32_MAX;
-    } else {
-        int64_t product = (int64_t)a * multiplier;
-        high = (int32_t)((product + (product >= 0 ? 1 << 30 : 1 - (1 << 30))) / ((int64_t)1 << 31));
+    int32_t right = shift > 0 ? 0 : -shift, a = acc;
+    if (shift > 0) {
+        a = ref_clip64((int64_t)((uint64_t)(int64_t)acc << shift), INT32_MIN, INT32_MAX);
     }
+    int32_t high = (int32_t)(((int64_t)a * multiplier + (1 << 30)) >> 31);
     int32_t mask = (int32_t)(((uint32_t)1 << right) - 1u);
     int32_t threshold = (mask >> 1) + (high < 0);
     return (high >> right) + ((high & mask) > threshold);
@@ -139,11 +137,19 @@ static inline int32_t ref_requant(const struct ts_rq_args *rq, const int32_t *pa
             int32_t sum = ref_wrap_mac(ref_wrap_mac(low, acc, params[0]), 1, params[1]);
             return ref_clip(sum >> (params[3] & 31), rq->low, rq->high);
         }
+        case TS_RQ_S32R:
+        case TS_RQ_S32RC: {
+            acc = rq->kind == TS_RQ_S32RC ? ref_clip(acc, rq->acc_low, rq->acc_high) : acc;
+            int32_t low = ref_wrap_mac(params[3], acc, params[2]) >> rq->split;
+            int32_t h = ref_wrap_mac(ref_wrap_mac(low, acc, params[0]), 1, params[1]) >> rq->shift;
+            return ref_clip((h - (h < params[4])) >> (params[3] & 31), rq->low, rq->high);
+        }
         case TS_RQ_S64:
             return ref_requant_wide(rq, params, acc);
         default: {
             int32_t high = ref_tflite(ref_wrap_mac(acc, params[0], 1), params[1], params[2]);
-            return ref_clip64((int64_t)high + rq->zero, rq->low, rq->high);
+            /* Bounds less the zero point: the sum of high and zero might leave 32 bits. */
+            return ref_clip(high, rq->low - rq->zero, rq->high - rq->zero) + rq->zero;
         }
     }
 }

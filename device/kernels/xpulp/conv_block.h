@@ -49,13 +49,14 @@ typedef uint32_t conv_split_routine(uint8_t *x, uint32_t words);
 
 /* The routines of one pair of types: K in one segment, and in several. */
 struct conv_routines {
-    conv_routine *line[XPULP_MODE_COUNT], *window[XPULP_MODE_COUNT];
+    conv_routine *line[XPULP_ALL_MODES], *window[XPULP_ALL_MODES];
     conv_split_routine *split; /* x of 16 bits */
 };
 
 #define CONV_ROUTINES(prefix) \
-    { XPULP_TABLE(prefix##_line), XPULP_TABLE(prefix##_window), 0 }
-#define CONV_DECLARE(prefix) conv_routine XPULP_NAMES(prefix##_line), XPULP_NAMES(prefix##_window)
+    { XPULP_TABLE_ROUNDED(prefix##_line), XPULP_TABLE_ROUNDED(prefix##_window), 0 }
+#define CONV_DECLARE(prefix) \
+    conv_routine XPULP_NAMES_ROUNDED(prefix##_line), XPULP_NAMES_ROUNDED(prefix##_window)
 
 /* Read by the routines of conv_gather.S: order and sizes are theirs. */
 struct conv_windows {

@@ -8,6 +8,7 @@
 .endm
 
 xpulp_modes conv_wide_routines_of, conv_s16s8_4x4
+xpulp_rounded conv_wide_routines_of, conv_s16s8_4x4
 conv_wide_routine conv_s16s8_4x4_raw, requant_raw, raw, raw
 
 /* uint32_t conv_split(x, words): each 8 bytes of x, which are four elements, become their low bytes and their

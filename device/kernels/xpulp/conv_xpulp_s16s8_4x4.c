@@ -3,11 +3,11 @@
  * they are left out: then it takes the time of 8-bit activations, otherwise twice as long. */
 #include "kernels/xpulp/conv_block.h"
 
-conv_routine XPULP_NAMES(conv_s16s8_4x4);
+conv_routine XPULP_NAMES_ROUNDED(conv_s16s8_4x4);
 conv_split_routine conv_split;
 
-static const struct conv_routines routines = {XPULP_TABLE(conv_s16s8_4x4), XPULP_TABLE(conv_s16s8_4x4),
-                                              conv_split};
+static const struct conv_routines routines = {XPULP_TABLE_ROUNDED(conv_s16s8_4x4),
+                                              XPULP_TABLE_ROUNDED(conv_s16s8_4x4), conv_split};
 
 void conv_xpulp_s16s8_4x4(const struct ts_conv_tile *tile) { conv_blocks(tile, &routines); }
 

@@ -71,7 +71,8 @@ struct dw_run {
 };
 
 static inline uint32_t dw_mode_of(const struct ts_conv_tile *t) {
-    return t->y_w < DW_STRIP ? XPULP_RAW : xpulp_mode_of(t);
+    uint32_t mode = xpulp_mode_of(t);
+    return t->y_w < DW_STRIP || mode > XPULP_RAW ? XPULP_RAW : mode;
 }
 
 /* Sizes of the planes and of one core's scratch. src/plan/kernel_xpulp.c reckons with the same function of

@@ -24,15 +24,32 @@
     M(argument, 6, 0, s32dc_u8)   \
     M(argument, 6, 1, s32dc_s8)
 
-enum { XPULP_RAW = 11, XPULP_MODE_COUNT };
-_Static_assert(TS_RQ_S32 == 1 && TS_RQ_S32C == 2 && TS_RQ_S32D == 5 && TS_RQ_S32DC == 6, "XPULP_MODES");
+/* Those that dense convolutions alone have beside them, behind `raw`. */
+#define XPULP_ROUNDED_MODES(M, argument) \
+    M(argument, 7, 0, s32r_u8)           \
+    M(argument, 7, 1, s32r_s8)           \
+    M(argument, 8, 0, s32rc_u8)          \
+    M(argument, 8, 1, s32rc_s8)
+
+enum {
+    XPULP_RAW = 11,
+    XPULP_MODE_COUNT,
+    XPULP_ROUNDED = XPULP_MODE_COUNT,
+    XPULP_ALL_MODES = XPULP_ROUNDED + 4
+};
+_Static_assert(TS_RQ_S32 == 1 && TS_RQ_S32C == 2 && TS_RQ_S32D == 5 && TS_RQ_S32DC == 6 && TS_RQ_S32R == 7 &&
+                   TS_RQ_S32RC == 8,
+               "XPULP_MODES");
 
 /* A table of a family's routines by requantisation, those left out that the program does not use. */
 #define XPULP_ENTRY(prefix, kind, end, name) XPULP_USED(kind, end) != 0 ? prefix##_##name : 0,
 #define XPULP_TABLE(prefix) \
     { XPULP_MODES(XPULP_ENTRY, prefix) prefix##_raw }
+#define XPULP_TABLE_ROUNDED(prefix) \
+    { XPULP_MODES(XPULP_ENTRY, prefix) prefix##_raw, XPULP_ROUNDED_MODES(XPULP_ENTRY, prefix) }
 #define XPULP_NAME(prefix, kind, end, name) prefix##_##name,
 #define XPULP_NAMES(prefix)                 XPULP_MODES(XPULP_NAME, prefix) prefix##_raw
+#define XPULP_NAMES_ROUNDED(prefix)         XPULP_ROUNDED_MODES(XPULP_NAME, prefix) XPULP_NAMES(prefix)
 
 /* Index of the routine for a tile's requantisation. */
 static inline uint32_t xpulp_mode_of(const struct ts_conv_tile *t) {
@@ -42,6 +59,9 @@ static inline uint32_t xpulp_mode_of(const struct ts_conv_tile *t) {
                    : t->y_type == TS_ELEM_S8 && rq->low == -128 && rq->high == 127 ? 1
                                                                                    : 2;
     uint32_t first = rq->kind == TS_RQ_S32 ? 0 : rq->kind == TS_RQ_S32C ? 3 : rq->kind == TS_RQ_S32D ? 6 : 9;
+    if (rq->kind == TS_RQ_S32R || rq->kind == TS_RQ_S32RC) {
+        return bytes && end < 2u ? XPULP_ROUNDED + (rq->kind == TS_RQ_S32RC ? 2u : 0u) + end : XPULP_RAW;
+    }
     bool known = rq->kind == TS_RQ_S32 || rq->kind == TS_RQ_S32C || rq->kind == TS_RQ_S32D ||
                  (rq->kind == TS_RQ_S32DC && end < 2u);
     return bytes && known ? first + end : XPULP_RAW;
