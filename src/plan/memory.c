@@ -331,8 +331,9 @@ static bool fits_with(ts_planner *p, const ts_life *life) {
     return true;
 }
 
-/* A later layer's move may have made an earlier one needless: brings back what fits, the dearest first. */
-static void bring_back(ts_planner *p) {
+/* A later layer's move may have made an earlier one needless: brings back what fits and is not `away`, the
+ * dearest first. */
+static void bring_back(ts_planner *p, const bool *away) {
     for (uint64_t below = UINT64_MAX;;) {
         ts_tensor_id dearest = TS_NONE;
         for (uint32_t t = 0; t < p->graph->tensors.count; t++) {
@@ -346,8 +347,8 @@ static void bring_back(ts_planner *p) {
             return;
         }
         below = (uint64_t)spill_cost(p, dearest);
-        p->lives[dearest].in_l3 = false;
-        p->lives[dearest].in_l3 = !fits_with(p, &p->lives[dearest]);
+        p->lives[dearest].in_l3 = away != NULL && away[dearest];
+        p->lives[dearest].in_l3 |= !fits_with(p, &p->lives[dearest]);
     }
 }
 
@@ -360,7 +361,7 @@ static bool choose_homes(ts_planner *p, ts_shortage *shortage) {
             return false;
         }
     }
-    bring_back(p);
+    bring_back(p, NULL);
     for (uint32_t i = 0; i < p->plan->layer_count; i++) {
         take_homes(p, &p->plan->layer_plans[i]);
     }
@@ -844,14 +845,71 @@ static void place_best(ts_planner *p) {
     }
 }
 
+/* Cuts the layers for the present homes and lays out what must be in L2. */
+static bool cut_and_lay_out(ts_planner *p, bool quick) {
+    memset(p->holds, 0, p->plan->layer_count * sizeof *p->holds);
+    return cut_layers(p, quick) && lay_out(p);
+}
+
+/* The largest tensor in L2 that lives beside stripes and is not yet `tried`, or TS_NONE. */
+static ts_tensor_id next_to_move(const ts_planner *p, const bool *tried) {
+    ts_tensor_id largest = TS_NONE;
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        for (uint32_t t = 0; t < p->graph->tensors.count && is_striped(&p->plan->layer_plans[i]); t++) {
+            bool there = alive(&p->lives[t], i) && !p->lives[t].in_l3 && !tried[t];
+            if (there && (largest == TS_NONE || p->lives[t].bytes > p->lives[largest].bytes)) {
+                largest = t;
+            }
+        }
+    }
+    return largest;
+}
+
+/* Homes are chosen by the bytes that pass the border of L3. Where a large tensor that just fits leaves its
+ * neighbours stripes of a row or two, more bytes take less time: moves such tensors out, one after another,
+ * where the modelled network gains by it. `cycles` are those of the present homes. */
+static void improve_homes(ts_planner *p, double cycles) {
+    enum { MOST_TRIES = 12 };
+    uint32_t layers = p->plan->layer_count, tensors = p->graph->tensors.count;
+    ts_layer_plan *best = TS_NEW_ARRAY(p->arena, ts_layer_plan, layers);
+    bool *tried = TS_NEW_ARRAY(p->arena, bool, tensors), *away = TS_NEW_ARRAY(p->arena, bool, tensors),
+         *homes = TS_NEW_ARRAY(p->arena, bool, tensors);
+    ts_tensor_id moved;
+    for (uint32_t n = 0; n < MOST_TRIES && (moved = next_to_move(p, tried)) != TS_NONE; n++) {
+        memcpy(best, p->plan->layer_plans, layers * sizeof *best);
+        for (uint32_t t = 0; t < tensors; t++) {
+            homes[t] = p->lives[t].in_l3;
+        }
+        tried[moved] = away[moved] = p->lives[moved].in_l3 = true;
+        bool fits = fits_with(p, &p->lives[moved]);
+        bring_back(p, away);
+        for (uint32_t i = 0; i < layers; i++) {
+            take_homes(p, &p->plan->layer_plans[i]);
+        }
+        double now = fits && cut_and_lay_out(p, false) ? try_schedule(p) : 0;
+        if (now > 0 && now < cycles - GAIN_CYCLES) {
+            cycles = now;
+            continue;
+        }
+        away[moved] = false;
+        memcpy(p->plan->layer_plans, best, layers * sizeof *best);
+        for (uint32_t t = 0; t < tensors; t++) {
+            p->lives[t].in_l3 = homes[t];
+        }
+    }
+    (void)lay_out(p);
+}
+
 bool ts__memory_plan(ts_planner *p, bool quick, ts_shortage *shortage) {
     if (!choose_homes(p, shortage)) {
         return false;
     }
-    memset(p->holds, 0, p->plan->layer_count * sizeof *p->holds);
-    if (!cut_layers(p, quick) || !lay_out(p)) {
+    if (!cut_and_lay_out(p, quick)) {
         shortage_of(p, shortage);
         return false;
+    }
+    if (!quick && p->plan->options.objective == TS_OBJECTIVE_LATENCY) {
+        improve_homes(p, try_schedule(p));
     }
     if (quick) {
         return true;
