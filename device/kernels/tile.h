@@ -18,6 +18,17 @@ enum ts_elem {
     TS_ELEM_S32
 };
 
+/* Maps lie in memory row by row, pixel by pixel, channel by channel. A map *in quads* lies there with the 16
+ * bytes of each quad, 4 neighbouring columns (from a multiple of 4 on) of 4 neighbouring channels (likewise),
+ * transposed in place:
+ *
+ *     the word at column 4i + p, channels 4j .. 4j + 3, holds columns 4i .. 4i + 3 of channel 4j + p.
+ *
+ * So the map has the same bytes, rows and strides, and tiles are moved as ever where columns and channels are
+ * cut at multiples of 4. Elements are of 8 bits, columns and channels multiples of 4. A kernel whose name
+ * ends in _quads reads (dwconv) or writes (conv) such a map; all others, and all other operands, know nothing
+ * of it. */
+
 /* How an accumulator becomes an output. The parameters of each channel lie in the tile's weights,
  * where the kernel variant wants them (src/plan/kernel.h packs them).
  *   NONE   y = acc + b                                 {int32 b}         32-bit output

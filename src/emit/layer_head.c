@@ -4,7 +4,8 @@
 #include "emit/layer_code.h"
 
 static const char *map_text(const code *k, const ts_map_shape *map) {
-    return ts__text(k, "%s %ux%ux%u", ts_type_name(map->type), map->h, map->w, map->c);
+    return ts__text(k, "%s %ux%ux%u%s", ts_type_name(map->type), map->h, map->w, map->c,
+                    map->quads ? " in quads" : "");
 }
 
 static const char *window_text(const code *k) {

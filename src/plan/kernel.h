@@ -10,12 +10,13 @@
 typedef struct ts_kernel ts_kernel;
 
 struct ts_kernel {
-    const char *name;     /* op_isa_shape_variant: the device function's and file's name */
-    const char *isa;      /* "ref", "xpulp": folder, and what the target's ISA must contain */
-    const char *sources;  /* files under device/kernels that hold it, separated by spaces (kernels.def) */
-    uint32_t c_granule;   /* output channels of a tile are a multiple of this, or all of them */
-    uint32_t stack_bytes; /* of a core, at most: the kernel's frame and those of what it calls; held to the
-                             code by tests/device/stack_test.c */
+    const char *name;      /* op_isa_shape_variant: the device function's and file's name */
+    const char *isa;       /* "ref", "xpulp": folder, and what the target's ISA must contain */
+    const char *sources;   /* files under device/kernels that hold it, separated by spaces (kernels.def) */
+    uint32_t c_granule;    /* output channels of a tile are a multiple of this, or all of them */
+    uint32_t stack_bytes;  /* of a core, at most: the kernel's frame and those of what it calls; held to the
+                              code by tests/device/stack_test.c */
+    bool x_quads, y_quads; /* x lies, or y is written, in quads (device/kernels/tile.h) */
     bool padded_x;   /* the tile in L1 holds its padding (filled with x_zero by the caller): pads are 0 */
     bool rewrites_x; /* the tile of x in L1 is no longer x afterwards (x_is_new of kernels/tile.h) */
     /* May it compute this layer (types, strides, dilation, groups, requantisation kind)? */
@@ -47,8 +48,8 @@ uint32_t ts_kernels_for(const ts_layer *layer, const ts_target *target, const ts
 /* Row `index` of all tables one behind the other, NULL behind the last. */
 const ts_kernel *ts_kernel_at(uint32_t index);
 
-/* Can the kernel compute the layer? Zero points of weights are the portable kernels' business; for the rest
- * it is what its `serves` says. */
+/* Can the kernel compute the layer? Zero points of weights are the portable kernels' business; its maps must
+ * lie in memory as the kernel wants them; for the rest it is what its `serves` says. */
 bool ts_kernel_takes(const ts_kernel *kernel, const ts_layer *layer);
 
 /* The row with this name or NULL. */

@@ -256,6 +256,32 @@ static bool serves_conv_u8_padded(const ts_layer *layer) { return serves_padded(
 static bool serves_conv_s8_padded(const ts_layer *layer) { return serves_padded(layer, TS_S8); }
 static bool serves_conv_s16_padded(const ts_layer *layer) { return serves_padded(layer, TS_S16); }
 
+/* Blocks of pixels must be quads: whole rows of them, all windows inside x or all of them gathered. */
+static bool writes_quads(const ts_layer *layer) {
+    bool rounds = layer->rq.class_ == TS_RQC_S32R || layer->rq.class_ == TS_RQC_S32RC;
+    return layer->y.w % PIXELS == 0 && layer->y.c % CHANNELS == 0 && ts_type_bits(layer->y.type) == 8 &&
+           requantises_in_line(layer) && !rounds;
+}
+
+static bool serves_quads(const ts_layer *layer, ts_type x_type) {
+    return serves_conv(layer, x_type) && (x_type != TS_S16 || layer->x.zero == 0) && writes_quads(layer) &&
+           (!has_pads(layer) || conv_k(layer).dense);
+}
+
+static bool serves_conv_u8_quads(const ts_layer *layer) { return serves_quads(layer, TS_U8); }
+static bool serves_conv_s8_quads(const ts_layer *layer) { return serves_quads(layer, TS_S8); }
+static bool serves_conv_s16_quads(const ts_layer *layer) { return serves_quads(layer, TS_S16); }
+
+static bool serves_conv_u8_padded_quads(const ts_layer *layer) {
+    return serves_conv_u8_padded(layer) && writes_quads(layer);
+}
+static bool serves_conv_s8_padded_quads(const ts_layer *layer) {
+    return serves_conv_s8_padded(layer) && writes_quads(layer);
+}
+static bool serves_conv_s16_padded_quads(const ts_layer *layer) {
+    return serves_conv_s16_padded(layer) && writes_quads(layer);
+}
+
 static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     (void)layer, (void)tile, (void)cores;
     return 0;
@@ -365,6 +391,41 @@ static double dw_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cor
         best = best == 0 || cycles < best ? cycles : best;
     }
     return 720 + 1.04 * best;
+}
+
+/* Depthwise 3x3 of a map in quads (device/kernels/xpulp/dw_quads.h). */
+static bool serves_dw_quads(const ts_layer *layer) {
+    const ts_window *w = &layer->window;
+    bool in_line =
+        layer->rq.class_ == TS_RQC_S32 || layer->rq.class_ == TS_RQC_S32C || layer->rq.class_ == TS_RQC_S32D;
+    bool same = w->stride_h == 1 && w->pad_bottom == 1 && w->pad_right == 1 && layer->x.w % 4 == 0;
+    bool half = w->stride_h == 2 && layer->x.h == 2 * layer->y.h && layer->x.w == 2 * layer->y.w &&
+                layer->x.w % 8 == 0;
+    return serves_dw_k3(layer) && in_line && !has_odd_bounds(layer) && layer->x.zero == 0 &&
+           layer->x.c % CHANNELS == 0 && w->pad_top == 1 && w->pad_left == 1 && (same || half);
+}
+
+/* Of `rows` rows of one channel. */
+static double dw_quads_channel_cycles(const ts_layer *layer, double strips, double rows) {
+    bool half = layer->window.stride_h == 2;
+    double requant = layer->rq.class_ == TS_RQC_S32D ? 20 : layer->rq.class_ == TS_RQC_S32C ? 16 : 12;
+    double row = 16 + requant, sides = half ? 6 : strips == 1 ? 3 : 4, middle = half ? 10 : 5;
+    double side_strips = half || strips == 1 ? 1 : 2;
+    double loads = side_strips * sides + (strips - side_strips) * middle;
+    return rows * (strips * row + loads) + (strips == 1 && !half ? 58 : strips * 30 + 38);
+}
+
+static double dw_quads_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    uint32_t unit = tile->y_c % (cores * CHANNELS) == 0 || cores % CHANNELS != 0 ? CHANNELS : 1;
+    uint32_t units = tile->y_c / unit, parts = units % cores == 0 ? 1 : DW_MOST_PARTS;
+    double best = 0;
+    for (uint32_t p = 1; p <= parts && p <= tile->y_h; p++) {
+        double rows = (double)div_up(tile->y_h, p);
+        double channels = (double)unit * (double)div_up((uint64_t)units * p, cores);
+        double cycles = channels * dw_quads_channel_cycles(layer, tile->y_w / 4.0, rows) + 80 * p;
+        best = best == 0 || cycles < best ? cycles : best;
+    }
+    return 170 + (unit == 1 ? 1.04 : 1.01) * best; /* single channels meet in the banks */
 }
 
 /* Depthwise with any window (device/kernels/xpulp/dwconv_xpulp_b8s8.c): a plane has one word between rows. */
@@ -556,6 +617,96 @@ const ts_kernel ts__kernels_xpulp[] = {
      .pack = conv_pack,
      .scratch_bytes = sub8_scratch_bytes,
      .cycles = sub8_cycles},
+    {.name = "conv_xpulp_u8s8_4x4_padded_quads",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_xpulp_u8s8_4x4_quads.c xpulp/conv_u8s8_4x4.S "
+                "xpulp/conv_u8s8_4x4_quads.S xpulp/conv_gather.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 816,
+     .y_quads = true,
+     .padded_x = true,
+     .serves = serves_conv_u8_padded_quads,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = padded_scratch_bytes,
+     .cycles = padded_cycles},
+    {.name = "conv_xpulp_u8s8_4x4_quads",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_xpulp_u8s8_4x4_quads.c xpulp/conv_u8s8_4x4.S "
+                "xpulp/conv_u8s8_4x4_quads.S xpulp/conv_gather.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 816,
+     .y_quads = true,
+     .serves = serves_conv_u8_quads,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = conv_scratch_bytes,
+     .cycles = conv_cycles},
+    {.name = "conv_xpulp_s8s8_4x4_padded_quads",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_s8s8_4x4.c xpulp/conv_xpulp_s8s8_4x4_quads.c xpulp/conv_s8s8_4x4.S "
+                "xpulp/conv_s8s8_4x4_quads.S xpulp/conv_gather.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 816,
+     .y_quads = true,
+     .padded_x = true,
+     .serves = serves_conv_s8_padded_quads,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = padded_cycles},
+    {.name = "conv_xpulp_s8s8_4x4_quads",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_s8s8_4x4.c xpulp/conv_xpulp_s8s8_4x4_quads.c xpulp/conv_s8s8_4x4.S "
+                "xpulp/conv_s8s8_4x4_quads.S xpulp/conv_gather.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 816,
+     .y_quads = true,
+     .serves = serves_conv_s8_quads,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = conv_scratch_bytes,
+     .cycles = conv_cycles},
+    {.name = "conv_xpulp_s16s8_4x4_padded_quads",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_xpulp_s16s8_4x4_quads.c xpulp/conv_s16s8_4x4.S "
+                "xpulp/conv_s16s8_4x4_quads.S xpulp/conv_gather.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 816,
+     .y_quads = true,
+     .rewrites_x = true,
+     .padded_x = true,
+     .serves = serves_conv_s16_padded_quads,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = padded_wide_scratch_bytes,
+     .cycles = padded_cycles,
+     .x_cycles = conv_x_cycles},
+    {.name = "conv_xpulp_s16s8_4x4_quads",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_xpulp_s16s8_4x4_quads.c xpulp/conv_s16s8_4x4.S "
+                "xpulp/conv_s16s8_4x4_quads.S xpulp/conv_gather.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 816,
+     .y_quads = true,
+     .rewrites_x = true,
+     .serves = serves_conv_s16_quads,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = conv_scratch_bytes,
+     .cycles = conv_cycles,
+     .x_cycles = conv_x_cycles},
+    {.name = "dwconv_xpulp_u8s8_k3_quads",
+     .isa = "xpulp",
+     .sources = "xpulp/dwconv_xpulp_u8s8_k3_quads.c xpulp/dw_quads_s1.S xpulp/dw_quads_s2.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 320,
+     .x_quads = true,
+     .serves = serves_dw_quads,
+     .weight_bytes = dw_weight_bytes,
+     .pack = dw_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = dw_quads_cycles},
     {.name = "dwconv_xpulp_u8s8_k3",
      .isa = "xpulp",
      .sources = "xpulp/dwconv_xpulp_u8s8_k3.c xpulp/dw_transpose.S xpulp/dw_k3s1.S xpulp/dw_k3s2.S",

@@ -10,6 +10,8 @@ typedef struct ts_map_shape { /* an activation tensor of a layer */
     uint32_t h, w, c;
     uint32_t pixel_bytes; /* bytes of one pixel's channels, rounded up to a byte */
     int32_t zero;
+    bool quads; /* it lies in memory in quads (device/kernels/tile.h): chosen by the planner for both its
+                   layers */
 } ts_map_shape;
 
 /* Kind of operation; depthwise convolutions are told apart from the others. */

@@ -227,7 +227,8 @@ static bool choose_kernel(ts_planner *p, ts_layer_plan *lp) {
 }
 
 static bool same_map(const ts_map_shape *a, const ts_map_shape *b) {
-    return a->type == b->type && a->h == b->h && a->w == b->w && a->c == b->c && a->zero == b->zero;
+    return a->type == b->type && a->h == b->h && a->w == b->w && a->c == b->c && a->zero == b->zero &&
+           a->quads == b->quads;
 }
 
 static bool same_rq(const ts_rq_plan *a, const ts_rq_plan *b) {
@@ -491,6 +492,43 @@ static void share_l1(ts_planner *p) {
     o->l1_bytes = o->l1_bytes > 0 ? o->l1_bytes : size > stacks ? size - stacks : 0;
 }
 
+static bool reads(const ts_layer *layer, ts_tensor_id tensor) {
+    bool found = layer->x.tensor == tensor || (ts_layer_has_x2(layer) && layer->x2.tensor == tensor);
+    for (uint32_t i = 0; i < layer->input_count; i++) {
+        found = found || layer->inputs[i].tensor == tensor;
+    }
+    return found;
+}
+
+/* The layer whose y only `reader` reads; NULL where there is none. */
+static ts_layer *only_source(const ts_planner *p, const ts_layer *reader) {
+    ts_layer *source = NULL;
+    uint32_t readers = 0;
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        ts_layer *l = &p->plan->layers[i];
+        source = l->y.tensor == reader->x.tensor ? l : source;
+        readers += reads(l, reader->x.tensor);
+    }
+    return readers == 1 && !p->lives[reader->x.tensor].is_output ? source : NULL;
+}
+
+static bool is_served(const ts_planner *p, const ts_layer *layer) {
+    const ts_kernel *variants[MAX_VARIANTS];
+    return variants_of(p, layer, variants) > 0;
+}
+
+/* Puts the maps in quads whose two layers have kernels for it: their readers are then spared transposing. */
+static void choose_quads(ts_planner *p) {
+    bool tiles = ts_target_levels(p->target) == 3;
+    for (uint32_t i = 0; i < p->plan->layer_count && tiles; i++) {
+        ts_layer *l = &p->plan->layers[i], *source = NULL;
+        if (l->kind == TS_LAYER_DWCONV && (source = only_source(p, l)) != NULL) {
+            l->x.quads = source->y.quads = true;
+            l->x.quads = source->y.quads = is_served(p, l) && is_served(p, source);
+        }
+    }
+}
+
 static ts_status begin(ts_planner *p, const ts_plan_options *options) {
     ts_plan *plan = p->plan = TS_NEW(p->arena, ts_plan);
     plan->arena = p->arena;
@@ -503,6 +541,9 @@ static ts_status begin(ts_planner *p, const ts_plan_options *options) {
     plan->layer_plans = TS_NEW_ARRAY(p->arena, ts_layer_plan, plan->layer_count);
     p->holds = TS_NEW_ARRAY(p->arena, bool, plan->layer_count);
     find_lives(p);
+    if (p->puts_quads) {
+        choose_quads(p);
+    }
     return prepare_layers(p);
 }
 
@@ -623,9 +664,10 @@ static ts_status check_l3(ts_planner *p) {
     return TS_OK;
 }
 
-ts_status ts_plan_build(ts_arena *arena, const ts_graph *graph, const ts_target *target,
-                        const ts_plan_options *options, ts_plan **out, ts_diags *diags) {
-    ts_planner p = {.arena = arena, .graph = graph, .target = target, .diags = diags};
+static ts_status build(ts_arena *arena, const ts_graph *graph, const ts_target *target,
+                       const ts_plan_options *options, bool puts_quads, ts_plan **out, ts_diags *diags) {
+    ts_planner p = {
+        .arena = arena, .graph = graph, .target = target, .diags = diags, .puts_quads = puts_quads};
     TS_TRY(begin(&p, options));
     TS_TRY(choose_kernels(&p));
     p.l2_bytes = p.plan->options.l2_bytes;
@@ -651,6 +693,19 @@ ts_status ts_plan_build(ts_arena *arena, const ts_graph *graph, const ts_target 
     finish(&p);
     *out = p.plan;
     return TS_OK;
+}
+
+/* Maps in quads cannot be cut as freely as others: where a network does not fit with them, it may without. */
+ts_status ts_plan_build(ts_arena *arena, const ts_graph *graph, const ts_target *target,
+                        const ts_plan_options *options, ts_plan **out, ts_diags *diags) {
+    uint32_t said = diags->list.count;
+    bool puts_quads = options->objective == TS_OBJECTIVE_LATENCY && !options->ref_only;
+    ts_status status = build(arena, graph, target, options, puts_quads, out, diags);
+    if (status == TS_NO_FIT && puts_quads) {
+        diags->list.count = said;
+        status = build(arena, graph, target, options, false, out, diags);
+    }
+    return status;
 }
 
 ts_status ts_plan_smallest(ts_arena *arena, const ts_graph *graph, const ts_target *target,

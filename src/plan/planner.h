@@ -37,6 +37,7 @@ typedef struct ts_planner {
     const ts_target *target;
     ts_plan *plan;
     ts_diags *diags;
+    bool puts_quads;   /* maps may lie in quads */
     ts_life *lives;    /* one a tensor of the graph */
     uint64_t l2_bytes; /* the budget that is being tried */
     TS_VEC(ts_tiled_pass) tiled;

@@ -36,9 +36,12 @@ static void json_map(ts_text *out, const ts_plan *plan, const char *key, const t
                      int32_t buffer) {
     ts_text_printf(out, "     \"%s\": {\"tensor\": ", key);
     json_string(out, tensor_name(plan, map->tensor));
-    ts_text_printf(out,
-                   ", \"h\": %u, \"w\": %u, \"c\": %u, \"type\": \"%s\", \"bytes\": %llu, \"buffer\": %d},\n",
-                   map->h, map->w, map->c, ts_type_name(map->type), ull(ts_map_bytes(map)), buffer);
+    ts_text_printf(
+        out,
+        ", \"h\": %u, \"w\": %u, \"c\": %u, \"type\": \"%s\", \"layout\": \"%s\", \"bytes\": %llu, "
+        "\"buffer\": %d},\n",
+        map->h, map->w, map->c, ts_type_name(map->type), map->quads ? "quads" : "hwc", ull(ts_map_bytes(map)),
+        buffer);
 }
 
 static void json_l3(ts_text *out, const ts_l3_plan *l3) {

@@ -127,6 +127,10 @@ uint32_t ts__tile_granule(const ts_layer *layer, const ts_kernel *kernel) {
     return granule < layer->y.c ? granule : layer->y.c;
 }
 
+uint32_t ts__tile_columns(const ts_layer *layer) {
+    return layer->x.quads ? layer->y.w : layer->y.quads ? 4 : 1;
+}
+
 static void complete_from_axes(const ts_pass *p, const axis *rows, const axis *columns, ts_tile *tile) {
     const ts_window *w = &p->layer->window;
     tile->x_c = x_channels(p->layer, tile->y_c);
@@ -561,9 +565,9 @@ static bool hopeless(const search *s, uint32_t h, uint32_t w, uint32_t c) {
 }
 
 static void search_channels(search *s, uint32_t c) {
-    uint32_t full_w = s->pass->layer->y.w;
+    uint32_t full_w = s->pass->layer->y.w, step = ts__tile_columns(s->pass->layer);
     for (uint32_t h = s->pass->h; h > 0 && !hopeless(s, h, full_w, c); h--) {
-        for (uint32_t w = full_w; w > 0 && !hopeless(s, h, w, c); w--) {
+        for (uint32_t w = full_w; w > 0 && !hopeless(s, h, w, c); w = w > step ? (w - 1) / step * step : 0) {
             try_tile(s, h, w, c);
         }
     }
@@ -619,7 +623,9 @@ bool ts__l1_search(const ts_pass *pass, ts_objective objective, ts_l1_plan *out)
 
 uint64_t ts__l1_smallest(const ts_pass *pass) {
     uint64_t least = UINT64_MAX;
-    ts_l1_plan l1 = {.tile = {.y_h = 1, .y_w = 1, .y_c = ts__tile_granule(pass->layer, pass->kernel)}};
+    ts_l1_plan l1 = {.tile = {.y_h = 1,
+                              .y_w = ts__tile_columns(pass->layer),
+                              .y_c = ts__tile_granule(pass->layer, pass->kernel)}};
     l1.tile.y_c = l1.tile.y_c < pass->c ? l1.tile.y_c : pass->c;
     l1.x_count = l1.w_count = l1.y_count = 1;
     ts__l1_layout(pass, &l1);

@@ -29,6 +29,10 @@ typedef struct ts_pass_cost {
  * sub-byte elements, whole groups. */
 uint32_t ts__tile_granule(const ts_layer *layer, const ts_kernel *kernel);
 
+/* Columns of a tile are a multiple of this or all of them: maps in quads are cut between quads, and windows
+ * that overlap need whole rows of them. */
+uint32_t ts__tile_columns(const ts_layer *layer);
+
 /* Fills the input side of a tile whose y_h, y_w and y_c are set: the most that any such tile needs. */
 void ts__tile_complete(const ts_pass *pass, ts_tile *tile);
 

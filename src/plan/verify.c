@@ -66,6 +66,10 @@ static ts_status check_tile(const check *c, uint32_t row, uint32_t rows, uint32_
     ts_tile tile = {.y_h = rows, .y_w = columns, .y_c = channels, .x_h = h, .x_w = v, .x_c = x_c};
     REQUIRE(c, k->scratch_bytes(l, &tile, c->plan->options.cores) <= l1->scratch_bytes,
             "a tile's scratch exceeds its buffer");
+    uint32_t quad = l->x.quads ? l->y.w : l->y.quads ? 4 : 1;
+    REQUIRE(c, columns == l->y.w || columns % quad == 0, "a tile of a map in quads cuts a quad");
+    REQUIRE(c, k->x_quads == l->x.quads && k->y_quads == l->y.quads,
+            "a map does not lie as its kernel wants");
     bool last = channel + channels == l->y.c;
     REQUIRE(c, last || channels % k->c_granule == 0, "a tile breaks the kernel's channel granule");
     REQUIRE(c, (uint64_t)channel * ts_type_bits(l->y.type) % 8 == 0, "a tile of y begins inside a byte");

@@ -193,6 +193,22 @@ static void put_network(session *s, ts_sim *sim, const ts_execution *execution) 
     }
 }
 
+/* Puts an output that lies in quads (device/kernels/tile.h) back into the order of pixels. */
+static void turn_quads(const ts_map_shape *map, uint8_t *bytes) {
+    for (size_t first = 0; first < (size_t)map->h * map->w; first += 4) {
+        for (uint32_t c = 0; c < map->c; c += 4) {
+            uint8_t *quad = bytes + first * map->c + c;
+            for (uint32_t row = 1; row < 4; row++) {
+                for (uint32_t column = 0; column < row; column++) {
+                    uint8_t *a = quad + row * map->c + column, *b = quad + column * map->c + row, kept = *a;
+                    *a = *b;
+                    *b = kept;
+                }
+            }
+        }
+    }
+}
+
 static void take_output(session *s, ts_sim *sim, ts_execution *execution, uint32_t layer) {
     const ts_plan *plan = execution->network->plan;
     const ts_buffer *buffer = &plan->buffers.data[plan->layer_plans[layer].y_buffer];
@@ -204,6 +220,9 @@ static void take_output(session *s, ts_sim *sim, ts_execution *execution, uint32
                      : ts_sim_read(sim, s->l2_begin + (uint32_t)buffer->offset, to, bytes);
     if (!taken) {
         fault(s, "the output's place is not memory", plan->layers[layer].name);
+    }
+    if (plan->layers[layer].y.quads) {
+        turn_quads(&plan->layers[layer].y, to);
     }
     /* Elements of less than a byte may leave bits of a pixel's last byte to nobody. */
     uint32_t first, bits = ts_type_bits(plan->graph->tensors.data[plan->layers[layer].y.tensor].type);

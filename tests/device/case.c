@@ -286,6 +286,20 @@ static void pack_map(const ts_map_shape *s, const int32_t *values, uint32_t row_
     }
 }
 
+void case_turn_quads(uint8_t *map, uint32_t h, uint32_t w, uint32_t c, uint32_t row_bytes,
+                     uint32_t pixel_bytes) {
+    for (uint32_t i = 0; i < h * w * c; i++) {
+        uint32_t row = i / (w * c), column = i / c % w, channel = i % c;
+        if (column % 4 < channel % 4) {
+            uint8_t *corner = map + row * row_bytes + column / 4 * 4 * pixel_bytes + channel / 4 * 4;
+            uint8_t *a = corner + column % 4 * pixel_bytes + channel % 4,
+                    *b = corner + channel % 4 * pixel_bytes + column % 4, kept = *a;
+            *a = *b;
+            *b = kept;
+        }
+    }
+}
+
 static uint32_t elem(ts_type type) {
     static const uint8_t codes[TS_TYPE_COUNT] = {[TS_U8] = 0, [TS_S8] = 1, [TS_U4] = 2,  [TS_S4] = 3,
                                                  [TS_U2] = 4, [TS_S2] = 5, [TS_S16] = 6, [TS_S32] = 7};
@@ -399,6 +413,10 @@ uint32_t case_lay_out(ts_arena *arena, const ts_case *c, const ts_kernel *kernel
         memset(*area + call->x_at, layer->x.zero, (size_t)call->x_h * call->x_row_bytes);
     }
     pack_map(&layer->x, c->x, call->x_row_bytes, *area + call->x_at + inside);
+    if (kernel->x_quads) {
+        case_turn_quads(*area + call->x_at, layer->x.h, layer->x.w, layer->x.c, call->x_row_bytes,
+                        layer->x.pixel_bytes);
+    }
     if (c->x2 != NULL) {
         pack_map(&layer->x2, c->x2, x2_row_bytes, *area + call->x2_at);
     }

@@ -37,6 +37,10 @@ void case_make(ts_arena *arena, ts_random *random, const ts_case_limits *limits,
 uint32_t case_lay_out(ts_arena *arena, const ts_case *c, const ts_kernel *kernel, uint32_t cores,
                       ts_case_call *call, uint8_t **area);
 
+/* Turns a map of bytes into quads (device/kernels/tile.h), or back. */
+void case_turn_quads(uint8_t *map, uint32_t h, uint32_t w, uint32_t c, uint32_t row_bytes,
+                     uint32_t pixel_bytes);
+
 /* Bytes of y in the area, from y_at. */
 uint32_t case_y_bytes(const ts_case_call *call);
 

@@ -90,6 +90,7 @@ void conv_gather_9(const struct conv_windows *w) { gather(w, 9); }
 void conv_gather_12(const struct conv_windows *w) { gather(w, 12); }
 void conv_gather_13(const struct conv_windows *w) { gather(w, 13); }
 void conv_gather_16(const struct conv_windows *w) { gather(w, 16); }
+void conv_gather_3x9(const struct conv_windows *w) { gather(w, 9); }
 
 #define MODEL(prefix, kind, end, suffix)                                              \
     void prefix##_line_##suffix(struct conv_block *b);                                \

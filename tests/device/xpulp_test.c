@@ -41,7 +41,10 @@ static uint8_t *expected(ts_arena *arena, const ts_case *c, uint32_t number, ts_
 static bool same(ts_arena *arena, const ts_case *c, const ts_kernel *kernel, const rig_job *job,
                  const uint8_t *before) {
     ts_case_call call;
-    const uint8_t *ref = expected(arena, c, job->job.kernel, &call);
+    uint8_t *ref = expected(arena, c, job->job.kernel, &call);
+    if (kernel->y_quads) {
+        case_turn_quads(ref + call.y_at, call.y_h, call.y_w, call.y_c, call.y_row_bytes, call.y_pixel_bytes);
+    }
     const ts_case_call *got = &job->job.call;
     uint32_t y_end = got->y_at + case_y_bytes(got);
     return memcmp(ref + call.y_at, job->area + got->y_at, case_y_bytes(got)) == 0 &&
@@ -154,6 +157,35 @@ static const family families[] = {
     WIDE("", .rq_class = TS_RQC_S32, .c_in = 6, .wide_in = 100),
     WIDE("_padded", .rq_class = -1),
     WIDE("_padded", .rq_class = TS_RQC_S32D, .c_in = 8, .kernel_h = 3, .kernel_w = 3, .wide_in = 1000),
+#define QUADS(name, kind_, x, y, class_, ...)                                                            \
+    {                                                                                                    \
+        name "_quads", {                                                                                 \
+            .kind = kind_, .x_type = x, .w_type = TS_S8, .y_type = y, .rq_class = class_, .dilation = 1, \
+            __VA_ARGS__                                                                                  \
+        }                                                                                                \
+    }
+#define DW_QUADS(y, class_, ...)                                                                             \
+    QUADS("dwconv_xpulp_u8s8_k3", TS_LAYER_DWCONV, TS_U8, y, class_, .kernel_h = 3, .kernel_w = 3, .pad = 1, \
+          __VA_ARGS__)
+    DW_QUADS(TS_U8, TS_RQC_S32, .stride = 1, .w = 4, .c_in = 8),
+    DW_QUADS(TS_U8, TS_RQC_S32D, .stride = 1, .w = 8, .c_in = 20),
+    DW_QUADS(TS_S8, TS_RQC_S32C, .stride = 1, .w = 12, .c_in = 4),
+    DW_QUADS(TS_S8, TS_RQC_S32D, .stride = 1, .w = 20, .c_in = 36),
+    DW_QUADS(TS_U8, TS_RQC_S32D, .stride = 1, .w = 16, .h = 17, .c_in = 4),
+    DW_QUADS(TS_U8, TS_RQC_S32D, .stride = 2, .w = 8, .h = 8, .c_in = 44),
+    DW_QUADS(TS_U8, TS_RQC_S32, .stride = 2, .w = 24, .h = 14, .c_in = 12),
+    DW_QUADS(TS_S8, TS_RQC_S32C, .stride = 2, .w = 16, .h = 2, .c_in = 8),
+#define CONV_QUADS(name, x, class_, ...) \
+    QUADS("conv_xpulp_" name, TS_LAYER_CONV, x, TS_U8, class_, __VA_ARGS__)
+    CONV_QUADS("u8s8_4x4", TS_U8, TS_RQC_S32D, .kernel_h = 1, .kernel_w = 1, .stride = 1, .w = 8,
+               .c_out = 12),
+    CONV_QUADS("u8s8_4x4", TS_U8, TS_RQC_S32, .w = 20, .h = 6, .kernel_h = 3, .kernel_w = 3, .stride = 1,
+               .c_out = 8, .c_in = 3, .pad = 1),
+    CONV_QUADS("u8s8_4x4_padded", TS_U8, TS_RQC_S32C, .w = 8, .kernel_h = 3, .kernel_w = 3, .stride = 1,
+               .pad = 1, .c_out = 16),
+    CONV_QUADS("s8s8_4x4", TS_S8, TS_RQC_S32, .w = 4, .kernel_h = 1, .kernel_w = 1, .stride = 1, .c_out = 20),
+    CONV_QUADS("s16s8_4x4", TS_S16, TS_RQC_S32D, .w = 4, .kernel_h = 1, .kernel_w = 1, .stride = 1,
+               .c_out = 4),
 #define DW_ANY(x, y, ...)                                                                       \
     {                                                                                           \
         "dwconv_xpulp_b8s8", {                                                                  \

@@ -110,6 +110,46 @@ static void random_plans_hold(void **state) {
     assert_true(planned > 50 && refused > 50 && moves > 10);
 }
 
+static uint32_t maps_in_quads(const ts_plan *plan) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        const ts_layer *l = &plan->layers[i];
+        count += l->y.quads;
+        if (l->x.quads) {
+            assert_int_equal(l->kind, TS_LAYER_DWCONV);
+            assert_true(plan->layers[i - 1].y.quads && plan->layers[i - 1].y.tensor == l->x.tensor);
+        }
+    }
+    return count;
+}
+
+/* A MobileNet's maps between pointwise and depthwise layers lie in quads; not where the paper's
+ * objective is asked for, nor where whole rows of them do not fit L1. */
+static void maps_of_depthwise_layers_lie_in_quads(void **state) {
+    (void)state;
+    world w = begin();
+    ts_generate_options net = ts_generate_defaults(TS_GENERATE_MOBILENET_V1);
+    ts_graph *graph;
+    ts_plan *plan;
+    net.width = 0.25;
+    net.resolution = 256;
+    assert_int_equal(ts_generate(w.arena, &net, &graph, &w.diags), TS_OK);
+    const struct {
+        ts_plan_options options;
+        uint32_t quads;
+    } rows[] = {
+        {{0}, 13}, {{.objective = TS_OBJECTIVE_DORY}, 0}, {{.ref_only = true}, 0}, {{.l1_bytes = 1700}, 0}};
+    for (uint32_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ts_status status = ts_plan_build(w.arena, graph, w.target, &rows[i].options, &plan, &w.diags);
+        show(&w.diags);
+        assert_int_equal(status, TS_OK);
+        assert_int_equal(ts_plan_verify(plan, &w.diags), TS_OK);
+        assert_int_equal(maps_in_quads(plan), rows[i].quads);
+    }
+    assert_int_equal(w.diags.list.count, 0);
+    ts_arena_free(w.arena);
+}
+
 /* Two convolutions of one shape, one after the other; the second's weights have a zero point, which no fast
  * kernel knows: it must not take the first one's plan. */
 static void equal_shapes_with_other_zeros_are_planned_apart(void **state) {
@@ -234,6 +274,7 @@ static void a_tensor_that_just_fits_moves_out(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_plans_hold),
+                                       cmocka_unit_test(maps_of_depthwise_layers_lie_in_quads),
                                        cmocka_unit_test(equal_shapes_with_other_zeros_are_planned_apart),
                                        cmocka_unit_test(weights_flow_ahead),
                                        cmocka_unit_test(little_l1_keeps_the_fast_kernel),

@@ -53,10 +53,20 @@ struct conv_routines {
     conv_split_routine *split; /* x of 16 bits */
 };
 
+/* What every kernel of a pair of types calls: conv_blocks() with other routines. */
+void conv_u8s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *routines);
+void conv_s8s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *routines);
+void conv_s16s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *routines);
+
 #define CONV_ROUTINES(prefix) \
     { XPULP_TABLE_ROUNDED(prefix##_line), XPULP_TABLE_ROUNDED(prefix##_window), 0 }
 #define CONV_DECLARE(prefix) \
     conv_routine XPULP_NAMES_ROUNDED(prefix##_line), XPULP_NAMES_ROUNDED(prefix##_window)
+
+/* Those whose outputs lie in quads (kernels/tile.h) have no `raw`. Tiles must then be cut so that every block
+ * of 4 pixels is a quad: columns of y a multiple of 4, all windows inside x or all of them gathered. */
+#define CONV_ROUTINES_QUADS(prefix) \
+    { XPULP_TABLE_IN_LINE(prefix##_line), XPULP_TABLE_IN_LINE(prefix##_window), 0 }
 
 /* Read by the routines of conv_gather.S: order and sizes are theirs. */
 struct conv_windows {
@@ -72,7 +82,7 @@ struct conv_windows {
 typedef void conv_gather_routine(const struct conv_windows *windows);
 
 conv_gather_routine conv_gather_4, conv_gather_5, conv_gather_8, conv_gather_9, conv_gather_12,
-    conv_gather_13, conv_gather_16;
+    conv_gather_13, conv_gather_16, conv_gather_3x9;
 
 enum { CONV_GATHER_BYTES = 16 };
 
@@ -350,7 +360,10 @@ static inline void conv_gather_inside(const struct conv_run *run, uint8_t *to, c
                                              .x_next = (int32_t)(pixel_step - rows * x_row),
                                              .row_bytes = bytes,
                                              .next = k_bytes - rows * bytes};
-        (bytes % 4u == 1u ? and_byte : words)[(bytes - 1u) / 4u](&windows);
+        bool whole = bytes == 9u && rows == 3u && k_bytes == 28u && t->k_h == 3u;
+        (whole              ? conv_gather_3x9
+         : bytes % 4u == 1u ? and_byte[(bytes - 1u) / 4u]
+                            : words[(bytes - 1u) / 4u])(&windows);
         return;
     }
     for (; count > 0; count--, to += k_bytes, x += pixel_step) {

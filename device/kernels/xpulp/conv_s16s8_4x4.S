@@ -3,10 +3,6 @@
 
 #include "conv_block.inc"
 
-.macro conv_wide_routines_of name, kind, end, prefix
-    conv_wide_routine \prefix\()_\name, requant_bytes, \kind, \end
-.endm
-
 xpulp_modes conv_wide_routines_of, conv_s16s8_4x4
 xpulp_rounded conv_wide_routines_of, conv_s16s8_4x4
 conv_wide_routine conv_s16s8_4x4_raw, requant_raw, raw, raw

@@ -6,10 +6,14 @@
 conv_routine XPULP_NAMES_ROUNDED(conv_s16s8_4x4);
 conv_split_routine conv_split;
 
-static const struct conv_routines routines = {XPULP_TABLE_ROUNDED(conv_s16s8_4x4),
-                                              XPULP_TABLE_ROUNDED(conv_s16s8_4x4), conv_split};
+static const struct conv_routines all = {XPULP_TABLE_ROUNDED(conv_s16s8_4x4),
+                                         XPULP_TABLE_ROUNDED(conv_s16s8_4x4), conv_split};
 
-void conv_xpulp_s16s8_4x4(const struct ts_conv_tile *tile) { conv_blocks(tile, &routines); }
+void conv_s16s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *routines) {
+    conv_blocks(tile, routines);
+}
+
+void conv_xpulp_s16s8_4x4(const struct ts_conv_tile *tile) { conv_s16s8_4x4(tile, &all); }
 
 /* The same where tiles hold their padding: no window leaves x. */
-void conv_xpulp_s16s8_4x4_padded(const struct ts_conv_tile *tile) { conv_blocks(tile, &routines); }
+void conv_xpulp_s16s8_4x4_padded(const struct ts_conv_tile *tile) { conv_s16s8_4x4(tile, &all); }

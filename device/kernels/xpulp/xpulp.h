@@ -51,6 +51,10 @@ _Static_assert(TS_RQ_S32 == 1 && TS_RQ_S32C == 2 && TS_RQ_S32D == 5 && TS_RQ_S32
 #define XPULP_NAMES(prefix)                 XPULP_MODES(XPULP_NAME, prefix) prefix##_raw
 #define XPULP_NAMES_ROUNDED(prefix)         XPULP_ROUNDED_MODES(XPULP_NAME, prefix) XPULP_NAMES(prefix)
 
+/* The table of a family without `raw`. */
+#define XPULP_TABLE_IN_LINE(prefix) \
+    { XPULP_MODES(XPULP_ENTRY, prefix) 0 }
+
 /* Index of the routine for a tile's requantisation. */
 static inline uint32_t xpulp_mode_of(const struct ts_conv_tile *t) {
     const struct ts_rq_args *rq = &t->rq;
