@@ -228,8 +228,10 @@ static void emit_memory_h(const ts__emit *e, ts_text *out) {
                  e->arena,
                  "The network's %s: %" PRIu64 " of %" PRIu64
                  " bytes. Offsets from the memory that the caller lends; buffers that live at the same "
-                 "time do not overlap.",
-                 levels_of(e) == 1 ? "RAM" : "L2 memory", plan->l2_used_bytes, plan->options.l2_bytes));
+                 "time do not overlap%s.",
+                 levels_of(e) == 1 ? "RAM" : "L2 memory", plan->l2_used_bytes, plan->options.l2_bytes,
+                 levels_of(e) == 1 ? ", but for a result that overwrites its dying input behind what is read"
+                                   : ""));
     ts__line(out, 0, "#ifndef %s_MEMORY_H\n#define %s_MEMORY_H\n", e->macro, e->macro);
     ts__line(out, 0, "enum {");
     emit_buffers(e, out, TS_IN_L2);

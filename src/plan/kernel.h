@@ -17,6 +17,9 @@ struct ts_kernel {
     uint32_t stack_bytes;  /* of a core, at most: the kernel's frame and those of what it calls; held to the
                               code by tests/device/stack_test.c */
     bool x_quads, y_quads; /* x lies, or y is written, in quads (device/kernels/tile.h) */
+    /* It computes pixel by pixel (element by element where it has no window), in their order: once an output
+     * is written, nothing of x is read but what this and later ones need. Not in quads. */
+    bool in_order;
     bool padded_x;   /* the tile in L1 holds its padding (filled with x_zero by the caller): pads are 0 */
     bool rewrites_x; /* the tile of x in L1 is no longer x afterwards (x_is_new of kernels/tile.h) */
     /* May it compute this layer (types, strides, dilation, groups, requantisation kind)? */

@@ -945,10 +945,14 @@ bool ts__near_memory_plan(ts_planner *p, ts_shortage *shortage) {
         p->plan->layer_plans[i].l3.load_at = i;
     }
     build_buffers(p, true);
-    lay_out_l2(p, 0);
     place_weight_images(p->plan);
     lay_out_l3(p);
-    measure_live(p);
+    if (ts__is_flat(p->target)) {
+        ts__lay_out_flat(p);
+    } else {
+        lay_out_l2(p, 0);
+        measure_live(p);
+    }
     near_shortage(p, shortage);
     return p->plan->l2_used_bytes <= p->l2_bytes;
 }

@@ -46,7 +46,8 @@ typedef enum ts_buffer_role {
     TS_BUFFER_SCRATCH /* of a layer's kernel; targets of one level */
 } ts_buffer_role;
 
-/* A buffer with its bytes and its life; two buffers of one memory that live at the same time never overlap.
+/* A buffer with its bytes and its life. Two buffers of one memory that live at the same time never overlap,
+ * but for one pair on targets of one level: a layer's result and its dying input (overlap.c).
  *
  * Time is counted in steps. A layer has one step; where its weights come in chunks, one for each load of a
  * chunk. A step begins when what needs that chunk begins, before the chunk is waited for: chunks of earlier
@@ -177,7 +178,8 @@ ts_status ts_plan_smallest(ts_arena *arena, const ts_graph *graph, const ts_targ
                            ts_diags *diags);
 
 /* Checks what a plan must hold: tiles cover each output exactly once, no buffer leaves its memory, live
- * buffers never overlap, every kernel's needs are met. Used by tests and by the emitter's assertions. */
+ * buffers overlap only where a kernel overwrites what it has read, every kernel's needs are met. Used by
+ * tests and by the emitter's assertions. */
 ts_status ts_plan_verify(const ts_plan *plan, ts_diags *diags);
 
 /* plan.json (docs/plan-json.md), and a table for people. */

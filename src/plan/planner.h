@@ -66,6 +66,14 @@ bool ts__is_flat(const ts_target *target);
  * to a buffer. Needs nothing but RAM, so never fails. */
 void ts__plan_flat(const ts_planner *p, ts_layer_plan *lp);
 
+/* How many bytes before x the result of a layer may begin, so that its kernel overwrites nothing that it
+ * still needs, where x dies with the layer; false where the two must lie apart. */
+bool ts__overlap_lag(const ts_layer_plan *lp, const ts_map_shape *x, uint64_t *lag_bytes);
+
+/* Lays out the RAM of a target of one level, results in the place of dying inputs where that needs less. Sets
+ * the offsets, l2_live_bytes, and the plan's bytes and bound. */
+void ts__lay_out_flat(ts_planner *p);
+
 /* As ts__memory_plan(), for targets without L3: activations live in one RAM, weights in flash. */
 bool ts__near_memory_plan(ts_planner *p, ts_shortage *shortage);
 
