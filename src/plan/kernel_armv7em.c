@@ -528,26 +528,6 @@ static double add_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t co
     return 80 + 12.25 * tile->y_h * tile->y_w * tile->y_c;
 }
 
-static bool serves_requant(const ts_layer *layer) {
-    return layer->kind == TS_LAYER_REQUANT && is_byte(layer->x.type) && is_byte(layer->y.type) &&
-           layer->rq_own.class_ != TS_RQC_NONE && same_in_all(&layer->rq_own);
-}
-
-static uint64_t requant_weight_bytes(const ts_layer *layer, uint32_t channels) {
-    (void)layer;
-    return channels == 0 ? 0 : TABLE;
-}
-
-static void requant_pack(const ts_layer *layer, uint8_t *out) {
-    const ts_rq_plan *rq = &layer->rq_own;
-    for (uint32_t i = 0; i < TABLE; i++) {
-        int64_t x = value_of(layer->x.type, i);
-        wide y = rq->class_ == TS_RQC_TFLITE ? tflite_of(rq, 0, x + rq->l[0])
-                                             : floor_div((wide)x * rq->k[0] + rq->l[0], rq->div);
-        out[i] = (uint8_t)clip(y, rq->low, rq->high);
-    }
-}
-
 static double requant_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     (void)layer, (void)cores;
     return 60 + 4.0 * tile->y_h * tile->y_w * tile->y_c;
@@ -624,9 +604,9 @@ const ts_kernel ts__kernels_armv7em[] = {
      .sources = "armv7em/add_armv7em.c armv7em/add.S",
      .c_granule = 1,
      .in_order = true,
-     .serves = serves_requant,
-     .weight_bytes = requant_weight_bytes,
-     .pack = requant_pack,
+     .serves = ts__requant_table_serves,
+     .weight_bytes = ts__requant_table_bytes,
+     .pack = ts__requant_table_pack,
      .scratch_bytes = no_scratch,
      .cycles = requant_cycles},
 };

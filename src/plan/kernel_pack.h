@@ -67,6 +67,15 @@ static inline void ts__pack_params(const ts_rq_plan *rq, uint32_t channel, int64
 uint64_t ts__params_weight_bytes(const ts_layer *layer, uint32_t channels);
 void ts__params_pack(const ts_layer *layer, uint8_t *out);
 
+/* Bare requantisations of bytes, the same in all channels, as a table of 256 bytes by the bits of x. */
+bool ts__requant_table_serves(const ts_layer *layer);
+uint64_t ts__requant_table_bytes(const ts_layer *layer, uint32_t channels);
+void ts__requant_table_pack(const ts_layer *layer, uint8_t *out);
+
+/* Tables of LUT layers, by the bits of an element of x. */
+uint64_t ts__lut_weight_bytes(const ts_layer *layer, uint32_t channels);
+void ts__lut_pack(const ts_layer *layer, uint8_t *out);
+
 /* ORs element `i` of `bits` bits into an array that was zero. */
 static inline void ts__pack_bits(uint8_t *out, uint64_t i, uint32_t bits, int32_t value) {
     if (bits >= 8) {

@@ -1,6 +1,7 @@
 /* Rows of the ref kernels: portable C that serves every layer. */
 #include <string.h>
 
+#include "num/integer.h"
 #include "plan/kernel.h"
 #include "plan/kernel_pack.h"
 
@@ -35,16 +36,58 @@ static bool serves_softmax(const ts_layer *layer) { return layer->kind == TS_LAY
 static bool serves_move(const ts_layer *layer) { return layer->kind == TS_LAYER_MOVE; }
 
 /* One table for all channels, by the bits of an element as they lie in memory. */
-static uint64_t lut_weight_bytes(const ts_layer *layer, uint32_t channels) {
+uint64_t ts__lut_weight_bytes(const ts_layer *layer, uint32_t channels) {
     uint64_t entries = UINT64_C(1) << ts_type_bits(layer->x.type);
     return channels == 0 ? 0 : (entries + 3) / 4 * 4;
 }
 
-static void lut_pack(const ts_layer *layer, uint8_t *out) {
+void ts__lut_pack(const ts_layer *layer, uint8_t *out) {
     uint32_t entries = 1u << ts_type_bits(layer->x.type);
     for (uint32_t i = 0; i < entries; i++) {
         int64_t value = ts_type_low(layer->x.type) + i;
         out[(uint64_t)value & (entries - 1)] = (uint8_t)ts_tensor_int(layer->weights, i);
+    }
+}
+
+static bool is_byte(ts_type type) { return type == TS_U8 || type == TS_S8; }
+
+static bool same_in_all_channels(const ts_rq_plan *rq) {
+    for (uint32_t c = 1; c < rq->channels; c++) {
+        if (rq->k[c] != rq->k[0] || rq->l[c] != rq->l[0] || rq->tflite_shift[c] != rq->tflite_shift[0]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool ts__requant_table_serves(const ts_layer *layer) {
+    return layer->kind == TS_LAYER_REQUANT && is_byte(layer->x.type) && is_byte(layer->y.type) &&
+           layer->rq_own.class_ != TS_RQC_NONE && same_in_all_channels(&layer->rq_own);
+}
+
+uint64_t ts__requant_table_bytes(const ts_layer *layer, uint32_t channels) {
+    (void)layer;
+    return channels == 0 ? 0 : 256;
+}
+
+void ts__requant_table_pack(const ts_layer *layer, uint8_t *out) {
+    const ts_rq_plan *rq = &layer->rq_own;
+    bool tflite = rq->class_ == TS_RQC_TFLITE;
+    int32_t multiplier = tflite ? (int32_t)rq->k[0] : 0;
+    int64_t kappa = 1, lambda = 0;
+    ts_requant graph = {.kind = tflite ? TS_REQUANT_TFLITE : TS_REQUANT_NEMO,
+                        .channels = 1,
+                        .kappa = tflite ? &kappa : &rq->k[0],
+                        .lambda = tflite ? &lambda : &rq->l[0],
+                        .m = 1,
+                        .d = rq->div,
+                        .multiplier = &multiplier,
+                        .shift = rq->tflite_shift,
+                        .zero = rq->zero,
+                        .low = rq->low,
+                        .high = rq->high};
+    for (int64_t x = ts_type_low(layer->x.type); x <= ts_type_high(layer->x.type); x++) {
+        out[(uint8_t)x] = (uint8_t)ts_requant_apply(&graph, 0, x + (tflite ? rq->l[0] : 0));
     }
 }
 
@@ -214,8 +257,8 @@ const ts_kernel ts__kernels_ref[] = {
      .stack_bytes = 128,
      .in_order = true,
      .serves = serves_lut,
-     .weight_bytes = lut_weight_bytes,
-     .pack = lut_pack,
+     .weight_bytes = ts__lut_weight_bytes,
+     .pack = ts__lut_pack,
      .scratch_bytes = no_scratch,
      .cycles = lut_cycles},
     {.name = "softmax_ref",

@@ -1,5 +1,5 @@
-/* Rows of the xpulp kernels without weights: additions and poolings. Costs are instruction counts fitted to
- * the simulator (docs/cost-model.md). */
+/* Rows of the xpulp kernels without weights: additions, tables and poolings. Costs are instruction counts
+ * fitted to the simulator (docs/cost-model.md). */
 #include <math.h>
 #include <string.h>
 
@@ -86,6 +86,10 @@ static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t 
     return 0;
 }
 
+static bool serves_lut(const ts_layer *layer) {
+    return layer->kind == TS_LAYER_LUT && is_byte(layer->x.type) && is_byte(layer->y.type);
+}
+
 static double elements_per_core(const ts_tile *tile, uint32_t cores) {
     return (double)tile->y_h * tile->y_w * tile->y_c / cores;
 }
@@ -103,6 +107,11 @@ static double add_line_cycles(const ts_layer *layer, const ts_tile *tile, uint32
 static double add_step_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     bool requantises = layer->rq.class_ != TS_RQC_NONE;
     return 400 + elements_per_core(tile, cores) * (requantises ? 53 : 40);
+}
+
+static double table_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)layer;
+    return 150 + elements_per_core(tile, cores) * 5;
 }
 
 static double max_pool_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
@@ -148,6 +157,26 @@ const ts_kernel ts__kernels_xpulp_pool[] = {
      .pack = ts__params_pack,
      .scratch_bytes = no_scratch,
      .cycles = add_step_cycles},
+    {.name = "requant_xpulp",
+     .isa = "xpulp",
+     .sources = "xpulp/lut_xpulp.c",
+     .c_granule = 1,
+     .stack_bytes = 64,
+     .serves = ts__requant_table_serves,
+     .weight_bytes = ts__requant_table_bytes,
+     .pack = ts__requant_table_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = table_cycles},
+    {.name = "lut_xpulp",
+     .isa = "xpulp",
+     .sources = "xpulp/lut_xpulp.c",
+     .c_granule = 1,
+     .stack_bytes = 64,
+     .serves = serves_lut,
+     .weight_bytes = ts__lut_weight_bytes,
+     .pack = ts__lut_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = table_cycles},
     {.name = "max_pool_xpulp",
      .isa = "xpulp",
      .sources = "xpulp/pool_xpulp.c xpulp/max_2x2.S",

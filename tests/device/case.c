@@ -215,6 +215,33 @@ static void make_line(ts_random *random, ts_layer *layer) {
     }
 }
 
+/* The same requantisation in all channels, as the graph has it. */
+static void make_uniform(ts_layer *layer) {
+    ts_rq_plan *rq = &layer->rq;
+    for (uint32_t c = 1; c < rq->channels; c++) {
+        rq->k[c] = rq->k[0];
+        rq->l[c] = rq->l[0];
+        rq->tflite_shift[c] = rq->tflite_shift[0];
+    }
+    layer->rq_own = *rq;
+}
+
+static void make_lut(ts_arena *arena, ts_random *random, const ts_case_limits *limits, ts_layer *layer) {
+    int8_t *data = TS_NEW_ARRAY(arena, int8_t, 256);
+    ts_tensor *table = TS_NEW(arena, ts_tensor);
+    for (uint32_t i = 0; i < 256; i++) {
+        data[i] = (int8_t)element(random, TS_S8, limits->extreme);
+    }
+    *table = (ts_tensor){.name = "table", .type = limits->y_type, .rank = 1, .dims = {256}, .data = data};
+    layer->weights = table;
+    layer->window = (ts_window){1, 1, 1, 1, 1, 1, 0, 0, 0, 0};
+    layer->x = shape(limits->x_type, pick(random, limits->h, 1, 9), pick(random, limits->w, 1, 9),
+                     pick(random, limits->c_in, 1, 21));
+    layer->y = shape(limits->y_type, layer->x.h, layer->x.w, layer->x.c);
+    layer->groups = layer->x.c;
+    layer->rq = (ts_rq_plan){.class_ = TS_RQC_NONE};
+}
+
 static void make_add(ts_arena *arena, ts_random *random, const ts_case_limits *limits, ts_layer *layer) {
     ts_map_shape s = shape(limits->x_type, pick(random, limits->h, 1, 9), pick(random, limits->w, 1, 9),
                            pick(random, limits->c_in, 1, 21));
@@ -230,6 +257,9 @@ static void make_add(ts_arena *arena, ts_random *random, const ts_case_limits *l
     if (layer->kind == TS_LAYER_REQUANT || class_ != TS_RQC_NONE) {
         class_ = class_ == TS_RQC_NONE ? TS_RQC_S32 : class_;
         requantisation(arena, random, layer, class_, sigma_of(s.type) * 4, sigma_of(s.type));
+    }
+    if (layer->kind == TS_LAYER_REQUANT) {
+        make_uniform(layer);
     }
     if (limits->line) {
         make_line(random, layer);
@@ -253,6 +283,9 @@ void case_make(ts_arena *arena, ts_random *random, const ts_case_limits *limits,
         case TS_LAYER_ADD:
         case TS_LAYER_REQUANT:
             make_add(arena, random, limits, layer);
+            break;
+        case TS_LAYER_LUT:
+            make_lut(arena, random, limits, layer);
             break;
         case TS_LAYER_LINEAR:
             make_linear(random, limits, layer);

@@ -57,6 +57,8 @@ static const bench benches[] = {
     {"avg_pool_xpulp", TS_LAYER_AVG_POOL, 4, 4, 1024, 1024, 4, 1, 0, TS_RQC_S64, 0},
     {"max_pool_xpulp", TS_LAYER_MAX_POOL, 6, 100, 32, 32, 2, 2, 0, TS_RQC_NONE, 0},
     {"add_xpulp_u8dot", TS_LAYER_ADD, 16, 16, 32, 32, 1, 1, 0, TS_RQC_NONE, 0},
+    {"requant_xpulp", TS_LAYER_REQUANT, 16, 16, 32, 32, 1, 1, 0, TS_RQC_S64, 0},
+    {"lut_xpulp", TS_LAYER_LUT, 16, 16, 32, 32, 1, 1, 0, TS_RQC_NONE, 0},
     {"add_xpulp_line", TS_LAYER_ADD, 16, 16, 32, 32, 1, 1, 0, TS_RQC_NONE, 0},
     {"add_xpulp_step", TS_LAYER_ADD, 16, 16, 32, 32, 1, 1, 0, TS_RQC_S32, 0},
     {"conv_xpulp_sub8", TS_LAYER_CONV, 12, 12, 32, 32, 3, 1, 1, TS_RQC_S32, 64.0 / 24},

@@ -29,6 +29,8 @@ static uint8_t *expected(ts_arena *arena, const ts_case *c, uint32_t number, ts_
         struct ts_conv_tile tile = call_conv(call, area);
         if (strcmp(twin, "conv_ref") == 0) {
             conv_ref(&tile);
+        } else if (strcmp(twin, "lut_ref") == 0) {
+            lut_ref(&tile);
         } else if (strcmp(twin, "max_pool_ref") == 0) {
             max_pool_ref(&tile);
         } else {
@@ -236,6 +238,11 @@ static const family families[] = {
      {.kind = TS_LAYER_AVG_POOL, .x_type = TS_U8, .y_type = TS_U8, .rq_class = -1, .pad = -1}},
     {"avg_pool_xpulp",
      {.kind = TS_LAYER_AVG_POOL, .x_type = TS_S8, .y_type = TS_S8, .rq_class = -1, .pad = -1}},
+    {"requant_xpulp", {.kind = TS_LAYER_REQUANT, .x_type = TS_S8, .y_type = TS_U8, .rq_class = TS_RQC_S64}},
+    {"requant_xpulp",
+     {.kind = TS_LAYER_REQUANT, .x_type = TS_U8, .y_type = TS_S8, .rq_class = TS_RQC_TFLITE}},
+    {"lut_xpulp", {.kind = TS_LAYER_LUT, .x_type = TS_S8, .y_type = TS_U8}},
+    {"lut_xpulp", {.kind = TS_LAYER_LUT, .x_type = TS_U8, .y_type = TS_S8}},
     {"add_xpulp_u8dot", {.kind = TS_LAYER_ADD, .x_type = TS_U8, .y_type = TS_U8, .rq_class = TS_RQC_NONE}},
     {"add_xpulp_u8dot", {.kind = TS_LAYER_ADD, .x_type = TS_U8, .y_type = TS_S16, .rq_class = TS_RQC_NONE}},
     {"add_xpulp_line",
