@@ -106,6 +106,7 @@ typedef struct target {
     float scale;
     int32_t zero, low, high; /* bounds may be narrower than the type's */
     bool is_signed;
+    bool bare; /* no codes: the accumulator of 32 bits is wanted, in its own units */
 } target;
 
 static ts_status read_target(qdq *q, const ts_fnode *n, target *out) {
@@ -140,9 +141,11 @@ static ts_tensor_id new_tensor(qdq *q, const char *name, const uint32_t dims[4],
     *scale = (double)y->scale;
     *zero = y->zero;
     ts_tensor t = {.name = name,
-                   .type = y->is_signed ? TS_S8 : TS_U8,
+                   .type = y->bare        ? TS_S32
+                           : y->is_signed ? TS_S8
+                                          : TS_U8,
                    .rank = 4,
-                   .quantum = {1, scale, zero},
+                   .quantum = {y->bare ? 0 : 1, scale, zero},
                    .producer = TS_NONE};
     memcpy(t.dims, dims, sizeof(uint32_t) * 4);
     return ts_graph_add_tensor(q->graph, &t);
@@ -409,6 +412,10 @@ static ts_status add_bias(qdq *q, ts_node *node, const meaning *b, const meaning
 static ts_status layer_requant(qdq *q, const meaning *x, const meaning *w, uint32_t channels, const target *y,
                                ts_requant *out) {
     uint32_t rows = w->scale_count > 1 ? channels : 1;
+    if (y->bare) {
+        *out = (ts_requant){.kind = TS_REQUANT_NONE};
+        return TS_OK;
+    }
     staircase *stairs = TS_NEW_ARRAY(q->scratch, staircase, rows);
     for (uint32_t c = 0; c < rows; c++) {
         stairs[c] = (staircase){x->scale * w->scales[c] / y->scale, 0, y->zero, y->low, y->high};
@@ -841,6 +848,25 @@ static ts_status realise(qdq *q, const meaning *p, const target *y, meaning *out
     }
 }
 
+/* The accumulator of a layer whose result nothing quantises: the network's output, or what its float tail
+ * reads. */
+static ts_status realise_bare(qdq *q, ts_tensor_id id, meaning *out) {
+    const meaning p = q->meanings[id];
+    const target y = {.bare = true};
+    const ts_fnode *before = q->node;
+    bool linear = p.node->op == TS_FOP_GEMM || p.node->op == TS_FOP_MATMUL;
+    if (p.chain_count > 0 || p.low > -FLT_MAX || p.high < FLT_MAX || (!linear && p.node->op != TS_FOP_CONV)) {
+        return TS_OK;
+    }
+    q->node = p.node;
+    TS_TRY(linear ? make_linear(q, &p, &y, out) : make_conv(q, &p, &y, out));
+    q->node = before;
+    out->kind = TAIL;
+    out->node = NULL;
+    q->meanings[id] = *out;
+    return TS_OK;
+}
+
 /* A network input is its codes. */
 static ts_status take_input(qdq *q, const ts_fnode *n, const target *y, meaning *out) {
     uint32_t dims[4];
@@ -936,9 +962,13 @@ static ts_status on_dequant(qdq *q, const ts_fnode *n, meaning *out) {
 static ts_status on_tail(qdq *q, const ts_fnode *n, meaning *out) {
     for (uint32_t i = 0; i < n->input_count; i++) {
         meaning x = meaning_of(q, n->inputs[i]);
+        if (x.kind == PENDING) {
+            TS_TRY(realise_bare(q, n->inputs[i], &x));
+        }
         if (x.kind == REAL || x.kind == TAIL) {
             *out = x;
             out->kind = TAIL;
+            out->node = x.kind == TAIL && x.node != NULL ? x.node : n;
             ts_note(q->diags, TS_DIAG_UNSUPPORTED, n->name, ts_fop_name(n->op),
                     "left out: the network's output is what it reads");
             return TS_OK;
@@ -947,6 +977,15 @@ static ts_status on_tail(qdq *q, const ts_fnode *n, meaning *out) {
     return FAIL(q, TS_DIAG_UNSUPPORTED,
                 "stands in floats between quantised operators, which integers do not compute; a quantisation "
                 "before it would be right");
+}
+
+/* A layer of integers behind an operator that only floats compute: leaving out from there on would leave out
+ * the layer. */
+static bool is_behind_tail(qdq *q, const ts_fnode *n, meaning *tail) {
+    bool layer = n->op == TS_FOP_CONV || n->op == TS_FOP_GEMM || n->op == TS_FOP_MATMUL;
+    *tail = meaning_of(q, n->inputs[0]);
+    const meaning w = layer ? meaning_of(q, n->inputs[1]) : *tail;
+    return layer && tail->kind == TAIL && tail->node != NULL && is_constant(&w) && w.scale_count > 0;
 }
 
 static ts_status on_function(const ts_fnode *n, const meaning *x, meaning *out) {
@@ -996,7 +1035,15 @@ static ts_status on_codes(qdq *q, const ts_fnode *n, const meaning *x, meaning *
 }
 
 static ts_status take_node(qdq *q, const ts_fnode *n, meaning *out) {
-    meaning x = meaning_of(q, n->inputs[0]);
+    meaning x = meaning_of(q, n->inputs[0]), tail;
+    if (is_behind_tail(q, n, &tail)) {
+        q->node = tail.node;
+        return FAIL(
+            q, TS_DIAG_UNSUPPORTED,
+            "stands in floats before the quantised layer '%s', and integers do not compute it; a network "
+            "that ends before it, or has a quantised operator in its place, would be right",
+            n->name);
+    }
     if (n->op == TS_FOP_QUANT) {
         return on_quant(q, n, out);
     }
@@ -1030,7 +1077,10 @@ static ts_status take_node(qdq *q, const ts_fnode *n, meaning *out) {
 static ts_status add_outputs(qdq *q) {
     for (uint32_t i = 0; i < q->from->outputs.count; i++) {
         ts_tensor_id id = q->from->outputs.data[i];
-        const meaning m = meaning_of(q, id);
+        meaning m = meaning_of(q, id);
+        if (m.kind == PENDING) {
+            TS_TRY(realise_bare(q, id, &m));
+        }
         if (m.kind != CODES && m.kind != REAL && m.kind != TAIL) {
             return ts_error(
                 q->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
@@ -1092,7 +1142,8 @@ bool ts__onnx_is_quantised(const Onnx__GraphProto *graph) {
     for (size_t i = 0; i < graph->n_node; i++) {
         const char *op = graph->node[i]->op_type == NULL ? "" : graph->node[i]->op_type;
         if (strncmp(op, "QLinear", 7) == 0 || strcmp(op, "QuantizeLinear") == 0 ||
-            strcmp(op, "DequantizeLinear") == 0) {
+            strcmp(op, "DequantizeLinear") == 0 || strcmp(op, "ConvInteger") == 0 ||
+            strcmp(op, "MatMulInteger") == 0) {
             return true;
         }
     }

@@ -41,7 +41,8 @@ static int32_t code_of(const ts_tensor *t, float value) {
     return (int32_t)fminf(fmaxf(code, (float)ts_type_low(t->type)), (float)ts_type_high(t->type));
 }
 
-static const int32_t *run_codes(ts_arena *arena, const ts_graph *graph, const float *x) {
+/* The network's outputs. */
+static const int32_t **run_all(ts_arena *arena, const ts_graph *graph, const float *x) {
     ts_diags diags = {.arena = arena};
     const ts_tensor *in = &graph->tensors.data[graph->inputs.data[0]];
     uint64_t count = ts_tensor_elements(in);
@@ -51,7 +52,15 @@ static const int32_t *run_codes(ts_arena *arena, const ts_graph *graph, const fl
     }
     const int32_t *inputs[] = {input};
     assert_int_equal(ts_integer_run(graph, arena, inputs, &values, &diags), TS_OK);
-    return values[graph->outputs.data[0]];
+    const int32_t **outputs = TS_NEW_ARRAY(arena, const int32_t *, graph->outputs.count);
+    for (uint32_t i = 0; i < graph->outputs.count; i++) {
+        outputs[i] = values[graph->outputs.data[i]];
+    }
+    return outputs;
+}
+
+static const int32_t *run_codes(ts_arena *arena, const ts_graph *graph, const float *x) {
+    return run_all(arena, graph, x)[0];
 }
 
 static void made_networks_equal_the_float_interpreter(void **state) {
@@ -92,6 +101,90 @@ static void made_networks_equal_the_float_interpreter(void **state) {
     print_message("%u of %u outputs of made networks are a unit beside the float interpreter's\n", beside,
                   outputs);
     assert_true(beside * 50 <= outputs && distinct > 40);
+}
+
+/* ---- what nothing quantises ---- */
+
+enum { SIDE = 5, IN = 3, OUT = 4, TAPS = 9 };
+
+/* ConvInteger with zero points, and MatMulInteger behind a Flatten: 32-bit outputs, written out. */
+static void integer_operators_give_their_accumulators(void **state) {
+    (void)state;
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    ts_random random = ts_random_seed(9);
+    maker m = {.arena = arena, .opset = 13};
+    uint8_t w[OUT * IN * TAPS], dense[SIDE * SIDE * IN * 2];
+    for (uint32_t i = 0; i < sizeof w; i++) {
+        w[i] = (uint8_t)ts_random_range(&random, 60, 187);
+    }
+    for (uint32_t i = 0; i < sizeof dense; i++) {
+        dense[i] = (uint8_t)ts_random_range(&random, -128, 127);
+    }
+    const char *x = mk_input(&m, 4, (const int64_t[]){1, IN, SIDE, SIDE});
+    const char *codes = mk_node(&m, "QuantizeLinear", x, qdq_scale(&m, 1), qdq_zero(&m, UINT8, 7))->output[0];
+    const char *kernel = qdq_raw(&m, "w", UINT8, 4, (const int64_t[]){OUT, IN, 3, 3}, w, sizeof w);
+    const char *const operands[] = {codes, kernel, qdq_zero(&m, UINT8, 7), qdq_zero(&m, UINT8, 124)};
+    Onnx__NodeProto *conv = mk_node(&m, "ConvInteger", NULL, NULL, NULL);
+    conv->input = ts_arena_copy(arena, operands, sizeof operands);
+    conv->n_input = 4;
+    mk_ints(&m, conv, "pads", 4, (const int64_t[]){1, 1, 1, 1});
+    mk_output(&m, conv->output[0]);
+    const char *flat = mk_node(&m, "Flatten", codes, NULL, NULL)->output[0];
+    const char *matrix =
+        qdq_raw(&m, "dense", INT8, 2, (const int64_t[]){SIDE * SIDE * IN, 2}, dense, sizeof dense);
+    mk_output(&m, mk_node(&m, "MatMulInteger", flat, matrix, qdq_zero(&m, UINT8, 7))->output[0]);
+    ts_graph *graph = import(arena, mk_pack(&m), &diags);
+    assert_int_equal(graph->outputs.count, 2);
+    assert_int_equal(graph->tensors.data[graph->outputs.data[0]].type, TS_S32);
+    float planes[SIDE * SIDE * IN], last[SIDE * SIDE * IN];
+    for (uint32_t i = 0; i < SIDE * SIDE * IN; i++) {
+        planes[i] = (float)ts_random_range(&random, -7, 248);
+        last[i % (SIDE * SIDE) * IN + i / (SIDE * SIDE)] = planes[i];
+    }
+    bool in_file_order = graph->tensors.data[graph->inputs.data[0]].dims[1] == IN;
+    const int32_t **values = run_all(arena, graph, in_file_order ? planes : last);
+    for (int32_t i = 0; i < SIDE * SIDE * OUT; i++) {
+        int32_t o = i % OUT, row = i / OUT / SIDE, column = i / OUT % SIDE, acc = 0;
+        for (int32_t k = 0; k < IN * TAPS; k++) {
+            int32_t r = row + k % TAPS / 3 - 1, c = column + k % 3 - 1;
+            bool inside = r >= 0 && r < SIDE && c >= 0 && c < SIDE;
+            acc +=
+                inside ? (w[o * IN * TAPS + k] - 124) * (int32_t)planes[(k / TAPS * SIDE + r) * SIDE + c] : 0;
+        }
+        assert_int_equal(values[0][i], acc);
+    }
+    for (int32_t o = 0; o < 2; o++) {
+        int32_t acc = 0;
+        for (int32_t i = 0; i < SIDE * SIDE * IN; i++) {
+            acc += (int8_t)dense[i * 2 + o] * (int32_t)planes[i];
+        }
+        assert_int_equal(values[1][o], acc);
+    }
+    ts_arena_free(arena);
+}
+
+/* A layer behind an operator of the float tail is not left out with it: the error names that operator. */
+static void floats_before_integers_are_named(void **state) {
+    (void)state;
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    ts_random random = ts_random_seed(2);
+    maker m = {.arena = arena, .opset = 13};
+    const char *codes, *scales;
+    ts_graph *graph;
+    const ts_model_options options = {.input_signed = -1};
+    const char *x = qdq_both(&m, mk_input(&m, 2, (const int64_t[]){1, 8}), 0.1f, UINT8, 3);
+    Onnx__NodeProto *softmax = mk_node(&m, "Softmax", x, NULL, NULL);
+    softmax->name = ts_arena_strdup(arena, "the_softmax");
+    const char *again = qdq_both(&m, softmax->output[0], 1.0f / 256, UINT8, 0);
+    const char *w = qdq_weights(&m, &random, 2, (const int64_t[]){8, 4}, false, 1, &codes, &scales);
+    mk_output(&m, qdq_both(&m, mk_node(&m, "MatMul", again, w, NULL)->output[0], 0.1f, UINT8, 0));
+    assert_int_equal(ts__onnx_import(arena, mk_pack(&m), "net", &options, &graph, &diags), TS_BAD_INPUT);
+    const ts_diag *last = &diags.list.data[diags.list.count - 1];
+    assert_string_equal(last->node, "the_softmax");
+    assert_string_equal(last->op, "softmax");
+    ts_arena_free(arena);
 }
 
 /* ---- micro-kws ---- */
@@ -173,6 +266,8 @@ static void one_network_in_four_forms(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(made_networks_equal_the_float_interpreter),
+        cmocka_unit_test(integer_operators_give_their_accumulators),
+        cmocka_unit_test(floats_before_integers_are_named),
         cmocka_unit_test(one_network_in_four_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
