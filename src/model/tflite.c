@@ -50,7 +50,13 @@ static ts_status read_tensor(tfl *t, ts_flat_table table, ts_flat_vector buffers
     x->scales = ts__flat_vector(f, quantization, QUANTIZATION_SCALE, 4);
     x->zeros = ts__flat_vector(f, quantization, QUANTIZATION_ZERO, 8);
     x->quantized_dimension = ts__flat_int(f, quantization, QUANTIZATION_DIMENSION, 4, 0);
-    return f->bad ? ts__tfl_damaged(t, "an offset leads out of it") : TS_OK;
+    if (f->bad) {
+        return ts__tfl_damaged(t, "an offset leads out of it");
+    }
+    int64_t zero = ts__tfl_is_8_bits(x) && x->zeros.count > 0 ? ts__flat_i64(x->zeros, 0) : ts__tfl_low(x);
+    return zero < ts__tfl_low(x) || zero > ts__tfl_high(x)
+               ? ts__tfl_damaged(t, "a zero point is none of the values that its tensor can have")
+               : TS_OK;
 }
 
 /* Converters join the names of all that they fused with semicolons: the first one is enough where no other
@@ -237,7 +243,7 @@ void ts__tflite_multiplier(double real, int32_t *multiplier, int32_t *shift) {
     if (!(real > 0)) {
         return;
     }
-    int64_t q = (int64_t)round(frexp(real, &exponent) * 2147483648.0);
+    int64_t q = (int64_t)round(frexp(fmin(real, 0x1p40), &exponent) * 2147483648.0);
     if (q == INT64_C(1) << 31) {
         q /= 2;
         exponent++;

@@ -314,6 +314,95 @@ static ts_status take_transpose(tfl *t, const tfl_op *o) {
                                   : TFL_FAIL(TS_DIAG_MALFORMED, "its permutation is none");
 }
 
+/* y[i] = x[begin + i step], in the shape that the file gives y. */
+static ts_status add_slice(tfl *t, const tfl_op *o, ts_tensor_id x, const tfl_range *ranges) {
+    ts_fnode n = new_node(t, o, TS_FOP_SLICE, 1), reshape = new_node(t, o, TS_FOP_RESHAPE, 1);
+    ts_ftensor shape = {.rank = t->real->tensors.data[x].rank, .layout = t->real->tensors.data[x].layout};
+    tfl_tensor *y;
+    uint64_t elements = 1;
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    n.inputs[0] = x;
+    for (uint32_t i = 0; i < shape.rank; i++) {
+        n.begin[i] = (uint32_t)ranges[i].begin;
+        n.step[i] = (uint32_t)ranges[i].step;
+        shape.dims[i] = (uint32_t)ranges[i].count;
+        elements *= shape.dims[i];
+    }
+    if (y->elements != elements) {
+        return TFL_FAIL(TS_DIAG_SHAPE, "its output has another shape than its slice");
+    }
+    if (y->rank == shape.rank && memcmp(y->dims, shape.dims, shape.rank * sizeof *shape.dims) == 0) {
+        return finish(t, o, &n, &shape, ACTIVATION_NONE);
+    }
+    TS_TRY(ts_fgraph_add_node(t->real, &n, ts_arena_printf(t->arena, "%s.whole", o->name), &shape,
+                              &reshape.inputs[0], t->diags));
+    shape.rank = y->rank;
+    memcpy(shape.dims, y->dims, sizeof shape.dims);
+    return finish(t, o, &reshape, &shape, ACTIVATION_NONE);
+}
+
+/* The file's tensor of an activation, whose shape is that of the graph's. */
+static ts_status shaped_input(tfl *t, const tfl_op *o, uint32_t i, const tfl_tensor **file,
+                              ts_tensor_id *out) {
+    TS_TRY(input_at(t, o, i, out));
+    const tfl_tensor *x = *file = ts__tfl_tensor_at(t, o->inputs, i);
+    const ts_ftensor *real = &t->real->tensors.data[*out];
+    return x->rank == real->rank && memcmp(x->dims, real->dims, x->rank * sizeof *x->dims) == 0
+               ? TS_OK
+               : TFL_FAIL(TS_DIAG_SHAPE, "its input has another shape than the file says");
+}
+
+static ts_status take_slice(tfl *t, const tfl_op *o, bool strided) {
+    tfl_range ranges[TS_MAX_RANK];
+    const tfl_tensor *x;
+    ts_tensor_id id;
+    TS_TRY(shaped_input(t, o, 0, &x, &id));
+    TS_TRY((strided ? ts__tfl_strided_ranges : ts__tfl_slice_ranges)(t, o, x, ranges));
+    return add_slice(t, o, id, ranges);
+}
+
+/* Parts along an axis, one an output, whose sizes are those of the outputs. */
+static ts_status take_split(tfl *t, const tfl_op *o, uint32_t input, uint32_t axis_input) {
+    tfl_range ranges[TS_MAX_RANK];
+    ts_flat_vector axes;
+    const tfl_tensor *x;
+    ts_tensor_id id;
+    TS_TRY(shaped_input(t, o, input, &x, &id));
+    TS_TRY(ts__tfl_numbers_at(t, o, axis_input, 1, &axes));
+    int64_t axis = ts__flat_i32(axes, 0), at = 0;
+    axis = axis < 0 ? axis + x->rank : axis;
+    if (axis < 0 || axis >= x->rank || o->outputs.count > MAX_PARTS || x->elements == 0) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "a split of one axis into up to %d is served", MAX_PARTS);
+    }
+    for (uint32_t i = 0; i < o->outputs.count; i++) {
+        const tfl_op part = ts__tfl_part(t, o, i);
+        tfl_tensor *y;
+        TS_TRY(ts__tfl_output_of(t, &part, &y));
+        for (uint32_t d = 0; d < x->rank; d++) {
+            ranges[d] = (tfl_range){0, 1, x->dims[d]};
+        }
+        ranges[axis] = (tfl_range){at, 1, (int64_t)(y->elements / (x->elements / x->dims[axis]))};
+        at += ranges[axis].count;
+        if (ranges[axis].count == 0 || at > x->dims[axis]) {
+            return TFL_FAIL(TS_DIAG_SHAPE, "its parts are more than the whole");
+        }
+        TS_TRY(add_slice(t, &part, id, ranges));
+    }
+    return at == x->dims[axis] ? TS_OK : TFL_FAIL(TS_DIAG_SHAPE, "its parts are less than the whole");
+}
+
+static ts_status take_resize(tfl *t, const tfl_op *o) {
+    ts_fnode n = new_node(t, o, TS_FOP_RESIZE, 1);
+    const tfl_tensor *x;
+    tfl_tensor *y;
+    TS_TRY(shaped_input(t, o, 0, &x, &n.inputs[0]));
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    TS_TRY(ts__tfl_check_resize(t, o, x, y));
+    ts_ftensor shape = {.rank = y->rank, .layout = t->real->tensors.data[n.inputs[0]].layout};
+    memcpy(shape.dims, y->dims, sizeof shape.dims);
+    return finish(t, o, &n, &shape, ACTIVATION_NONE);
+}
+
 ts_status ts__tfl_float_operator(tfl *t, const tfl_op *o, int64_t code) {
     switch (code) {
         case 0:
@@ -356,8 +445,18 @@ ts_status ts__tfl_float_operator(tfl *t, const tfl_op *o, int64_t code) {
             return take_mean(t, o);
         case 41:
             return take_binary(t, o, TS_FOP_SUB);
+        case 45:
+            return take_slice(t, o, true);
+        case 49:
+            return take_split(t, o, 1, 0);
+        case 65:
+            return take_slice(t, o, false);
+        case 97:
+            return take_resize(t, o);
         case 98:
             return take_unary(t, o, TS_FOP_LEAKY_RELU);
+        case 102:
+            return take_split(t, o, 0, 2);
         case 117:
             return take_unary(t, o, TS_FOP_HARD_SWISH);
         default:

@@ -21,7 +21,7 @@ enum { POOL_FILTER_W = 3, POOL_FILTER_H = 4, POOL_ACTIVATION = 5 };
 enum { PADDING_SAME, PADDING_VALID };
 enum { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_RELU_N1, ACTIVATION_RELU6 };
 enum { TYPE_FLOAT = 0, TYPE_INT32 = 2, TYPE_UINT8 = 3, TYPE_INT8 = 9 };
-enum { MAX_TENSORS = 1 << 16, MAX_OPERATORS = 1 << 16, MAX_WINDOW = 4096 };
+enum { MAX_TENSORS = 1 << 16, MAX_OPERATORS = 1 << 16, MAX_WINDOW = 4096, MAX_PARTS = 64 };
 
 /* A tensor of the file. */
 typedef struct tfl_tensor {
@@ -135,6 +135,21 @@ ts__tfl_take ts__tfl_reshape, ts__tfl_pad, ts__tfl_concat, ts__tfl_transpose, ts
     ts__tfl_slice, ts__tfl_strided_slice, ts__tfl_resize;
 ts__tfl_take ts__tfl_logistic, ts__tfl_tanh, ts__tfl_hard_swish, ts__tfl_leaky_relu, ts__tfl_relu,
     ts__tfl_relu_n1, ts__tfl_relu6, ts__tfl_softmax;
+
+/* A range of one axis of the file: first element, step, number of elements. */
+typedef struct tfl_range {
+    int64_t begin, step, count;
+} tfl_range;
+
+/* What SLICE and STRIDED_SLICE take of each axis of x; every range lies inside. */
+ts_status ts__tfl_slice_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_range ranges[TS_MAX_RANK]);
+ts_status ts__tfl_strided_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_range ranges[TS_MAX_RANK]);
+
+/* Output `i` of a SPLIT alone, with its name. */
+tfl_op ts__tfl_part(tfl *t, const tfl_op *o, uint32_t i);
+
+/* A nearest neighbour of whole factors in rows and columns? */
+ts_status ts__tfl_check_resize(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_tensor *y);
 
 /* Float networks (tflite_float.c): an operator by its code, and an input. */
 ts_status ts__tfl_float_operator(tfl *t, const tfl_op *o, int64_t code);

@@ -481,10 +481,10 @@ static void tabulate(operand *a) {
 }
 
 static int32_t sum_result(int64_t sum, const ts_requant *rq) {
-    int32_t y = ts_rounding_divide_by_pot(ts_rounding_doubling_high_mul((int32_t)sum, rq->multiplier[0]),
-                                          -rq->shift[0]) +
+    int64_t y = (int64_t)ts_rounding_divide_by_pot(
+                    ts_rounding_doubling_high_mul((int32_t)sum, rq->multiplier[0]), -rq->shift[0]) +
                 rq->zero;
-    return y < rq->low ? rq->low : y > rq->high ? rq->high : y;
+    return y < rq->low ? rq->low : y > rq->high ? rq->high : (int32_t)y;
 }
 
 /* Number of operand pairs, of all 65,536, for which the graph's addition differs from the reference's. */
@@ -670,8 +670,8 @@ static int32_t product_with_constant(const void *context, int32_t x) {
     uint32_t k = b->x[0]->data.count > 0 ? 0 : 1;
     int32_t factor = constant_at(b->x[k], 0) - ts__tfl_zero_of(b->x[k]);
     int32_t product = (x - ts__tfl_zero_of(b->x[1 - k])) * factor;
-    int32_t y = ts_multiply_by_quantized(product, b->rq.multiplier[0], b->rq.shift[0]) + b->rq.zero;
-    return y < b->rq.low ? b->rq.low : y > b->rq.high ? b->rq.high : y;
+    int64_t y = (int64_t)ts_multiply_by_quantized(product, b->rq.multiplier[0], b->rq.shift[0]) + b->rq.zero;
+    return y < b->rq.low ? b->rq.low : y > b->rq.high ? b->rq.high : (int32_t)y;
 }
 
 /* A constant that has one number a channel is the weights of a depthwise convolution of 1 x 1. */

@@ -5,7 +5,7 @@
 
 #include "model/tflite_internal.h"
 
-enum { MAX_PAD = 4096, MAX_PARTS = 64 };
+enum { MAX_PAD = 4096 };
 
 /* ---- what was put off ---- */
 
@@ -326,6 +326,15 @@ static ts_status add_slice(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_ten
     return TS_OK;
 }
 
+tfl_op ts__tfl_part(tfl *t, const tfl_op *o, uint32_t i) {
+    tfl_op part = *o;
+    part.outputs = (ts_flat_vector){1, o->outputs.data + 4 * (size_t)i};
+    const tfl_tensor *y = ts__tfl_tensor_at(t, part.outputs, 0);
+    part.name =
+        y != NULL && *y->name != '\0' ? y->name : ts_arena_printf(t->arena, "%s.%u", o->name, (unsigned)i);
+    return part;
+}
+
 /* Parts of x along an axis, one an output, whose sizes are those of the outputs. */
 static ts_status split_along(tfl *t, const tfl_op *o, tfl_tensor *x, int64_t file_axis) {
     static const uint32_t step[3] = {1, 1, 1};
@@ -337,11 +346,9 @@ static ts_status split_along(tfl *t, const tfl_op *o, tfl_tensor *x, int64_t fil
     }
     memcpy(size, in.dims + 1, sizeof size);
     for (uint32_t i = 0; i < o->outputs.count; i++) {
-        tfl_op part = *o;
-        part.outputs = (ts_flat_vector){1, o->outputs.data + 4 * (size_t)i};
+        const tfl_op part = ts__tfl_part(t, o, i);
         tfl_tensor *y;
         TS_TRY(ts__tfl_output_of(t, &part, &y));
-        part.name = *y->name != '\0' ? y->name : ts_arena_printf(t->arena, "%s.%u", o->name, i);
         uint64_t others = (uint64_t)in.dims[1] * in.dims[2] * in.dims[3] / in.dims[1 + axis];
         size[axis] = (uint32_t)(y->elements / others);
         if (size[axis] == 0 || size[axis] > in.dims[1 + axis] - begin[axis]) {
@@ -370,18 +377,9 @@ ts_status ts__tfl_split_v(tfl *t, const tfl_op *o) {
     return split_along(t, o, x, ts__flat_i32(axis, 0));
 }
 
-/* A range of one axis of the file: first element, step, number of elements. */
-typedef struct range {
-    int64_t begin, step, count;
-} range;
-
-/* Ranges of all axes of the file as those of rows, columns and channels. */
-static ts_status slice_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_tensor *y,
-                              const range *ranges) {
-    uint32_t begin[3] = {0, 0, 0}, step[3] = {1, 1, 1}, size[3] = {1, 1, 1};
+static ts_status check_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_range *ranges) {
     for (uint32_t i = 0; i < x->rank; i++) {
-        const range *r = &ranges[i];
-        uint32_t axis = ts__tfl_axis(x, i);
+        const tfl_range *r = &ranges[i];
         bool inside = r->begin >= 0 && r->step >= 1 && r->count >= 1 && r->begin < x->dims[i] &&
                       r->count <= x->dims[i] && r->begin + (r->count - 1) * r->step < x->dims[i];
         if (!inside || r->step > INT32_MAX) {
@@ -389,41 +387,45 @@ static ts_status slice_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_
                             "a slice of axis %u from %lld, %lld steps of %lld, is not served", i,
                             (long long)r->begin, (long long)r->count, (long long)r->step);
         }
+    }
+    return TS_OK;
+}
+
+/* Ranges of all axes of the file as those of rows, columns and channels. */
+static ts_status slice_map(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_range *ranges) {
+    tfl_tensor *y;
+    uint32_t begin[3] = {0, 0, 0}, step[3] = {1, 1, 1}, size[3] = {1, 1, 1};
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    for (uint32_t i = 0; i < x->rank; i++) {
+        uint32_t axis = ts__tfl_axis(x, i);
         if (axis != TS_NONE) {
-            begin[axis] = (uint32_t)r->begin;
-            step[axis] = (uint32_t)r->step;
-            size[axis] = (uint32_t)r->count;
+            begin[axis] = (uint32_t)ranges[i].begin;
+            step[axis] = (uint32_t)ranges[i].step;
+            size[axis] = (uint32_t)ranges[i].count;
         }
     }
     return add_slice(t, o, x, y, begin, step, size);
 }
 
-ts_status ts__tfl_slice(tfl *t, const tfl_op *o) {
-    tfl_tensor *x, *y;
+ts_status ts__tfl_slice_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_range ranges[TS_MAX_RANK]) {
     ts_flat_vector begins, sizes;
-    range ranges[TS_MAX_RANK];
-    TS_TRY(ts__tfl_map_at(t, o, 0, &x));
     TS_TRY(ts__tfl_numbers_at(t, o, 1, TS_MAX_RANK, &begins));
     TS_TRY(ts__tfl_numbers_at(t, o, 2, TS_MAX_RANK, &sizes));
-    TS_TRY(ts__tfl_output_of(t, o, &y));
     if (begins.count != x->rank || sizes.count != x->rank) {
         return TFL_FAIL(TS_DIAG_SHAPE, "it names %u and %u axes of %u", begins.count, sizes.count, x->rank);
     }
     for (uint32_t i = 0; i < x->rank; i++) {
         int64_t begin = ts__flat_i32(begins, i), size = ts__flat_i32(sizes, i);
-        ranges[i] = (range){begin, 1, size == -1 ? (int64_t)x->dims[i] - begin : size};
+        ranges[i] = (tfl_range){begin, 1, size == -1 ? (int64_t)x->dims[i] - begin : size};
     }
-    return slice_ranges(t, o, x, y, ranges);
+    return check_ranges(t, o, x, ranges);
 }
 
-ts_status ts__tfl_strided_slice(tfl *t, const tfl_op *o) {
+ts_status ts__tfl_strided_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x,
+                                 tfl_range ranges[TS_MAX_RANK]) {
     enum { BEGIN_MASK, END_MASK, ELLIPSIS_MASK, NEW_AXIS_MASK, SHRINK_AXIS_MASK };
-    tfl_tensor *x, *y;
     ts_flat_vector list[3]; /* begins, ends, steps */
-    range ranges[TS_MAX_RANK];
     int64_t masks[5];
-    TS_TRY(ts__tfl_map_at(t, o, 0, &x));
-    TS_TRY(ts__tfl_output_of(t, o, &y));
     for (uint32_t i = 0; i < 3; i++) {
         TS_TRY(ts__tfl_numbers_at(t, o, 1 + i, TS_MAX_RANK, &list[i]));
     }
@@ -440,29 +442,49 @@ ts_status ts__tfl_strided_slice(tfl *t, const tfl_op *o) {
         end = end > size ? size : end;
         end = (masks[SHRINK_AXIS_MASK] >> i & 1) != 0 ? begin + 1 : end;
         served = step >= 1;
-        ranges[i] = (range){begin, step, served ? (end - begin + step - 1) / step : 0};
+        ranges[i] = (tfl_range){begin, step, served ? (end - begin + step - 1) / step : 0};
     }
-    return served ? slice_ranges(t, o, x, y, ranges)
+    return served ? check_ranges(t, o, x, ranges)
                   : TFL_FAIL(TS_DIAG_UNSUPPORTED,
                              "a slice with steps backwards, an ellipsis or new axes is not served");
+}
+
+ts_status ts__tfl_slice(tfl *t, const tfl_op *o) {
+    tfl_tensor *x;
+    tfl_range ranges[TS_MAX_RANK];
+    TS_TRY(ts__tfl_map_at(t, o, 0, &x));
+    TS_TRY(ts__tfl_slice_ranges(t, o, x, ranges));
+    return slice_map(t, o, x, ranges);
+}
+
+ts_status ts__tfl_strided_slice(tfl *t, const tfl_op *o) {
+    tfl_tensor *x;
+    tfl_range ranges[TS_MAX_RANK];
+    TS_TRY(ts__tfl_map_at(t, o, 0, &x));
+    TS_TRY(ts__tfl_strided_ranges(t, o, x, ranges));
+    return slice_map(t, o, x, ranges);
+}
+
+ts_status ts__tfl_check_resize(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_tensor *y) {
+    ts_flat_vector size;
+    TS_TRY(ts__tfl_numbers_at(t, o, 1, 2, &size));
+    bool corners = ts__flat_int(&t->flat, o->options, 0, 1, 0) != 0;
+    bool whole = x->rank == 4 && y->rank == 4 && size.count == 2 && x->elements > 0;
+    for (uint32_t i = 0; i < 2 && whole; i++) {
+        whole = (uint32_t)ts__flat_i32(size, i) == y->dims[1 + i] && y->dims[1 + i] % x->dims[1 + i] == 0;
+    }
+    return whole && !corners
+               ? TS_OK
+               : TFL_FAIL(TS_DIAG_UNSUPPORTED, "whole factors without aligned corners are served");
 }
 
 ts_status ts__tfl_resize(tfl *t, const tfl_op *o) {
     tfl_tensor *x, *y;
     ts_tensor_id output;
-    ts_flat_vector size;
     TS_TRY(ts__tfl_map_at(t, o, 0, &x));
-    TS_TRY(ts__tfl_numbers_at(t, o, 1, 2, &size));
     TS_TRY(ts__tfl_output_of(t, o, &y));
     TS_TRY(same_quantum(t, o, x, y));
-    bool corners = ts__flat_int(&t->flat, o->options, 0, 1, 0) != 0;
-    bool whole = x->rank == 4 && y->rank == 4 && size.count == 2;
-    for (uint32_t i = 0; i < 2 && whole; i++) {
-        whole = (uint32_t)ts__flat_i32(size, i) == y->dims[1 + i] && y->dims[1 + i] % x->dims[1 + i] == 0;
-    }
-    if (corners || !whole) {
-        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "whole factors without aligned corners are served");
-    }
+    TS_TRY(ts__tfl_check_resize(t, o, x, y));
     TS_TRY(ts__tfl_new_activation(t, o, y, &output));
     ts_node node = ts__tfl_new_node(t, o, TS_OP_RESIZE, x);
     ts__tfl_add_node(t, &node, y, output);

@@ -37,4 +37,13 @@ expect 0 '"verified_samples": 6' cat "$work/eval.json"
 expect 2 'nowhere' "$tessera" eval "$net" --data "$work/set.json" --input-scale 1 --target nowhere
 expect 2 'a model and --data are needed' "$tessera" eval "$net"
 
+# A NumPy archive with labels in floats; what TensorFlow Lite answers of these samples is 91.1 % right.
+words=${TESSERA_SHARED:-/nowhere}/models/mlperf-tiny-streaming-wakeword
+if [ -f "$words/sww_int8.tflite" ]; then
+    printf '{"x": "calibration_samples.npz:specs", "y": "calibration_samples.npz:labels"}' >"$work/sww.json"
+    expect 0 '45 samples, top-1 91.11 %' "$tessera" eval "$words/sww_int8.tflite" --root "$words" --data "$work/sww.json"
+else
+    echo 'TESSERA_SHARED names no folder with the wake word: it is not evaluated'
+fi
+
 [ $failures -eq 0 ]

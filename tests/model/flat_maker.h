@@ -94,6 +94,7 @@ typedef struct tfm_tensor {
     int32_t dimension;
 } tfm_tensor;
 
+/* `output` may hold a second one: first + (second << 16). */
 typedef struct tfm_operator {
     int32_t code;
     uint32_t input_count;
@@ -137,7 +138,8 @@ static inline void tfm_one_operator(flat_maker *f, uint32_t from, const tfm_oper
     uint32_t fields = fm_table(f, from, 5);
     fm_put(f, fields, index);
     fm_ints(f, fields + 4, o->input_count, o->inputs);
-    fm_ints(f, fields + 8, 1, &o->output);
+    const int32_t outputs[2] = {o->output & 0xffff, o->output >> 16};
+    fm_ints(f, fields + 8, outputs[1] != 0 ? 2 : 1, outputs);
     uint32_t options = fm_table(f, fields + 16, o->option_count);
     for (uint32_t i = 0; i < o->option_count; i++) {
         fm_put(f, options + 4 * i, (uint32_t)o->options[i]);
@@ -263,6 +265,77 @@ static inline ts_bytes tfm_moves(flat_maker *f) {
         {14, 1, {16}, 17, 1, {0}},
     };
     return tfm_pack(f, tensors, TFM_MOVES_TENSORS, ops, TFM_MOVES_OPS);
+}
+
+/* A float network on an input of 5 x 4 x 2: CONV_2D, MAX_POOL_2D, ADD, RESHAPE, FULLY_CONNECTED, SOFTMAX. */
+enum { TFM_FLOAT_TENSORS = 12, TFM_FLOAT_OPS = 6 };
+static inline ts_bytes tfm_float(flat_maker *f) {
+    static float conv[2 * 9 * 2], dense[3 * 18];
+    static const float conv_bias[2] = {0.5f, -0.25f}, dense_bias[3] = {0.125f, 0, -1};
+    static const int32_t shape[2] = {1, 18};
+    const float one = 1;
+    int32_t beta;
+    memcpy(&beta, &one, 4);
+    for (int i = 0; i < 54; i++) {
+        conv[i % 36] = (float)(i * 37 % 255 - 127) / 128;
+        dense[i] = (float)(i * 53 % 255 - 127) / 256;
+    }
+    const tfm_tensor tensors[TFM_FLOAT_TENSORS] = {
+        {"input", 4, {1, 5, 4, 2}, 0, NULL, 0, 0, {0}, 0, 0},
+        {"conv.w", 4, {2, 3, 3, 2}, 0, conv, sizeof conv, 0, {0}, 0, 0},
+        {"conv.b", 1, {2}, 0, conv_bias, sizeof conv_bias, 0, {0}, 0, 0},
+        {"conv", 4, {1, 5, 4, 2}, 0, NULL, 0, 0, {0}, 0, 0},
+        {"max", 4, {1, 3, 3, 2}, 0, NULL, 0, 0, {0}, 0, 0},
+        {"sum", 4, {1, 3, 3, 2}, 0, NULL, 0, 0, {0}, 0, 0},
+        {"shape", 1, {2}, 2, shape, sizeof shape, 0, {0}, 0, 0},
+        {"flat", 2, {1, 18}, 0, NULL, 0, 0, {0}, 0, 0},
+        {"dense.w", 2, {3, 18}, 0, dense, sizeof dense, 0, {0}, 0, 0},
+        {"dense.b", 1, {3}, 0, dense_bias, sizeof dense_bias, 0, {0}, 0, 0},
+        {"dense", 2, {1, 3}, 0, NULL, 0, 0, {0}, 0, 0},
+        {"output", 2, {1, 3}, 0, NULL, 0, 0, {0}, 0, 0},
+    };
+    const tfm_operator ops[TFM_FLOAT_OPS] = {
+        {3, 3, {0, 1, 2}, 3, 6, {0, 1, 1, 1, 1, 1}},  /* SAME, RELU */
+        {17, 1, {3, 0, 0}, 4, 6, {1, 1, 2, 2, 3, 0}}, /* VALID, 3 x 2 */
+        {0, 2, {4, 4, 0}, 5, 1, {0}},
+        {22, 2, {5, 6, 0}, 7, 1, {0}},
+        {9, 3, {7, 8, 9}, 10, 1, {0}},
+        {25, 1, {10}, 11, 1, {beta}},
+    };
+    return tfm_pack(f, tensors, TFM_FLOAT_TENSORS, ops, TFM_FLOAT_OPS);
+}
+
+/* Floats that move, on an input of 4 x 3 x 4: SLICE, RESIZE_NEAREST_NEIGHBOR, STRIDED_SLICE that drops an
+ * axis, SPLIT, SUB of its parts. */
+enum { TFM_FLOAT_MOVES_TENSORS = 14, TFM_FLOAT_MOVES_OPS = 5 };
+static inline ts_bytes tfm_float_moves(flat_maker *f) {
+    static const int32_t begins[4] = {0, 1, 0, 0}, sizes[4] = {1, 2, -1, 4}, size[2] = {4, 9},
+                         from[4] = {0, 3, 1, 0}, to[4] = {0, 0, 8, 0}, steps[4] = {1, 1, 2, 1},
+                         axis[1] = {-1};
+    const tfm_tensor tensors[TFM_FLOAT_MOVES_TENSORS] = {
+        {"input", 4, {1, 4, 3, 4}, 0, NULL, 0, 0, {0}, 0, 0},
+        {"begins", 1, {4}, 2, begins, 16, 0, {0}, 0, 0},
+        {"sizes", 1, {4}, 2, sizes, 16, 0, {0}, 0, 0},
+        {"part", 4, {1, 2, 3, 4}, 0, NULL, 0, 0, {0}, 0, 0},
+        {"size", 1, {2}, 2, size, 8, 0, {0}, 0, 0},
+        {"large", 4, {1, 4, 9, 4}, 0, NULL, 0, 0, {0}, 0, 0},
+        {"from", 1, {4}, 2, from, 16, 0, {0}, 0, 0},
+        {"to", 1, {4}, 2, to, 16, 0, {0}, 0, 0},
+        {"steps", 1, {4}, 2, steps, 16, 0, {0}, 0, 0},
+        {"row", 3, {1, 4, 4}, 0, NULL, 0, 0, {0}, 0, 0},
+        {"axis", 1, {1}, 2, axis, 4, 0, {0}, 0, 0},
+        {"left", 3, {1, 4, 2}, 0, NULL, 0, 0, {0}, 0, 0},
+        {"right", 3, {1, 4, 2}, 0, NULL, 0, 0, {0}, 0, 0},
+        {"output", 3, {1, 4, 2}, 0, NULL, 0, 0, {0}, 0, 0},
+    };
+    const tfm_operator ops[TFM_FLOAT_MOVES_OPS] = {
+        {65, 3, {0, 1, 2}, 3, 1, {0}},
+        {97, 2, {3, 4}, 5, 2, {0, 1}},
+        {45, 4, {5, 6, 7, 8}, 9, 5, {1, 9, 0, 0, 2}}, /* all of the batch; channels to the end; one row */
+        {49, 2, {10, 9}, 11 + (12 << 16), 1, {2}},
+        {41, 2, {11, 12}, 13, 1, {0}},
+    };
+    return tfm_pack(f, tensors, TFM_FLOAT_MOVES_TENSORS, ops, TFM_FLOAT_MOVES_OPS);
 }
 
 /* One operator on an input of all 256 values, 16 x 16 x 1, of type 9 (int8) or 3 (uint8). */

@@ -275,6 +275,12 @@ static ts_status import_alone(const uint8_t *data, size_t size) {
     ts_graph *graph;
     ts_status status = ts__tflite_import(diags.arena, (ts_bytes){data, size}, "hostile", &graph, &diags);
     assert_true((status == TS_OK) == (ts_diags_errors(&diags) == 0));
+    ts_fgraph *real;
+    ts_diags other = {.arena = diags.arena};
+    ts_status of_floats =
+        ts__tflite_float_import(diags.arena, (ts_bytes){data, size}, "hostile", &real, &other);
+    assert_true((of_floats == TS_OK) == (ts_diags_errors(&other) == 0));
+    status = status == TS_OK ? TS_OK : of_floats;
     assert_true(ts_arena_peak_bytes() < (size_t)512 << 20);
     ts_arena_free(diags.arena);
     return status;
@@ -307,6 +313,34 @@ static void damaged_files_are_refused(void **state) {
     static flat_maker maker;
     damage(tfm_sample(&maker));
     damage(tfm_moves(&maker));
+    damage(tfm_float_moves(&maker));
+}
+
+/* Row 3 of the large map is row 2 of the input, its columns 1, 3, 5, 7 the columns 0, 1, 1, 2. */
+static void floats_move_as_written(void **state) {
+    (void)state;
+    static flat_maker maker;
+    static const uint32_t columns[4] = {0, 1, 1, 2};
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    ts_fgraph *graph;
+    ts_status status = ts__tflite_float_import(arena, tfm_float_moves(&maker), "net", &graph, &diags);
+    for (uint32_t i = 0; i < diags.list.count; i++) {
+        ts_diag_print(stderr, &diags.list.data[i]);
+    }
+    assert_int_equal(status, TS_OK);
+    float x[48];
+    for (int i = 0; i < 48; i++) {
+        x[i] = (float)(i * i % 31);
+    }
+    ts_fsession *session = ts_fsession_new(arena, graph);
+    ts_fsession_run(session, (const float *const[]){x});
+    const float *y = ts_fsession_value(session, graph->outputs.data[0]);
+    for (uint32_t i = 0; i < 8; i++) {
+        const float *pixel = x + (2 * 3 + columns[i / 2]) * 4;
+        assert_true(y[i] == pixel[i % 2] - pixel[2 + i % 2]);
+    }
+    ts_arena_free(arena);
 }
 
 /* ---- MLPerf Tiny ---- */
@@ -578,13 +612,14 @@ static void check_float_task(void **state) {
 int main(void) {
     enum { TASKS = sizeof tasks / sizeof tasks[0] };
     enum { FLOAT_TASKS = sizeof float_tasks / sizeof float_tasks[0] };
-    struct CMUnitTest tests[4 + TASKS + FLOAT_TASKS] = {
+    struct CMUnitTest tests[5 + TASKS + FLOAT_TASKS] = {
         cmocka_unit_test(sample_equals_the_reference_kernels),
         cmocka_unit_test(tables_are_close_to_their_functions),
         cmocka_unit_test(movements_equal_the_reference_kernels),
         cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(floats_move_as_written),
     };
-    size_t count = 4;
+    size_t count = 5;
     if (ts_test_shared() == NULL) {
         puts("TESSERA_SHARED names no folder with networks: only the project's own model is tested");
     }
