@@ -20,11 +20,14 @@ static ts_status unpack_failed(const char *path, ts_diags *diags) {
 }
 
 #ifdef TS_HAVE_LZMA
+static void end_xz(void *stream) { lzma_end(stream); }
+
 static ts_status unpack_xz(ts_arena *arena, const char *path, ts_bytes in, ts_bytes *out, ts_diags *diags) {
     lzma_stream stream = LZMA_STREAM_INIT;
     if (lzma_stream_decoder(&stream, (uint64_t)1 << 28, 0) != LZMA_OK) {
         return ts_error(diags, TS_DIAG_MEMORY, NULL, NULL, "%s: no memory to unpack it", path);
     }
+    ts_guard_defer(end_xz, &stream);
     ts_text text = {.arena = arena};
     uint8_t chunk[1 << 16];
     stream.next_in = in.data;
@@ -36,6 +39,7 @@ static ts_status unpack_xz(ts_arena *arena, const char *path, ts_bytes in, ts_by
         ret = lzma_code(&stream, LZMA_FINISH);
         ts_text_add_bytes(&text, chunk, sizeof chunk - stream.avail_out);
     }
+    ts_guard_undefer(&stream);
     lzma_end(&stream);
     *out = (ts_bytes){(const uint8_t *)text.data, text.size};
     return ret == LZMA_STREAM_END ? TS_OK : unpack_failed(path, diags);
@@ -43,11 +47,14 @@ static ts_status unpack_xz(ts_arena *arena, const char *path, ts_bytes in, ts_by
 #endif
 
 #ifdef TS_HAVE_ZLIB
+static void end_gzip(void *stream) { inflateEnd(stream); }
+
 static ts_status unpack_gzip(ts_arena *arena, const char *path, ts_bytes in, ts_bytes *out, ts_diags *diags) {
     z_stream stream = {0};
     if (in.size > UINT32_MAX || inflateInit2(&stream, 15 + 32) != Z_OK) {
         return unpack_failed(path, diags);
     }
+    ts_guard_defer(end_gzip, &stream);
     ts_text text = {.arena = arena};
     uint8_t chunk[1 << 16];
     stream.next_in = (uint8_t *)(uintptr_t)in.data;
@@ -59,11 +66,35 @@ static ts_status unpack_gzip(ts_arena *arena, const char *path, ts_bytes in, ts_
         ret = inflate(&stream, Z_NO_FLUSH);
         ts_text_add_bytes(&text, chunk, sizeof chunk - stream.avail_out);
     }
+    ts_guard_undefer(&stream);
     inflateEnd(&stream);
     *out = (ts_bytes){(const uint8_t *)text.data, text.size};
     return ret == Z_STREAM_END ? TS_OK : unpack_failed(path, diags);
 }
 #endif
+
+ts_status ts__data_unpack(ts_arena *arena, const char *path, ts_bytes file, ts_bytes *out, ts_diags *diags) {
+    static const uint8_t xz[] = {0xfd, '7', 'z', 'X', 'Z', 0}, gzip[] = {0x1f, 0x8b, 8};
+    *out = file;
+    if (file.size >= sizeof xz && memcmp(file.data, xz, sizeof xz) == 0) {
+#ifdef TS_HAVE_LZMA
+        return unpack_xz(arena, path, file, out, diags);
+#else
+        return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL, "%s: built without liblzma; unpack it first",
+                        path);
+#endif
+    }
+    if (file.size >= sizeof gzip && memcmp(file.data, gzip, sizeof gzip) == 0) {
+#ifdef TS_HAVE_ZLIB
+        return unpack_gzip(arena, path, file, out, diags);
+#else
+        return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL, "%s: built without zlib; unpack it first",
+                        path);
+#endif
+    }
+    (void)arena;
+    return TS_OK;
+}
 
 /* Cuts ":NAME" off the path of an archive; NULL where it has none. */
 static const char *member_of(char *path) {
@@ -82,31 +113,10 @@ ts_status ts__data_bytes(ts_arena *arena, const char *path, const char *fallback
     char *alone = ts_arena_strdup(arena, path);
     const char *name = member_of(alone);
     TS_TRY(ts_file_read(arena, alone, TS__DATA_LIMIT_BYTES, &file, diags));
-    *out = file;
-    bool zip = file.size >= 4 && memcmp(file.data, "PK\3\4", 4) == 0;
-    if (zip && (name != NULL || fallback != NULL)) {
+    if (file.size >= 4 && memcmp(file.data, "PK\3\4", 4) == 0 && (name != NULL || fallback != NULL)) {
         return ts__npz_member(arena, alone, file, name != NULL ? name : fallback, name == NULL, out, diags);
     }
-    if (file.size >= 6 && memcmp(file.data,
-                                 "\xfd"
-                                 "7zXZ",
-                                 5) == 0) {
-#ifdef TS_HAVE_LZMA
-        return unpack_xz(arena, path, file, out, diags);
-#else
-        return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL, "%s: built without liblzma; unpack it first",
-                        path);
-#endif
-    }
-    if (file.size >= 3 && memcmp(file.data, "\x1f\x8b\x08", 3) == 0) {
-#ifdef TS_HAVE_ZLIB
-        return unpack_gzip(arena, path, file, out, diags);
-#else
-        return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL, "%s: built without zlib; unpack it first",
-                        path);
-#endif
-    }
-    return TS_OK;
+    return ts__data_unpack(arena, path, file, out, diags);
 }
 
 /* Cuts the next cell off a line of a CSV file (no quoted commas); *end is what ended it. */
@@ -126,6 +136,11 @@ ts_status ts__csv_column(ts_arena *arena, const char *path, const char *column, 
                          uint32_t *rows, ts_diags *diags) {
     ts_bytes file;
     TS_TRY(ts__data_bytes(arena, path, NULL, &file, diags));
+    return ts__csv_parse(arena, path, file, column, cells, rows, diags);
+}
+
+ts_status ts__csv_parse(ts_arena *arena, const char *path, ts_bytes file, const char *column,
+                        const char ***cells, uint32_t *rows, ts_diags *diags) {
     char *at = ts_arena_copy(arena, file.data, file.size), end = ',';
     uint32_t wanted = UINT32_MAX;
     for (uint32_t i = 0; end == ','; i++) {
@@ -233,7 +248,8 @@ static bool read_npy(ts_bytes file, array *a) {
         at = after + strspn(after, ", ");
     }
     a->data = file.data + head + length;
-    return a->rank > 0 && a->bytes > 0 && count_elements(a, file.size - head - length);
+    bool whole = a->bytes == 1 || a->bytes == 2 || a->bytes == 4 || a->bytes == 8;
+    return a->rank > 0 && whole && count_elements(a, file.size - head - length);
 }
 
 static double element(const array *a, uint64_t i) {
@@ -313,13 +329,13 @@ ts_status ts__data_vector(ts_arena *arena, const char *path, ts_bytes file, cons
     if (!*known) {
         return TS_OK;
     }
-    if (!valid || a.rank != 1 || a.kind == 'f') {
+    if (!valid || a.rank != 1) {
         return bad_array(path, diags);
     }
     int32_t *values = TS_NEW_ARRAY(arena, int32_t, a.count);
     for (uint64_t i = 0; i < a.count; i++) {
         double v = element(&a, i);
-        if (v < 0 || v > INT32_MAX) {
+        if (!(v >= 0 && v <= INT32_MAX) || v != floor(v)) {
             return ts_error(diags, TS_DIAG_VALUE, NULL, NULL, "%s: element %llu is no class", path,
                             (unsigned long long)i);
         }

@@ -12,6 +12,9 @@ enum { TS__DATA_LIMIT_BYTES = 1 << 30 };
 ts_status ts__data_bytes(ts_arena *arena, const char *path, const char *fallback, ts_bytes *out,
                          ts_diags *diags);
 
+/* `file` unpacked where it begins like gzip or xz, else itself. */
+ts_status ts__data_unpack(ts_arena *arena, const char *path, ts_bytes file, ts_bytes *out, ts_diags *diags);
+
 /* Member NAME.npy of a zip archive, or its only one where `single`; unpacked into the arena. */
 ts_status ts__npz_member(ts_arena *arena, const char *path, ts_bytes file, const char *name, bool single,
                          ts_bytes *out, ts_diags *diags);
@@ -24,6 +27,10 @@ bool ts__npz_holds(ts_arena *arena, ts_bytes file, const char *name);
 ts_status ts__data_pictures(ts_arena *arena, const char *path, const char *labels_csv, uint32_t channels,
                             ts_data *out, ts_diags *diags);
 
+/* The same of the bytes of a tar archive. */
+ts_status ts__data_tar(ts_arena *arena, const char *path, ts_bytes tar, const char *labels_csv,
+                       uint32_t channels, ts_data *out, ts_diags *diags);
+
 /* A PNG or JPEG picture, h * w * channels bytes. */
 ts_status ts__picture_decode(ts_arena *arena, const char *name, ts_bytes file, uint32_t channels, uint32_t *h,
                              uint32_t *w, const uint8_t **pixels, ts_diags *diags);
@@ -31,6 +38,10 @@ ts_status ts__picture_decode(ts_arena *arena, const char *name, ts_bytes file, u
 /* Column `column` of a CSV file with a header, one string a row. */
 ts_status ts__csv_column(ts_arena *arena, const char *path, const char *column, const char ***cells,
                          uint32_t *rows, ts_diags *diags);
+
+/* The same of the bytes of `path`. */
+ts_status ts__csv_parse(ts_arena *arena, const char *path, ts_bytes file, const char *column,
+                        const char ***cells, uint32_t *rows, ts_diags *diags);
 
 /* Labels: a CSV file's column "label", an idx file, a NumPy vector, or one byte a sample. */
 ts_status ts__data_labels(ts_arena *arena, const char *path, const char *column, const int32_t **labels,

@@ -13,25 +13,35 @@
 #include <turbojpeg.h>
 #endif
 
-enum { MAX_SIDE = 1 << 13, MAX_DEPTH = 8 };
+/* A byte of deflated data stands for at most 1032 bytes of 8 pixels; JPEG packs less. */
+enum { MAX_SIDE = 1 << 13, MAX_DEPTH = 8, MAX_PIXELS_A_BYTE = 1032 * 8 };
 
 static ts_status bad_picture(const char *name, const char *what, ts_diags *diags) {
     return ts_error(diags, TS_DIAG_MALFORMED, NULL, NULL, "%s: %s", name, what);
 }
 
+/* Work is bounded by the size of the file, not by what its header says. */
+static bool is_plausible(ts_bytes file, uint64_t w, uint64_t h) {
+    return w >= 1 && h >= 1 && w <= MAX_SIDE && h <= MAX_SIDE && w * h / MAX_PIXELS_A_BYTE <= file.size;
+}
+
 #ifdef TS_HAVE_PNG
+static void free_png(void *image) { png_image_free(image); }
+
 static ts_status decode_png(ts_arena *arena, const char *name, ts_bytes file, uint32_t channels, uint32_t *h,
                             uint32_t *w, const uint8_t **pixels, ts_diags *diags) {
     png_image image = {.version = PNG_IMAGE_VERSION};
     if (!png_image_begin_read_from_memory(&image, file.data, file.size)) {
         return bad_picture(name, image.message, diags);
     }
-    if (image.width > MAX_SIDE || image.height > MAX_SIDE) {
+    if (!is_plausible(file, image.width, image.height)) {
         png_image_free(&image);
-        return bad_picture(name, "larger than 8192 pixels a side", diags);
+        return bad_picture(name, "larger than 8192 pixels a side, or than its bytes can be", diags);
     }
     image.format = channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+    ts_guard_defer(free_png, &image);
     uint8_t *out = ts_arena_alloc(arena, PNG_IMAGE_SIZE(image));
+    ts_guard_undefer(&image);
     if (!png_image_finish_read(&image, NULL, out, 0, NULL)) {
         return bad_picture(name, image.message, diags);
     }
@@ -43,6 +53,8 @@ static ts_status decode_png(ts_arena *arena, const char *name, ts_bytes file, ui
 #endif
 
 #ifdef TS_HAVE_JPEG
+static void destroy_jpeg(void *jpeg) { tjDestroy(jpeg); }
+
 static ts_status decode_jpeg(ts_arena *arena, const char *name, ts_bytes file, uint32_t channels, uint32_t *h,
                              uint32_t *w, const uint8_t **pixels, ts_diags *diags) {
     tjhandle jpeg = tjInitDecompress();
@@ -50,11 +62,15 @@ static ts_status decode_jpeg(ts_arena *arena, const char *name, ts_bytes file, u
     if (jpeg == NULL ||
         tjDecompressHeader3(jpeg, file.data, (unsigned long)file.size, &width, &height, &sampling, &space) !=
             0 ||
-        width <= 0 || height <= 0 || width > MAX_SIDE || height > MAX_SIDE) {
+        width <= 0 || height <= 0 || !is_plausible(file, (uint64_t)width, (uint64_t)height)) {
         tjDestroy(jpeg);
-        return bad_picture(name, "not a JPEG picture of at most 8192 pixels a side", diags);
+        return bad_picture(
+            name, "not a JPEG picture of at most 8192 pixels a side and no more than its bytes can be",
+            diags);
     }
+    ts_guard_defer(destroy_jpeg, jpeg);
     uint8_t *out = ts_arena_alloc(arena, (size_t)width * (size_t)height * channels);
+    ts_guard_undefer(jpeg);
     int failed = tjDecompress2(jpeg, file.data, (unsigned long)file.size, out, width, 0, height,
                                channels == 1 ? TJPF_GRAY : TJPF_RGB, TJFLAG_ACCURATEDCT);
     tjDestroy(jpeg);
@@ -100,18 +116,22 @@ static bool is_picture(const char *name) {
             strcmp(dot, ".PNG") == 0 || strcmp(dot, ".JPG") == 0 || strcmp(dot, ".JPEG") == 0);
 }
 
+static void close_folder(void *folder) { closedir(folder); }
+
 static void list_folder(listing *list, const char *below, uint32_t depth) {
     const char *path = *below == '\0' ? list->root : ts_path_join(list->arena, list->root, below);
     DIR *folder = opendir(path);
     if (folder == NULL) {
         return;
     }
+    ts_guard_defer(close_folder, folder);
     TS_VEC(const char *) names = {0};
     for (struct dirent *item; (item = readdir(folder)) != NULL;) {
         if (item->d_name[0] != '.') {
             TS_PUSH(list->arena, &names, ts_arena_strdup(list->arena, item->d_name));
         }
     }
+    ts_guard_undefer(folder);
     closedir(folder);
     for (uint32_t i = 0; i < names.count; i++) {
         const char *name = *below == '\0' ? names.data[i] : ts_path_join(list->arena, below, names.data[i]);
@@ -179,9 +199,8 @@ static const int32_t *labels_by_folder(const listing *list) {
     }
     int32_t *labels = TS_NEW_ARRAY(arena, int32_t, count);
     for (uint32_t i = 0; i < count; i++) {
-        while (strcmp(names[labels[i]], of[i]) != 0) {
-            labels[i]++;
-        }
+        const char **found = bsearch(&of[i], names, classes, sizeof *names, by_text);
+        labels[i] = (int32_t)(found - names);
     }
     return labels;
 }
@@ -207,12 +226,15 @@ static ts_status labels_by_csv(listing *list, const char *csv, const int32_t **l
     return TS_OK;
 }
 
+static void free_arena(void *arena) { ts_arena_free(arena); }
+
 static ts_status decode_all(const listing *list, uint32_t channels, ts_data *out) {
     uint8_t *samples = NULL;
     size_t size = 0;
     for (uint32_t i = 0; i < list->entries.count; i++) {
         entry e = list->entries.data[i];
         ts_arena *scratch = ts_arena_new("picture", 0);
+        ts_guard_defer(free_arena, scratch);
         uint32_t h = 0, w = 0;
         const uint8_t *pixels = NULL;
         ts_status status = TS_OK;
@@ -237,35 +259,48 @@ static ts_status decode_all(const listing *list, uint32_t channels, ts_data *out
         if (status == TS_OK) {
             memcpy(samples + i * size, pixels, size);
         }
+        ts_guard_undefer(scratch);
         ts_arena_free(scratch);
         TS_TRY(status);
     }
     return TS_OK;
 }
 
-ts_status ts__data_pictures(ts_arena *arena, const char *path, const char *labels_csv, uint32_t channels,
-                            ts_data *out, ts_diags *diags) {
-    listing list = {.arena = arena, .root = path, .diags = diags};
-    if (ts_dir_exists(path)) {
-        list_folder(&list, "", 0);
-        const char *csv = ts_path_join(arena, path, "labels.csv");
-        labels_csv = labels_csv == NULL && ts_file_exists(csv) ? csv : labels_csv;
-    } else {
-        ts_bytes tar;
-        TS_TRY(ts__data_bytes(arena, path, NULL, &tar, diags));
-        list_tar(&list, tar);
+/* What a listing names, in the order of the names, with its labels. */
+static ts_status read_listing(listing *list, const char *labels_csv, uint32_t channels, ts_data *out) {
+    if (list->entries.count == 0) {
+        return ts_error(list->diags, TS_DIAG_MALFORMED, NULL, NULL, "%s holds no .png or .jpg picture",
+                        list->root);
     }
-    if (list.entries.count == 0) {
-        return ts_error(diags, TS_DIAG_MALFORMED, NULL, NULL, "%s holds no .png or .jpg picture", path);
-    }
-    qsort(list.entries.data, list.entries.count, sizeof *list.entries.data, by_name);
+    qsort(list->entries.data, list->entries.count, sizeof *list->entries.data, by_name);
     const int32_t *labels;
     if (labels_csv != NULL) {
-        TS_TRY(labels_by_csv(&list, labels_csv, &labels));
+        TS_TRY(labels_by_csv(list, labels_csv, &labels));
     } else {
-        labels = labels_by_folder(&list);
+        labels = labels_by_folder(list);
     }
-    TS_TRY(decode_all(&list, channels, out));
+    TS_TRY(decode_all(list, channels, out));
     out->labels = labels;
     return TS_OK;
+}
+
+ts_status ts__data_tar(ts_arena *arena, const char *path, ts_bytes tar, const char *labels_csv,
+                       uint32_t channels, ts_data *out, ts_diags *diags) {
+    listing list = {.arena = arena, .root = path, .diags = diags};
+    list_tar(&list, tar);
+    return read_listing(&list, labels_csv, channels, out);
+}
+
+ts_status ts__data_pictures(ts_arena *arena, const char *path, const char *labels_csv, uint32_t channels,
+                            ts_data *out, ts_diags *diags) {
+    if (!ts_dir_exists(path)) {
+        ts_bytes tar;
+        TS_TRY(ts__data_bytes(arena, path, NULL, &tar, diags));
+        return ts__data_tar(arena, path, tar, labels_csv, channels, out, diags);
+    }
+    listing list = {.arena = arena, .root = path, .diags = diags};
+    list_folder(&list, "", 0);
+    const char *csv = ts_path_join(arena, path, "labels.csv");
+    labels_csv = labels_csv == NULL && ts_file_exists(csv) ? csv : labels_csv;
+    return read_listing(&list, labels_csv, channels, out);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "png_maker.h"
 #include "quant/data_internal.h"
 #include "quant/evaluate.h"
 #include "zip_maker.h"
@@ -111,47 +112,10 @@ static void cifar_batches_are_planes(void **state) {
     assert_true(sample(f, &data, 1)[5 * 3 + 1] == 200.0f);
 }
 
-static uint32_t crc32_of(const uint8_t *data, size_t size) {
-    uint32_t crc = UINT32_MAX;
-    for (size_t i = 0; i < size; i++) {
-        crc ^= data[i];
-        for (int bit = 0; bit < 8; bit++) {
-            crc = crc >> 1 ^ ((crc & 1) != 0 ? 0xedb88320u : 0);
-        }
-    }
-    return ~crc;
-}
-
-static void big_endian(uint8_t *to, uint32_t v) {
-    for (int i = 0; i < 4; i++) {
-        to[i] = (uint8_t)(v >> (24 - 8 * i));
-    }
-}
-
-static size_t add_chunk(uint8_t *to, const char *type, const uint8_t *data, uint32_t size) {
-    big_endian(to, size);
-    memcpy(to + 4, type, 4);
-    memcpy(to + 8, data, size);
-    big_endian(to + 8 + size, crc32_of(to + 4, size + 4));
-    return size + 12;
-}
-
-/* One grey pixel: header, one stored block of deflate (filter byte, value), end. Returns the file's size. */
-static size_t make_png(uint8_t *out, uint8_t value) {
-    static const uint8_t head[13] = {0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0};
-    uint8_t data[] = {0x78, 1, 1, 2, 0, 0xfd, 0xff, 0, value, 0, 0, 0, 0};
-    big_endian(data + 9, (uint32_t)(value + 2) << 16 | (uint32_t)(value + 1)); /* Adler-32 of {0, value} */
-    memcpy(out, "\x89PNG\r\n\x1a\n", 8);
-    size_t size = 8;
-    size += add_chunk(out + size, "IHDR", head, sizeof head);
-    size += add_chunk(out + size, "IDAT", data, sizeof data);
-    return size + add_chunk(out + size, "IEND", data, 0);
-}
-
 static void pictures_are_labelled_by_folder_or_table(void **state) {
     fixture *f = *state;
-    uint8_t png[128];
-    size_t size = make_png(png, 255);
+    uint8_t png[PNG_BYTES];
+    size_t size = png_make(png, 255);
     static const char table[] = "file,label\nb/2.png,5\na/1.png,6\n";
     ts_data data;
     assert_int_equal(ts_dir_create(ts_path_join(f->arena, f->folder, "a"), &f->diags), TS_OK);
@@ -232,6 +196,33 @@ static void folds_part_a_set(void **state) {
         assert_float_equal(sample(f, &data, i)[0], others[i], 0);
     }
     assert_int_equal(read(f, write(f, "wrong.json", wrong, sizeof wrong - 1), 0, &data), TS_BAD_INPUT);
+}
+
+static void wrong_arrays_are_refused(void **state) {
+    fixture *f = *state;
+    static const char *const types[] = {"<u9", "<i3", "<f2", "<c8", ">i4", "<u0"};
+    static const uint8_t bytes[64] = {1};
+    ts_data data;
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        ts_bytes file = npy_make(f->arena, types[i], "2, 3", bytes, sizeof bytes);
+        assert_int_equal(read(f, write(f, "x.npy", file.data, file.size), 0, &data), TS_BAD_INPUT);
+    }
+}
+
+/* A header may ask for no more than its bytes can hold. */
+static void pictures_larger_than_their_bytes_are_refused(void **state) {
+    fixture *f = *state;
+    uint8_t png[PNG_BYTES];
+    size_t size = png_make(png, 1);
+    png_number(png + 16, 8000);
+    png_number(png + 20, 8000);
+    png_number(png + 29, zip_checksum((ts_bytes){png + 12, 17}));
+    uint32_t h, w;
+    const uint8_t *pixels;
+    ts_bytes file = {png, size};
+    assert_int_equal(ts__picture_decode(f->arena, "x.png", file, 1, &h, &w, &pixels, &f->diags),
+                     TS_BAD_INPUT);
+    assert_true(ts_arena_used_bytes(f->arena) < 1 << 20);
 }
 
 static void wrong_descriptions_are_refused(void **state) {
@@ -356,6 +347,8 @@ int main(void) {
                                        TEST(resizing_interpolates_and_crops_the_middle),
                                        TEST(subsets_are_seeded_and_without_repetition),
                                        TEST(folds_part_a_set),
+                                       TEST(wrong_arrays_are_refused),
+                                       TEST(pictures_larger_than_their_bytes_are_refused),
                                        TEST(wrong_descriptions_are_refused),
                                        TEST(archives_of_arrays_are_read),
                                        TEST(damaged_archives_are_refused),
