@@ -77,6 +77,13 @@ static bool serves_max_pool(const ts_layer *layer) {
            !ts_layer_has_rq_params(layer);
 }
 
+/* Elements of 4 and 2 bits, whose pixels are whole bytes. */
+static bool serves_max_pool_sub8(const ts_layer *layer) {
+    uint32_t bits = ts_type_bits(layer->x.type);
+    return layer->kind == TS_LAYER_MAX_POOL && bits < 8 && layer->y.type == layer->x.type &&
+           layer->x.c * bits % 8 == 0 && !ts_layer_has_rq_params(layer);
+}
+
 static bool serves_avg_pool(const ts_layer *layer) {
     return layer->kind == TS_LAYER_AVG_POOL && is_byte(layer->x.type) && layer->x.zero == 0;
 }
@@ -118,6 +125,15 @@ static double max_pool_cycles(const ts_layer *layer, const ts_tile *tile, uint32
     double rows = layer->window.kernel_h, columns = layer->window.kernel_w, words = (tile->y_c + 3) / 4;
     double word = rows == 2 && columns == 2 ? 8 : 8 + rows * (6 * columns + 5);
     return 200 + 1.1 * ceil((double)tile->y_h * tile->y_w / cores) * (62 + words * word);
+}
+
+static double max_pool_sub8_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double rows = layer->window.kernel_h, columns = layer->window.kernel_w;
+    double words = ceil(tile->y_c * ts_type_bits(layer->x.type) / 32.0);
+    double element = ts_type_bits(layer->x.type) == 4 ? 12 : 20;
+    element += ts_type_low(layer->x.type) < 0 ? 4 : 0;
+    return 200 + 1.1 * ceil((double)tile->y_h * tile->y_w / cores) *
+                     (62 + words * (10 + rows * (element * columns + 5)));
 }
 
 static double avg_pool_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
@@ -187,6 +203,16 @@ const ts_kernel ts__kernels_xpulp_pool[] = {
      .pack = ts__params_pack,
      .scratch_bytes = no_scratch,
      .cycles = max_pool_cycles},
+    {.name = "max_pool_xpulp_sub8",
+     .isa = "xpulp",
+     .sources = "xpulp/max_pool_xpulp_sub8.c",
+     .c_granule = 1,
+     .stack_bytes = 240,
+     .serves = serves_max_pool_sub8,
+     .weight_bytes = ts__params_weight_bytes,
+     .pack = ts__params_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = max_pool_sub8_cycles},
     {.name = "avg_pool_xpulp",
      .isa = "xpulp",
      .sources = "xpulp/pool_xpulp.c xpulp/max_2x2.S",

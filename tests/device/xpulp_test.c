@@ -234,6 +234,17 @@ static const family families[] = {
      {.kind = TS_LAYER_MAX_POOL, .x_type = TS_U8, .y_type = TS_U8, .rq_class = -1, .pad = -1}},
     {"max_pool_xpulp",
      {.kind = TS_LAYER_MAX_POOL, .x_type = TS_S8, .y_type = TS_S8, .rq_class = -1, .pad = -1}},
+#define MAX_SUB8(type, ...)                                                                       \
+    {                                                                                             \
+        "max_pool_xpulp_sub8", {                                                                  \
+            .kind = TS_LAYER_MAX_POOL, .x_type = type, .y_type = type, .rq_class = -1, .pad = -1, \
+            __VA_ARGS__                                                                           \
+        }                                                                                         \
+    }
+    MAX_SUB8(TS_U4, .c_in = 18),
+    MAX_SUB8(TS_S4, .c_in = 6),
+    MAX_SUB8(TS_U2, .c_in = 20),
+    MAX_SUB8(TS_S2, .c_in = 32),
     {"avg_pool_xpulp",
      {.kind = TS_LAYER_AVG_POOL, .x_type = TS_U8, .y_type = TS_U8, .rq_class = -1, .pad = -1}},
     {"avg_pool_xpulp",
