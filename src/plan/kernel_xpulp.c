@@ -93,7 +93,7 @@ static void conv_pack_channel(const ts_layer *layer, const k_layout *k, uint32_t
     uint64_t taps = (uint64_t)k->segments * k->segment_elements;
     int64_t sum = 0;
     for (uint64_t i = 0; i < taps; i++) {
-        int32_t value = ts_tensor_int(layer->weights, channel * taps + i);
+        int32_t value = ts_layer_weight_s8(layer, channel * taps + i);
         uint64_t byte = i % k->segment_elements;
         uint64_t step = i / k->segment_elements * k->words + byte / 4;
         group[(step * CHANNELS + in_group) * 4 + byte % 4] = (uint8_t)value;
@@ -349,7 +349,7 @@ static void dw_pack(const ts_layer *layer, uint8_t *out) {
     for (uint32_t c = 0; c < layer->y.c; c++, out += dw_weight_bytes(layer, 1)) {
         int64_t sum = 0;
         for (uint32_t i = 0; i < 9; i++) {
-            int32_t value = ts_tensor_int(layer->weights, (uint64_t)c * 9 + i);
+            int32_t value = ts_layer_weight_s8(layer, (uint64_t)c * 9 + i);
             out[i / 3 * 4 + i % 3] = (uint8_t)value;
             sum += value;
         }
@@ -426,6 +426,149 @@ static double dw_quads_cycles(const ts_layer *layer, const ts_tile *tile, uint32
         best = best == 0 || cycles < best ? cycles : best;
     }
     return 170 + (unit == 1 ? 1.04 : 1.01) * best; /* single channels meet in the banks */
+}
+
+/* Weights of 9 bits (device/kernels/xpulp/excess.h): parts of so many channels. */
+enum { EXCESS_CHANNELS = 32, EXCESS_HEAD = 12, EXCESS_BYTES = 8 };
+
+static bool has_excess(const ts_layer *layer) {
+    const ts_window *w = &layer->window;
+    return layer->excess.channels != NULL && ts_type_bits(layer->y.type) == 8 && w->dilation_h == 1 &&
+           w->dilation_w == 1 && w->kernel_h < 256 && w->kernel_w < 256 && w->kernel_w * layer->x.c < 65536;
+}
+
+static bool serves_conv_u8s9(const ts_layer *layer) { return has_excess(layer) && serves_conv_u8(layer); }
+static bool serves_conv_u8s9_padded(const ts_layer *layer) {
+    return has_excess(layer) && serves_conv_u8_padded(layer);
+}
+static bool serves_dw_u8s9(const ts_layer *layer) { return has_excess(layer) && serves_dw_k3(layer); }
+
+static uint32_t excess_row_bytes(const ts_layer *layer) {
+    uint32_t row = layer->window.kernel_w * (layer->x.c / layer->groups);
+    return (row + 3) / 4 * 4;
+}
+
+/* Of the records of channels [from, to). */
+static uint64_t excess_record_bytes(const ts_layer *layer, uint32_t from, uint32_t to) {
+    const ts_excess *e = &layer->excess;
+    uint64_t each =
+        8 + ts__params_bytes(&layer->rq) + (uint64_t)layer->window.kernel_h * excess_row_bytes(layer);
+    return (e->channels[to] - e->channels[from]) * each +
+           (uint64_t)(e->weights[to] - e->weights[from]) * EXCESS_BYTES;
+}
+
+static uint64_t conv_u8s9_part_bytes(const ts_layer *layer, uint32_t first) {
+    uint32_t end = layer->y.c - first < EXCESS_CHANNELS ? layer->y.c : first + EXCESS_CHANNELS;
+    return EXCESS_HEAD + conv_weight_bytes(layer, end - first) + excess_record_bytes(layer, first, end);
+}
+
+/* All parts but the last have room for the most records: one buffer fits each. */
+static uint64_t conv_u8s9_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    uint64_t most = 0, last = 0;
+    for (uint32_t first = 0; first < layer->y.c; first += EXCESS_CHANNELS) {
+        last = conv_u8s9_part_bytes(layer, first);
+        most = last > most ? last : most;
+    }
+    uint64_t parts = div_up(channels, EXCESS_CHANNELS);
+    return channels < layer->y.c || parts == 0 ? parts * most : (parts - 1) * most + last;
+}
+
+static uint64_t dw_u8s9_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    return channels == 0
+               ? 0
+               : EXCESS_HEAD + dw_weight_bytes(layer, channels) + excess_record_bytes(layer, 0, channels);
+}
+
+static uint8_t *excess_pack_channel(const ts_layer *layer, uint32_t channel, uint32_t in_part, uint8_t *out) {
+    const ts_excess *e = &layer->excess;
+    uint32_t row = layer->window.kernel_w * (layer->x.c / layer->groups), taps = layer->window.kernel_h * row;
+    uint32_t found = e->weights[channel + 1] - e->weights[channel], params = ts__params_bytes(&layer->rq);
+    uint8_t *excess = out + 8 + params, *weights = excess + found * EXCESS_BYTES;
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < taps; i++) {
+        uint64_t at = (uint64_t)channel * taps + i;
+        int32_t byte = ts_layer_weight_s8(layer, at);
+        int32_t value = ts_tensor_int(layer->weights, at) - ts_weights_zero(layer->weights);
+        weights[i / row * excess_row_bytes(layer) + i % row] = (uint8_t)byte;
+        sum += value;
+        if (value != byte) {
+            uint32_t column = i % row / (layer->x.c / layer->groups);
+            ts__pack_word(excess, i % row | (i / row) << 16 | column << 24);
+            ts__pack_word(excess + 4, (uint32_t)(value - byte));
+            excess += EXCESS_BYTES;
+        }
+    }
+    ts__pack_word(out, in_part | found << 16);
+    ts__pack_word(out + 4, (uint32_t)(uint64_t)sum);
+    ts__pack_params(&layer->rq, channel, 0, out + 8);
+    return weights + (uint64_t)layer->window.kernel_h * excess_row_bytes(layer);
+}
+
+/* The head of a part and its records, around the bytes that the kernel for bytes reads. */
+static void excess_pack_part(const ts_layer *layer, uint32_t first, uint32_t end, uint64_t kernel_bytes,
+                             uint64_t part_bytes, uint8_t *out) {
+    const ts_excess *e = &layer->excess;
+    uint8_t *record = out + EXCESS_HEAD + kernel_bytes;
+    for (uint32_t c = first; c < end; c++) {
+        if (e->channels[c + 1] != e->channels[c]) {
+            record = excess_pack_channel(layer, c, c - first, record);
+        }
+    }
+    ts__pack_word(out, e->channels[end] - e->channels[first]);
+    ts__pack_word(out + 4, EXCESS_HEAD + (uint32_t)kernel_bytes);
+    ts__pack_word(out + 8, (uint32_t)part_bytes);
+}
+
+static void conv_u8s9_pack(const ts_layer *layer, uint8_t *out) {
+    k_layout k = conv_k(layer);
+    uint64_t part_bytes =
+        conv_u8s9_weight_bytes(layer, layer->y.c < EXCESS_CHANNELS ? layer->y.c : EXCESS_CHANNELS);
+    memset(out, 0, conv_u8s9_weight_bytes(layer, layer->y.c));
+    for (uint32_t first = 0; first < layer->y.c; first += EXCESS_CHANNELS, out += part_bytes) {
+        uint32_t end = layer->y.c - first < EXCESS_CHANNELS ? layer->y.c : first + EXCESS_CHANNELS;
+        for (uint32_t c = first; c < end; c++) {
+            conv_pack_channel(layer, &k, c,
+                              out + EXCESS_HEAD + (c - first) / CHANNELS * conv_group_bytes(layer));
+        }
+        excess_pack_part(layer, first, end, conv_weight_bytes(layer, end - first), part_bytes, out);
+    }
+}
+
+static void dw_u8s9_pack(const ts_layer *layer, uint8_t *out) {
+    memset(out, 0, dw_u8s9_weight_bytes(layer, layer->y.c));
+    dw_pack(layer, out + EXCESS_HEAD);
+    excess_pack_part(layer, 0, layer->y.c, dw_weight_bytes(layer, layer->y.c), 0, out);
+}
+
+/* Of the channels that are computed again, a tile having its share of the layer's. */
+static double excess_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double channels = (double)layer->excess.channels[layer->y.c] * tile->y_c / layer->y.c;
+    double taps = (double)layer->window.kernel_h * excess_row_bytes(layer);
+    double pixel =
+        layer->groups > 1 ? 100 + 8.0 * layer->window.kernel_h * layer->window.kernel_w : 90 + taps;
+    return 150 + channels * ceil((double)tile->y_h * tile->y_w / cores) * pixel;
+}
+
+static double parts_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores, bool padded) {
+    double cycles = excess_cycles(layer, tile, cores);
+    for (uint32_t c = 0; c < tile->y_c; c += EXCESS_CHANNELS) {
+        ts_tile part = *tile;
+        part.y_c = tile->y_c - c < EXCESS_CHANNELS ? tile->y_c - c : EXCESS_CHANNELS;
+        cycles += (padded ? padded_cycles : conv_cycles)(layer, &part, cores);
+    }
+    return cycles;
+}
+
+static double conv_u8s9_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    return parts_cycles(layer, tile, cores, false);
+}
+
+static double conv_u8s9_padded_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    return parts_cycles(layer, tile, cores, true);
+}
+
+static double dw_u8s9_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    return excess_cycles(layer, tile, cores) + dw_cycles(layer, tile, cores);
 }
 
 /* Depthwise with any window (device/kernels/xpulp/dwconv_xpulp_b8s8.c): a plane has one word between rows. */
@@ -561,6 +704,31 @@ const ts_kernel ts__kernels_xpulp[] = {
      .pack = conv_pack,
      .scratch_bytes = conv_scratch_bytes,
      .cycles = conv_cycles},
+    {.name = "conv_xpulp_u8s9_4x4_padded",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_u8s9_4x4.c xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_u8s8_4x4.S "
+                "xpulp/conv_gather.S",
+     .c_granule = EXCESS_CHANNELS,
+     .stack_bytes = 1040,
+     .padded_x = true,
+     .weights_zero = true,
+     .serves = serves_conv_u8s9_padded,
+     .weight_bytes = conv_u8s9_weight_bytes,
+     .pack = conv_u8s9_pack,
+     .scratch_bytes = padded_scratch_bytes,
+     .cycles = conv_u8s9_padded_cycles},
+    {.name = "conv_xpulp_u8s9_4x4",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_u8s9_4x4.c xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_u8s8_4x4.S "
+                "xpulp/conv_gather.S",
+     .c_granule = EXCESS_CHANNELS,
+     .stack_bytes = 1040,
+     .weights_zero = true,
+     .serves = serves_conv_u8s9,
+     .weight_bytes = conv_u8s9_weight_bytes,
+     .pack = conv_u8s9_pack,
+     .scratch_bytes = conv_scratch_bytes,
+     .cycles = conv_u8s9_cycles},
     {.name = "conv_xpulp_s8s8_4x4_padded",
      .isa = "xpulp",
      .sources = "xpulp/conv_xpulp_s8s8_4x4.c xpulp/conv_s8s8_4x4.S xpulp/conv_gather.S",
@@ -717,6 +885,18 @@ const ts_kernel ts__kernels_xpulp[] = {
      .pack = dw_pack,
      .scratch_bytes = dw_scratch_bytes,
      .cycles = dw_cycles},
+    {.name = "dwconv_xpulp_u8s9_k3",
+     .isa = "xpulp",
+     .sources = "xpulp/dwconv_xpulp_u8s9_k3.c xpulp/dwconv_xpulp_u8s8_k3.c xpulp/dw_transpose.S "
+                "xpulp/dw_k3s1.S xpulp/dw_k3s2.S",
+     .c_granule = UINT16_MAX, /* all of them are one part */
+     .stack_bytes = 832,
+     .weights_zero = true,
+     .serves = serves_dw_u8s9,
+     .weight_bytes = dw_u8s9_weight_bytes,
+     .pack = dw_u8s9_pack,
+     .scratch_bytes = dw_scratch_bytes,
+     .cycles = dw_u8s9_cycles},
     {.name = "dwconv_xpulp_b8s8",
      .isa = "xpulp",
      .sources = "xpulp/dwconv_xpulp_b8s8.c xpulp/dw_transpose.S",

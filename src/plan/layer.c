@@ -141,7 +141,7 @@ static const int64_t *zero_offsets(builder *b, const ts_node *node, const ts_lay
     uint64_t taps = ts_tensor_elements(weights) / layer->y.c;
     int64_t *offset = TS_NEW_ARRAY(b->arena, int64_t, layer->y.c);
     for (uint64_t i = 0; i < taps * layer->y.c; i++) {
-        offset[i / taps] += (int64_t)layer->x.zero * ts_tensor_int(weights, i);
+        offset[i / taps] += (int64_t)layer->x.zero * (ts_tensor_int(weights, i) - ts_weights_zero(weights));
     }
     return offset;
 }
@@ -314,6 +314,30 @@ static void shape_move(builder *b, const ts_node *node, ts_layer *layer) {
     ts__move_copies(b->arena, b->graph, node, layer);
 }
 
+int32_t ts_layer_weight_s8(const ts_layer *layer, uint64_t i) {
+    int32_t w = ts_tensor_int(layer->weights, i) - ts_weights_zero(layer->weights);
+    return w < INT8_MIN ? INT8_MIN : w > INT8_MAX ? INT8_MAX : w;
+}
+
+void ts__layer_find_excess(ts_arena *arena, ts_layer *layer) {
+    int32_t zero = ts_weights_zero(layer->weights);
+    if (zero == 0) {
+        return;
+    }
+    uint32_t channels = layer->y.c;
+    uint64_t taps = ts_tensor_elements(layer->weights) / channels;
+    layer->excess.channels = TS_NEW_ARRAY(arena, uint32_t, channels + 1);
+    layer->excess.weights = TS_NEW_ARRAY(arena, uint32_t, channels + 1);
+    for (uint32_t c = 0; c < channels; c++) {
+        uint32_t found = 0;
+        for (uint64_t i = c * taps; i < (c + 1) * taps; i++) {
+            found += ts_tensor_int(layer->weights, i) - zero != ts_layer_weight_s8(layer, i);
+        }
+        layer->excess.channels[c + 1] = layer->excess.channels[c] + (found > 0);
+        layer->excess.weights[c + 1] = layer->excess.weights[c] + found;
+    }
+}
+
 static ts_status build_layer(builder *b, ts_node_id id, ts_layer *layer) {
     const ts_node *node = &b->graph->nodes.data[id];
     *layer = (ts_layer){.index = id, .node = id, .name = node->name, .kind = kind_of(b, node)};
@@ -327,6 +351,7 @@ static ts_status build_layer(builder *b, ts_node_id id, ts_layer *layer) {
             layer->groups = node->groups;
             layer->weights = tensor_of(b, node->weights);
             layer->window = node->window;
+            ts__layer_find_excess(b->arena, layer);
             break;
         case TS_OP_LINEAR:
             layer->weights = tensor_of(b, node->weights);

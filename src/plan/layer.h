@@ -82,6 +82,12 @@ typedef struct ts_copy {
     uint32_t bytes, count[3], x_step[3], y_step[3];
 } ts_copy;
 
+/* Weights less their zero point that pass 8 bits: of the output channels before c, those that have such
+ * weights, and how many weights that are; y.c + 1 entries each, NULL where the weights have no zero point. */
+typedef struct ts_excess {
+    uint32_t *channels, *weights;
+} ts_excess;
+
 typedef struct ts_layer {
     uint32_t index;
     ts_node_id node;
@@ -91,6 +97,7 @@ typedef struct ts_layer {
     ts_window window;
     uint32_t groups;
     const ts_tensor *weights;  /* CONV, DWCONV: OHWI; LINEAR: {out, in}; LUT: the table */
+    ts_excess excess;          /* CONV, DWCONV: of weights with a zero point */
     ts_add_step in1, in2, sum; /* ADD; MUL: of the product of the two */
     ts_softmax softmax;
     ts_map_shape *inputs; /* MOVE: all of them, x the first */
@@ -107,6 +114,9 @@ typedef struct ts_layer {
 
 /* Bytes of an activation as the target stores it: every pixel begins on a byte. */
 uint64_t ts_map_bytes(const ts_map_shape *map);
+
+/* Weight i less the zero point, clipped to 8 bits. */
+int32_t ts_layer_weight_s8(const ts_layer *layer, uint64_t i);
 
 /* Output channel c needs input channel c alone (depthwise, pooling, addition, requantisation): tiles of
  * channels cut x and y together. */
@@ -127,6 +137,9 @@ typedef struct ts_tile {
     uint32_t y_h, y_w, y_c;
     uint32_t x_h, x_w, x_c;
 } ts_tile;
+
+/* Fills layer->excess; part of ts_layers_build(). */
+void ts__layer_find_excess(ts_arena *arena, ts_layer *layer);
 
 /* Derives the layers of a graph in node order, requantisations narrowed where proved. Owned by `arena`. */
 ts_status ts_layers_build(ts_arena *arena, const ts_graph *graph, ts_layer **layers, uint32_t *count,

@@ -240,14 +240,18 @@ static bool same_step(const ts_add_step *a, const ts_add_step *b) {
     return a->mul == b->mul && a->add == b->add && a->div == b->div && a->low == b->low && a->high == b->high;
 }
 
+/* Weights with a zero point: how large they are when they are packed depends on their values. */
+static bool has_zero(const ts_layer *layer) {
+    return layer->weights != NULL && ts_weights_zero(layer->weights) != 0;
+}
+
 /* Do two layers differ in names and numbers alone, so that one plan serves both? */
 static bool same_shape(const ts_layer *a, const ts_layer *b) {
     return a->kind == b->kind && a->kind != TS_LAYER_MOVE && a->groups == b->groups &&
            same_map(&a->x, &b->x) && same_map(&a->x2, &b->x2) && same_map(&a->y, &b->y) &&
            memcmp(&a->window, &b->window, sizeof a->window) == 0 &&
            (a->weights == NULL) == (b->weights == NULL) &&
-           (a->weights == NULL || (a->weights->type == b->weights->type &&
-                                   ts_weights_zero(a->weights) == ts_weights_zero(b->weights))) &&
+           (a->weights == NULL || a->weights->type == b->weights->type) && !has_zero(a) && !has_zero(b) &&
            same_rq(&a->rq, &b->rq) && same_rq(&a->rq_own, &b->rq_own) && same_step(&a->in1, &b->in1) &&
            same_step(&a->in2, &b->in2) && same_step(&a->sum, &b->sum);
 }

@@ -45,6 +45,29 @@ static const ts_tensor *weights(ts_arena *arena, ts_random *random, ts_type type
     return tensor;
 }
 
+/* A zero point for the weights; in half of the cases few weights pass 8 bits without it. */
+static void give_zero(ts_arena *arena, ts_random *random, ts_layer *layer) {
+    ts_tensor *tensor = TS_NEW(arena, ts_tensor);
+    int32_t *zero = TS_NEW(arena, int32_t);
+    double *scale = TS_NEW(arena, double);
+    uint32_t count = layer->weights->dims[0];
+    int8_t *data = ts_arena_copy(arena, layer->weights->data, count);
+    *zero = (int32_t)ts_random_range(random, 1, 127) * (ts_random_range(random, 0, 1) == 0 ? 1 : -1);
+    *scale = 1;
+    bool few = ts_random_range(random, 0, 1) == 0;
+    for (uint32_t i = 0; few && i < count; i++) {
+        bool far = ts_random_range(random, 0, 60) == 0;
+        int32_t near = *zero + data[i] / 8;
+        near = near < -128 ? -128 : near > 127 ? 127 : near;
+        data[i] = (int8_t)(!far ? near : *zero > 0 ? -128 : 127);
+    }
+    *tensor = *layer->weights;
+    tensor->data = data;
+    tensor->quantum = (ts_quantum){1, scale, zero};
+    layer->weights = tensor;
+    ts__layer_find_excess(arena, layer);
+}
+
 /* Parameters that spread accumulators of standard deviation `sigma`, at most `bound` in magnitude, over the
  * output's range and somewhat beyond. */
 static void requantisation(ts_arena *arena, ts_random *random, ts_layer *layer, ts_rq_class class_,
@@ -176,6 +199,9 @@ static void make_weighted(ts_arena *arena, ts_random *random, const ts_case_limi
         layer->x.zero = layer->x.type == TS_S16 ? 0 : layer->x.zero;
     }
     layer->weights = weights(arena, random, limits->w_type, layer->y.c * taps, limits->extreme);
+    if (limits->weights_zero) {
+        give_zero(arena, random, layer);
+    }
     double x_most = (double)ts_type_high(layer->x.type) - (double)ts_type_low(layer->x.type);
     double bound = taps * x_most * -(double)ts_type_low(limits->w_type) + 1;
     double sigma = sqrt(taps) * sigma_of(layer->x.type) * sigma_of(limits->w_type) + 1;

@@ -24,7 +24,8 @@ typedef struct ts_case_limits {
     uint32_t kernel_h, kernel_w, stride, dilation;
     int pad; /* -1: by chance */
     bool extreme;
-    bool line; /* additions: one line of both operands (src/plan/add.h) */
+    bool weights_zero; /* weights with a zero point: 9 bits without it */
+    bool line;         /* additions: one line of both operands (src/plan/add.h) */
     /* One element in `wide_in` of x may leave 0 .. 255; 0: all may. */
     uint32_t wide_in;
 } ts_case_limits;

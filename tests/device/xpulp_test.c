@@ -142,6 +142,23 @@ static const family families[] = {
       .c_in = 1,
       .kernel_h = 5,
       .kernel_w = 5}},
+#define NINE(name, ...)                                                                              \
+    {                                                                                                \
+        name, {                                                                                      \
+            .x_type = TS_U8, .w_type = TS_S8, .y_type = TS_U8, .rq_class = -1, .weights_zero = true, \
+            __VA_ARGS__                                                                              \
+        }                                                                                            \
+    }
+    NINE("conv_xpulp_u8s9_4x4", .kind = TS_LAYER_CONV, .pad = -1, .dilation = 1),
+    NINE("conv_xpulp_u8s9_4x4", .kind = TS_LAYER_CONV, .pad = 0, .kernel_h = 1, .kernel_w = 1, .c_in = 32,
+         .c_out = 70, .dilation = 1),
+    NINE("conv_xpulp_u8s9_4x4", .kind = TS_LAYER_CONV, .pad = 1, .kernel_h = 3, .kernel_w = 3, .c_in = 3,
+         .h = 14, .w = 15, .dilation = 1),
+    NINE("conv_xpulp_u8s9_4x4_padded", .kind = TS_LAYER_CONV, .pad = -1, .dilation = 1),
+    NINE("dwconv_xpulp_u8s9_k3", .kind = TS_LAYER_DWCONV, .pad = -1, .kernel_h = 3, .kernel_w = 3,
+         .stride = 1, .dilation = 1),
+    NINE("dwconv_xpulp_u8s9_k3", .kind = TS_LAYER_DWCONV, .pad = -1, .kernel_h = 3, .kernel_w = 3,
+         .stride = 2, .dilation = 1, .w = 13),
     {"conv_xpulp_s8s8_4x4",
      {.kind = TS_LAYER_CONV, .x_type = TS_S8, .w_type = TS_S8, .y_type = TS_S8, .rq_class = -1, .pad = -1}},
 #define WIDE(padded, ...)                                                                         \
