@@ -297,6 +297,137 @@ static bool mean_requant(tfl *t, uint32_t n, const tfl_tensor *x, ts_requant *rq
     return true;
 }
 
+/* ---- averages over the border ---- */
+
+enum { MOST_SPANS = TS_MAX_INPUTS };
+
+/* Consecutive outputs along one axis whose windows have as many elements on the map, one stride apart. */
+typedef struct span {
+    uint32_t begin, window, outputs;
+} span;
+
+/* The spans of `outputs` outputs; 0 where there are too many. */
+static uint32_t spans_of(uint32_t in, uint32_t kernel, uint32_t stride, uint32_t pad, uint32_t outputs,
+                         span spans[MOST_SPANS]) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < outputs; i++) {
+        int64_t from = (int64_t)i * stride - pad, to = from + kernel < in ? from + kernel : in;
+        uint32_t begin = from < 0 ? 0 : (uint32_t)from, window = (uint32_t)(to - begin);
+        span *last = count > 0 ? &spans[count - 1] : NULL;
+        if (last != NULL && last->window == window && last->begin + last->outputs * stride == begin) {
+            last->outputs++;
+        } else if (to <= begin || count == MOST_SPANS) {
+            return 0;
+        } else {
+            spans[count++] = (span){begin, window, 1};
+        }
+    }
+    return count;
+}
+
+/* Adds a node whose output is `output`, or where that is TS_NONE a new tensor like `like`, of other rows and
+ * columns. */
+static ts_tensor_id add_part(tfl *t, ts_node *node, ts_tensor_id like, const char *name, uint32_t rows,
+                             uint32_t columns, ts_tensor_id output) {
+    ts_tensor part = t->graph->tensors.data[like];
+    part.name = node->name = name;
+    part.dims[1] = rows;
+    part.dims[2] = columns;
+    part.producer = TS_NONE;
+    node->output = output != TS_NONE ? output : ts_graph_add_tensor(t->graph, &part);
+    ts_graph_add_node(t->graph, node);
+    return node->output;
+}
+
+typedef struct border_pool {
+    tfl *t;
+    const tfl_op *o;
+    const tfl_tensor *x;
+    const ts_node *pool;
+    ts_tensor_id y;
+    uint32_t row_spans, column_spans;
+    span rows[MOST_SPANS], columns[MOST_SPANS];
+} border_pool;
+
+/* The averages of a span of rows and one of columns: the elements that they read, then the pooling of these.
+ */
+static ts_status add_region(const border_pool *b, uint32_t r, uint32_t c, ts_tensor_id output,
+                            ts_tensor_id *out) {
+    tfl *t = b->t;
+    const tfl_op *o = b->o;
+    const ts_window *w = &b->pool->window;
+    const span rows = b->rows[r], columns = b->columns[c];
+    const char *name = ts_arena_printf(t->arena, "%s.part%u_%u", o->name, (unsigned)r, (unsigned)c);
+    uint32_t size[2] = {(rows.outputs - 1) * w->stride_h + rows.window,
+                        (columns.outputs - 1) * w->stride_w + columns.window};
+    ts_node slice = ts__tfl_new_node(t, o, TS_OP_SLICE, b->x), node = *b->pool;
+    slice.move = (ts_move){.begin = {rows.begin, columns.begin, 0}, .step = {1, 1, 1}};
+    const char *read = ts_arena_printf(t->arena, "%s.read", name);
+    node.inputs[0] = add_part(t, &slice, b->x->tensor, read, size[0], size[1], TS_NONE);
+    node.window = (ts_window){rows.window, columns.window, w->stride_h, w->stride_w, 1, 1, 0, 0, 0, 0};
+    uint32_t n = rows.window * columns.window;
+    TS_TRY(ts__tfl_take_work(t, o, (uint64_t)n * 256));
+    if (!mean_requant(t, n, b->x, &node.requant)) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "no staircase equals its mean");
+    }
+    *out = add_part(t, &node, b->y, name, rows.outputs, columns.outputs, output);
+    return TS_OK;
+}
+
+/* Joins parts along an axis into one of `rows` x `columns`; one part stays. */
+static ts_tensor_id join_parts(const border_pool *b, const ts_tensor_id *parts, uint32_t count, uint32_t axis,
+                               uint32_t rows, uint32_t columns, ts_tensor_id output) {
+    const ts_graph *g = b->t->graph;
+    const char *before = g->nodes.data[g->nodes.count - 1].name;
+    const char *name = output != TS_NONE ? ts_arena_strdup(b->t->arena, b->o->name)
+                                         : ts_arena_printf(b->t->arena, "%s.row", before);
+    ts_node node = {.file_index = b->o->index,
+                    .op = TS_OP_CONCAT,
+                    .input_count = count,
+                    .weights = TS_NONE,
+                    .bias = TS_NONE,
+                    .move = {.axis = axis}};
+    memcpy(node.inputs, parts, count * sizeof *parts);
+    return count == 1 ? parts[0] : add_part(b->t, &node, b->y, name, rows, columns, output);
+}
+
+static ts_status add_regions(const border_pool *b) {
+    const ts_tensor y = b->t->graph->tensors.data[b->y];
+    ts_tensor_id stripes[MOST_SPANS], parts[MOST_SPANS];
+    bool one_row = b->row_spans == 1;
+    for (uint32_t r = 0; r < b->row_spans; r++) {
+        for (uint32_t c = 0; c < b->column_spans; c++) {
+            TS_TRY(add_region(b, r, c, one_row && b->column_spans == 1 ? b->y : TS_NONE, &parts[c]));
+        }
+        stripes[r] =
+            join_parts(b, parts, b->column_spans, 1, b->rows[r].outputs, ts_w(&y), one_row ? b->y : TS_NONE);
+    }
+    join_parts(b, stripes, b->row_spans, 0, ts_h(&y), ts_w(&y), b->y);
+    return TS_OK;
+}
+
+/* An average whose windows over the border divide by fewer elements: by regions of equal divisors. */
+static ts_status average_regions(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_tensor *y,
+                                 const ts_node *pool, ts_tensor_id output) {
+    const ts_window *w = &pool->window;
+    const ts_tensor in = *ts__tfl_value_of(t, x), out = t->graph->tensors.data[output];
+    border_pool b = {.t = t, .o = o, .x = x, .pool = pool, .y = output};
+    if (ts_window_out(ts_h(&in), w->kernel_h, w->stride_h, 1, w->pad_top, w->pad_bottom) != ts_h(&out) ||
+        ts_window_out(ts_w(&in), w->kernel_w, w->stride_w, 1, w->pad_left, w->pad_right) != ts_w(&out) ||
+        ts_c(&in) != ts_c(&out)) {
+        return TFL_FAIL(TS_DIAG_SHAPE, "its output has another shape than its windows");
+    }
+    b.row_spans = spans_of(ts_h(&in), w->kernel_h, w->stride_h, w->pad_top, ts_h(&out), b.rows);
+    b.column_spans = spans_of(ts_w(&in), w->kernel_w, w->stride_w, w->pad_left, ts_w(&out), b.columns);
+    if (b.row_spans == 0 || b.column_spans == 0) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                        "windows over the border divide by more than %d numbers of rows or columns",
+                        MOST_SPANS);
+    }
+    y->tensor = output;
+    return add_regions(&b);
+}
+
 static ts_status take_pool(tfl *t, const tfl_op *o, bool average) {
     static const uint32_t fields[4] = {CONV_STRIDE_W, CONV_STRIDE_H, TS_NONE, TS_NONE};
     tfl_tensor *x, *y;
@@ -316,10 +447,7 @@ static ts_status take_pool(tfl *t, const tfl_op *o, bool average) {
     TS_TRY(
         find_pads(t, o, ts__flat_int(&t->flat, o->options, CONV_PADDING, 1, PADDING_SAME), x, &node.window));
     const ts_window *w = &node.window;
-    if (average && (w->pad_top | w->pad_left | w->pad_bottom | w->pad_right) != 0) {
-        return TFL_FAIL(TS_DIAG_UNSUPPORTED,
-                        "windows over the border divide by fewer elements; one divisor is served");
-    }
+    bool over_border = average && (w->pad_top | w->pad_left | w->pad_bottom | w->pad_right) != 0;
     TS_TRY(ts__tfl_new_activation(t, o, y, &output));
     if (ts__tfl_scale_of(x, 0) != ts__tfl_scale_of(y, 0) || ts__tfl_zero_of(x) != ts__tfl_zero_of(y)) {
         return TFL_FAIL(TS_DIAG_UNSUPPORTED, "its output has another quantum than its input");
@@ -327,6 +455,11 @@ static ts_status take_pool(tfl *t, const tfl_op *o, bool average) {
     TS_TRY(ts__tfl_activation_bounds(t, o, ts__flat_int(&t->flat, o->options, POOL_ACTIVATION, 1, 0), y, &low,
                                      &high));
     TS_TRY(ts__tfl_take_work(t, o, (uint64_t)(kw * kh) * 256));
+    node.requant.low = low;
+    node.requant.high = high;
+    if (over_border) {
+        return average_regions(t, o, x, y, &node, output);
+    }
     if (average && !mean_requant(t, (uint32_t)(kw * kh), x, &node.requant)) {
         return TFL_FAIL(TS_DIAG_UNSUPPORTED, "no staircase equals its mean");
     }

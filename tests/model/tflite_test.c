@@ -316,6 +316,66 @@ static void damaged_files_are_refused(void **state) {
     damage(tfm_float_moves(&maker));
 }
 
+/* ---- averages over the border ---- */
+
+/* Source: AveragePool of TensorFlow Lite's kernels/internal/reference/integer_ops/pooling.h. */
+static int32_t border_average(const int32_t *x, int32_t h, int32_t w, int32_t c, const int32_t window[4],
+                              int32_t row, int32_t column, int32_t channel) {
+    int32_t sum = 0, n = 0;
+    for (int32_t k = 0; k < window[0] * window[1]; k++) {
+        int32_t r = row + k / window[1], s = column + k % window[1];
+        if (r >= 0 && r < h && s >= 0 && s < w) {
+            sum += x[(r * w + s) * c + channel];
+            n++;
+        }
+    }
+    return sum > 0 ? (sum + n / 2) / n : (sum - n / 2) / n;
+}
+
+static void check_border_average(int32_t type, int32_t h, int32_t w, const int32_t window[4]) {
+    static flat_maker maker;
+    enum { C = 2 };
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    ts_random random = ts_random_seed((uint64_t)(h * 100 + w * 10 + window[0]));
+    int32_t y_h = (h + window[2] - 1) / window[2], y_w = (w + window[3] - 1) / window[3];
+    int32_t pad_h = (y_h - 1) * window[2] + window[0] - h, pad_w = (y_w - 1) * window[3] + window[1] - w;
+    const tfm_tensor tensors[2] = {{"x", 4, {1, h, w, C}, type, NULL, 0, 1, {0.1f}, 5, 0},
+                                   {"y", 4, {1, y_h, y_w, C}, type, NULL, 0, 1, {0.1f}, 5, 0}};
+    const tfm_operator op = {1, 1, {0}, 1, 6, {0, window[3], window[2], window[1], window[0], 0}};
+    ts_graph *graph;
+    int32_t x[16 * 16 * C], **values;
+    const int32_t *inputs[1] = {x};
+    ts_status status = ts__tflite_import(arena, tfm_pack(&maker, tensors, 2, &op, 1), "net", &graph, &diags);
+    for (uint32_t i = 0; i < diags.list.count; i++) {
+        ts_diag_print(stderr, &diags.list.data[i]);
+    }
+    assert_int_equal(status, TS_OK);
+    for (int32_t i = 0; i < h * w * C; i++) {
+        x[i] = (int32_t)ts_random_range(&random, 0, 255) - (type == 9 ? 128 : 0);
+    }
+    assert_int_equal(ts_integer_run(graph, arena, inputs, &values, &diags), TS_OK);
+    pad_h = pad_h > 0 ? pad_h / 2 : 0;
+    pad_w = pad_w > 0 ? pad_w / 2 : 0;
+    for (int32_t i = 0; i < y_h * y_w * C; i++) {
+        int32_t row = i / C / y_w * window[2] - pad_h, column = i / C % y_w * window[3] - pad_w;
+        assert_int_equal(values[graph->outputs.data[0]][i],
+                         border_average(x, h, w, C, window, row, column, i % C));
+    }
+    ts_arena_free(arena);
+}
+
+static void averages_leave_padding_out(void **state) {
+    (void)state;
+    static const int32_t windows[][4] = {{3, 3, 1, 1}, {2, 2, 1, 1}, {3, 3, 2, 2}, {5, 4, 2, 3},
+                                         {1, 3, 1, 1}, {3, 1, 1, 2}, {7, 7, 3, 3}};
+    for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
+        check_border_average(9, 7, 6, windows[i]);
+        check_border_average(3, 5, 8, windows[i]);
+        check_border_average(9, 2, 3, windows[i]);
+    }
+}
+
 /* Row 3 of the large map is row 2 of the input, its columns 1, 3, 5, 7 the columns 0, 1, 1, 2. */
 static void floats_move_as_written(void **state) {
     (void)state;
@@ -612,14 +672,15 @@ static void check_float_task(void **state) {
 int main(void) {
     enum { TASKS = sizeof tasks / sizeof tasks[0] };
     enum { FLOAT_TASKS = sizeof float_tasks / sizeof float_tasks[0] };
-    struct CMUnitTest tests[5 + TASKS + FLOAT_TASKS] = {
+    struct CMUnitTest tests[6 + TASKS + FLOAT_TASKS] = {
         cmocka_unit_test(sample_equals_the_reference_kernels),
         cmocka_unit_test(tables_are_close_to_their_functions),
         cmocka_unit_test(movements_equal_the_reference_kernels),
         cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(floats_move_as_written),
+        cmocka_unit_test(averages_leave_padding_out),
     };
-    size_t count = 5;
+    size_t count = 6;
     if (ts_test_shared() == NULL) {
         puts("TESSERA_SHARED names no folder with networks: only the project's own model is tested");
     }
