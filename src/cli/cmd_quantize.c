@@ -59,7 +59,9 @@ static const struct argp_option options[] = {
      0},
     {"layer", OPTION_LAYER, "NAME=BITS", 0, "Other bits for one layer, as with --bits; may be repeated", 1},
     {"mixed", OPTION_MIXED, NULL, 0,
-     "Raise bits, layer by layer, wherever --target takes no more time for it", 1},
+     "Lower bits, layer by layer, where --target gains by it and the calibration samples lose nothing; raise "
+     "them where it takes no more time",
+     1},
     {"target", OPTION_TARGET, "NAME|FILE", 0, "The simulated chip for --mixed (gap8)", 1},
     {"stage", OPTION_STAGE, "STAGE", 0, "Stop at fp, fq, qd or id (id); -o then writes that stage", 1},
     {"ranges", OPTION_RANGES, "METHOD", 0,
@@ -81,7 +83,8 @@ static const struct argp_option options[] = {
     {"finetune", OPTION_FINETUNE, "DATA", 0, "Train the quantised network on DATA", 2},
     {"finetune-limit", OPTION_FINETUNE_LIMIT, "N", 0, "Train on a seeded subset of N samples (all)", 2},
     {"distil", OPTION_DISTIL, "SHARE", 0,
-     "Share of the loss that is the distance to the float network; 1 needs no labels (0.5)", 2},
+     "Share of the loss that is the distance to the float network; 1 needs no labels (1 at 8 bits, else 0.5)",
+     2},
     {"relax", OPTION_RELAX, "POINTS", 0,
      "With --finetune: step bits down, layer by layer, as long as at most so many points are lost", 2},
     {"relax-to", OPTION_RELAX_TO, "BITS", 0, "Where stepping down ends (w2a2)", 2},
@@ -444,7 +447,7 @@ static ts_status write_stage(ts_arena *arena, const request *r, const ts_qnet *n
         if (has_suffix(r->output, ".onnx")) {
             return ts_float_model_write(graph, r->output, diags);
         }
-        ts_fgraph_print(&text, graph);
+        ts_fgraph_text(&text, graph);
         return ts_file_write(r->output, text.data, text.size, diags);
     }
     if (r->qdq) {
@@ -499,13 +502,25 @@ static ts_finetune_options finetune_options(const request *r) {
     return o;
 }
 
+static ts_status finetune_quant(ts_quant *quant, const ts_data *data, const ts_finetune_options *tuning,
+                                const ts_train_log *log, ts_diags *diags) {
+    ts_progress training = {ts_cli_progress, (void *)(uintptr_t) "training"};
+    uint32_t best;
+    TS_TRY(ts_quant_finetune(quant, data, tuning, &training, log, &best, diags));
+    if (best == 0) {
+        printf("kept the calibrated network: no epoch had less loss on the samples kept from training\n");
+    } else if (best != tuning->train.epochs) {
+        printf("kept epoch %u: it had the least loss on the samples kept from training\n", best);
+    }
+    return TS_OK;
+}
+
 /* Calibrates and, with --finetune, trains; with --relax, both in turn while bits become fewer. */
 static ts_status make_quant(ts_arena *arena, const request *r, ts_qnet *net, const ts_data *calibration,
                             const ts_quant_options *chosen, ts_quant **out, ts_diags *diags) {
     ts_data data;
     ts_finetune_options finetune = finetune_options(r);
-    ts_progress quantising = {ts_cli_progress, (void *)(uintptr_t) "quantising"},
-                training = {ts_cli_progress, (void *)(uintptr_t) "training"};
+    ts_progress quantising = {ts_cli_progress, (void *)(uintptr_t) "quantising"};
     ts_train_log log = {.report = ts_cli_print_epoch};
     if (r->finetune != NULL) {
         ts_train_threads(r->train.threads);
@@ -522,7 +537,7 @@ static ts_status make_quant(ts_arena *arena, const request *r, ts_qnet *net, con
         return ts_cli_relax(arena, net, calibration, &data, &o, r->trace, out, diags);
     }
     TS_TRY(ts_quantize(arena, net, calibration, chosen, &quantising, out, diags));
-    return r->finetune == NULL ? TS_OK : ts_quant_finetune(*out, &data, &finetune, &training, &log, diags);
+    return r->finetune == NULL ? TS_OK : finetune_quant(*out, &data, &finetune, &log, diags);
 }
 
 static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
@@ -538,7 +553,7 @@ static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
     ts_widths *widths = NULL;
     TS_TRY(find_widths(arena, r, s.net, &widths, diags));
     if (r->mixed) {
-        TS_TRY(ts_cli_raise_widths(arena, r->target, s.net, &calibration, widths, diags));
+        TS_TRY(ts_cli_choose_widths(arena, r->target, s.net, &calibration, widths, diags));
     }
     chosen.widths = widths;
     TS_TRY(make_quant(arena, r, s.net, &calibration, &chosen, &quant, diags));

@@ -6,13 +6,13 @@
 #include "cli/progress.h"
 #include "run/mixed.h"
 
-ts_status ts_cli_raise_widths(ts_arena *arena, const char *name, ts_qnet *net, const ts_data *calibration,
-                              ts_widths *widths, ts_diags *diags) {
+ts_status ts_cli_choose_widths(ts_arena *arena, const char *name, ts_qnet *net, const ts_data *calibration,
+                               ts_widths *widths, ts_diags *diags) {
     ts_progress progress = {ts_cli_progress, (void *)(uintptr_t) "measuring"};
     const ts_target *target;
     ts_mixed m;
     TS_TRY(ts_run_target(arena, name != NULL ? name : "gap8", &target, diags));
-    TS_TRY(ts_mixed_raise(arena, net, calibration, target, widths, &progress, &m, diags));
+    TS_TRY(ts_mixed_choose(arena, net, calibration, target, widths, &progress, &m, diags));
     ts_cli_progress(progress.object, 1, 1);
     printf("%-28s %8s %10s    %8s %10s\n", "layer", "bits", "cycles", "bits", "cycles");
     for (uint32_t i = 0; i < net->layers.count; i++) {

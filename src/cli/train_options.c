@@ -24,7 +24,8 @@ enum {
 static const struct argp_option options[] = {
     {"epochs", OPTION_EPOCHS, "N", 0, "Times that training sees every sample", 0},
     {"batch", OPTION_BATCH, "N", 0, "Samples a step (32)", 0},
-    {"rate", OPTION_RATE, "R", 0, "Learning rate at the start (0.001; fine-tuning 0.0005)", 0},
+    {"rate", OPTION_RATE, "R", 0,
+     "Learning rate at the start (0.001; fine-tuning 0.0001 to 0.001 by the bits)", 0},
     {"optimiser", OPTION_OPTIMISER, "adam|sgd", 0, "(adam)", 0},
     {"momentum", OPTION_MOMENTUM, "M", 0, "Of SGD, or of Adam's first moment (0.9)", 0},
     {"decay", OPTION_DECAY, "D", 0, "Weight decay (0)", 0},

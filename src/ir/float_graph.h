@@ -7,6 +7,7 @@
 #ifndef TS_IR_FLOAT_GRAPH_H
 #define TS_IR_FLOAT_GRAPH_H
 
+#include "base/file.h"
 #include "base/text.h"
 #include "ir/graph.h"
 
@@ -165,5 +166,15 @@ uint32_t *ts_fgraph_uses(const ts_fgraph *graph, ts_arena *arena);
 
 /* Appends one line a node for people to read: name, operator, shapes, attributes. */
 void ts_fgraph_print(ts_text *out, const ts_fgraph *graph);
+
+/* Appends the graph in the text form of docs/graph-text.md, constants included, as ts_fgraph_parse() reads
+ * it: what is read and written again is the same text. Tensors that nothing uses are left out. */
+void ts_fgraph_text(ts_text *out, const ts_fgraph *graph);
+
+/* Whether a file is such a text. */
+bool ts_fgraph_is_text(ts_bytes file);
+
+/* Reads what ts_fgraph_text() wrote (untrusted) and checks every shape. */
+ts_status ts_fgraph_parse(ts_arena *arena, ts_bytes text, ts_fgraph **out, ts_diags *diags);
 
 #endif

@@ -48,7 +48,9 @@ typedef struct ts_stage {
     bool scaled;       /* a factor was given: further scalar ones belong to m */
     bool floored;      /* a rounding toward minus infinity stands at the end */
     int64_t low, high; /* INT64_MIN, INT64_MAX: no bound */
-    const char *name;  /* of the value that its newest node makes */
+    bool says_type;    /* the Clip that bounds it has the result's type as attributes */
+    ts_type type;
+    const char *name; /* of the value that its newest node makes */
     const char *node_name;
     uint32_t file_index;
 } ts_stage;
@@ -204,7 +206,9 @@ ts_status ts__import_residual(ts_onnx *net, const ts_onnx_node *node, ts_meaning
                               ts_meaning **out);
 ts_meaning *ts__meaning_of_tensor(ts_onnx *net, ts_tensor_id tensor);
 
-/* onnx_own.c: a node of the domain "tessera" on activations. */
+/* onnx_own.c: the type that attributes out_bits (8, 4, 2; 8 where absent) and out_signed say. */
+ts_status ts__own_type(ts_onnx *net, const ts_onnx_node *node, ts_type *out);
+/* A node of the domain "tessera" on activations. */
 ts_status ts__import_own(ts_onnx *net, const ts_onnx_node *node, ts_meaning **inputs, uint32_t count,
                          ts_meaning **out);
 

@@ -303,6 +303,9 @@ static void release_arena(void *arena) { ts_arena_free(arena); }
 
 ts_status ts_float_model_parse(ts_arena *arena, ts_bytes file, const char *name,
                                const ts_float_model_options *options, ts_fgraph **out, ts_diags *diags) {
+    if (ts_fgraph_is_text(file)) {
+        return ts_fgraph_parse(arena, file, out, diags);
+    }
     if (ts__is_tflite(file)) {
         return ts__tflite_float_import(arena, file, name, out, diags);
     }

@@ -166,6 +166,10 @@ static ts_status choose_type(ts_onnx *net, const ts_stage *s, range reached, ts_
     bool has_low = s->low >= INT32_MIN, has_high = s->high <= INT32_MAX;
     *type = ts_type_for_range(has_low ? s->low : (int64_t)reached.low,
                               has_high ? s->high : (int64_t)reached.high);
+    if (s->says_type && has_low && has_high && s->low >= ts_type_low(s->type) &&
+        s->high <= ts_type_high(s->type)) {
+        *type = s->type;
+    }
     *low = has_low ? (int32_t)s->low : (int32_t)ts_type_low(*type);
     *high = has_high ? (int32_t)s->high : (int32_t)ts_type_high(*type);
     return TS_OK;

@@ -509,6 +509,11 @@ static ts_status on_clip(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) 
     int64_t low = min <= -none ? INT64_MIN : min >= none ? INT64_MAX : (int64_t)ceil(min);
     int64_t high = max >= none ? INT64_MAX : max <= -none ? INT64_MIN : (int64_t)floor(max);
     TS_TRY(ts__stage_clip(net, node, x, low, high));
+    if (ts__onnx_attribute(node, "out_signed") != NULL && x->stages.count > 0) {
+        ts_stage *s = &x->stages.data[x->stages.count - 1];
+        TS_TRY(ts__own_type(net, node, &s->type));
+        s->says_type = true;
+    }
     set_result(net, node, x);
     return TS_OK;
 }

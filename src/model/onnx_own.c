@@ -45,7 +45,7 @@ static ts_status move_of(ts_onnx *net, const ts_onnx_node *node, ts_node *out) {
     }
 }
 
-static ts_status out_type(ts_onnx *net, const ts_onnx_node *node, ts_type *out) {
+ts_status ts__own_type(ts_onnx *net, const ts_onnx_node *node, ts_type *out) {
     static const ts_type types[3][2] = {{TS_U2, TS_S2}, {TS_U4, TS_S4}, {TS_U8, TS_S8}};
     int64_t bits, is_signed;
     TS_TRY(ts__onnx_attr_int(net, node, "out_bits", 8, &bits));
@@ -148,7 +148,7 @@ ts_status ts__import_own(ts_onnx *net, const ts_onnx_node *node, ts_meaning **in
     TS_TRY(move_of(net, node, &made));
     type = net->graph->tensors.data[made.inputs[0]].type;
     if (!ts_op_moves(made.op)) {
-        TS_TRY(out_type(net, node, &type));
+        TS_TRY(ts__own_type(net, node, &type));
     }
     if (made.op == TS_OP_LUT) {
         TS_TRY(table_of(net, node, type, &made));

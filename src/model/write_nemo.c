@@ -199,6 +199,11 @@ static void link_clip(writer *w, chain *c, int32_t low, int32_t high) {
     Onnx__NodeProto *node = link(w, c, "Clip", "clip", NULL, false);
     attribute_float(w, node, "max", (float)high);
     attribute_float(w, node, "min", (float)low);
+    ts_type type = tensor_of(w, w->node->output)->type;
+    if (ts_type_bits(type) <= 8 && ts_type_for_range(low, high) != type) { /* not what the bounds would say */
+        attribute_int(w, node, "out_bits", ts_type_bits(type));
+        attribute_int(w, node, "out_signed", ts_type_is_signed(type));
+    }
 }
 
 /* The newest value becomes the layer's output: its node writes the output's name. */

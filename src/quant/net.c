@@ -842,6 +842,21 @@ static ts_status read_outputs(reader *r) {
     return TS_OK;
 }
 
+/* Names become those of tensors and nodes, each of which needs its own. */
+static void name_apart(const ts_qnet *net) {
+    for (uint32_t i = 1; i < net->layers.count; i++) {
+        ts_qlayer *l = &net->layers.data[i];
+        const char *first = l->name;
+        uint32_t copies = 1;
+        for (uint32_t k = 0; k < i; k++) {
+            if (strcmp(net->layers.data[k].name, l->name) == 0) {
+                l->name = ts_arena_printf(net->arena, "%s.%u", first, ++copies);
+                k = UINT32_MAX; /* from the start: the new name may be taken, too */
+            }
+        }
+    }
+}
+
 ts_status ts_qnet_read(ts_arena *arena, const ts_fgraph *graph, ts_qnet **out, ts_diags *diags) {
     if (graph->inputs.count != 1) {
         return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL, "the network has %u inputs; one is served",
@@ -870,6 +885,7 @@ ts_status ts_qnet_read(ts_arena *arena, const ts_fgraph *graph, ts_qnet **out, t
     TS_TRY(read_outputs(&r));
     ts__count_uses(net);
     ts__settle_divisors(net, diags);
+    name_apart(net);
     *out = net;
     return TS_OK;
 }

@@ -1,5 +1,7 @@
 #include "run/mixed.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { WIDTHS = 3, MOST_REPAIRS = 6 };
@@ -135,8 +137,164 @@ static ts_status repair(chooser *c, const ts_mixed *m, ts_widths *widths, uint64
     return TS_OK;
 }
 
-ts_status ts_mixed_raise(ts_arena *arena, ts_qnet *net, const ts_data *calibration, const ts_target *target,
-                         ts_widths *widths, const ts_progress *progress, ts_mixed *out, ts_diags *diags) {
+/* ---- fewer bits ---- */
+
+/* What the network's outputs lose by quantisation, on calibration samples without labels. */
+typedef struct fidelity {
+    uint32_t agreeing; /* samples with the float network's largest output, where there are classes */
+    double error;      /* square error over the outputs' square sum */
+} fidelity;
+
+typedef struct lowering {
+    chooser *chooser;
+    ts_data samples;
+    ts_score exact;
+    fidelity start;
+} lowering;
+
+static uint32_t largest(const float *y, uint32_t count) {
+    uint32_t top = 0;
+    for (uint32_t i = 1; i < count; i++) {
+        top = y[i] > y[top] ? i : top;
+    }
+    return top;
+}
+
+static fidelity compare(const ts_score *exact, const ts_score *other) {
+    fidelity f = {0};
+    double sum = 1e-30;
+    for (uint32_t n = 0; n < exact->count; n++) {
+        const float *a = exact->scores + (size_t)n * exact->outputs,
+                    *b = other->scores + (size_t)n * exact->outputs;
+        f.agreeing += exact->outputs > 1 && largest(a, exact->outputs) == largest(b, exact->outputs);
+        for (uint32_t i = 0; i < exact->outputs; i++) {
+            double e = (double)a[i] - (double)b[i];
+            f.error += e * e;
+            sum += (double)a[i] * (double)a[i];
+        }
+    }
+    f.error /= sum;
+    return f;
+}
+
+static ts_status judge(const lowering *l, const ts_widths *widths, fidelity *out) {
+    const chooser *c = l->chooser;
+    ts_arena *scratch = ts_arena_new("fidelity", 0);
+    ts_quant_options options = ts_quant_defaults();
+    ts_quant *quant;
+    ts_fgraph *graph;
+    ts_score score;
+    options.widths = widths;
+    options.ranges = TS_RANGE_MSE;
+    ts_status status = ts_quantize(scratch, c->net, &l->samples, &options, NULL, &quant, c->diags);
+    status = status == TS_OK ? ts_quant_emulate(scratch, quant, TS_STAGE_QD, &graph, c->diags) : status;
+    status =
+        status == TS_OK ? ts_evaluate_float(scratch, graph, &l->samples, NULL, &score, c->diags) : status;
+    if (status == TS_OK) {
+        *out = compare(&l->exact, &score);
+    }
+    ts_arena_free(scratch);
+    return status;
+}
+
+/* One number of bits that may go down, and what the table says that it saves. */
+typedef struct cut {
+    uint32_t layer;
+    bool result;
+    uint8_t bits;
+    uint64_t saves;
+} cut;
+
+static int by_saving(const void *a, const void *b) {
+    const cut *x = a, *y = b;
+    return x->saves != y->saves ? (x->saves < y->saves) - (x->saves > y->saves)
+                                : (x->layer > y->layer) - (x->layer < y->layer);
+}
+
+/* Cuts of layer i that save cycles, each by one step from the widths as they are. */
+static ts_status find_cuts(chooser *c, uint32_t i, const ts_widths *widths, cut *list, uint32_t *count) {
+    const ts_qlayer *l = &c->net->layers.data[i];
+    uint32_t w = stored(widths[i].weights), a = stored(widths[i].activations);
+    uint64_t now, then;
+    if (has_weights(l) && w > 0) {
+        TS_TRY(look_up(c, w, a, i, &now));
+        TS_TRY(look_up(c, w - 1, a, i, &then));
+        list[*count] = (cut){i, false, all_widths[w - 1], then < now ? now - then : 0};
+        *count += then < now;
+    }
+    if (!ts_qkind_moves(l->kind) && a > 0 && !(l->is_output && l->uses == 1)) {
+        TS_TRY(around(c, i, a, widths, &now));
+        TS_TRY(around(c, i, a - 1, widths, &then));
+        list[*count] = (cut){i, true, all_widths[a - 1], then < now ? now - then : 0};
+        *count += then < now;
+    }
+    return TS_OK;
+}
+
+/* Whether fewer bits cost nothing that calibration samples show. Classes: no sample more leaves the float
+ * network's, whose outputs stay 15 dB above the error. Other outputs: the error does not double. */
+static bool costs_nothing(const lowering *l, const fidelity *now) {
+    double most = 2 * l->start.error;
+    most = l->exact.outputs > 1 && l->exact.outputs <= TS_MAX_CLASSES && !l->exact.has_error
+               ? fmax(most, 0.03)
+               : most;
+    return now->agreeing >= l->start.agreeing && now->error <= most;
+}
+
+static ts_status try_cuts(lowering *l, ts_widths *widths, bool *any) {
+    chooser *c = l->chooser;
+    cut *list = TS_NEW_ARRAY(c->arena, cut, 2 * (size_t)c->net->layers.count);
+    uint32_t count = 0;
+    *any = false;
+    for (uint32_t i = 0; i < c->net->layers.count; i++) {
+        TS_TRY(find_cuts(c, i, widths, list, &count));
+    }
+    if (count > 0) {
+        qsort(list, count, sizeof *list, by_saving);
+    }
+    for (uint32_t k = 0; k < count; k++) {
+        ts_widths *w = &widths[list[k].layer], before = *w;
+        fidelity now;
+        *(list[k].result ? &w->activations : &w->weights) = list[k].bits;
+        TS_TRY(judge(l, widths, &now));
+        if (costs_nothing(l, &now)) {
+            *any = true;
+        } else {
+            *w = before;
+        }
+    }
+    return TS_OK;
+}
+
+static ts_status lower(chooser *c, const ts_data *calibration, ts_widths *widths) {
+    enum { SAMPLES = 96 };
+    ts_fgraph *graph;
+    lowering l = {.chooser = c, .samples = *calibration};
+    bool any = true;
+    l.samples.count = calibration->count < SAMPLES ? calibration->count : SAMPLES;
+    TS_TRY(ts_quant_float(c->arena, c->net, NULL, TS_STAGE_FP, &graph, c->diags));
+    TS_TRY(ts_evaluate_float(c->arena, graph, &l.samples, NULL, &l.exact, c->diags));
+    TS_TRY(judge(&l, widths, &l.start));
+    for (uint32_t pass = 0; any && pass < WIDTHS - 1; pass++) { /* from 8 to 4, from 4 to 2 */
+        TS_TRY(try_cuts(&l, widths, &any));
+    }
+    return TS_OK;
+}
+
+static ts_status raise(chooser *c, ts_widths *widths) {
+    for (uint32_t i = 0; i < c->net->layers.count; i++) {
+        if (has_weights(&c->net->layers.data[i])) {
+            TS_TRY(raise_weights(c, i, widths));
+        }
+        if (!ts_qkind_moves(c->net->layers.data[i].kind)) {
+            TS_TRY(raise_result(c, i, widths));
+        }
+    }
+    return TS_OK;
+}
+
+ts_status ts_mixed_choose(ts_arena *arena, ts_qnet *net, const ts_data *calibration, const ts_target *target,
+                          ts_widths *widths, const ts_progress *progress, ts_mixed *out, ts_diags *diags) {
     uint32_t count = net->layers.count;
     chooser c = {.arena = arena,
                  .net = net,
@@ -155,14 +313,8 @@ ts_status ts_mixed_raise(ts_arena *arena, ts_qnet *net, const ts_data *calibrati
                       .cycles_after = after};
     TS_TRY(measure(&c, widths, before));
     out->total_before = total(before, count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (has_weights(&net->layers.data[i])) {
-            TS_TRY(raise_weights(&c, i, widths));
-        }
-        if (!ts_qkind_moves(net->layers.data[i].kind)) {
-            TS_TRY(raise_result(&c, i, widths));
-        }
-    }
+    TS_TRY(lower(&c, calibration, widths));
+    TS_TRY(raise(&c, widths));
     TS_TRY(measure(&c, widths, after));
     TS_TRY(repair(&c, out, widths, after));
     out->total_after = total(after, count);

@@ -6,6 +6,7 @@
 
 #include "quant/ranges.h"
 #include "quant/stage.h"
+#include "train/keep.h"
 
 /* A linear layer under training: where its numbers are in the trainer. Indices of parameters: pointers move.
  */
@@ -25,16 +26,40 @@ typedef struct tuner {
     linear *layers;    /* one a layer */
     ts_node_id *grids; /* by value: its FAKE_QUANT, or TS_NONE */
     double step_rate;
+    ts__keeper keeper;
+    ts_status judged;
+    ts_diags *diags;
 } tuner;
 
 ts_finetune_options ts_finetune_defaults(void) {
-    ts_finetune_options o = {.train = ts_train_defaults(), .batch = 32, .distil = 0.5};
+    ts_finetune_options o = {.train = ts_train_defaults(), .batch = 32, .distil = -1};
     o.train.epochs = 4;
-    o.train.rate = 5e-4;
+    o.train.rate = 0;
+    o.train.warm_up = 0.1;
     return o;
 }
 
 static bool is_linear(const ts_qlayer *l) { return l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR; }
+
+/* What the options leave to the widths. */
+static ts_finetune_options by_widths(const ts_quant *quant, const ts_finetune_options *options) {
+    ts_finetune_options o = *options;
+    uint32_t least = 8;
+    for (uint32_t i = 0; i < quant->net->layers.count; i++) {
+        const ts_qlayer *l = &quant->net->layers.data[i];
+        uint32_t weights = is_linear(l) ? quant->widths[i].weights : 8,
+                 activations = quant->values[i + 1].raw ? 8 : quant->widths[i].activations;
+        least = weights < least ? weights : least;
+        least = activations < least ? activations : least;
+    }
+    if (o.train.rate <= 0) {
+        o.train.rate = least == 8 ? 1e-4 : least >= 4 ? 5e-4 : 1e-3;
+    }
+    if (o.distil < 0) {
+        o.distil = least == 8 ? 1 : 0.5;
+    }
+    return o;
+}
 
 static const ts_qlayer *layer_of(const tuner *t, uint32_t i) { return &t->quant->net->layers.data[i]; }
 
@@ -313,9 +338,31 @@ static void keep_floats(const tuner *t, uint32_t i, ts_qlayer *l) {
     memcpy(l->bias, param(t, d->bias)->value, l->c * sizeof(float));
 }
 
+static void judge(void *object, ts_trainer *trainer, uint32_t epoch) {
+    tuner *t = object;
+    (void)trainer;
+    t->judged = t->judged == TS_OK ? ts__keeper_judge(&t->keeper, epoch, t->diags) : t->judged;
+}
+
+static void judge_start(void *object, ts_trainer *trainer) { judge(object, trainer, 0); }
+
+/* Trains, and gives the trainer the best of what it was after each epoch. */
+static ts_status train_and_keep(tuner *t, const ts_data *data, const ts_train_options *train,
+                                const ts_progress *progress, const ts_train_log *log, uint32_t *best,
+                                ts_diags *diags) {
+    ts_train_hooks hooks = {
+        .object = t, .project = project, .pull_back = pull_back, .epoch = judge, .start = judge_start};
+    ts_data rest;
+    t->diags = diags;
+    TS_TRY(ts__keeper_new(t->arena, t->trainer, data, train, &hooks, &t->keeper, &rest, diags));
+    TS_TRY(ts_train(t->trainer, &rest, train, &hooks, progress, log, diags));
+    TS_TRY(t->judged);
+    ts__keeper_restore(&t->keeper, best);
+    return TS_OK;
+}
+
 static ts_status tune(tuner *t, const ts_data *data, const ts_finetune_options *o,
-                      const ts_progress *progress, const ts_train_log *log, ts_diags *diags) {
-    ts_train_hooks hooks = {.object = t, .project = project, .pull_back = pull_back};
+                      const ts_progress *progress, const ts_train_log *log, uint32_t *best, ts_diags *diags) {
     ts_train_options train = o->train;
     ts_fgraph *teacher = NULL;
     if (o->distil > 0 && o->teacher == NULL) {
@@ -324,7 +371,7 @@ static ts_status tune(tuner *t, const ts_data *data, const ts_finetune_options *
     train.teacher = o->distil > 0 && o->teacher != NULL ? o->teacher : teacher;
     train.share = o->distil;
     TS_TRY(start(t, o, diags));
-    TS_TRY(ts_train(t->trainer, data, &train, &hooks, progress, log, diags));
+    TS_TRY(train_and_keep(t, data, &train, progress, log, best, diags));
     project(t, t->trainer);
     for (uint32_t i = 0; i < t->quant->net->layers.count; i++) {
         if (t->layers[i].weights != TS_NONE) {
@@ -338,11 +385,14 @@ static ts_status tune(tuner *t, const ts_data *data, const ts_finetune_options *
 }
 
 ts_status ts_quant_finetune(ts_quant *quant, const ts_data *data, const ts_finetune_options *options,
-                            const ts_progress *progress, const ts_train_log *log, ts_diags *diags) {
+                            const ts_progress *progress, const ts_train_log *log, uint32_t *best,
+                            ts_diags *diags) {
     ts_arena *arena = ts_arena_new("fine-tuning", 0);
     ts_guard_defer((void (*)(void *))ts_arena_free, arena);
-    tuner t = {.quant = quant, .arena = arena, .step_rate = options->fixed_steps ? 0 : 1};
-    ts_status status = tune(&t, data, options, progress, log, diags);
+    ts_finetune_options o = by_widths(quant, options);
+    tuner t = {.quant = quant, .arena = arena, .step_rate = o.fixed_steps ? 0 : 1};
+    uint32_t epoch;
+    ts_status status = tune(&t, data, &o, progress, log, best == NULL ? &epoch : best, diags);
     ts_trainer_free(t.trainer);
     ts_guard_undefer(arena);
     ts_arena_free(arena);

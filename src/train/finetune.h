@@ -13,19 +13,25 @@
 typedef struct ts_finetune_options {
     ts_train_options train; /* its teacher is not used: see `distil` */
     uint32_t batch;
-    double distil; /* share of the loss that is the distance to the float network; 1: no labels are needed */
+    double distil; /* share of the loss that is the distance to the float network; 1: no labels are needed;
+                      below 0: by the widths, as `train.rate` of 0 */
     const ts_fgraph *teacher; /* NULL: the float network that `quant` was made from */
     ts_qnet *floats;  /* the net of `quant`, to be given the trained weights and biases; NULL: it stays */
     bool fixed_steps; /* clips and quanta stay as calibration chose them */
 } ts_finetune_options;
 
-/* Adam, 5e-4 relative to the size of weights, cosine, 4 epochs of batches of 32, half of the loss distilled.
- */
+/* Adam, cosine after a tenth of warming up, 4 epochs of batches of 32. Rate and share by the narrowest width
+ * of a layer: 8 bits lack little and are drawn to the float network alone (1e-4, relative to the size of
+ * weights; all of the loss distilled); 4 to 7 learn the labels as well (5e-4, half), and 2 and 3 faster
+ * (1e-3, half). */
 ts_finetune_options ts_finetune_defaults(void);
 
 /* Trains the network that `quant` describes, from what it is now, and leaves the result in it: integers of
- * weights, steps, biases, settled. Errors: those of ts_train() and ts_trainer_new(). */
+ * weights, steps, biases, settled. Every tenth sample is kept from training and judges: the epoch with the
+ * least loss on these is the result, or the network as it was, whose epoch is 0. *best, where not NULL, is
+ * that epoch. Errors: those of ts_train() and ts_trainer_new(). */
 ts_status ts_quant_finetune(ts_quant *quant, const ts_data *data, const ts_finetune_options *options,
-                            const ts_progress *progress, const ts_train_log *log, ts_diags *diags);
+                            const ts_progress *progress, const ts_train_log *log, uint32_t *best,
+                            ts_diags *diags);
 
 #endif

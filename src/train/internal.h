@@ -106,6 +106,12 @@ void ts__conv_backward(struct ts__conv *conv, const float *x, const float *weigh
 void ts__product(bool trans_a, bool trans_b, uint64_t m, uint64_t n, uint64_t k, float alpha, const float *a,
                  const float *b, float beta, float *c);
 
+/* An error where a label is none of the network's outputs (loop.c). */
+ts_status ts__check_labels(const ts_data *data, uint32_t outputs, ts_diags *diags);
+
+/* Mean loss of `samples` outputs, goals and outputs one behind the other (loss.c). */
+double ts__goal_loss(const ts_goal *goal, uint32_t samples, const float *y, uint32_t outputs);
+
 /* Checkpoints (checkpoint.c): everything that the next epoch depends on. `stamp` names the task. */
 ts_status ts__checkpoint_write(const ts_trainer *t, const char *path, uint64_t stamp, uint32_t epoch,
                                uint64_t step, ts_diags *diags);

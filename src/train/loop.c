@@ -60,8 +60,7 @@ void ts_trainer_step(ts_trainer *trainer, const ts_train_options *options, doubl
     }
 }
 
-/* The rate at a share of the whole training, or at an epoch (from 0). */
-static double rate_at(const ts_train_options *o, uint32_t epoch, double share) {
+static double scheduled_rate(const ts_train_options *o, uint32_t epoch, double share) {
     switch (o->schedule) {
         case TS_SCHEDULE_STEP:
             return o->rate * pow(o->step_factor, epoch / (o->step_epochs == 0 ? 1 : o->step_epochs));
@@ -70,6 +69,12 @@ static double rate_at(const ts_train_options *o, uint32_t epoch, double share) {
         default:
             return o->rate;
     }
+}
+
+/* The rate at a share of the whole training, or at an epoch (from 0). */
+static double rate_at(const ts_train_options *o, uint32_t epoch, double share) {
+    double rate = scheduled_rate(o, epoch, share);
+    return share < o->warm_up ? rate * share / o->warm_up : rate;
 }
 
 /* ---- samples ---- */
@@ -182,7 +187,7 @@ static void run_batch(loop *l, uint32_t epoch, uint32_t batch, ts_random *random
                       uint32_t *right) {
     static const ts_train_hooks none = {0};
     const ts_train_hooks *hooks = l->hooks == NULL ? &none : l->hooks;
-    double share = (double)l->steps / ((double)l->batches * l->options->epochs);
+    double share = ((double)l->steps + (l->options->warm_up > 0)) / ((double)l->batches * l->options->epochs);
     uint32_t hits;
     load(&l->feed, l->order + (size_t)batch * l->t->batch, random);
     ts_goal target = find_target(l);
@@ -228,9 +233,10 @@ static ts_epoch run_epoch(loop *l, uint32_t epoch) {
 /* What a checkpoint belongs to: all that changes the course of the training. FNV-1a. */
 static uint64_t stamp_of(const loop *l) {
     const ts_train_options *o = l->options;
-    double numbers[] = {o->epochs,         o->optimiser,   o->rate,        o->momentum, o->decay,
-                        o->schedule,       o->flip,        o->shift,       o->share,    o->temperature,
-                        (double)o->seed,   o->step_epochs, o->step_factor, l->t->batch, l->feed.data->count,
+    double numbers[] = {o->warm_up,        o->epochs,      o->optimiser,   o->rate,
+                        o->momentum,       o->decay,       o->schedule,    o->flip,
+                        o->shift,          o->share,       o->temperature, (double)o->seed,
+                        o->step_epochs,    o->step_factor, l->t->batch,    l->feed.data->count,
                         l->teacher != NULL};
     uint64_t hash = 14695981039346656037u;
     for (size_t i = 0; i < sizeof numbers; i++) {
@@ -242,6 +248,17 @@ static uint64_t stamp_of(const loop *l) {
     return hash;
 }
 
+ts_status ts__check_labels(const ts_data *data, uint32_t outputs, ts_diags *diags) {
+    for (uint32_t i = 0; data->labels != NULL && i < data->count; i++) {
+        if ((uint32_t)ts_data_label(data, i) >= outputs) {
+            return ts_error(diags, TS_DIAG_VALUE, NULL, NULL,
+                            "sample %u has label %d but the network has %u outputs", i,
+                            ts_data_label(data, i), outputs);
+        }
+    }
+    return TS_OK;
+}
+
 static ts_status check_data(const loop *l, ts_diags *diags) {
     const ts_data *d = l->feed.data;
     uint32_t outputs;
@@ -251,13 +268,7 @@ static ts_status check_data(const loop *l, ts_diags *diags) {
         return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "%u samples do not fill one batch of %u", d->count,
                         l->t->batch);
     }
-    for (uint32_t i = 0; d->labels != NULL && i < d->count; i++) {
-        if ((uint32_t)ts_data_label(d, i) >= outputs) {
-            return ts_error(diags, TS_DIAG_VALUE, NULL, NULL,
-                            "sample %u has label %d but the network has %u outputs", i, ts_data_label(d, i),
-                            outputs);
-        }
-    }
+    TS_TRY(ts__check_labels(d, outputs, diags));
     if (d->labels == NULL && l->teacher == NULL && outputs != l->feed.elements) {
         return ts_error(
             diags, TS_DIAG_USAGE, NULL, NULL,
@@ -276,6 +287,9 @@ static ts_status run_epochs(loop *l, const ts_train_log *log, ts_diags *diags) {
     uint32_t first = 0;
     if (o->checkpoint != NULL && o->resume) {
         TS_TRY(ts__checkpoint_read(l->t, o->checkpoint, stamp_of(l), &first, &l->steps, diags));
+    }
+    if (first == 0 && l->hooks != NULL) {
+        call(l->hooks->start, l);
     }
     for (uint32_t e = first; e < o->epochs; e++) {
         ts_epoch done = run_epoch(l, e);
@@ -357,32 +371,45 @@ static uint32_t largest(const float *y, uint32_t count) {
     return top;
 }
 
+ts_status ts_trainer_outputs(ts_trainer *trainer, const ts_data *data, uint32_t count, float *out,
+                             ts_diags *diags) {
+    uint32_t outputs;
+    ts_tensor_id id = ts_trainer_logits(trainer, &outputs);
+    TS_TRY(ts_data_check(data, &trainer->graph->tensors.data[trainer->graph->inputs.data[0]], diags));
+    ts_arena *scratch = ts_arena_new("outputs", 0);
+    feed f = new_feed(scratch, trainer, data, NULL);
+    uint32_t *order = TS_NEW_ARRAY(scratch, uint32_t, trainer->batch);
+    for (uint32_t first = 0; first < count; first += trainer->batch) {
+        uint32_t here = count - first < trainer->batch ? count - first : trainer->batch;
+        for (uint32_t n = 0; n < trainer->batch; n++) {
+            order[n] = n < here ? first + n : first; /* the last batch is filled up */
+        }
+        load(&f, order, NULL);
+        ts_trainer_forward(trainer, false);
+        memcpy(out + (size_t)first * outputs, ts_trainer_value(trainer, id),
+               (size_t)here * outputs * sizeof *out);
+    }
+    ts_arena_free(scratch);
+    return TS_OK;
+}
+
 ts_status ts_trainer_accuracy(ts_trainer *trainer, const ts_data *data, const ts_train_hooks *hooks,
                               double *out, ts_diags *diags) {
     uint32_t outputs, right = 0;
-    ts_tensor_id id = ts_trainer_logits(trainer, &outputs);
-    TS_TRY(ts_data_check(data, &trainer->graph->tensors.data[trainer->graph->inputs.data[0]], diags));
+    (void)ts_trainer_logits(trainer, &outputs);
     if (data->labels == NULL || data->count == 0) {
         return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "samples with labels are needed");
     }
     ts_arena *scratch = ts_arena_new("accuracy", 0);
-    feed f = new_feed(scratch, trainer, data, NULL);
-    uint32_t *order = TS_NEW_ARRAY(scratch, uint32_t, trainer->batch);
+    float *y = TS_NEW_ARRAY(scratch, float, (uint64_t)data->count *outputs);
     if (hooks != NULL && hooks->project != NULL) {
         hooks->project(hooks->object, trainer);
     }
-    for (uint32_t first = 0; first < data->count; first += trainer->batch) {
-        for (uint32_t n = 0; n < trainer->batch; n++) {
-            order[n] = first + n < data->count ? first + n : first; /* the last batch is filled up */
-        }
-        load(&f, order, NULL);
-        ts_trainer_forward(trainer, false);
-        for (uint32_t n = 0; n < trainer->batch && first + n < data->count; n++) {
-            const float *y = ts_trainer_value(trainer, id) + (size_t)n * outputs;
-            right += largest(y, outputs) == (uint32_t)f.labels[n];
-        }
+    ts_status status = ts_trainer_outputs(trainer, data, data->count, y, diags);
+    for (uint32_t n = 0; status == TS_OK && n < data->count; n++) {
+        right += largest(y + (size_t)n * outputs, outputs) == (uint32_t)ts_data_label(data, n);
     }
     ts_arena_free(scratch);
     *out = (double)right / data->count;
-    return TS_OK;
+    return status;
 }

@@ -66,6 +66,17 @@ static double sample_loss(const ts_goal *g, uint32_t n, uint32_t batch, const fl
     return loss;
 }
 
+double ts__goal_loss(const ts_goal *goal, uint32_t samples, const float *y, uint32_t outputs) {
+    ts_arena *scratch = ts_arena_new("loss", 0);
+    double *room = TS_NEW_ARRAY(scratch, double, 2 * (uint64_t)outputs), loss = 0;
+    float *unused = TS_NEW_ARRAY(scratch, float, outputs);
+    for (uint32_t n = 0; n < samples; n++) {
+        loss += sample_loss(goal, n, samples, y + (uint64_t)n * outputs, outputs, room, unused);
+    }
+    ts_arena_free(scratch);
+    return loss;
+}
+
 double ts_trainer_loss(ts_trainer *trainer, const ts_goal *target, uint32_t *right) {
     uint32_t count;
     ts__value *y = &trainer->values[ts_trainer_logits(trainer, &count)];

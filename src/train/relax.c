@@ -232,7 +232,7 @@ static ts_status run_round(relaxer *r, ts_quant **out) {
     o.floats = r->net;
     TS_TRY(quantise(r, r->arena, round.widths, false, out));
     TS_TRY(score(r, *out, TS_STAGE_QD, &r->judge, &round.before));
-    TS_TRY(ts_quant_finetune(*out, &r->train, &o, NULL, NULL, r->diags));
+    TS_TRY(ts_quant_finetune(*out, &r->train, &o, NULL, NULL, NULL, r->diags));
     TS_TRY(score(r, *out, TS_STAGE_QD, &r->judge, &round.after));
     round.weight_bits = weight_bits(r, round.widths);
     round.kept = round.after >= r->trace->floor;

@@ -130,6 +130,7 @@ typedef struct ts_train_options {
     ts_schedule schedule;
     uint32_t step_epochs; /* STEP: the rate falls by step_factor every so many epochs */
     double step_factor;
+    double warm_up; /* share of the training over which the rate rises from 0 */
     bool flip;      /* pictures: mirrored at random */
     uint32_t shift; /* pictures: moved by up to so many rows and columns, edges held */
     uint64_t seed;
@@ -149,6 +150,7 @@ typedef struct ts_train_hooks {
     void (*pull_back)(void *object, ts_trainer *trainer); /* after a backward pass: gradients by the values */
     void (*stepped)(void *object, ts_trainer *trainer);   /* after the optimiser moved the values */
     void (*epoch)(void *object, ts_trainer *trainer, uint32_t epoch); /* after an epoch's last step */
+    void (*start)(void *object, ts_trainer *trainer); /* before the first epoch, unless it goes on from one */
 } ts_train_hooks;
 
 typedef struct ts_epoch {
@@ -175,6 +177,11 @@ ts_status ts_train(ts_trainer *trainer, const ts_data *data, const ts_train_opti
 /* Sums the gradients of the labels' loss over the first `batches` batches of a labelled set, statistics
  * frozen, into the parameters' gradients. */
 ts_status ts_trainer_gradients(ts_trainer *trainer, const ts_data *data, uint32_t batches, ts_diags *diags);
+
+/* Outputs before a last softmax of the first `count` samples, in order, as the network computes with its
+ * images now: out[count][outputs]. Samples do not fill the last batch alone. */
+ts_status ts_trainer_outputs(ts_trainer *trainer, const ts_data *data, uint32_t count, float *out,
+                             ts_diags *diags);
 
 /* Share of the samples whose largest output is the label's, as the network computes with its images now. */
 ts_status ts_trainer_accuracy(ts_trainer *trainer, const ts_data *data, const ts_train_hooks *hooks,

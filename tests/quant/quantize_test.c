@@ -648,6 +648,74 @@ static ts_fgraph *through_file(fixture *f, const ts_fgraph *graph) {
     return back;
 }
 
+static const char *text_of(fixture *f, const ts_fgraph *graph, size_t *size) {
+    ts_text text = {.arena = f->arena};
+    ts_fgraph_text(&text, graph);
+    *size = text.size;
+    return text.data;
+}
+
+/* Every stage in text is read back as the same text, and computes the same numbers. */
+static void check_text(fixture *f, const ts_fgraph *graph) {
+    ts_fgraph *back;
+    size_t size, again;
+    const char *text = text_of(f, graph, &size);
+    ts_bytes file = {.data = (const uint8_t *)text, .size = size};
+    assert_int_equal(said(f, ts_float_model_parse(f->arena, file, "text", NULL, &back, &f->diags)), TS_OK);
+    const char *other = text_of(f, back, &again);
+    assert_int_equal(size, again);
+    assert_memory_equal(text, other, size);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_memory_equal(run_float(f, graph, i, false), run_float(f, back, i, false),
+                            CLASSES * sizeof(float));
+    }
+    /* Cut short or with a wrong word it is an error and nothing else. */
+    for (size_t k = 1; k < 60; k++) {
+        ts_bytes part = {.data = file.data, .size = size * k / 60};
+        assert_int_not_equal(ts_float_model_parse(f->arena, part, "text", NULL, &back, &f->diags), TS_OK);
+    }
+}
+
+/* Texts that are wrong in one place each. */
+static void wrong_texts_are_refused(void **state) {
+    fixture *f = *state;
+    static const char *const x = "tensor %0 \"x\" 1x2x2x1 layout channels_last codes f32\n";
+    static const char *const wrong[] = {
+        "tensor %0 \"x\" 1x70000x70000x1 layout file codes f32 input %0 output %0 end",
+        "tensor %0 \"x\" 2 data 1 end",
+        "tensor %1 \"x\" 2 data 1 2 end",
+        "X node \"n\" relu at 0 from %7 to %1 \"y\" input %0 output %1 end",
+        "X node \"n\" relu at 0 from to %1 \"y\" input %0 output %1 end",
+        "X node \"n\" max_pool at 0 from %0 to %1 \"y\" kernel 2 2 stride 0 1 dilation 1 1 pads 0 0 0 0 "
+        "input %0 "
+        "output %1 end",
+        "X node \"n\" max_pool at 0 from %0 to %1 \"y\" kernel 3 3 stride 1 1 dilation 1 1 pads 0 0 0 0 "
+        "input %0 "
+        "output %1 end",
+        "X node \"n\" transpose at 0 from %0 to %1 \"y\" perm 0 1 1 2 input %0 output %1 end",
+        "X node \"n\" softmax at 0 from %0 to %1 \"y\" axis 4 input %0 output %1 end",
+        "X node \"n\" reduce_mean at 0 from %0 to %1 \"y\" keep_dims 1 axes 16 input %0 output %1 end",
+        "X node \"n\" fake_quant at 0 from %0 to %1 \"y\" low 0 high 255 scale 0 offset 0.5 input %0 output "
+        "%1 end",
+        "X node \"n\" pad at 0 from %0 to %1 \"y\" alpha 0 mode 3 begin 0 0 0 0 end 0 0 0 0 input %0 output "
+        "%1 end",
+        "X node \"n\" reshape at 0 from %0 to %1 \"y\" 1x5 input %0 output %1 end",
+        "X node \"n\" nothing at 0 from %0 to %1 \"y\" input %0 output %1 end",
+        "X node \"n\" relu at 0 from %0 to %1 \"y\" output %1 end",
+        "X node \"n\" relu at 0 from %0 to %1 \"y\" input %0 input %0 output %1 end",
+        "X node \"n\" relu at 0 from %0 to %1 \"y\" input %1 output %1 end",
+        "X node \"n\" relu at 0 from %0 to %1 \"y\" input %0 output %1 end end"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        ts_fgraph *graph;
+        const char *body = wrong[i][0] == 'X' ? wrong[i] + 1 : wrong[i];
+        const char *text =
+            ts_arena_printf(f->arena, "float 1 \"t\"\n%s%s", wrong[i][0] == 'X' ? x : "", body);
+        ts_bytes file = {.data = (const uint8_t *)text, .size = strlen(text)};
+        assert_int_equal(ts_float_model_parse(f->arena, file, "text", NULL, &graph, &f->diags), TS_BAD_INPUT);
+        printf("%s\n", f->diags.list.data[f->diags.list.count - 1].text);
+    }
+}
+
 /* Signal-to-noise of one graph's outputs against another's, in dB. */
 static double likeness(fixture *f, const ts_fgraph *a, const ts_fgraph *b) {
     double signal = 0, noise = 1e-30;
@@ -845,7 +913,9 @@ static void pools_leave_padding_out(void **state) {
         }
         check_emulation(f, &options);
         programs_compute_the_integers(state);
-        written_model_reads_back_equal(state);
+        if (rows[i].window.dilation_h == 1) { /* the dialect's opset has no dilated pools */
+            written_model_reads_back_equal(state);
+        }
     }
 }
 
@@ -887,6 +957,25 @@ static void varied_networks_become_integers(void **state) {
     written_model_reads_back_equal(state);
     options = ts_quant_defaults();
     check_qdq(f, &options);
+}
+
+static void stages_are_read_back_from_text(void **state) {
+    fixture *f = *state;
+    for (uint32_t varied = 0; varied < 2; varied++) {
+        ts_quant_options options = ts_quant_defaults();
+        const ts_quant *quant = quantise(f, &options);
+        ts_fgraph *graph;
+        check_text(f, f->graph);
+        for (ts_quant_stage s = TS_STAGE_FP; s <= TS_STAGE_QD; s++) {
+            assert_int_equal(ts_quant_float(f->arena, quant->net, quant, s, &graph, &f->diags), TS_OK);
+            check_text(f, graph);
+        }
+        assert_int_equal(ts_quant_emulate(f->arena, quant, TS_STAGE_QD, &graph, &f->diags), TS_OK);
+        check_text(f, graph);
+        assert_int_equal(ts_quant_qdq(f->arena, quant, &graph, &f->diags), TS_OK);
+        check_text(f, graph);
+        make_varied_network(f);
+    }
 }
 
 static void same_input_gives_the_same_integers(void **state) {
@@ -936,6 +1025,8 @@ int main(void) {
                                        TEST(pools_in_other_places),
                                        TEST(written_model_reads_back_equal),
                                        TEST(other_tools_read_the_qdq_form),
+                                       TEST(stages_are_read_back_from_text),
+                                       TEST(wrong_texts_are_refused),
                                        TEST(same_input_gives_the_same_integers),
                                        TEST(operator_without_integers_is_named)};
     return cmocka_run_group_tests(tests, NULL, NULL);

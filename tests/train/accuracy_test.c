@@ -94,7 +94,7 @@ static void check(bench *b, const row *r) {
     tune.distil = r->distil;
     demand(b, ts_quantize(b->arena, net, &calibration, &options, NULL, &quant, &b->diags));
     double before = judge(b, net, quant, TS_STAGE_FQ, &data);
-    demand(b, ts_quant_finetune(quant, &train, &tune, NULL, NULL, &b->diags));
+    demand(b, ts_quant_finetune(quant, &train, &tune, NULL, NULL, NULL, &b->diags));
     double fp = judge(b, net, quant, TS_STAGE_FP, &data), fq = judge(b, net, quant, TS_STAGE_FQ, &data);
     double qd = judge(b, net, quant, TS_STAGE_QD, &data), id = judge(b, net, quant, TS_STAGE_ID, &data);
     printf("%-16s %u samples: float %.2f, calibrated %.2f, fine-tuned fq %.2f qd %.2f id %.2f\n", r->name,

@@ -36,9 +36,9 @@ static void tune(rig *r, ts_quant *quant, double distil) {
     ts_finetune_options o = ts_finetune_defaults();
     o.batch = BATCH;
     o.distil = distil;
-    o.train.epochs = 12;
+    o.train.epochs = 16;
     o.train.rate = 3e-3;
-    assert_int_equal(ts_quant_finetune(quant, &r->data, &o, NULL, NULL, &r->m.diags), TS_OK);
+    assert_int_equal(ts_quant_finetune(quant, &r->data, &o, NULL, NULL, NULL, &r->m.diags), TS_OK);
 }
 
 static void few_bits_are_mended(void **state) {
@@ -96,6 +96,63 @@ static void numbers_deploy_as_they_are(void **state) {
     ts_arena_free(r.m.arena);
 }
 
+static ts_score with_options(const ts_finetune_options *o, uint32_t *best) {
+    rig r = new_rig();
+    ts_quant *quant = quantise(&r, 4, 4);
+    ts_score before = score_integer(&r, quant);
+    assert_int_equal(ts_quant_finetune(quant, &r.data, o, NULL, NULL, best, &r.m.diags), TS_OK);
+    ts_score after = score_integer(&r, quant);
+    after.mean_square = 0;
+    for (uint32_t i = 0; i < after.count * after.outputs; i++) {
+        after.mean_square += fabs((double)after.scores[i] - (double)before.scores[i]);
+    }
+    after.scores = malloc((size_t)after.count * after.outputs * sizeof(float));
+    memcpy((float *)after.scores, score_integer(&r, quant).scores,
+           (size_t)after.count * after.outputs * sizeof(float));
+    ts_arena_free(r.m.arena);
+    return after;
+}
+
+/* A rate that breaks the network: what it was before is kept, to the bit. */
+static void harm_is_undone(void **state) {
+    (void)state;
+    ts_finetune_options o = ts_finetune_defaults();
+    uint32_t best = 99;
+    o.batch = BATCH;
+    o.train.rate = 3;
+    ts_score after = with_options(&o, &best);
+    assert_int_equal(best, 0);
+    assert_true(after.mean_square == 0);
+    free((void *)after.scores);
+}
+
+/* The best epoch survives in the checkpoint: going on from its end changes nothing. */
+static void the_best_epoch_is_resumed(void **state) {
+    (void)state;
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    ts_finetune_options o = ts_finetune_defaults();
+    const char *folder;
+    uint32_t first = 0, second = 0;
+    assert_int_equal(ts_dir_temporary(arena, &folder, &diags), TS_OK);
+    o.batch = BATCH;
+    o.train.epochs = 5;
+    o.train.rate = 4e-3;
+    o.train.schedule = TS_SCHEDULE_CONSTANT;
+    o.train.checkpoint = ts_path_join(arena, folder, "checkpoint");
+    ts_score a = with_options(&o, &first);
+    o.train.resume = true;
+    ts_score b = with_options(&o, &second);
+    printf("the best of 5 epochs: %u\n", first);
+    assert_true(first > 0);
+    assert_int_equal(first, second);
+    assert_memory_equal(a.scores, b.scores, (size_t)a.count * a.outputs * sizeof(float));
+    free((void *)a.scores);
+    free((void *)b.scores);
+    assert_int_equal(ts_dir_remove(folder, &diags), TS_OK);
+    ts_arena_free(arena);
+}
+
 static void same_bits_every_time(void **state) {
     (void)state;
     rig a = new_rig(), b = new_rig();
@@ -114,10 +171,9 @@ int main(void) {
         return TS_TEST_SKIP;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(few_bits_are_mended),
-        cmocka_unit_test(labels_are_not_needed),
-        cmocka_unit_test(numbers_deploy_as_they_are),
-        cmocka_unit_test(same_bits_every_time),
+        cmocka_unit_test(few_bits_are_mended),        cmocka_unit_test(labels_are_not_needed),
+        cmocka_unit_test(numbers_deploy_as_they_are), cmocka_unit_test(harm_is_undone),
+        cmocka_unit_test(the_best_epoch_is_resumed),  cmocka_unit_test(same_bits_every_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

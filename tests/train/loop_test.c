@@ -68,7 +68,7 @@ static watch run(const ts_train_options *o, float *out, uint64_t *count, ts_stat
     ts_data data = make_data(&m);
     ts_trainer *t = train(&m, BATCH);
     watch w = {0};
-    ts_train_hooks hooks = {&w, project, pull_back, stepped, epoch_ended};
+    ts_train_hooks hooks = {&w, project, pull_back, stepped, epoch_ended, NULL};
     ts_train_log log = {report, &w};
     ts_trainer_initialise(t, 3);
     assert_int_equal(ts_train(t, &data, o, &hooks, NULL, &log, &m.diags), expected);
