@@ -14,6 +14,8 @@ typedef struct chooser {
     ts_data sample;
     const ts_target *target;
     const ts_progress *progress;
+    ts_mixed_cost cost; /* NULL: the table */
+    void *object;
     uint64_t *table[WIDTHS][WIDTHS]; /* cycles a layer, by the widths of all weights and all activations;
                                         NULL: not measured */
     uint32_t runs;
@@ -55,6 +57,10 @@ static ts_status measure(chooser *c, const ts_widths *widths, uint64_t *cycles) 
 /* Cycles of a layer where all weights and activations of the network have these widths. */
 static ts_status look_up(chooser *c, uint32_t w, uint32_t a, uint32_t layer, uint64_t *cycles) {
     uint32_t count = c->net->layers.count;
+    if (c->cost != NULL) {
+        *cycles = c->cost(c->object, layer, (ts_widths){all_widths[w], all_widths[a]});
+        return TS_OK;
+    }
     if (c->table[w][a] == NULL) {
         ts_widths *widths = TS_NEW_ARRAY(c->arena, ts_widths, count);
         for (uint32_t i = 0; i < count; i++) {
@@ -279,6 +285,12 @@ static ts_status lower(chooser *c, const ts_data *calibration, ts_widths *widths
         TS_TRY(try_cuts(&l, widths, &any));
     }
     return TS_OK;
+}
+
+ts_status ts_mixed_lower(ts_arena *arena, ts_qnet *net, const ts_data *calibration, ts_mixed_cost cost,
+                         void *object, ts_widths *widths, ts_diags *diags) {
+    chooser c = {.arena = arena, .net = net, .cost = cost, .object = object, .diags = diags};
+    return lower(&c, calibration, widths);
 }
 
 static ts_status raise(chooser *c, ts_widths *widths) {

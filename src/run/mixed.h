@@ -27,4 +27,11 @@ typedef struct ts_mixed {
 ts_status ts_mixed_choose(ts_arena *arena, ts_qnet *net, const ts_data *calibration, const ts_target *target,
                           ts_widths *widths, const ts_progress *progress, ts_mixed *out, ts_diags *diags);
 
+/* Cycles of a layer with these widths of its weights and of the values around it. */
+typedef uint64_t (*ts_mixed_cost)(void *object, uint32_t layer, ts_widths widths);
+
+/* The way down of ts_mixed_choose() alone, with cycles that the caller knows. */
+ts_status ts_mixed_lower(ts_arena *arena, ts_qnet *net, const ts_data *calibration, ts_mixed_cost cost,
+                         void *object, ts_widths *widths, ts_diags *diags);
+
 #endif

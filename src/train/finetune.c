@@ -32,7 +32,7 @@ typedef struct tuner {
 } tuner;
 
 ts_finetune_options ts_finetune_defaults(void) {
-    ts_finetune_options o = {.train = ts_train_defaults(), .batch = 32, .distil = -1};
+    ts_finetune_options o = {.train = ts_train_defaults(), .batch = 32, .distil = 0.5};
     o.train.epochs = 4;
     o.train.rate = 0;
     o.train.warm_up = 0.1;
@@ -54,9 +54,6 @@ static ts_finetune_options by_widths(const ts_quant *quant, const ts_finetune_op
     }
     if (o.train.rate <= 0) {
         o.train.rate = least == 8 ? 1e-4 : least >= 4 ? 5e-4 : 1e-3;
-    }
-    if (o.distil < 0) {
-        o.distil = least == 8 ? 1 : 0.5;
     }
     return o;
 }

@@ -13,17 +13,15 @@
 typedef struct ts_finetune_options {
     ts_train_options train; /* its teacher is not used: see `distil` */
     uint32_t batch;
-    double distil; /* share of the loss that is the distance to the float network; 1: no labels are needed;
-                      below 0: by the widths, as `train.rate` of 0 */
+    double distil; /* share of the loss that is the distance to the float network; 1: no labels are needed */
     const ts_fgraph *teacher; /* NULL: the float network that `quant` was made from */
     ts_qnet *floats;  /* the net of `quant`, to be given the trained weights and biases; NULL: it stays */
     bool fixed_steps; /* clips and quanta stay as calibration chose them */
 } ts_finetune_options;
 
-/* Adam, cosine after a tenth of warming up, 4 epochs of batches of 32. Rate and share by the narrowest width
- * of a layer: 8 bits lack little and are drawn to the float network alone (1e-4, relative to the size of
- * weights; all of the loss distilled); 4 to 7 learn the labels as well (5e-4, half), and 2 and 3 faster
- * (1e-3, half). */
+/* Adam, cosine after a tenth of warming up, 4 epochs of batches of 32, half of the loss distilled. A rate of
+ * 0, the default, is one by the narrowest width of a layer, relative to the size of weights: 1e-4 at 8 bits,
+ * 5e-4 at 4 to 7, 1e-3 at 2 and 3. */
 ts_finetune_options ts_finetune_defaults(void);
 
 /* Trains the network that `quant` describes, from what it is now, and leaves the result in it: integers of

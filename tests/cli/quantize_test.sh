@@ -30,6 +30,9 @@ expect 0 'layers verified' "$tessera" run "$work/int.onnx" --target host
 expect 0 'id, input step' quantize --format qdq -o "$work/qdq.onnx"
 expect 0 '16 samples, top-1' "$tessera" eval "$work/qdq.onnx" --data "$data"
 expect 0 'fq, input step' quantize --stage fq -o "$work/fq.onnx"
+expect 0 'fp, input step' quantize --stage fp -o "$work/fp.tsg"
+expect 0 'float, 16 samples' "$tessera" eval "$work/fp.tsg" --data "$data"
+expect 0 'id: 16 samples, top-1' "$tessera" quantize "$work/fp.tsg" --calib "$data" --eval "$data"
 expect 0 'float, 16 samples' "$tessera" eval "$work/fq.onnx" --data "$data"
 expect 0 'id, input step' quantize --batch-norm keep --weights per-layer --weight-ranges best --ranges 99.9 -o "$work/kept.tsg"
 expect 0 'lost if one layer alone' quantize --eval "$data" --report
