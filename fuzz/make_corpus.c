@@ -136,6 +136,40 @@ static ts_status data_sets(const char *folder, ts_diags *diags) {
     return write_seed(folder, "deflated", deflated.data, deflated.size, diags);
 }
 
+/* Descriptions of sweeps; journals as they are, damaged, and without the checksums that the target adds. */
+static ts_status explorations(const char *root, ts_diags *diags) {
+    static const char *const sweeps[] = {
+        "{\"name\": \"a\", \"target\": \"gap8\", \"generate\": \"mobilenet-v1\", \"resolution\": 64,\n"
+        " \"axes\": {\"l2\": [\"256K\", 65536], \"l1\": [\"22K\", 4096], \"target.dma.start_cycles\": [11, "
+        "40]},\n"
+        " \"plot\": {\"x\": \"l1\", \"y\": \"cycles\"}}",
+        "{\"model\": \"net.onnx\", \"axes\": {\"cores\": [1, 8, 16], \"objective\": [\"dory\", \"latency\"],"
+        " \"ref_kernels\": [true, false], \"seed\": [1]}}",
+        "{\"generate\": \"resnet8\", \"width\": 0.5, \"classes\": 10, \"bits\": 4, \"weight_bits\": 8,"
+        " \"network_seed\": 3, \"l3_bandwidth\": 0.5, \"target.memories.l3.read_bytes_per_cycle\": 2}",
+        "{\"generate\": \"conv\", \"target\": \"chip.json\", \"axes\": {\"l1\": [1, \"1\"], \"l2\": []}}"};
+    static const char *const journals[] = {
+        "1{\"journal\":1,\"identity\":\"fuzz\"}\n{\"key\":\"l1=4096\",\"value\":{\"cycles\":100,\"status\":"
+        "\"verified\"}}\n"
+        "{\"key\":\"new\",\"value\":{}}\n",
+        "1{\"journal\":1,\"identity\":\"fuzz\"}\n{\"key\":\"a\",\"value\":{\"x\":1.5}}\n{\"key\":\"b\",\"val",
+        "1{\"journal\":1,\"identity\":\"other\"}\n", "1{\"journal\":2}\n{}\n",
+        "0e0a6b4a8 {\"journal\":1,\"identity\":\"fuzz\"}\n00000000 {}\n"};
+    const char *sweep = ts_path_join(diags->arena, root, "sweep"),
+               *journal = ts_path_join(diags->arena, root, "journal");
+    TS_TRY(ts_dir_create(sweep, diags));
+    TS_TRY(ts_dir_create(journal, diags));
+    for (uint32_t i = 0; i < sizeof sweeps / sizeof *sweeps; i++) {
+        const char *name = ts_arena_printf(diags->arena, "sweep%u", (unsigned)i);
+        TS_TRY(write_seed(sweep, name, sweeps[i], strlen(sweeps[i]), diags));
+    }
+    for (uint32_t i = 0; i < sizeof journals / sizeof *journals; i++) {
+        const char *name = ts_arena_printf(diags->arena, "journal%u", (unsigned)i);
+        TS_TRY(write_seed(journal, name, journals[i], strlen(journals[i]), diags));
+    }
+    return TS_OK;
+}
+
 static ts_status make(const char *root, ts_diags *diags) {
     static const char *const names[] = {"onnx", "graph_text", "npy",   "text",   "json",   "tflite",
                                         "elf",  "insn",       "float", "target", "report", "data"};
@@ -164,6 +198,7 @@ static ts_status make(const char *root, ts_diags *diags) {
     }
     TS_TRY(reports(folders[10], diags));
     TS_TRY(data_sets(folders[11], diags));
+    TS_TRY(explorations(root, diags));
     return programs(folders[6], folders[7], diags);
 }
 

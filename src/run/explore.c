@@ -354,6 +354,20 @@ static ts_status normalise_sizes(const char *key, json_t *values, ts_diags *diag
     return TS_OK;
 }
 
+/* Are two values of the array equal? By their texts, since there may be many. */
+static bool repeats(const json_t *values) {
+    json_t *seen = json_object();
+    bool twice = false;
+    for (size_t i = 0; i < json_array_size(values) && !twice; i++) {
+        char *text = json_dumps(json_array_get(values, i), JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
+        twice = text != NULL && json_object_get(seen, text) != NULL;
+        json_object_set_new(seen, text != NULL ? text : "", json_null());
+        free(text);
+    }
+    json_decref(seen);
+    return twice;
+}
+
 static ts_status read_axis(ts_explore *e, const char *key, json_t *values, ts_diags *diags) {
     if (!is_setting(key)) {
         return ts_error(diags, TS_DIAG_VALUE, NULL, NULL,
@@ -368,13 +382,6 @@ static ts_status read_axis(ts_explore *e, const char *key, json_t *values, ts_di
     if (strcmp(key, "l1") == 0 || strcmp(key, "l2") == 0) {
         TS_TRY(normalise_sizes(key, values, diags));
     }
-    for (size_t i = 0; i < json_array_size(values); i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (json_equal(json_array_get(values, i), json_array_get(values, j))) {
-                return ts_error(diags, TS_DIAG_VALUE, NULL, NULL, "axis '%.100s' has a value twice", key);
-            }
-        }
-    }
     if (e->axis_count == TS_EXPLORE_MAX_AXES) {
         return ts_error(diags, TS_DIAG_LIMIT, NULL, NULL, "a sweep may have %d axes", TS_EXPLORE_MAX_AXES);
     }
@@ -382,6 +389,9 @@ static ts_status read_axis(ts_explore *e, const char *key, json_t *values, ts_di
     if (json_array_size(values) > TS_EXPLORE_MAX_POINTS / e->count) {
         return ts_error(diags, TS_DIAG_LIMIT, NULL, NULL, "a sweep may have %d points",
                         TS_EXPLORE_MAX_POINTS);
+    }
+    if (repeats(values)) {
+        return ts_error(diags, TS_DIAG_VALUE, NULL, NULL, "axis '%.100s' has a value twice", key);
     }
     e->count *= (uint32_t)json_array_size(values);
     return TS_OK;
@@ -455,8 +465,7 @@ static ts_status add_files(ts_arena *arena, const ts_explore *e, json_t *sums, c
     return path != NULL && path != target ? add_file(arena, sums, target, path, diags) : TS_OK;
 }
 
-/* Reads every point once: what is wrong with any is said before the first is computed. */
-static ts_status check_points(ts_arena *arena, ts_explore *e, json_t *sums, ts_diags *diags) {
+ts_status ts__explore_check(ts_arena *arena, ts_explore *e, json_t *sums, ts_diags *diags) {
     e->names = TS_NEW_ARRAY(arena, const char *, e->count);
     for (uint32_t i = 0; i < e->count; i++) {
         ts_arena *scratch = ts_arena_new("point", 0);
@@ -492,11 +501,9 @@ static ts_status make_identity(ts_arena *arena, ts_explore *e, json_t *sums, ts_
     return status;
 }
 
-ts_status ts_explore_read(ts_arena *arena, const char *path, ts_explore **out, ts_diags *diags) {
-    ts_bytes text;
+ts_status ts__explore_parse(ts_arena *arena, const char *path, ts_bytes text, ts_explore **out,
+                            ts_diags *diags) {
     json_error_t error;
-    diags->file = path;
-    TS_TRY(ts_file_read(arena, path, DESCRIPTION_LIMIT, &text, diags));
     ts_explore *e = *out = TS_NEW(arena, ts_explore);
     *e = (ts_explore){.path = path, .folder = ts_path_dir(arena, path), .count = 1};
     e->root = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &error);
@@ -508,9 +515,18 @@ ts_status ts_explore_read(ts_arena *arena, const char *path, ts_explore **out, t
     TS_TRY(check_plot(e, diags));
     const char *name = json_string_value(json_object_get(e->root, "name"));
     e->name = name != NULL ? name : ts_path_base(path);
+    return TS_OK;
+}
+
+ts_status ts_explore_read(ts_arena *arena, const char *path, ts_explore **out, ts_diags *diags) {
+    ts_bytes text;
+    *out = NULL;
+    diags->file = path;
+    TS_TRY(ts_file_read(arena, path, DESCRIPTION_LIMIT, &text, diags));
+    TS_TRY(ts__explore_parse(arena, path, text, out, diags));
     json_t *sums = json_object();
-    ts_status status = check_points(arena, e, sums, diags);
-    status = status == TS_OK ? make_identity(arena, e, sums, diags) : status;
+    ts_status status = ts__explore_check(arena, *out, sums, diags);
+    status = status == TS_OK ? make_identity(arena, *out, sums, diags) : status;
     json_decref(sums);
     diags->file = NULL;
     return status;

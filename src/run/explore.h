@@ -39,4 +39,11 @@ json_t *ts_explore_results(const ts_explore *explore, const json_t *const *resul
 
 void ts_explore_free(ts_explore *explore);
 
+/* The two steps of ts_explore_read(), for tests: the description's own text; and every point once, so that
+ * what is wrong with any is said before the first is computed, with the CRC-32 of the files that points name
+ * added to `sums`. */
+ts_status ts__explore_parse(ts_arena *arena, const char *path, ts_bytes text, ts_explore **out,
+                            ts_diags *diags);
+ts_status ts__explore_check(ts_arena *arena, ts_explore *explore, json_t *sums, ts_diags *diags);
+
 #endif
