@@ -257,11 +257,12 @@ static void average_requant(ts__builder *b, const ts__layer_spec *spec, ts_requa
     }
     int64_t *kappa = TS_NEW(b->arena, int64_t), *lambda = TS_NEW(b->arena, int64_t);
     *kappa = 1;
+    *lambda = spec->to_nearest ? n / 2 : 0;
     *r = (ts_requant){.kind = TS_REQUANT_NEMO,
                       .channels = 1,
                       .kappa = kappa,
                       .lambda = lambda,
-                      .m = (d + n / 2) / n,
+                      .m = (d + n / 2) / n * (spec->to_nearest ? 2 : 1),
                       .d = d,
                       .low = (int32_t)ts_type_low(spec->out_type),
                       .high = (int32_t)ts_type_high(spec->out_type)};
@@ -329,6 +330,20 @@ static ts_status compute_node(ts__builder *b, ts_node_id id) {
     return ts_integer_node(b->graph, id, inputs, b->values.data[node->output], b->diags);
 }
 
+/* A shift to the left of TFLite's form takes no accumulator past 32 bits. */
+static void bound_shifts(const ts__builder *b, const ts_node *node, uint32_t channels, ts_requant *r) {
+    int32_t *shift = ts_arena_copy(b->arena, r->shift, r->channels * sizeof *shift);
+    for (uint32_t channel = 0; channel < channels; channel++) {
+        uint32_t c = r->channels == 1 ? 0 : channel;
+        int64_t low, high;
+        ts_node_acc_range(b->graph, node, channel, &low, &high);
+        while (shift[c] > 0 && (low < INT32_MIN >> shift[c] || high > INT32_MAX >> shift[c])) {
+            shift[c]--;
+        }
+    }
+    r->shift = shift;
+}
+
 /* As settle() of accumulators that may pass 32 bits: they are shifted into them to be looked at. */
 static ts_status settle_wide(ts__builder *b, ts_node_id id, const ts__layer_spec *spec) {
     static const int64_t one = 1, nothing = 0;
@@ -383,6 +398,7 @@ static ts_status settle(ts__builder *b, ts_node_id id, const ts__layer_spec *spe
     ts_tensor *out = tensor_of(b, node->output);
     out->type = spec->out_type;
     if (spec->requant == TS_REQUANT_TFLITE) {
+        bound_shifts(b, node, ts_c(out), &node->requant);
         double *scale = TS_NEW(b->arena, double);
         int32_t *zero = TS_NEW(b->arena, int32_t);
         *scale = 1;

@@ -32,6 +32,7 @@ typedef struct ts__layer_spec {
     bool d_less_one;         /* D = 2^k - 1 */
     bool by_tensor;          /* one kappa and lambda for all channels */
     bool by_shift;           /* NEMO: kappa and m are 1 */
+    bool to_nearest;         /* AVG_POOL: twice the mean, rounded to the nearest */
     bool wide;               /* weights of 16 bits that may take accumulators past 32 bits; NEMO alone */
 } ts__layer_spec;
 

@@ -141,6 +141,7 @@ static ts__layer_spec pick_spec(walk *w, ts_op op, const ts_tensor *in) {
                          : ts_type_is_signed(in->type)           ? TS_S8
                                                                  : TS_U8;
             s.requant = TS_REQUANT_NEMO;
+            s.to_nearest = (s.window.kernel_h + s.window.kernel_w) % 3 == 0;
             break;
         case TS_OP_REQUANT:
             s.by_tensor = w->limits->nemo_only || chance(w, 2);
@@ -171,6 +172,7 @@ static ts_status add_sum(walk *w, const char *name, ts_tensor_id in, ts_tensor_i
     static const int64_t usual[][3] = {{32, 32, 32}, {32, 32, 64},   {40, 64, 64},
                                        {1, 1, 1},    {53, 128, 128}, {256, 43, 256}};
     const int64_t *row = usual[pick(w, 0, 5)];
+    row = w->limits->halves && chance(w, 2) ? usual[3] : row;
     row = w->limits->nemo_only && row[2] == 1 ? usual[0] : row; /* an activation would join the sum */
     bool wide = tensor_of(w, in)->type == TS_S16 || tensor_of(w, other)->type == TS_S16;
     ts__add_spec spec = {.m1 = row[0],

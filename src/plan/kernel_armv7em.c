@@ -2,12 +2,12 @@
  * what QEMU counts (docs/cortex-m.md). */
 #include <string.h>
 
-#include "plan/kernel.h"
+#include "plan/kernel_armv7em.h"
 #include "plan/kernel_pack.h"
 
-__extension__ typedef __int128 wide;
-
 static bool is_byte(ts_type type) { return type == TS_U8 || type == TS_S8; }
+
+typedef ts__wide wide;
 
 static wide floor_div(wide n, wide d) {
     wide q = n / d;
@@ -80,15 +80,24 @@ static bool match_line(wide k, wide l, wide div, int64_t reach, int64_t low, int
     return false;
 }
 
+/* What kernels multiply a sum by before its line. */
+static int64_t grain_of(const ts_layer *layer) {
+    bool plain = layer->kind == TS_LAYER_AVG_POOL || layer->kind == TS_LAYER_REQUANT;
+    return plain ? 16 : 1; /* ARMV7EM_GRAIN */
+}
+
 /* The line of a channel for the layer's accumulators, `reach` at most on either side: the graph's own where
  * that is one, else what the planner proved. Classes that clip the accumulator hold on its inside alone. */
 static bool layer_line(const ts_layer *layer, uint32_t channel, int64_t reach, line *out) {
     const ts_rq_plan *own = &layer->rq_own, *rq = &layer->rq;
+    wide grain = grain_of(layer);
+    uint32_t grain_bits = (uint32_t)__builtin_ctzll((uint64_t)grain);
+    reach *= (int64_t)grain;
     if (own->class_ == TS_RQC_S64 && own->div > 0) {
         uint32_t c = own->channels == 1 ? 0 : channel, shift = (uint32_t)__builtin_ctzll((uint64_t)own->div);
         bool shifts = (own->div & (own->div - 1)) == 0;
-        if ((shifts && scale_line(own->k[c], own->l[c], shift, out)) ||
-            match_line(own->k[c], own->l[c], own->div, reach, own->low, own->high, out)) {
+        if ((shifts && scale_line(own->k[c], grain * own->l[c], shift + grain_bits, out)) ||
+            match_line(own->k[c], grain * own->l[c], grain * own->div, reach, own->low, own->high, out)) {
             return true;
         }
     }
@@ -97,8 +106,8 @@ static bool layer_line(const ts_layer *layer, uint32_t channel, int64_t reach, l
         return false;
     }
     uint32_t shift = rq->class_ == TS_RQC_S32 ? rq->shift : rq->split + rq->channel_shift[c];
-    return scale_line(rq->k[c], rq->l[c], shift, out) ||
-           match_line(rq->k[c], rq->l[c], (wide)1 << shift, reach, rq->low, rq->high, out);
+    return scale_line(rq->k[c], grain * rq->l[c], shift + grain_bits, out) ||
+           match_line(rq->k[c], grain * rq->l[c], grain << shift, reach, rq->low, rq->high, out);
 }
 
 /* For an accumulator that is `offset` less than the layer's. */
@@ -106,13 +115,12 @@ static bool line_of(const ts_layer *layer, uint32_t channel, int64_t reach, int6
     if (!layer_line(layer, channel, reach, out)) {
         return false;
     }
-    wide l = (wide)out->l + (wide)out->k * offset;
+    wide l = (wide)out->l + (wide)out->k * offset * grain_of(layer);
     out->l = (int64_t)l;
     return l >= -((wide)1 << 61) && l < (wide)1 << 61;
 }
 
-/* The most that a value of x differs from its zero point. */
-static int64_t most_of(const ts_layer *layer) { return layer->x.type == TS_S16 ? 32768 : 255; }
+int64_t ts__armv7em_most(const ts_layer *layer) { return layer->x.type == TS_S16 ? 32768 : 255; }
 
 static bool is_tflite(const ts_layer *layer) { return layer->rq.class_ == TS_RQC_TFLITE; }
 
@@ -131,12 +139,21 @@ static bool tflite_fits(const ts_rq_plan *rq, uint32_t channel, int64_t reach) {
            constant > INT32_MIN / 2 && constant < INT32_MAX / 2;
 }
 
-static uint32_t rq_bytes(const ts_layer *layer) { return is_tflite(layer) ? 16 : 12; }
+static bool is_raw(const ts_layer *layer) { return layer->rq.class_ == TS_RQC_NONE; }
 
-static void pack_rq(const ts_layer *layer, uint32_t channel, int64_t reach, int64_t offset, uint8_t *out) {
+uint32_t ts__armv7em_rq_bytes(const ts_layer *layer) {
+    return is_raw(layer) ? 4 : is_tflite(layer) ? 16 : 12;
+}
+
+void ts__armv7em_pack_rq(const ts_layer *layer, uint32_t channel, int64_t reach, int64_t offset,
+                         uint8_t *out) {
     const ts_rq_plan *rq = &layer->rq;
     uint32_t c = rq->channels == 1 ? 0 : channel;
     line found = {0, 0};
+    if (is_raw(layer)) {
+        ts__pack_word(out, (uint32_t)(uint64_t)(rq->l[c] + offset));
+        return;
+    }
     if (is_tflite(layer) && reach == 0) {
         ts__pack_word(out, 0);
         ts__pack_word(out + 4, 0);
@@ -160,12 +177,9 @@ static void pack_rq(const ts_layer *layer, uint32_t channel, int64_t reach, int6
 
 /* ---- convolutions --------------------------------------------------------------------------------- */
 
-/* Weights of a channel, as runs of consecutive values (conv_armv7em.c): how many, how long. */
-typedef struct runs {
-    uint32_t count, length, groups; /* groups of four, of all runs */
-} runs;
+typedef ts__armv7em_runs_of_weights runs;
 
-static runs runs_of(const ts_layer *layer) {
+runs ts__armv7em_runs(const ts_layer *layer) {
     if (layer->kind == TS_LAYER_LINEAR) {
         return (runs){1, layer->x.c, (layer->x.c + 3) / 4};
     }
@@ -176,8 +190,8 @@ static runs runs_of(const ts_layer *layer) {
     return (runs){count, length, count * ((length + 3) / 4)};
 }
 
-static int64_t sum_of_weights(const ts_layer *layer, uint32_t channel, bool magnitudes) {
-    runs r = runs_of(layer);
+int64_t ts__armv7em_sum(const ts_layer *layer, uint32_t channel, bool magnitudes) {
+    runs r = ts__armv7em_runs(layer);
     uint64_t count = (uint64_t)r.count * r.length;
     int64_t sum = 0;
     for (uint64_t i = 0; i < count; i++) {
@@ -187,11 +201,11 @@ static int64_t sum_of_weights(const ts_layer *layer, uint32_t channel, bool magn
     return sum;
 }
 
-/* The requantisation of every channel can be packed. */
-static bool rq_serves(const ts_layer *layer, int64_t (*sum)(const ts_layer *, uint32_t, bool)) {
+bool ts__armv7em_rq_serves(const ts_layer *layer, int64_t (*sum)(const ts_layer *, uint32_t, bool)) {
     for (uint32_t c = 0; c < layer->y.c; c++) {
         line found;
-        int64_t reach = most_of(layer) * sum(layer, c, true), offset = -layer->x.zero * sum(layer, c, false);
+        int64_t reach = ts__armv7em_most(layer) * sum(layer, c, true),
+                offset = -layer->x.zero * sum(layer, c, false);
         bool fits =
             is_tflite(layer) ? tflite_fits(&layer->rq, c, reach) : line_of(layer, c, reach, offset, &found);
         if (!fits) {
@@ -201,15 +215,24 @@ static bool rq_serves(const ts_layer *layer, int64_t (*sum)(const ts_layer *, ui
     return true;
 }
 
-static bool serves_conv(const ts_layer *layer) {
+static bool is_conv(const ts_layer *layer) {
     bool conv = (layer->kind == TS_LAYER_CONV && layer->groups == 1) || layer->kind == TS_LAYER_LINEAR;
     bool halves = layer->x.type == TS_S16 && layer->x.zero == 0;
-    return conv && (is_byte(layer->x.type) || halves) && is_byte(layer->y.type) &&
-           layer->weights->type == TS_S8 && runs_of(layer).groups < 8192 && rq_serves(layer, sum_of_weights);
+    return conv && (is_byte(layer->x.type) || halves) && layer->weights->type == TS_S8 &&
+           ts__armv7em_runs(layer).groups < 8192;
+}
+
+static bool serves_conv(const ts_layer *layer) {
+    return is_conv(layer) && is_byte(layer->y.type) && !is_raw(layer) &&
+           ts__armv7em_rq_serves(layer, ts__armv7em_sum);
+}
+
+static bool serves_conv_raw(const ts_layer *layer) {
+    return is_conv(layer) && layer->y.type == TS_S32 && is_raw(layer);
 }
 
 static uint64_t conv_weight_bytes(const ts_layer *layer, uint32_t channels) {
-    uint64_t pair = 8 * (uint64_t)runs_of(layer).groups + 2 * rq_bytes(layer);
+    uint64_t pair = 8 * (uint64_t)ts__armv7em_runs(layer).groups + 2 * ts__armv7em_rq_bytes(layer);
     return (channels + 1) / 2 * pair;
 }
 
@@ -218,7 +241,7 @@ static void conv_pack(const ts_layer *layer, uint8_t *out) {
     static const uint8_t places[2][4] = {{0, 1, 2, 3},
                                          {0, 2, 1, 3}}; /* of x of 16 bits: as SXTB16 gives them */
     const uint8_t *place = places[layer->x.type == TS_S16];
-    runs r = runs_of(layer);
+    runs r = ts__armv7em_runs(layer);
     memset(out, 0, conv_weight_bytes(layer, layer->y.c));
     for (uint32_t c = 0; c < layer->y.c; c++) {
         uint8_t *pair = out + conv_weight_bytes(layer, c / 2 * 2), *group = pair + c % 2 * 4;
@@ -229,20 +252,20 @@ static void conv_pack(const ts_layer *layer, uint8_t *out) {
             }
             group += (r.length + 3) / 4 * 8;
         }
-        pack_rq(layer, c, most_of(layer) * sum_of_weights(layer, c, true),
-                -layer->x.zero * sum_of_weights(layer, c, false),
-                pair + 8 * (uint64_t)r.groups + c % 2 * rq_bytes(layer));
+        ts__armv7em_pack_rq(layer, c, ts__armv7em_most(layer) * ts__armv7em_sum(layer, c, true),
+                            -layer->x.zero * ts__armv7em_sum(layer, c, false),
+                            pair + 8 * (uint64_t)r.groups + c % 2 * ts__armv7em_rq_bytes(layer));
     }
 }
 
 static uint64_t conv_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    runs r = runs_of(layer);
+    runs r = ts__armv7em_runs(layer);
     (void)tile, (void)cores;
     return 16 * (uint64_t)r.groups + (r.length + 3) / 4 * 4 * (layer->x.type == TS_S16 ? 2 : 1);
 }
 
 static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    runs r = runs_of(layer);
+    runs r = ts__armv7em_runs(layer);
     double pixels = (double)tile->y_h * tile->y_w, pairs = (tile->y_c + 1) / 2, block = 14.0 * r.groups + 45;
     (void)cores;
     return 200 + (pixels + 1) / 2 * (pairs * block + 2 * (5.0 * r.groups + 20.0 * r.count) + 60);
@@ -250,7 +273,7 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
 
 /* ---- depthwise convolutions ------------------------------------------------------------------------- */
 
-static int64_t sum_of_window(const ts_layer *layer, uint32_t channel, bool magnitudes) {
+int64_t ts__armv7em_window_sum(const ts_layer *layer, uint32_t channel, bool magnitudes) {
     uint64_t taps = (uint64_t)layer->window.kernel_h * layer->window.kernel_w;
     int64_t sum = 0;
     for (uint64_t i = 0; i < taps; i++) {
@@ -264,7 +287,7 @@ static bool serves_dw(const ts_layer *layer) {
     const ts_window *w = &layer->window;
     return layer->kind == TS_LAYER_DWCONV && is_byte(layer->x.type) && is_byte(layer->y.type) &&
            layer->weights->type == TS_S8 && w->dilation_h == 1 && w->dilation_w == 1 &&
-           w->pad_left < w->kernel_w && rq_serves(layer, sum_of_window);
+           w->pad_left < w->kernel_w && ts__armv7em_rq_serves(layer, ts__armv7em_window_sum);
 }
 
 static bool serves_dw_k3(const ts_layer *layer) {
@@ -304,7 +327,7 @@ static uint64_t any_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t
 }
 
 static uint64_t k3_weight_bytes(const ts_layer *layer, uint32_t channels) {
-    return (uint64_t)channels * (24 + rq_bytes(layer));
+    return (uint64_t)channels * (24 + ts__armv7em_rq_bytes(layer));
 }
 
 static uint32_t any_words(const ts_layer *layer) {
@@ -312,12 +335,12 @@ static uint32_t any_words(const ts_layer *layer) {
 }
 
 static uint64_t any_weight_bytes(const ts_layer *layer, uint32_t channels) {
-    return (uint64_t)channels * (4 * any_words(layer) + rq_bytes(layer));
+    return (uint64_t)channels * (4 * any_words(layer) + ts__armv7em_rq_bytes(layer));
 }
 
 static void pack_dw_rq(const ts_layer *layer, uint32_t c, uint8_t *out) {
-    pack_rq(layer, c, most_of(layer) * sum_of_window(layer, c, true),
-            -layer->x.zero * sum_of_window(layer, c, false), out);
+    ts__armv7em_pack_rq(layer, c, ts__armv7em_most(layer) * ts__armv7em_window_sum(layer, c, true),
+                        -layer->x.zero * ts__armv7em_window_sum(layer, c, false), out);
 }
 
 /* Weight (row, column) of a channel as half a word; 0 behind the row's end. */
@@ -329,7 +352,7 @@ static uint32_t half_of(const ts_layer *layer, uint32_t c, uint32_t row, uint32_
 
 /* A row of the window as {w0 w1} and {w1 w2}. */
 static void k3_pack(const ts_layer *layer, uint8_t *out) {
-    for (uint32_t c = 0; c < layer->y.c; c++, out += 24 + rq_bytes(layer)) {
+    for (uint32_t c = 0; c < layer->y.c; c++, out += 24 + ts__armv7em_rq_bytes(layer)) {
         for (uint32_t row = 0; row < 3; row++) {
             uint32_t w1 = half_of(layer, c, row, 1);
             ts__pack_word(out + 8 * row, half_of(layer, c, row, 0) | w1 << 16);
@@ -341,7 +364,7 @@ static void k3_pack(const ts_layer *layer, uint8_t *out) {
 
 /* A row of the window in pairs. */
 static void any_pack(const ts_layer *layer, uint8_t *out) {
-    for (uint32_t c = 0; c < layer->y.c; c++, out += rq_bytes(layer)) {
+    for (uint32_t c = 0; c < layer->y.c; c++, out += ts__armv7em_rq_bytes(layer)) {
         for (uint32_t row = 0; row < layer->window.kernel_h; row++) {
             for (uint32_t i = 0; i < layer->window.kernel_w; i += 2, out += 4) {
                 ts__pack_word(out, half_of(layer, c, row, i) | half_of(layer, c, row, i + 1) << 16);
@@ -376,8 +399,7 @@ static bool serves_max_pool(const ts_layer *layer) {
            layer->rq.class_ == TS_RQC_NONE && layer->window.dilation_h == 1 && layer->window.dilation_w == 1;
 }
 
-/* Every position of the window counts: outside of the map there is nothing, or 0. */
-static int64_t taps_of(const ts_layer *layer, uint32_t channel, bool magnitudes) {
+int64_t ts__armv7em_taps(const ts_layer *layer, uint32_t channel, bool magnitudes) {
     (void)channel, (void)magnitudes;
     return (int64_t)layer->window.kernel_h * layer->window.kernel_w;
 }
@@ -386,8 +408,9 @@ static bool serves_avg_pool(const ts_layer *layer) {
     const ts_window *w = &layer->window;
     bool padded = w->pad_top != 0 || w->pad_left != 0 || w->pad_bottom != 0 || w->pad_right != 0;
     return layer->kind == TS_LAYER_AVG_POOL && is_byte(layer->x.type) && is_byte(layer->y.type) &&
-           w->dilation_h == 1 && w->dilation_w == 1 && taps_of(layer, 0, false) <= 255 &&
-           (layer->x.zero == 0 || !padded) && layer->rq.class_ != TS_RQC_NONE && rq_serves(layer, taps_of);
+           w->dilation_h == 1 && w->dilation_w == 1 && ts__armv7em_taps(layer, 0, false) <= 255 &&
+           (layer->x.zero == 0 || !padded) && layer->rq.class_ != TS_RQC_NONE &&
+           ts__armv7em_rq_serves(layer, ts__armv7em_taps);
 }
 
 static uint64_t no_weight_bytes(const ts_layer *layer, uint32_t channels) {
@@ -398,18 +421,19 @@ static uint64_t no_weight_bytes(const ts_layer *layer, uint32_t channels) {
 static void pack_nothing(const ts_layer *layer, uint8_t *out) { (void)layer, (void)out; }
 
 static uint64_t avg_weight_bytes(const ts_layer *layer, uint32_t channels) {
-    return (uint64_t)channels * rq_bytes(layer);
+    return (uint64_t)channels * ts__armv7em_rq_bytes(layer);
 }
 
 static void avg_pack(const ts_layer *layer, uint8_t *out) {
-    int64_t taps = taps_of(layer, 0, false);
+    int64_t taps = ts__armv7em_taps(layer, 0, false);
     for (uint32_t c = 0; c < layer->y.c; c++) {
-        pack_rq(layer, c, most_of(layer) * taps, -layer->x.zero * taps, out + (uint64_t)c * rq_bytes(layer));
+        ts__armv7em_pack_rq(layer, c, ts__armv7em_most(layer) * taps, -layer->x.zero * taps,
+                            out + (uint64_t)c * ts__armv7em_rq_bytes(layer));
     }
 }
 
 static double pool_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    double outputs = (double)tile->y_h * tile->y_w, taps = (double)taps_of(layer, 0, false);
+    double outputs = (double)tile->y_h * tile->y_w, taps = (double)ts__armv7em_taps(layer, 0, false);
     bool average = layer->kind == TS_LAYER_AVG_POOL;
     (void)cores;
     return 100 + outputs * (40 + (tile->y_c + 3) / 4 * (12 + 7 * taps + (average ? 60 : 0)));
@@ -541,6 +565,16 @@ const ts_kernel ts__kernels_armv7em[] = {
      .c_granule = 2,
      .in_order = true,
      .serves = serves_conv,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = conv_scratch,
+     .cycles = conv_cycles},
+    {.name = "conv_armv7em_raw",
+     .isa = "armv7em",
+     .stack_bytes = 256,
+     .sources = "armv7em/conv_armv7em.c armv7em/conv_pair.S",
+     .c_granule = 2,
+     .serves = serves_conv_raw,
      .weight_bytes = conv_weight_bytes,
      .pack = conv_pack,
      .scratch_bytes = conv_scratch,

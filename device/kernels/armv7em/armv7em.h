@@ -16,6 +16,9 @@
 
 enum armv7em_rq { ARMV7EM_LINE, ARMV7EM_TFLITE };
 
+/* Lines of averages and of values alone take these times this: k then has room for slopes up to 8. */
+enum { ARMV7EM_GRAIN = 16 };
+
 /* How the tile's requantisation is packed: TFLite's where the layer kept it, else a line. */
 static inline enum armv7em_rq armv7em_rq_of(const struct ts_rq_args *rq) {
     return rq->kind == TS_RQ_TFLITE ? ARMV7EM_TFLITE : ARMV7EM_LINE;

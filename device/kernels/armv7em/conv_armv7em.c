@@ -3,18 +3,8 @@
  * conv_pair.S goes through all channels with 14 instructions for 16 products. */
 
 #include "kernels/armv7em/armv7em.h"
+#include "kernels/armv7em/conv_pair.h"
 #include "kernels/kernels.h"
-
-/* As conv_pair.S reads it. */
-struct armv7em_pair {
-    const uint32_t *x, *x_rest, *x_end;
-    const void *w;
-    uint8_t *y_a, *y_b;
-    uint32_t pairs;
-    void (*tail)(void);
-    int32_t low, high;
-};
-_Static_assert(offsetof(struct armv7em_pair, high) == 36, "conv_pair.S knows the offsets");
 
 void armv7em_pair(struct armv7em_pair *p);
 void armv7em_single(struct armv7em_pair *p);
@@ -24,6 +14,8 @@ void armv7em_pair_line_u8(void), armv7em_pair_line_s8(void), armv7em_pair_line_a
 void armv7em_pair_tflite_u8(void), armv7em_pair_tflite_s8(void), armv7em_pair_tflite_any(void);
 void armv7em_single_line_u8(void), armv7em_single_line_s8(void), armv7em_single_line_any(void);
 void armv7em_single_tflite_u8(void), armv7em_single_tflite_s8(void), armv7em_single_tflite_any(void);
+
+void armv7em_pair_raw(void), armv7em_single_raw(void);
 
 static void (*const tails[2][2][3])(void) = {
     {{armv7em_pair_line_u8, armv7em_pair_line_s8, armv7em_pair_line_any},
@@ -134,16 +126,22 @@ static void expand_window(const struct window *v, uint32_t *to, uint32_t oy, uin
 }
 
 /* The last of an odd number of channels, of one pixel. */
-static uint8_t last_channel(const struct window *v, const uint32_t *x) {
+static void last_channel(const struct window *v, const uint32_t *x, void *y) {
     const struct ts_conv_tile *t = v->t;
-    uint32_t words = 2 * v->groups + 2 * armv7em_rq_words(&t->rq);
+    int raw = t->rq.kind == TS_RQ_NONE;
+    uint32_t words = 2 * v->groups + 2 * (raw ? 1 : armv7em_rq_words(&t->rq));
     const uint32_t *w = (const uint32_t *)t->w + t->y_c / 2u * words;
     int32_t acc = 0;
     for (uint32_t g = 0; g < v->groups; g++) {
         acc = armv7em_smlad(armv7em_even(w[2 * g], 1), x[4 * g], acc);
         acc = armv7em_smlad(armv7em_odd(w[2 * g], 1), x[4 * g + 1], acc);
     }
-    return (uint8_t)armv7em_requant(&t->rq, (const int32_t *)(w + 2 * v->groups), acc);
+    const int32_t *params = (const int32_t *)(w + 2 * v->groups);
+    if (raw) {
+        ((int32_t *)y)[t->y_c - 1u] = acc + params[0];
+    } else {
+        ((uint8_t *)y)[t->y_c - 1u] = (uint8_t)armv7em_requant(&t->rq, params, acc);
+    }
 }
 
 static void set_window(struct window *v, const struct ts_conv_tile *t) {
@@ -157,11 +155,11 @@ static void set_window(struct window *v, const struct ts_conv_tile *t) {
     v->line = (uint8_t *)t->scratch + 16u * v->groups;
 }
 
-void conv_armv7em(const struct ts_conv_tile *t) {
+/* `tails`: of two pixels and of one. */
+static void conv(const struct ts_conv_tile *t, void (*const tails[2])(void)) {
     struct window v;
     set_window(&v, t);
     uint32_t *x = (uint32_t *)t->scratch;
-    uint32_t clip = t->rq.low == 0 && t->rq.high == 255 ? 0 : t->rq.low == -128 && t->rq.high == 127 ? 1 : 2;
     struct armv7em_pair p = {.x = x, .x_end = x + 4u * v.groups, .low = t->rq.low, .high = t->rq.high};
     p.x_rest = x + 4u * (v.groups % 4u);
     uint32_t pixels = (uint32_t)t->y_h * t->y_w, oy = 0, ox = 0;
@@ -178,12 +176,22 @@ void conv_armv7em(const struct ts_conv_tile *t) {
         p.y_a = y[0];
         p.y_b = y[1];
         p.pairs = t->y_c / 2u;
-        p.tail = tails[2 - count][armv7em_rq_of(&t->rq)][clip];
+        p.tail = tails[2 - count];
         if (p.pairs > 0) {
             (count == 2 ? armv7em_pair : armv7em_single)(&p);
         }
         for (uint32_t n = 0; n < count && t->y_c % 2u != 0; n++) {
-            y[n][t->y_c - 1u] = last_channel(&v, x + 2 * n);
+            last_channel(&v, x + 2 * n, y[n]);
         }
     }
+}
+
+void conv_armv7em(const struct ts_conv_tile *t) {
+    uint32_t clip = t->rq.low == 0 && t->rq.high == 255 ? 0 : t->rq.low == -128 && t->rq.high == 127 ? 1 : 2;
+    uint32_t rq = armv7em_rq_of(&t->rq);
+    conv(t, (void (*const[2])(void)){tails[0][rq][clip], tails[1][rq][clip]});
+}
+
+void conv_armv7em_raw(const struct ts_conv_tile *t) {
+    conv(t, (void (*const[2])(void)){armv7em_pair_raw, armv7em_single_raw});
 }

@@ -1,0 +1,19 @@
+/* What a block of one or two output pixels and all pairs of output channels is told. */
+#ifndef TS_KERNELS_ARMV7EM_CONV_PAIR_H
+#define TS_KERNELS_ARMV7EM_CONV_PAIR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* As conv_pair.inc reads it. */
+struct armv7em_pair {
+    const uint32_t *x, *x_rest, *x_end;
+    const void *w;
+    uint8_t *y_a, *y_b;
+    uint32_t pairs;
+    void (*tail)(void);
+    int32_t low, high;
+};
+_Static_assert(offsetof(struct armv7em_pair, high) == 36, "conv_pair.inc knows the offsets");
+
+#endif
