@@ -412,8 +412,9 @@ static ts_status write_avg_pool(writer *w, chain *c) {
     TS_TRY(link_scalar(w, c, "Mul", "mul", r->m, true));
     TS_TRY(link_scalar(w, c, "Div", "div", r->d, true));
     link(w, c, "Floor", "floor", NULL, false);
+    /* Of a mean alone the reader knows that it saturates at the type of what it reads. */
     ts_type type = tensor_of(w, w->node->inputs[0])->type;
-    if (r->low != ts_type_low(type) || r->high != ts_type_high(type)) {
+    if (r->lambda[0] != 0 || r->low != ts_type_low(type) || r->high != ts_type_high(type)) {
         link_clip(w, c, r->low, r->high);
     }
     return TS_OK;
