@@ -18,6 +18,7 @@
 #include "plan/plan.h"
 #include "prune/fit.h"
 #include "report/sweep.h"
+#include "run/sweep_mpi.h"
 
 enum { MAX_BUDGETS = 32, LARGEST_MODEL = 256 << 20, COMPARED = 20 };
 
@@ -49,7 +50,7 @@ static const struct argp_option options[] = {
     {"choice", OPTION_CHOICE, "NAME", 0,
      "Which filter is next: gain, or layer as the paper's algorithm 1 (gain)", 0},
     {"quant-epochs", OPTION_QUANT_EPOCHS, "N", 0, "Epochs that the integers are trained (3)", 0},
-    {"jobs", 'j', "N", 0, "Points at once (one a processor)", 0},
+    {"jobs", 'j', "N", 0, "Points at once on this machine (one a processor; under mpirun 1)", 0},
     {0},
 };
 
@@ -466,16 +467,10 @@ static ts_status no_budget_fits(const json_t *const *results, const grid *g, ts_
     return status;
 }
 
-static ts_status sweep(ts_arena *arena, grid *g, ts_journal *journal, ts_diags *diags) {
+/* Computes the points and says and writes what came out. */
+static ts_status sweep(ts_arena *arena, const grid *g, const ts_sweep *s, ts_diags *diags) {
     const json_t **results = TS_NEW_ARRAY(arena, const json_t *, g->count);
-    ts_sweep s = {.count = g->count,
-                  .names = g->names,
-                  .compute = compute,
-                  .user = g,
-                  .journal = journal,
-                  .jobs = g->request->jobs,
-                  .progress = show_progress};
-    ts_status status = ts_sweep_run(arena, &s, results, diags);
+    ts_status status = ts_sweep_run(arena, s, results, diags);
     ts_status written = write_results(arena, results, g, diags);
     print_table(results, g);
     for (uint32_t i = 0; i < g->request->ram_count; i++) {
@@ -484,11 +479,11 @@ static ts_status sweep(ts_arena *arena, grid *g, ts_journal *journal, ts_diags *
     return status != TS_OK ? status : written != TS_OK ? written : no_budget_fits(results, g, diags);
 }
 
-static ts_status fit(ts_arena *arena, const request *r, ts_diags *diags) {
+/* Reads all that the points need. */
+static ts_status read_grid(ts_arena *arena, const request *r, grid *g, const char **identity,
+                           ts_diags *diags) {
     ts_fgraph *graph;
-    const char *identity;
-    ts_journal *journal;
-    grid g = {.request = r, .count = r->ram_count * r->bits_count};
+    *g = (grid){.request = r, .count = r->ram_count * r->bits_count};
     if (!ts_train_available()) {
         return ts_error(diags, TS_DIAG_TOOL, NULL, NULL,
                         "this tessera was built without oneDNN, which training needs; install libdnnl-dev "
@@ -496,23 +491,54 @@ static ts_status fit(ts_arena *arena, const request *r, ts_diags *diags) {
     }
     TS_TRY(ts_float_model_read(arena, r->model, NULL, &graph, diags));
     ts_fgraph_fold(graph);
-    g.graph = graph;
+    g->graph = graph;
     if (r->target != NULL) {
-        TS_TRY(ts_target_load(arena, r->target, &g.target, diags));
+        TS_TRY(ts_target_load(arena, r->target, &g->target, diags));
     }
-    TS_TRY(ts_data_read(arena, r->data, &r->samples.given, &g.train, diags));
-    TS_TRY(ts_data_read(arena, r->samples.eval, &r->samples.measured, &g.eval, diags));
-    TS_TRY(identity_of(arena, r, &identity, diags));
-    g.folder = r->output != NULL ? r->output : default_folder(arena, r->model);
-    g.names = TS_NEW_ARRAY(arena, const char *, g.count);
-    for (uint32_t i = 0; i < g.count; i++) {
-        g.names[i] = ts_arena_printf(arena, "%" PRIu64 " bytes, %u bits", budget_of(&g, i), bits_of(&g, i));
+    TS_TRY(ts_data_read(arena, r->data, &r->samples.given, &g->train, diags));
+    TS_TRY(ts_data_read(arena, r->samples.eval, &r->samples.measured, &g->eval, diags));
+    TS_TRY(identity_of(arena, r, identity, diags));
+    g->folder = r->output != NULL ? r->output : default_folder(arena, r->model);
+    g->names = TS_NEW_ARRAY(arena, const char *, g->count);
+    for (uint32_t i = 0; i < g->count; i++) {
+        g->names[i] = ts_arena_printf(arena, "%" PRIu64 " bytes, %u bits", budget_of(g, i), bits_of(g, i));
     }
-    TS_TRY(ts_dir_create(g.folder, diags));
-    TS_TRY(ts_journal_open(arena, ts_path_join(arena, g.folder, "journal"), identity, &journal, diags));
-    ts_status status = sweep(arena, &g, journal, diags);
-    ts_journal_close(journal);
+    return TS_OK;
+}
+
+/* Workers of an MPI job write networks into the folder, too. */
+static ts_status fit_here(ts_arena *arena, grid *g, const char *identity, ts_mpi *mpi, ts_diags *diags) {
+    uint32_t jobs = g->request->jobs;
+    ts_sweep s = {.count = g->count,
+                  .names = g->names,
+                  .compute = compute,
+                  .user = g,
+                  .jobs = jobs > 0 || mpi == NULL ? jobs : 1,
+                  .remote = ts_mpi_remote(mpi),
+                  .progress = show_progress};
+    ts_status made = ts_dir_create(g->folder, diags);
+    if (ts_mpi_is_worker(mpi)) {
+        ts_mpi_serve(arena, mpi, &s); /* a point whose network cannot be written fails */
+        return TS_OK;
+    }
+    TS_TRY(made);
+    TS_TRY(ts_journal_open(arena, ts_path_join(arena, g->folder, "journal"), identity, &s.journal, diags));
+    ts_status status = sweep(arena, g, &s, diags);
+    ts_journal_close(s.journal);
     return status;
+}
+
+static ts_status fit(ts_arena *arena, const request *r, ts_mpi *mpi, ts_diags *diags) {
+    grid g;
+    const char *identity = NULL;
+    ts_status read = read_grid(arena, r, &g, &identity, diags);
+    ts_status agreed = ts_mpi_agree(mpi, read == TS_OK ? identity : NULL, diags);
+    return read != TS_OK ? read : agreed != TS_OK ? agreed : fit_here(arena, &g, identity, mpi, diags);
+}
+
+/* The first process of an MPI job speaks for all. */
+static int finish(const ts_mpi *mpi, const ts_diags *diags, ts_status status) {
+    return ts_mpi_is_worker(mpi) ? (int)status : ts_cli_finish(diags, status);
 }
 
 int ts_cmd_fit(int argc, char **argv) {
@@ -541,7 +567,10 @@ int ts_cmd_fit(int argc, char **argv) {
     r.train.train.seed = r.samples.given.seed;
     ts_arena *arena = ts_arena_new("fit", 0);
     ts_diags diags = {.arena = arena, .file = r.model};
-    int status = ts_cli_finish(&diags, fit(arena, &r, &diags));
+    ts_mpi *mpi = NULL;
+    ts_status begun = ts_mpi_begin(arena, &mpi, &diags);
+    int status = finish(mpi, &diags, begun == TS_OK ? fit(arena, &r, mpi, &diags) : begun);
+    ts_mpi_end(mpi);
     ts_arena_free(arena);
     return status;
 }

@@ -1,6 +1,6 @@
-/* Sweeps over machines, as one MPI job: `mpirun tessera explore`. The first process keeps the journal and
- * computes too, the others compute points that it sends them. Optional at build time; without it, a start
- * under mpirun with more than one process is an error rather than as many sweeps. */
+/* Sweeps over machines, as one MPI job: `mpirun tessera explore`, `mpirun tessera fit`. The first process
+ * keeps the journal and computes too, the others compute points that it sends them. Optional at build time;
+ * without it, a start under mpirun with more than one process is an error rather than as many sweeps. */
 #ifndef TS_RUN_SWEEP_MPI_H
 #define TS_RUN_SWEEP_MPI_H
 

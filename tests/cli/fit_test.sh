@@ -69,3 +69,39 @@ grep -q 'bytes would do' log || fail "$(cat log)"
 # What a chip needs, whose weights lie in flash, is another figure.
 "$tessera" fit trained.onnx --ram 12K --target cortex-m4 $data $train -o chip >log || fail "fit: $(cat log)"
 grep -q 'cortex-m4: [0-9]* bytes, weights apart' log || fail "$(cat log)"
+
+# Sixteen bits: an integer network like the others, deployed like them.
+"$tessera" fit trained.onnx --ram 12K --bits 8,16 --limit 320 $data $train -o wide >log || fail "fit: $(cat log)"
+[ "$(grep -c ',verified,' wide/results.csv)" -eq 2 ] || fail "16 bits: $(cat wide/results.csv)"
+"$tessera" run wide/ram12288-bits16.onnx --target host | grep -q 'layers verified' || fail "16 bits do not verify"
+
+# A grid that is killed again and again loses nothing that was done and does nothing twice.
+grid="trained.onnx --ram 5000,6000,7000 --bits 5,8 --limit 160 --eval-limit 60 $data --epochs 1 --quant-epochs 1 -j 2"
+"$tessera" fit $grid -o whole >/dev/null
+kills=0
+while [ ! -e killed/results.csv ] && [ $kills -lt 60 ]; do
+    cp killed/journal before 2>/dev/null || : >before
+    timeout -s KILL "$((kills / 4)).$((4 + kills % 4))" "$tessera" fit $grid -o killed >/dev/null 2>&1 || :
+    cmp -s -n "$(wc -c <before)" before killed/journal || fail "an interrupted grid lost a point"
+    kills=$((kills + 1))
+done
+[ $kills -gt 1 ] || echo "this machine is too fast: the grid was not interrupted"
+cmp -s whole/results.csv killed/results.csv || fail "an interrupted grid has other results"
+[ "$(cut -d'"' -f4 killed/journal | sort | uniq -d | wc -l)" -eq 0 ] || fail "a point is there twice"
+for network in whole/*.onnx; do
+    cmp -s "$network" "killed/${network##*/}" || fail "an interrupted grid has another ${network##*/}"
+done
+
+if command -v mpirun >/dev/null && ldd "$tessera" | grep -q libmpi; then
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 ASAN_OPTIONS=detect_leaks=0 # its own
+    mpirun --oversubscribe -np 2 "$tessera" fit $grid -o mpi >log 2>&1 || fail "an MPI job: $(cat log)"
+    cmp -s whole/results.csv mpi/results.csv || fail "an MPI job has other results"
+    for network in whole/*.onnx; do
+        cmp -s "$network" "mpi/${network##*/}" || fail "an MPI job has another ${network##*/}"
+    done
+else
+    echo "no MPI here: grids over machines were not tried"
+    status=0
+    OMPI_COMM_WORLD_SIZE=2 "$tessera" fit $grid -o mpi >log 2>&1 || status=$?
+    [ "$status" -eq 4 ] && grep -q 'built without MPI' log || fail "under mpirun, without MPI: $(cat log)"
+fi
