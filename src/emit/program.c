@@ -305,7 +305,7 @@ static const char cortexm_make[] =
     "CC = arm-none-eabi-gcc\n"
     "CFLAGS = -O2 -Wall -Wextra\n"
     "ALL_CFLAGS = -std=c99 $(ARCH) -ffreestanding -fno-tree-loop-distribute-patterns -ffunction-sections \\\n"
-    "    -fdata-sections $(CFLAGS) -I. -Ihal/cortexm -Ihal/near\n"
+    "    -fdata-sections $(CFLAGS) -I. $(HAL)\n"
     "LINK = $(CC) $(ARCH) -nostdlib -T hal/cortexm/link.ld -Wl,--gc-sections -Wl,-Map=app.map \\\n"
     "    -Wl,-z,max-page-size=16 -Wl,--no-warn-rwx-segments $(LINK_SIZES)\n"
     "LIBS = -lgcc\n";
@@ -451,6 +451,45 @@ static const char *platform_make(const program *p) {
                                                  : cortexm_make;
 }
 
+/* The driver of the chip's DMA, or NULL. */
+static const char *dma_driver(const program *p) {
+    bool used = strcmp(p->platform, "cortexm") == 0 && ts_target_levels(p->target) == 2;
+    return used ? p->target->dma.driver : NULL;
+}
+
+/* The driver's source; its other files are in the folder, too. */
+static const char *dma_source(const program *p) {
+    const char *folder = ts_arena_printf(p->arena, "hal/%s/", dma_driver(p));
+    const ts_embedded *file = ts__embedded_device;
+    while (file->name != NULL &&
+           !(strncmp(file->name, folder, strlen(folder)) == 0 && is_source(file->name))) {
+        file++;
+    }
+    return file->name;
+}
+
+static void add_dma(const program *p) {
+    const char *folder = ts_arena_printf(p->arena, "hal/%s/", dma_driver(p));
+    for (const ts_embedded *file = ts__embedded_device; file->name != NULL; file++) {
+        if (strncmp(file->name, folder, strlen(folder)) == 0) {
+            add_device(p, file);
+        }
+    }
+}
+
+/* Where the HAL's headers are found; those of a driver stand before the copies by the core. */
+static void add_hal_paths(const program *p, ts_text *out) {
+    const char *dma = dma_driver(p);
+    if (dma == NULL) {
+        ts_text_add(out, "HAL = -Ihal/cortexm -Ihal/near\n");
+        return;
+    }
+    ts_text_printf(out,
+                   "# DMA=copy: the core copies, where there is no such DMA (QEMU's boards).\nDMA = %s\n"
+                   "HAL = -Ihal/cortexm $(if $(filter copy,$(DMA)),,-Ihal/%s) -Ihal/near\n",
+                   dma, dma);
+}
+
 static void add_makefile(const program *p) {
     const char *name = ts_toolchain_of(p->platform)->program;
     ts_text out = {.arena = p->arena};
@@ -462,12 +501,18 @@ static void add_makefile(const program *p) {
         ts_text_printf(&out, "CORES = %u\nRQ_USED = 0x%x\nLINK_SIZES = %s\n", cores_of(p), rq_used(p),
                        link_sizes(p));
     }
+    if (strcmp(p->platform, "cortexm") == 0) {
+        add_hal_paths(p, &out);
+    }
     ts_text_add(&out, platform_make(p));
     if (p->near && !p->board) {
         list_parts(p, &out);
     } else {
         ts_text_add(&out, "SOURCES =");
         list_sources(p, &out, " \\\n    ");
+    }
+    if (dma_driver(p) != NULL) {
+        ts_text_printf(&out, "SOURCES += $(if $(filter copy,$(DMA)),,%s)\n", dma_source(p));
     }
     ts_text_add(&out, rules_make);
     if (p->self_check) {
@@ -490,9 +535,16 @@ static void add_board_cmake(const program *p, ts_text *out) {
                    ")\nset(ARCH %s)\nset(FLASH 0x%08" PRIx64 " CACHE STRING \"\")\nset(RAM 0x%08" PRIx64
                    " CACHE STRING \"\")\nset(OUTER 0x%08" PRIx64 " CACHE STRING \"\")\n",
                    cpu_flags(p), flash->base, ram->base, outer->base);
+    if (dma_driver(p) != NULL) {
+        ts_text_printf(out,
+                       "# -DDMA=copy: the core copies, where there is no such DMA.\n"
+                       "set(DMA %s CACHE STRING \"\")\nif(NOT DMA STREQUAL copy)\n"
+                       "    set(DMA_FOLDER hal/%s)\n    target_sources(app.elf PRIVATE %s)\nendif()\n",
+                       dma_driver(p), dma_driver(p), dma_source(p));
+    }
     ts_text_printf(
         out,
-        "target_include_directories(app.elf PRIVATE . hal/%s hal/near)\n"
+        "target_include_directories(app.elf PRIVATE . hal/%s ${DMA_FOLDER} hal/near)\n"
         "target_compile_options(app.elf PRIVATE ${ARCH} -O2 -Wall -Wextra -ffreestanding\n"
         "    -fno-tree-loop-distribute-patterns -ffunction-sections -fdata-sections%s\n"
         "    $<$<COMPILE_LANGUAGE:C>:-std=c99>)\n"
@@ -618,6 +670,11 @@ static ts_status check_platform(const program *p, ts_diags *diags) {
             "chip_select 1",
             p->target->name);
     }
+    if (dma_driver(p) != NULL && dma_source(p) == NULL) {
+        return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+                        "target '%s': no driver device/hal/%s is built in; stm32h7 is", p->target->name,
+                        dma_driver(p));
+    }
     if (p->board && cpu_flags(p) == NULL) {
         return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
                         "target '%s': its 'cpu' must be cortex-m4, cortex-m7 or rv32imc", p->target->name);
@@ -665,6 +722,9 @@ ts_status ts_emit_program(ts_app *app, const ts_emitted *networks, uint32_t coun
     add_hal(&p);
     if (p.near) {
         add_near(&p);
+    }
+    if (dma_driver(&p) != NULL) {
+        add_dma(&p);
     }
     add_app_h(&p);
     if (p.self_check) {

@@ -23,12 +23,13 @@ ts_status ts__need_program(ts_arena *arena, const char *name, const char *packag
                     name, package);
 }
 
-/* Variables of make that put the program where the board has memory. */
+/* Variables of make that put the program where the board has memory, and let the core copy. */
 static uint32_t board_arguments(ts_arena *arena, const ts_board *board, char **out) {
     out[0] = ts_arena_printf(arena, "FLASH=%s", board->flash);
     out[1] = ts_arena_printf(arena, "RAM=%s", board->ram);
     out[2] = ts_arena_printf(arena, "OUTER=%s", board->outer);
-    return 3;
+    out[3] = ts_arena_strdup(arena, "DMA=copy"); /* QEMU's boards have none */
+    return 4;
 }
 
 ts_status ts_build(ts_arena *arena, const char *folder, const ts_target *target, uint32_t jobs,

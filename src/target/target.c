@@ -66,6 +66,7 @@ static const field dma_fields[] = {
     FIELD(ts_dma, core_queue, U32, true, 1, 16),
     FIELD(ts_dma, global_queue, U32, true, 1, 64),
     FIELD(ts_dma, max_1d_bytes, U32, true, 1024, 131072),
+    FIELD(ts_dma, driver, TEXT, false, 0, 0),
     END,
 };
 

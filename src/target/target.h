@@ -52,6 +52,7 @@ typedef struct ts_dma {
     bool gaps_out_overlap; /* what is added to lines and bursts from L1 vanishes while data moves into L1 */
     uint32_t counters, core_queue, global_queue; /* transfers known, commands queued */
     uint32_t max_1d_bytes;                       /* longest transfer of one command */
+    const char *driver; /* two levels: folder of device/hal that has it; NULL: the core copies */
 } ts_dma;
 
 /* An instruction cache: a private level 0 for each core and a level 1 shared by them; sizes of 0 mean absent.

@@ -1,9 +1,10 @@
 #!/bin/sh
 # The CMakeLists.txt of emitted folders build what their Makefiles build: the same RAM and, but for what
 # alignment makes of another order of files, the same code; and what runs here computes the same.
-# Usage: cmake_test.sh TESSERA
+# Usage: cmake_test.sh TESSERA TARGETS, the folder of the built-in targets
 set -eu
 tessera=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+targets=$(cd "$2" && pwd)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
@@ -53,3 +54,13 @@ build generic cc
 head -c 490 net.onnx >run-0-0.input
 generic/app && mv run-0.output made
 generic/cmake/app && cmp run-0.output made || fail "generic: other results"
+
+# Without the chip's DMA the core copies; a driver that there is not is refused.
+if command -v arm-none-eabi-gcc >/dev/null; then
+    make -C stm32h743 clean >/dev/null && make -C stm32h743 DMA=copy >log 2>&1 || fail "DMA=copy: $(tail -5 log)"
+    if arm-none-eabi-nm stm32h743/app.elf | grep -q mdma; then fail "DMA=copy has the driver all the same"; fi
+    arm-none-eabi-nm stm32h743/cmake/app.elf | grep -q mdma_start || fail "the driver is not in the program"
+fi
+sed 's/"driver": "stm32h7"/"driver": "abacus"/' "$targets/stm32h743.json" >abacus.json
+if "$tessera" compile net.onnx --target abacus.json -o abacus >log 2>&1; then fail "abacus is no driver"; fi
+grep -q 'no driver device/hal/abacus' log || fail "abacus: $(cat log)"

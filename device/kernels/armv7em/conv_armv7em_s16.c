@@ -110,17 +110,18 @@ static void set_window(struct window *v, const struct ts_conv_tile *t) {
 
 static int32_t last_half(const struct ts_rq_args *rq, const uint32_t *x, const uint32_t *w, uint32_t groups) {
     int32_t sum = 0;
-    for (uint32_t i = 0; i < 2 * groups; i++) {
-        sum = armv7em_smlad(w[2 * i], x[2 * i], sum);
+    for (uint32_t i = 0; i < groups; i++) {
+        sum = armv7em_smlad(w[4 * i], x[4 * i], sum);
+        sum = armv7em_smlad(w[4 * i + 2], x[4 * i + 2], sum);
     }
     return armv7em_requant(rq, (const int32_t *)(w + 4 * groups), sum);
 }
 
 static int32_t last_wide(const struct ts_rq_args *rq, const uint32_t *x, const uint32_t *w, uint32_t groups) {
     int64_t sum = 0;
-    for (uint32_t i = 0; i < 2 * groups; i++) {
-        sum += (int64_t)armv7em_low_half(w[2 * i]) * armv7em_low_half(x[2 * i]);
-        sum += (int64_t)armv7em_high_half(w[2 * i]) * armv7em_high_half(x[2 * i]);
+    for (uint32_t i = 0; i < groups; i++) {
+        sum = armv7em_smlald(w[4 * i], x[4 * i], sum);
+        sum = armv7em_smlald(w[4 * i + 2], x[4 * i + 2], sum);
     }
     return armv7em_wide_requant(rq, (const int32_t *)(w + 4 * groups), sum);
 }

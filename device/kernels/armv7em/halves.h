@@ -14,6 +14,13 @@ static inline int32_t armv7em_wide_requant(const struct ts_rq_args *rq, const in
     return armv7em_clip((int32_t)(t >> 32) >> p[3], rq);
 }
 
+/* sum + both products of halves. */
+static inline int64_t armv7em_smlald(uint32_t a, uint32_t b, int64_t sum) {
+    uint32_t low = (uint32_t)sum, high = (uint32_t)((uint64_t)sum >> 32);
+    __asm__("smlald %0, %1, %2, %3" : "+r"(low), "+r"(high) : "r"(a), "r"(b));
+    return (int64_t)((uint64_t)high << 32 | low);
+}
+
 static inline int32_t armv7em_low_half(uint32_t word) { return (int16_t)word; }
 static inline int32_t armv7em_high_half(uint32_t word) { return (int32_t)word >> 16; }
 
