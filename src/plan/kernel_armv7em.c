@@ -574,6 +574,7 @@ const ts_kernel ts__kernels_armv7em[] = {
      .stack_bytes = 256,
      .sources = "armv7em/conv_armv7em.c armv7em/conv_pair.S",
      .c_granule = 2,
+     .in_order = true,
      .serves = serves_conv_raw,
      .weight_bytes = conv_weight_bytes,
      .pack = conv_pack,
