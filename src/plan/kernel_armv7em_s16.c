@@ -202,7 +202,7 @@ static void dw_pack(const ts_layer *layer, uint8_t *out) {
 static double dw_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     double outputs = (double)tile->y_h * tile->y_w, taps = (double)dw_taps(layer);
     (void)cores;
-    return 200 + outputs * (60 + (tile->y_c + 1) / 2 * (60 + 8 * layer->window.kernel_h + 6 * taps));
+    return 200 + outputs * (60 + (tile->y_c + 1) / 2 * (50 + 6 * layer->window.kernel_h + 5 * taps));
 }
 
 /* ---- pooling ----------------------------------------------------------------------------------------- */

@@ -15,37 +15,61 @@ static struct taps taps_of(const struct ts_conv_tile *t, uint32_t oy, uint32_t o
     return k;
 }
 
-static inline void narrow_pair(const struct taps *k, uint32_t c, const uint32_t *w, int32_t sums[2]) {
+/* Sums of two channels: `columns` is a constant where it is usual, so that taps of a row are unrolled. */
+static inline __attribute__((always_inline)) void narrow_taps(const struct taps *k, uint32_t c,
+                                                              const uint32_t *w, int32_t columns,
+                                                              int32_t sums[2]) {
     const struct armv7em_part *p = &k->part;
+    const int16_t *row = p->x + c;
     int32_t low = 0, high = 0;
     w += k->first;
-    for (int32_t r = 0; r < p->rows; r++, w += k->row) {
-        const int16_t *x = p->x + c + (uint32_t)r * p->row_step;
-        for (int32_t i = 0; i < p->columns; i++, x += p->column_step) {
-            uint32_t values = armv7em_load((const uint8_t *)x), weights = w[i];
-            low = (int32_t)((uint32_t)low + (uint32_t)(armv7em_low_half(values) * armv7em_low_half(weights)));
-            high = (int32_t)((uint32_t)high +
-                             (uint32_t)(armv7em_high_half(values) * armv7em_high_half(weights)));
+    for (int32_t r = 0; r < p->rows; r++, w += k->row, row += p->row_step) {
+        const int16_t *x = row;
+#pragma GCC unroll 3
+        for (int32_t i = 0; i < columns; i++, x += p->column_step) {
+            uint32_t values = armv7em_load((const uint8_t *)x);
+            __asm__("smlabb %0, %1, %2, %0" : "+r"(low) : "r"(values), "r"(w[i]));
+            __asm__("smlatt %0, %1, %2, %0" : "+r"(high) : "r"(values), "r"(w[i]));
         }
     }
     sums[0] = low;
     sums[1] = high;
 }
 
-static inline void wide_pair(const struct taps *k, uint32_t c, const uint32_t *w, int64_t sums[2]) {
+static inline __attribute__((always_inline)) void wide_taps(const struct taps *k, uint32_t c,
+                                                            const uint32_t *w, int32_t columns,
+                                                            int64_t sums[2]) {
     const struct armv7em_part *p = &k->part;
-    int64_t low = 0, high = 0;
+    const int16_t *row = p->x + c;
+    uint32_t a = 0, a_high = 0, b = 0, b_high = 0;
     w += k->first;
-    for (int32_t r = 0; r < p->rows; r++, w += k->row) {
-        const int16_t *x = p->x + c + (uint32_t)r * p->row_step;
-        for (int32_t i = 0; i < p->columns; i++, x += p->column_step) {
-            uint32_t values = armv7em_load((const uint8_t *)x), weights = w[i];
-            low += (int64_t)armv7em_low_half(values) * armv7em_low_half(weights);
-            high += (int64_t)armv7em_high_half(values) * armv7em_high_half(weights);
+    for (int32_t r = 0; r < p->rows; r++, w += k->row, row += p->row_step) {
+        const int16_t *x = row;
+#pragma GCC unroll 3
+        for (int32_t i = 0; i < columns; i++, x += p->column_step) {
+            uint32_t values = armv7em_load((const uint8_t *)x);
+            __asm__("smlalbb %0, %1, %2, %3" : "+r"(a), "+r"(a_high) : "r"(values), "r"(w[i]));
+            __asm__("smlaltt %0, %1, %2, %3" : "+r"(b), "+r"(b_high) : "r"(values), "r"(w[i]));
         }
     }
-    sums[0] = low;
-    sums[1] = high;
+    sums[0] = (int64_t)((uint64_t)a_high << 32 | a);
+    sums[1] = (int64_t)((uint64_t)b_high << 32 | b);
+}
+
+static void narrow_pair(const struct taps *k, uint32_t c, const uint32_t *w, int32_t sums[2]) {
+    if (k->part.columns == 3) {
+        narrow_taps(k, c, w, 3, sums);
+    } else {
+        narrow_taps(k, c, w, k->part.columns, sums);
+    }
+}
+
+static void wide_pair(const struct taps *k, uint32_t c, const uint32_t *w, int64_t sums[2]) {
+    if (k->part.columns == 3) {
+        wide_taps(k, c, w, 3, sums);
+    } else {
+        wide_taps(k, c, w, k->part.columns, sums);
+    }
 }
 
 /* The last of an odd number of channels; its weights are words of which the high half is 0. */
