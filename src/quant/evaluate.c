@@ -40,13 +40,15 @@ static int by_score(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The Mann-Whitney statistic: equal scores count half. */
-static void find_auc(ts_arena *scratch, const ts_data *data, ts_score *s) {
+/* The Mann-Whitney statistic: equal scores count half. `errors`: the scores, where outputs are none. */
+static void find_auc(ts_arena *scratch, const ts_data *data, const double *errors, ts_score *s) {
     judged *list = TS_NEW_ARRAY(scratch, judged, s->count);
     double ones = 0, ranks = 0;
     for (uint32_t i = 0; i < s->count; i++) {
         const float *y = s->scores + (size_t)i * s->outputs;
-        list[i].score = s->outputs == 2 ? (double)y[1] - (double)y[0] : (double)y[0];
+        list[i].score = errors != NULL    ? errors[i]
+                        : s->outputs == 2 ? (double)y[1] - (double)y[0]
+                                          : (double)y[0];
         list[i].label = ts_data_label(data, i);
         if (list[i].label > 1) {
             return;
@@ -95,14 +97,25 @@ static ts_status find_classes(ts_arena *arena, const ts_data *data, ts_score *s,
     return TS_OK;
 }
 
+static bool finds_anomalies(const ts_data *data, const ts_score *s) {
+    bool binary = s->has_error && s->outputs > 2;
+    for (uint32_t i = 0; binary && i < s->count; i++) {
+        binary = ts_data_label(data, i) <= 1;
+    }
+    return binary;
+}
+
 static ts_status judge(ts_arena *arena, const ts_data *data, ts_score *s, ts_diags *diags) {
     if (data->labels == NULL || s->count == 0) {
         return TS_OK;
     }
-    TS_TRY(find_classes(arena, data, s, diags));
-    if (s->outputs <= 2) {
+    bool anomalies = finds_anomalies(data, s);
+    if (!anomalies) {
+        TS_TRY(find_classes(arena, data, s, diags));
+    }
+    if (anomalies || s->outputs <= 2) {
         ts_arena *scratch = ts_arena_new("auc", 0);
-        find_auc(scratch, data, s);
+        find_auc(scratch, data, anomalies ? s->errors : NULL, s);
         ts_arena_free(scratch);
     }
     return TS_OK;
@@ -116,6 +129,7 @@ ts_status ts_evaluate_float(ts_arena *arena, const ts_fgraph *graph, const ts_da
     uint64_t inputs = ts_ftensor_elements(input), outputs = ts_ftensor_elements(&graph->tensors.data[output]);
     *out = (ts_score){.count = data->count, .outputs = (uint32_t)outputs};
     float *scores = TS_NEW_ARRAY(arena, float, outputs * data->count);
+    double *errors = TS_NEW_ARRAY(arena, double, data->count);
     ts_arena *scratch = ts_arena_new("evaluate", 0);
     ts_fsession *session = ts_fsession_new(scratch, graph);
     float *x = TS_NEW_ARRAY(scratch, float, inputs),
@@ -126,12 +140,13 @@ ts_status ts_evaluate_float(ts_arena *arena, const ts_fgraph *graph, const ts_da
         const float *y = ts_fsession_value(session, output);
         memcpy(scores + outputs * i, y, outputs * sizeof *y);
         for (uint64_t k = 0; outputs == inputs && k < outputs; k++) {
-            out->mean_square += (double)((y[k] - x[k]) * (y[k] - x[k]));
+            errors[i] += (double)((y[k] - x[k]) * (y[k] - x[k])) / (double)outputs;
         }
+        out->mean_square += errors[i] / data->count;
         report(progress, i + 1, data->count);
     }
     out->has_error = outputs == inputs;
-    out->mean_square /= (double)outputs * (data->count == 0 ? 1 : data->count);
+    out->errors = errors;
     out->scores = scores;
     ts_arena_free(scratch);
     return judge(arena, data, out, diags);
@@ -219,12 +234,15 @@ ts_status ts_evaluate_integer(ts_arena *arena, const ts_graph *graph, double inp
     *out = (ts_score){.count = data->count, .outputs = (uint32_t)outputs};
     r.scores = TS_NEW_ARRAY(arena, float, outputs * data->count);
     r.has_error = outputs == ts_tensor_elements(r.input) && r.output->quantum.channels == 1;
+    double *errors = TS_NEW_ARRAY(arena, double, data->count);
     for (uint32_t i = 0; i < data->count; i++) {
-        TS_TRY(run_integer_sample(&r, i, &out->mean_square, diags));
+        TS_TRY(run_integer_sample(&r, i, &errors[i], diags));
+        errors[i] /= (double)outputs;
+        out->mean_square += errors[i] / data->count;
         report(progress, i + 1, data->count);
     }
     out->has_error = r.has_error;
-    out->mean_square /= (double)outputs * (data->count == 0 ? 1 : data->count);
+    out->errors = errors;
     out->scores = r.scores;
     return judge(arena, data, out, diags);
 }

@@ -7,13 +7,16 @@
 enum { TS_MAX_CLASSES = 4096 };
 
 /* Figures over `count` samples. Classification wants labels; the AUC is given for two classes, or one
- * output, with labels 0 and 1; the error is that of an autoencoder, against its own input. */
+ * output, with labels 0 and 1; the error is that of an autoencoder, against its own input. An autoencoder of
+ * more than two outputs with labels 0 and 1 finds anomalies: its AUC is that of the error, and it has no
+ * classes. */
 typedef struct ts_score {
     uint32_t count, outputs;
     bool has_classes, has_auc, has_error;
     double top1, top5;         /* shares, 0 to 1 */
     double auc;                /* 0 to 1 */
     double mean_square;        /* outputs against inputs, where they have the same number of elements */
+    const double *errors;      /* has_error: the same of each sample */
     uint32_t classes;          /* of the confusion matrix */
     const uint32_t *confusion; /* {label, prediction} */
     const float *scores;       /* {count, outputs}: what the network gave */

@@ -686,6 +686,16 @@ static ts_status read_prelu(reader *r, const ts_fnode *n) {
     return TS_OK;
 }
 
+/* What has no integer counterpart may stand at the end, where it is left out. */
+static ts_status begin_tail(reader *r, const ts_fnode *n) {
+    meaning x = r->meanings[n->inputs[0]];
+    x.tail_op = x.tail ? x.tail_op : ts_fop_name(n->op);
+    x.tail_name = x.tail ? x.tail_name : n->name;
+    x.tail = true;
+    r->meanings[n->output] = x;
+    return TS_OK;
+}
+
 /* {N, H, W, C} to {N, C, H, W} and back, 1-D alike; or a transposition that moves no element. */
 static ts_status read_transpose(reader *r, const ts_fnode *n) {
     const ts_ftensor *t = tensor(r, n->inputs[0]);
@@ -718,7 +728,7 @@ static ts_status read_transpose(reader *r, const ts_fnode *n) {
                 r, n,
                 "the network's input is laid out as no picture is; give it as {N, C, H, W} or {N, H, W, C}");
         }
-        return refuse(r, n, "this transposition has no integer counterpart");
+        return begin_tail(r, n); /* pixel shuffles end networks */
     }
     x.planes = !x.planes;
     r->meanings[n->output] = x;
@@ -792,15 +802,7 @@ static const struct {
 const char *ts_qnet_served(ts_fop op) { return readers[op].served; }
 
 static ts_status read_node(reader *r, const ts_fnode *n) {
-    if (readers[n->op].read != NULL) {
-        return readers[n->op].read(r, n);
-    }
-    meaning x = r->meanings[n->inputs[0]];
-    x.tail_op = x.tail ? x.tail_op : ts_fop_name(n->op);
-    x.tail_name = x.tail ? x.tail_name : n->name;
-    x.tail = true;
-    r->meanings[n->output] = x;
-    return TS_OK;
+    return readers[n->op].read != NULL ? readers[n->op].read(r, n) : begin_tail(r, n);
 }
 
 static bool in_tail(const reader *r, const ts_fnode *n) {

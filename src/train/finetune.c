@@ -41,8 +41,9 @@ ts_finetune_options ts_finetune_defaults(void) {
 
 static bool is_linear(const ts_qlayer *l) { return l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR; }
 
-/* What the options leave to the widths. */
-static ts_finetune_options by_widths(const ts_quant *quant, const ts_finetune_options *options) {
+/* What the options leave to the widths and the data. */
+static ts_finetune_options by_task(const ts_quant *quant, const ts_data *data,
+                                   const ts_finetune_options *options) {
     ts_finetune_options o = *options;
     uint32_t least = 8;
     for (uint32_t i = 0; i < quant->net->layers.count; i++) {
@@ -51,6 +52,9 @@ static ts_finetune_options by_widths(const ts_quant *quant, const ts_finetune_op
                  activations = quant->values[i + 1].raw ? 8 : quant->widths[i].activations;
         least = weights < least ? weights : least;
         least = activations < least ? activations : least;
+    }
+    if (data->labels == NULL) {
+        o.distil = 1;
     }
     if (o.train.rate <= 0) {
         o.train.rate = least == 8 ? 1e-4 : least >= 4 ? 5e-4 : 1e-3;
@@ -386,7 +390,7 @@ ts_status ts_quant_finetune(ts_quant *quant, const ts_data *data, const ts_finet
                             ts_diags *diags) {
     ts_arena *arena = ts_arena_new("fine-tuning", 0);
     ts_guard_defer((void (*)(void *))ts_arena_free, arena);
-    ts_finetune_options o = by_widths(quant, options);
+    ts_finetune_options o = by_task(quant, data, options);
     tuner t = {.quant = quant, .arena = arena, .step_rate = o.fixed_steps ? 0 : 1};
     uint32_t epoch;
     ts_status status = tune(&t, data, &o, progress, log, best == NULL ? &epoch : best, diags);

@@ -59,6 +59,8 @@ ts_status ts__keeper_new(ts_arena *arena, ts_trainer *trainer, const ts_data *da
     part_data(out, data, train);
     (void)ts_trainer_logits(trainer, &outputs);
     TS_TRY(ts__check_labels(&out->held, outputs, diags));
+    const ts_fgraph *graph = ts_trainer_graph(trainer);
+    out->autoencoder = outputs == ts_ftensor_elements(&graph->tensors.data[graph->inputs.data[0]]);
     out->outputs = TS_NEW_ARRAY(arena, float, (uint64_t)out->held.count *outputs);
     TS_TRY(ask_teacher(out, outputs, diags));
     const ts_param *all = ts_trainer_params(trainer, &out->count);
@@ -86,6 +88,10 @@ ts_status ts__keeper_judge(ts__keeper *k, uint32_t epoch, ts_diags *diags) {
         for (uint32_t i = 0; i < count; i++) {
             labels[i] = ts_data_label(&k->held, i);
         }
+    }
+    if (goal.labels == NULL && k->autoencoder) {
+        goal.values = k->teacher;
+        goal.teacher = NULL;
     }
     float loss = (float)ts__goal_loss(&goal, count, k->outputs, outputs);
     float *record = ts_trainer_params(k->trainer, &(uint32_t){0})[k->record].value;

@@ -12,7 +12,8 @@ typedef struct ts__keeper {
     ts_data held;
     const ts_train_options *options;
     const ts_train_hooks *hooks; /* project() makes the images that are judged */
-    float *outputs, *teacher;    /* of the held samples; teacher NULL: labels, or the input itself, alone */
+    float *outputs, *teacher;    /* of the held samples; teacher NULL: labels alone */
+    bool autoencoder;            /* as many outputs as inputs: without labels their distance is the loss */
     uint32_t first, count;       /* parameters that are kept, and the first of their copies */
     uint32_t record;             /* parameter {loss, epoch} of the best */
 } ts__keeper;

@@ -177,8 +177,11 @@ static ts_goal find_target(const loop *l) {
         ts_trainer_forward(l->teacher, false);
         g.teacher = ts_trainer_value(l->teacher, id);
     }
-    if (g.labels == NULL && g.teacher == NULL) {
-        g.values = ts_trainer_input(l->t);
+    uint32_t outputs;
+    (void)ts_trainer_logits(l->t, &outputs);
+    if (g.labels == NULL && (g.teacher == NULL || outputs == l->feed.elements)) {
+        g.values = g.teacher == NULL ? ts_trainer_input(l->t) : g.teacher; /* an autoencoder has no classes */
+        g.teacher = NULL;
     }
     return g;
 }

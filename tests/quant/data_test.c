@@ -276,6 +276,34 @@ static void scores_are_counted(void **state) {
     assert_true(score.mean_square < 1e-12);
 }
 
+/* An autoencoder with labels 0 and 1: the area is that of its error. */
+static void anomalies_are_ranked_by_their_error(void **state) {
+    fixture *f = *state;
+    static const float x[] = {-1, 2, 3, 1, 1, 1, -3, -1, 0, -2, 5, 5}; /* errors 1, 0, 10, 4 of relu */
+    static const char json[] =
+        "{\"x\": \"x.bin\", \"y\": \"y.bin\", \"shape\": [1, 1, 3], \"type\": \"f32\"}";
+    ts_data data;
+    ts_score score;
+    write(f, "x.bin", x, sizeof x);
+    write(f, "y.bin", "\x00\x00\x01\x00", 4);
+    assert_int_equal(read(f, write(f, "set.json", json, sizeof json - 1), 0, &data), TS_OK);
+    ts_fgraph *graph = ts_fgraph_new(f->arena, "pass");
+    ts_ftensor input = {.name = "x", .rank = 2, .dims = {1, 3}, .producer = TS_NONE};
+    ts_tensor_id in = ts_fgraph_add_tensor(graph, &input), out;
+    ts_fnode relu = {.name = "relu", .op = TS_FOP_RELU, .input_count = 1, .inputs = {in}};
+    TS_PUSH(f->arena, &graph->inputs, in);
+    assert_int_equal(ts_fgraph_add_node(graph, &relu, "y", NULL, &out, &f->diags), TS_OK);
+    TS_PUSH(f->arena, &graph->outputs, out);
+    assert_int_equal(ts_evaluate_float(f->arena, graph, &data, NULL, &score, &f->diags), TS_OK);
+    assert_true(score.has_auc && score.has_error && !score.has_classes);
+    assert_true(fabs(score.auc - 1) < 1e-9);
+    assert_true(fabs(score.errors[2] - 10.0 / 3) < 1e-6 && fabs(score.mean_square - 15.0 / 12) < 1e-6);
+    write(f, "y.bin", "\x01\x00\x01\x00", 4); /* error 1 stands below 4 */
+    assert_int_equal(read(f, write(f, "set.json", json, sizeof json - 1), 0, &data), TS_OK);
+    assert_int_equal(ts_evaluate_float(f->arena, graph, &data, NULL, &score, &f->diags), TS_OK);
+    assert_true(fabs(score.auc - 0.75) < 1e-9);
+}
+
 /* Samples and labels in one archive, stored or deflated, by their usual names or by those that are given. */
 static void archives_of_arrays_are_read(void **state) {
     fixture *f = *state;
@@ -352,6 +380,7 @@ int main(void) {
                                        TEST(wrong_descriptions_are_refused),
                                        TEST(archives_of_arrays_are_read),
                                        TEST(damaged_archives_are_refused),
-                                       TEST(scores_are_counted)};
+                                       TEST(scores_are_counted),
+                                       TEST(anomalies_are_ranked_by_their_error)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
