@@ -1,6 +1,7 @@
 /* Rows of the ref kernels: portable C that serves every layer. */
 #include <string.h>
 
+#include "base/fixed_point.h"
 #include "num/integer.h"
 #include "plan/kernel.h"
 #include "plan/kernel_pack.h"
@@ -93,13 +94,15 @@ void ts__requant_table_pack(const ts_layer *layer, uint8_t *out) {
 
 static uint64_t softmax_weight_bytes(const ts_layer *layer, uint32_t channels) {
     (void)layer;
-    return channels == 0 ? 0 : 12;
+    return channels == 0 ? 0 : 256 * 4;
 }
 
 static void softmax_pack(const ts_layer *layer, uint8_t *out) {
-    ts__pack_word(out, (uint32_t)layer->softmax.multiplier);
-    ts__pack_word(out + 4, (uint32_t)layer->softmax.shift);
-    ts__pack_word(out + 8, (uint32_t)layer->softmax.diff_min);
+    const ts_softmax *s = &layer->softmax;
+    for (int32_t d = 0; d < 256; d++, out += 4) {
+        int32_t power = -d >= s->diff_min ? ts_multiply_by_quantized(-d, s->multiplier, s->shift) : 0;
+        ts__pack_word(out, -d >= s->diff_min ? (uint32_t)ts_fixed_exp(power, 5) : 0);
+    }
 }
 
 static uint64_t no_weights(const ts_layer *layer, uint32_t channels) {
@@ -181,11 +184,14 @@ static double lut_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t co
     return CALL_CYCLES + (whole ? bytes * 5 : outputs_per_core(tile, cores) * 40);
 }
 
-/* A pixel is one core's. */
 static double softmax_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     (void)layer;
-    uint64_t pixels = ((uint64_t)tile->y_h * tile->y_w + cores - 1) / cores;
-    return CALL_CYCLES + (double)pixels * (600 + tile->y_c * 700.0);
+    uint64_t pixels = (uint64_t)tile->y_h * tile->y_w, share = cores;
+    if (pixels >= cores) {
+        pixels = (pixels + cores - 1) / cores;
+        share = 1;
+    }
+    return CALL_CYCLES + (double)pixels * (600 + tile->y_c * (22.0 + 30.0 / (double)share));
 }
 
 /* Nothing is computed: what it costs are transfers (move.c). */

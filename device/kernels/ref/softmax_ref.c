@@ -1,12 +1,11 @@
 /* Softmax over the channels of each pixel, in the fixed-point arithmetic of gemmlowp that TensorFlow Lite's
- * reference kernel rests on. Numbers with n integer bits are raw 2^(n - 31). The weights are three words:
- * multiplier, shift and least difference. A pixel is one core's. */
+ * reference kernel rests on. Numbers with n integer bits are raw 2^(n - 31). The weights are a table of 256
+ * words: entry d is e to the power of what d steps below the largest logit stand for, 0 where that counts as
+ * nothing. Cores share pixels, or where these are fewer the channels of each. */
+#include <stdbool.h>
+
 #include "kernels/kernels.h"
 #include "kernels/ref/ref.h"
-
-struct softmax_args {
-    int32_t multiplier, shift, diff_min;
-};
 
 /* High half of the doubled product, halves upward. Not for two times INT32_MIN, which does not occur. */
 static int32_t high_mul(int32_t a, int32_t b) {
@@ -14,39 +13,9 @@ static int32_t high_mul(int32_t a, int32_t b) {
     return (int32_t)((product + ((int64_t)1 << 30)) >> 31);
 }
 
-/* x / 2^bits, halves away from zero. */
-static int32_t rounded(int32_t x, int32_t bits) {
-    if (bits > 31) {
-        return 0; /* of shares below a half, which x, less than 2^31, then is */
-    }
-    int64_t magnitude = (x < 0 ? -(int64_t)x : x) + (bits > 0 ? (int64_t)1 << (bits - 1) : 0);
-    return (int32_t)(x < 0 ? -(magnitude >> bits) : magnitude >> bits);
-}
-
-/* e^a for -1/4 <= a < 0, no integer bits: a Taylor series around -1/8. */
-static int32_t exp_of_quarter(int32_t a) {
-    const int32_t exp_of_eighth = 1895147668, third = 715827883;
-    int32_t x = a + (1 << 28), x2 = high_mul(x, x), x3 = high_mul(x2, x), x4 = high_mul(x2, x2);
-    int32_t sum = high_mul(rounded(x4, 2) + x3, third) + x2;
-    return exp_of_eighth + high_mul(exp_of_eighth, x + rounded(sum, 1));
-}
-
-/* e^a for a <= 0 with five integer bits. */
-static int32_t fixed_exp(int32_t a) {
-    static const int32_t factors[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
-    const int32_t quarter = 1 << 24;
-    if (a == 0) {
-        return INT32_MAX;
-    }
-    int32_t low = (a & (quarter - 1)) - quarter;
-    int32_t result = exp_of_quarter(low * 32);
-    uint32_t rest = (uint32_t)low - (uint32_t)a;
-    for (int32_t i = 0; i < 7; i++) {
-        if ((rest >> (24 + i) & 1u) != 0) {
-            result = high_mul(result, factors[i]);
-        }
-    }
-    return result;
+/* x / 2^bits, halves upward, x >= 0. */
+static uint32_t rounded(int32_t x, uint32_t bits) {
+    return bits > 31 ? 0 : ((uint32_t)x + ((uint32_t)1 << (bits - 1))) >> bits; /* 0: less than a half */
 }
 
 static int32_t saturated_shift(int32_t x, int32_t bits) {
@@ -68,38 +37,45 @@ static int32_t reciprocal(int32_t sum, int32_t *bits) {
     return saturated_shift(x, 1);
 }
 
-static int32_t exp_of(const struct softmax_args *a, int32_t difference) {
-    return fixed_exp(high_mul(saturated_shift(difference, a->shift), a->multiplier));
-}
+struct softmax_row {
+    const uint8_t *x;
+    uint8_t *y;
+    uint32_t count, begin, end; /* channels, and those of this core */
+    uint32_t flip;              /* 128 where logits are signed: then bytes are in their order */
+    int32_t low;
+};
 
-static void softmax_pixel(const struct softmax_args *a, const uint8_t *x, uint8_t *y, uint32_t count,
-                          uint8_t type, int32_t low) {
-    int32_t most = ref_get(x, 0, type), sum = 0, bits;
-    for (uint32_t i = 1; i < count; i++) {
-        int32_t value = ref_get(x, i, type);
+static void softmax_row(const int32_t *exps, const struct softmax_row *r) {
+    const uint8_t *x = r->x;
+    uint32_t most = 0, sum = 0, flip = r->flip;
+    for (uint32_t i = 0; i < r->count; i++) {
+        uint32_t value = x[i] ^ flip;
         most = value > most ? value : most;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        int32_t difference = ref_get(x, i, type) - most;
-        sum += difference >= a->diff_min ? rounded(exp_of(a, difference), 12) : 0;
+    for (uint32_t i = 0; i < r->count; i++) {
+        sum += rounded(exps[most - (x[i] ^ flip)], 12);
     }
-    int32_t scale = reciprocal(sum, &bits);
-    for (uint32_t i = 0; i < count; i++) {
-        int32_t difference = ref_get(x, i, type) - most, value = 0;
-        if (difference >= a->diff_min) {
-            value = rounded(high_mul(scale, exp_of(a, difference)), bits + 23);
-        }
-        y[i] = (uint8_t)((value > 255 ? 255 : value) + low);
+    int32_t bits, scale = reciprocal((int32_t)sum, &bits);
+    for (uint32_t i = r->begin; i < r->end; i++) {
+        uint32_t value = rounded(high_mul(scale, exps[most - (x[i] ^ flip)]), (uint32_t)(bits + 23));
+        r->y[i] = (uint8_t)((value > 255 ? 255 : (int32_t)value) + r->low);
     }
 }
 
-void softmax_ref(const struct ts_conv_tile *tile) {
-    const struct softmax_args *args = (const struct softmax_args *)tile->w;
-    struct ref_share share = ref_share((uint32_t)tile->y_h * tile->y_w);
-    for (uint32_t i = share.begin; i < share.end; i++) {
-        const uint8_t *x = ref_pixel(tile, i / tile->y_w, i % tile->y_w, 0, 0);
-        uint8_t *y =
-            (uint8_t *)tile->y + i / tile->y_w * tile->y_row_bytes + i % tile->y_w * tile->y_pixel_bytes;
-        softmax_pixel(args, x, y, tile->y_c, tile->x_type, ref_low(tile->y_type));
+void softmax_ref(const struct ts_conv_tile *t) {
+    uint32_t pixels = (uint32_t)t->y_h * t->y_w;
+    bool by_pixel = pixels >= ts_cores();
+    struct ref_share rows = by_pixel ? ref_share(pixels) : (struct ref_share){0, pixels};
+    struct ref_share channels = by_pixel ? (struct ref_share){0, t->y_c} : ref_share(t->y_c);
+    for (uint32_t i = rows.begin; i < rows.end; i++) {
+        const struct softmax_row row = {
+            .x = ref_pixel(t, i / t->y_w, i % t->y_w, 0, 0),
+            .y = (uint8_t *)t->y + i / t->y_w * t->y_row_bytes + i % t->y_w * t->y_pixel_bytes,
+            .count = t->y_c,
+            .begin = channels.begin,
+            .end = channels.end,
+            .flip = t->x_type == TS_ELEM_S8 ? 128u : 0,
+            .low = ref_low(t->y_type)};
+        softmax_row((const int32_t *)t->w, &row);
     }
 }
