@@ -272,12 +272,31 @@ static void a_tensor_that_just_fits_moves_out(void **state) {
     ts_arena_free(w.arena);
 }
 
+/* More L2 is never slower, but for what rounding to shares of it costs. */
+static void more_l2_is_not_slower(void **state) {
+    (void)state;
+    static const uint64_t l2[] = {280000, 310000, 420000, 445000, 450560};
+    world w = begin();
+    ts_graph *graph;
+    ts_generate_options network = ts_generate_defaults(TS_GENERATE_MOBILENET_V1);
+    network.resolution = 128;
+    double before = 1e12;
+    assert_int_equal(ts_generate(w.arena, &network, &graph, &w.diags), TS_OK);
+    for (uint32_t i = 0; i < sizeof l2 / sizeof l2[0]; i++) {
+        double cycles = modelled(&w, graph, l2[i]);
+        assert_true(cycles <= before * 1.002);
+        before = cycles;
+    }
+    ts_arena_free(w.arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_plans_hold),
                                        cmocka_unit_test(maps_of_depthwise_layers_lie_in_quads),
                                        cmocka_unit_test(equal_shapes_with_other_zeros_are_planned_apart),
                                        cmocka_unit_test(weights_flow_ahead),
                                        cmocka_unit_test(little_l1_keeps_the_fast_kernel),
-                                       cmocka_unit_test(a_tensor_that_just_fits_moves_out)};
+                                       cmocka_unit_test(a_tensor_that_just_fits_moves_out),
+                                       cmocka_unit_test(more_l2_is_not_slower)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
