@@ -62,7 +62,7 @@ static json_t *run_generated(const bench *b, const json_t *words) {
     const char *arguments[MAX_ARGUMENTS] = {b->tessera, "generate"};
     size_t count = 2, index;
     json_t *word;
-    snprintf(path, sizeof path, "%s/layer.onnx", b->folder);
+    snprintf(path, sizeof path, "%s/layer.tsg", b->folder);
     json_array_foreach((json_t *)(uintptr_t)words, index, word) {
         if (count < MAX_ARGUMENTS - 3) {
             arguments[count++] = json_string_value(word);
@@ -87,17 +87,21 @@ static void layer(bench *b, json_t *row) {
     json_int_t ours = integer_of(found, "instructions"), macs = integer_of(found, "macs");
     double theirs = json_number_value(json_object_get(row, "cmsis"));
     double asked = json_number_value(json_object_get(row, "factor")), factor = theirs / (double)ours;
-    char per_mac[16] = "-", wanted[16] = "-";
+    char per_mac[16] = "-", wanted[16] = "-", peer[24] = "-", times[16] = "-";
     if (macs > 0) {
         snprintf(per_mac, sizeof per_mac, "%.2f", (double)ours / (double)macs);
     }
     if (asked > 0) {
         snprintf(wanted, sizeof wanted, "%.1f", asked);
     }
+    if (theirs > 0) {
+        snprintf(peer, sizeof peer, "%.0f", theirs);
+        snprintf(times, sizeof times, "%.2f", factor);
+    }
     b->missed += factor < asked;
-    printf("%-26s %-20s %10lld %8s %12.0f %6.2f %6s%s\n", name,
-           json_string_value(json_object_get(found, "kernel")), (long long)ours, per_mac, theirs, factor,
-           wanted, factor < asked ? "  missed" : "");
+    printf("%-26s %-23s %10lld %8s %12s %6s %6s%s\n", name,
+           json_string_value(json_object_get(found, "kernel")), (long long)ours, per_mac, peer, times, wanted,
+           factor < asked ? "  missed" : "");
     json_array_append_new(b->results, json_pack("{s:s, s:I, s:f, s:f}", "name", name, "instructions", ours,
                                                 "cmsis", theirs, "factor", factor));
     json_decref(run);
@@ -147,7 +151,7 @@ int main(int argc, char **argv) {
     b.target = json_string_value(json_object_get(table, "target"));
     size_t index;
     json_t *row;
-    printf("%-26s %-20s %10s %8s %12s %6s %6s\n", "layer", "kernel", "instr.", "per MAC", "CMSIS-NN",
+    printf("%-26s %-23s %10s %8s %12s %6s %6s\n", "layer", "kernel", "instr.", "per MAC", "CMSIS-NN",
            "factor", "asked");
     json_array_foreach(json_object_get(table, "layers"), index, row) { layer(&b, row); }
     printf("\n%-26s %10s %12s %6s %8s %8s %6s\n", "network", "instr.", "TFLM", "share", "RAM", "arena",
@@ -159,7 +163,7 @@ int main(int argc, char **argv) {
     json_dump_file(b.results, argv[3], JSON_INDENT(1));
     snprintf(path, sizeof path, "%s/run.json", folder);
     remove(path);
-    snprintf(path, sizeof path, "%s/layer.onnx", folder);
+    snprintf(path, sizeof path, "%s/layer.tsg", folder);
     remove(path);
     rmdir(folder);
     json_decref(b.results);

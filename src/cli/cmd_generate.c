@@ -31,8 +31,8 @@ static const struct argp_option options[] = {
     {"resolution", 'r', "R", 0, "Input picture of R x R", 0},
     {"classes", OPTION_CLASSES, "N", 0, "Outputs of the last layer", 0},
     {"seed", OPTION_SEED, "N", 0, "Another seed, another network (1)", 0},
-    {"bits", OPTION_BITS, "N", 0, "Bits of activations: 8, 4 or 2", 0},
-    {"weight-bits", OPTION_WEIGHT_BITS, "N", 0, "Bits of weights: 8, 4 or 2", 0},
+    {"bits", OPTION_BITS, "N", 0, "Bits of activations: 16, 8, 4 or 2", 0},
+    {"weight-bits", OPTION_WEIGHT_BITS, "N", 0, "Bits of weights: 16, 8, 4 or 2", 0},
     {"in", OPTION_IN, "HxWxC", 0, "Input of a single layer", 1},
     {"out", OPTION_OUT, "C", 0, "Output channels of a single layer", 1},
     {"kernel", OPTION_KERNEL, "KxK", 0, "Rows x columns, or one number for both", 1},
@@ -207,6 +207,10 @@ static bool ends_with(const char *text, const char *end) {
 
 static ts_status write_graph(const ts_graph *graph, const char *path, ts_diags *diags) {
     if (!ends_with(path, ".tsg")) {
+        if (graph->tensors.data[graph->inputs.data[0]].type != TS_U8) {
+            return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
+                            "an input of 16 bits is not said by an ONNX file alone; *.tsg says it");
+        }
         return ts_model_write_nemo(graph, path, diags);
     }
     ts_text text = {.arena = graph->arena};

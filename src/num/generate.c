@@ -55,12 +55,15 @@ typedef struct maker {
 static uint32_t channels_at(const maker *m) { return ts_c(&m->b.graph->tensors.data[m->at]); }
 
 static void begin(maker *m, uint32_t h, uint32_t w, uint32_t c) {
-    m->at = ts__build_input(&m->b, "input", TS_U8, h, w, c);
+    ts_type type = m->activation_type == TS_S16 ? TS_S16 : TS_U8;
+    m->at = ts__build_input(&m->b, "input", type, h, w, c);
 }
 
 static ts_status layer(maker *m, const char *name, ts__layer_spec spec) {
     spec.weight_type = m->weight_type;
     spec.out_type = m->activation_type;
+    spec.wide = m->weight_type == TS_S16 && spec.requant == TS_REQUANT_NEMO &&
+                (spec.op == TS_OP_CONV || spec.op == TS_OP_LINEAR);
     return ts__build_layer(&m->b, name, &spec, m->at, &m->at);
 }
 
@@ -277,8 +280,8 @@ static ts_status make(maker *m) {
 static ts_status check_options(const ts_generate_options *o, ts_diags *diags) {
     const uint32_t bits[] = {o->weight_bits, o->activation_bits};
     for (size_t i = 0; i < 2; i++) {
-        if (bits[i] != 8 && bits[i] != 4 && bits[i] != 2) {
-            return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "%u bits are not served; 8, 4 and 2 are",
+        if (bits[i] != 16 && bits[i] != 8 && bits[i] != 4 && bits[i] != 2) {
+            return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "%u bits are not served; 16, 8, 4 and 2 are",
                             (unsigned)bits[i]);
         }
     }
@@ -316,7 +319,10 @@ ts_status ts_generate(ts_arena *arena, const ts_generate_options *options, ts_gr
     maker m = {.b = ts__builder_new(arena, kinds[options->kind].name, options->seed, diags),
                .options = options,
                .weight_type = ts_type_for_range(-(1 << (options->weight_bits - 1)), 0),
-               .activation_type = ts_type_for_range(0, (1 << options->activation_bits) - 1)};
+               .activation_type = TS_S16};
+    if (options->activation_bits <= 8) {
+        m.activation_type = ts_type_for_range(0, (1 << options->activation_bits) - 1);
+    }
     TS_TRY(make(&m));
     TS_PUSH(arena, &m.b.graph->outputs, m.at);
     TS_TRY(ts_graph_verify(m.b.graph, diags));

@@ -40,8 +40,8 @@ typedef struct ts_generate_options {
     uint32_t resolution; /* rows and columns of the input picture; 0: the kind's own */
     uint32_t classes;    /* outputs of the last linear layer; 0: the kind's own */
     uint64_t seed;
-    uint32_t weight_bits;             /* 8, 4 or 2 */
-    uint32_t activation_bits;         /* 8, 4 or 2; the network input has 8 */
+    uint32_t weight_bits;             /* 16, 8, 4 or 2 */
+    uint32_t activation_bits;         /* 16 (signed), 8, 4 or 2; the network input has 16 or 8 */
     uint32_t in_h, in_w, in_c, out_c; /* single layers; in_w, in_c of TCN */
     ts_window window;                 /* single layers */
     uint32_t groups;                  /* CONV */

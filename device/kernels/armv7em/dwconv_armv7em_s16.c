@@ -56,7 +56,7 @@ static inline __attribute__((always_inline)) void wide_taps(const struct taps *k
     sums[1] = (int64_t)((uint64_t)b_high << 32 | b);
 }
 
-static void narrow_pair(const struct taps *k, uint32_t c, const uint32_t *w, int32_t sums[2]) {
+static inline void narrow_pair(const struct taps *k, uint32_t c, const uint32_t *w, int32_t sums[2]) {
     if (k->part.columns == 3) {
         narrow_taps(k, c, w, 3, sums);
     } else {
@@ -64,7 +64,7 @@ static void narrow_pair(const struct taps *k, uint32_t c, const uint32_t *w, int
     }
 }
 
-static void wide_pair(const struct taps *k, uint32_t c, const uint32_t *w, int64_t sums[2]) {
+static inline void wide_pair(const struct taps *k, uint32_t c, const uint32_t *w, int64_t sums[2]) {
     if (k->part.columns == 3) {
         wide_taps(k, c, w, 3, sums);
     } else {
@@ -86,33 +86,36 @@ static inline int64_t single(const struct taps *k, uint32_t c, const uint32_t *w
     return sum;
 }
 
-/* All channels of a pixel. Records of two channels: the taps' weights, then the parameters of both. */
+/* All channels of a pixel. Records of two channels: the taps' weights, then the parameters of both. The copy
+ * of the requantisation stays in registers: what is stored could be the tile's own, for all that C knows. */
 static inline __attribute__((always_inline)) void pixel(const struct ts_conv_tile *t, const struct taps *k,
                                                         int16_t *y, int is_wide) {
-    uint32_t count = (uint32_t)t->k_h * t->k_w, c = 0;
-    uint32_t words = is_wide ? ARMV7EM_WIDE_WORDS : armv7em_rq_words(&t->rq);
+    const struct ts_rq_args rq = t->rq;
+    const uint32_t count = (uint32_t)t->k_h * t->k_w, channels = t->y_c;
+    const uint32_t words = is_wide ? ARMV7EM_WIDE_WORDS : armv7em_rq_words(&rq);
     const uint32_t *w = (const uint32_t *)t->w;
-    for (; c + 2 <= t->y_c; c += 2, w += count + 2 * words) {
+    uint32_t c = 0;
+    for (; c + 2 <= channels; c += 2, w += count + 2 * words) {
         const int32_t *params = (const int32_t *)(w + count);
         int32_t out[2];
         if (is_wide) {
             int64_t sums[2];
             wide_pair(k, c, w, sums);
-            out[0] = armv7em_wide_requant(&t->rq, params, sums[0]);
-            out[1] = armv7em_wide_requant(&t->rq, params + words, sums[1]);
+            out[0] = armv7em_wide_requant(&rq, params, sums[0]);
+            out[1] = armv7em_wide_requant(&rq, params + words, sums[1]);
         } else {
             int32_t sums[2];
             narrow_pair(k, c, w, sums);
-            out[0] = armv7em_requant(&t->rq, params, sums[0]);
-            out[1] = armv7em_requant(&t->rq, params + words, sums[1]);
+            out[0] = armv7em_requant(&rq, params, sums[0]);
+            out[1] = armv7em_requant(&rq, params + words, sums[1]);
         }
         armv7em_store(y + c, armv7em_halves(out[0], out[1]));
     }
-    if (c < t->y_c) {
+    if (c < channels) {
         const int32_t *params = (const int32_t *)(w + count);
         int64_t sum = single(k, c, w);
-        y[c] = (int16_t)(is_wide ? armv7em_wide_requant(&t->rq, params, sum)
-                                 : armv7em_requant(&t->rq, params, (int32_t)sum));
+        y[c] = (int16_t)(is_wide ? armv7em_wide_requant(&rq, params, sum)
+                                 : armv7em_requant(&rq, params, (int32_t)sum));
     }
 }
 
