@@ -189,7 +189,8 @@ static bool is_read_as_codes(const ts__float_importer *im, uint32_t v) {
 static ts_status add_input(ts__float_importer *im, uint32_t v) {
     const ts_onnx_value *value = &im->net->values.data[v];
     const Onnx__TypeProto *type = value->input->type;
-    const Onnx__TypeProto__Tensor *t = type == NULL ? NULL : type->tensor_type;
+    const Onnx__TypeProto__Tensor *t =
+        type != NULL && type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ? type->tensor_type : NULL;
     if (t == NULL || t->shape == NULL || t->shape->n_dim > TS_MAX_RANK) {
         return bad_input(im, value->name, "has no shape, or one of more than 6 dimensions");
     }

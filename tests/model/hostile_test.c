@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/random.h"
+#include "model/float_model.h"
 #include "model/model.h"
 #include "model/onnx.h"
 #include "model/values.h"
@@ -123,6 +124,25 @@ static void refused(attack *a, const char *word) {
     if (strstr(first->text, word) == NULL) {
         fail_msg("'%s' lacks '%s'", first->text, word);
     }
+}
+
+/* An input that is a sequence, to both importers. */
+static void sequence_input(void **state) {
+    (void)state;
+    ts_arena *arena = ts_arena_new("test", 0);
+    attack a = begin(arena);
+    Onnx__TypeProto__Sequence *sequence = TS_NEW(arena, Onnx__TypeProto__Sequence);
+    Onnx__TypeProto *type = a.m.inputs.data[0]->type;
+    onnx__type_proto__sequence__init(sequence);
+    sequence->elem_type = TS_NEW(arena, Onnx__TypeProto);
+    onnx__type_proto__init(sequence->elem_type);
+    type->value_case = ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE;
+    type->sequence_type = sequence;
+    ts_diags diags = {.arena = arena};
+    ts_fgraph *graph;
+    assert_int_equal(ts_float_model_parse(arena, mk_pack(&a.m), "net", NULL, &graph, &diags), TS_BAD_INPUT);
+    refused(&a, "has no shape");
+    ts_arena_free(arena);
 }
 
 static void served(attack *a) {
@@ -461,6 +481,7 @@ int main(void) {
         cmocka_unit_test(duplicate_names),
         cmocka_unit_test(duplicate_initializers),
         cmocka_unit_test(huge_input),
+        cmocka_unit_test(sequence_input),
         cmocka_unit_test(huge_weights),
         cmocka_unit_test(short_weights),
         cmocka_unit_test(external_weights),

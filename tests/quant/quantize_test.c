@@ -33,7 +33,9 @@ static float noise(fixture *f) { return (float)ts_random_range(&f->random, -1000
 
 static ts_tensor_id constant(fixture *f, uint32_t rank, const uint32_t *dims, float scale, float offset) {
     ts_ftensor shape = {.rank = rank};
-    memcpy(shape.dims, dims, rank * sizeof *dims);
+    for (uint32_t i = 0; i < rank; i++) {
+        shape.dims[i] = dims[i];
+    }
     uint64_t count = ts_ftensor_elements(&shape);
     float *data = TS_NEW_ARRAY(f->arena, float, count);
     for (uint64_t i = 0; i < count; i++) {
