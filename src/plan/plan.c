@@ -680,7 +680,7 @@ static bool waits_for_l3(const ts_plan *plan, double cycles) {
 /* A plan for less L2 is one for more. What fills the last byte of L2 may be fetched late, so that more of it
  * can be slower: where layers wait for L3, plans for a little less are made too, and the fastest is taken. */
 static void take_fastest_share(ts_planner *p) {
-    static const uint32_t percents[] = {100, 97, 94, 90};
+    static const uint32_t percents[] = {100, 97, 94, 90, 80};
     enum { SHARES = sizeof percents / sizeof percents[0] };
     uint64_t all = p->l2_bytes;
     uint32_t best = 0;
