@@ -32,6 +32,7 @@ enum {
     OPTION_WEIGHTS,
     OPTION_WEIGHT_RANGES,
     OPTION_SYMMETRIC,
+    OPTION_ASYMMETRIC,
     OPTION_BATCH_NORM,
     OPTION_KAPPA_BITS,
     OPTION_EQUALISE,
@@ -69,6 +70,8 @@ static const struct argp_option options[] = {
     {"weights", OPTION_WEIGHTS, "GRAIN", 0, "per-channel or per-layer quanta (per-channel)", 1},
     {"weight-ranges", OPTION_WEIGHT_RANGES, "METHOD", 0,
      "Clipping of weights: mse, max, a percentile, or best of them layer by layer (mse)", 1},
+    {"asymmetric", OPTION_ASYMMETRIC, NULL, 0,
+     "Weights have a zero point: one quantum a layer between its smallest and largest", 1},
     {"symmetric", OPTION_SYMMETRIC, NULL, 0, "Weights do not use the lowest value of their type", 1},
     {"batch-norm", OPTION_BATCH_NORM, "HOW", 0,
      "fold them into the weights, or keep them as factors of the requantisation (fold)", 1},
@@ -222,6 +225,8 @@ static bool parse_value(int key, char *text, void *object, bool *known) {
             return r->quant.per_layer || strcmp(text, "per-channel") == 0;
         case OPTION_WEIGHT_RANGES:
             return parse_ranges(text, &r->quant.weight_ranges, &r->quant.weight_percentile);
+        case OPTION_ASYMMETRIC:
+            return r->quant.asymmetric = true;
         case OPTION_SYMMETRIC:
             return r->quant.symmetric = true;
         case OPTION_BATCH_NORM:

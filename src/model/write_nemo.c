@@ -535,6 +535,9 @@ static ts_status write_layer(writer *w) {
             return FAIL(w, "the NEMO dialect has no zero points");
         }
     }
+    if (w->node->weights != TS_NONE && ts_weights_zero(tensor_of(w, w->node->weights)) != 0) {
+        return FAIL(w, "the NEMO dialect has no weights with a zero point; the text form (*.tsg) has");
+    }
     ts_status status = TS_OK;
     switch (w->node->op) {
         case TS_OP_CONV:

@@ -10,10 +10,13 @@ typedef struct maker {
     ts_tensor_id *values;
 } maker;
 
-static ts_quantum quantum_of(ts_arena *arena, const double *scale, uint32_t channels) {
-    return (ts_quantum){.channels = channels,
-                        .scale = ts_arena_copy(arena, scale, channels * sizeof *scale),
-                        .zero = TS_NEW_ARRAY(arena, int32_t, channels)};
+static ts_quantum quantum_of(ts_arena *arena, const double *scale, uint32_t channels, int32_t zero) {
+    int32_t *zeros = TS_NEW_ARRAY(arena, int32_t, channels);
+    for (uint32_t c = 0; c < channels; c++) {
+        zeros[c] = zero;
+    }
+    return (ts_quantum){
+        .channels = channels, .scale = ts_arena_copy(arena, scale, channels * sizeof *scale), .zero = zeros};
 }
 
 static ts_tensor_id activation(const maker *m, uint32_t value, const char *name) {
@@ -21,7 +24,7 @@ static ts_tensor_id activation(const maker *m, uint32_t value, const char *name)
     ts_tensor t = {
         .name = name, .type = v->raw ? TS_S32 : v->type, .rank = 4, .dims = {1}, .producer = TS_NONE};
     ts_qnet_shape(m->quant->net, value, &t.dims[1], &t.dims[2], &t.dims[3]);
-    t.quantum = quantum_of(m->graph->arena, &v->scale, 1);
+    t.quantum = quantum_of(m->graph->arena, &v->scale, 1, 0);
     return ts_graph_add_tensor(m->graph, &t);
 }
 
@@ -54,7 +57,7 @@ static ts_tensor_id weights_of(const maker *m, uint32_t i) {
         t.dims[2] = l->window.kernel_w;
         t.dims[3] = l->inner / taps;
     }
-    t.quantum = quantum_of(m->graph->arena, quanta_of(m, i), l->c);
+    t.quantum = quantum_of(m->graph->arena, quanta_of(m, i), q->grid.zero != 0 ? 1 : l->c, q->grid.zero);
     const void *values = q->bits <= 8 ? (const void *)q->values : q->wide_values;
     t.data = ts_arena_copy(m->graph->arena, values, (size_t)l->c * l->inner * ts_type_slot_bytes(t.type));
     return ts_graph_add_tensor(m->graph, &t);

@@ -99,11 +99,13 @@ static int64_t to_float_bits(double v) {
 }
 
 /* Ends of the accumulator of channel c over every input that the grid admits. */
-static void reach(const ts_qlayer *l, const ts_qvalue *x, const int8_t *values, uint32_t c, double *low,
+static void reach(const ts_qlayer *l, const ts_qvalue *x, const ts_qweights *q, uint32_t c, double *low,
                   double *high) {
+    const int8_t *values = q->values;
+    int32_t zero = q->grid.zero;
     *low = *high = 0;
     for (uint32_t k = 0; k < l->inner; k++) {
-        double w = values[(size_t)c * l->inner + k];
+        double w = values[(size_t)c * l->inner + k] - zero;
         double a = w * (double)ts_type_low(x->type), b = w * (double)ts_type_high(x->type);
         *low += fmin(a, b);
         *high += fmax(a, b);
@@ -137,7 +139,7 @@ static void match_scales(const ts_qlayer *l, ts_qweights *q, const double *wante
 static bool fits_32(const ts_qlayer *l, const ts_qweights *q, const ts_qvalue *x, double sy) {
     for (uint32_t c = 0; c < l->c; c++) {
         double low, high, term = (fabs(q->bias[c] + q->half) / sy + 1) * (double)q->d;
-        reach(l, x, q->values, c, &low, &high);
+        reach(l, x, q, c, &low, &high);
         double kappa = fabs((double)q->kappa[c]);
         if (kappa * fmax(-low, high) + term >= 2147483648.0) {
             return false;
@@ -158,12 +160,13 @@ static void choose_weights(const walk *w, ts_arena *scratch, uint32_t i, const t
     q->bits = quant->widths[i].weights;
     ts__grid grid = {.bits = q->bits,
                      .narrow = o->symmetric,
-                     .per_layer = o->per_layer || y->raw,
+                     .per_layer = o->per_layer || o->asymmetric || y->raw,
+                     .offset = o->asymmetric,
                      .gain = o->keep_batch_norm && !y->raw ? l->gain : NULL,
                      .method = o->weight_ranges,
                      .percentile = o->weight_percentile};
-    q->grid = grid;
     ts__choose_scales(scratch, l, inputs, &grid, wanted);
+    q->grid = grid;
     memcpy(q->scale, wanted, l->c * sizeof *wanted);
     q->wide = false;
     if (y->raw) {
@@ -234,7 +237,7 @@ static ts_status finish_bias(const walk *w, uint32_t i) {
         double low, high;
         if (y->raw) {
             double b = nearest(q->bias[c] / y->scale);
-            reach(l, x, q->values, c, &low, &high);
+            reach(l, x, q, c, &low, &high);
             if (low + b < INT32_MIN || high + b > INT32_MAX) {
                 return ts_error(
                     w->diags, TS_DIAG_VALUE, l->name, ts_qkind_name(l->kind),
@@ -716,6 +719,9 @@ ts_status ts_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration,
     }
     if (options->kappa_bits <= KAPPA_LEAST || options->kappa_bits > 24) {
         return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "kappas have %d to 24 bits", KAPPA_LEAST + 1);
+    }
+    if (options->asymmetric && options->symmetric) {
+        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "weights are symmetric or asymmetric, not both");
     }
     ts_quant *quant = TS_NEW(arena, ts_quant);
     *quant = (ts_quant){.net = net, .options = *options};

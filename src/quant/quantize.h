@@ -24,7 +24,8 @@ typedef struct ts_quant_options {
     double percentile;                     /* share of activations within the range, TS_RANGE_PERCENTILE */
     ts_range_method weight_ranges;         /* MAX, PERCENTILE, MSE; BEST: by the layer's output */
     double weight_percentile;              /* share of a channel's weights within the range */
-    bool symmetric;       /* weights from -(2^(b-1) - 1): the type's lowest value is unused */
+    bool asymmetric; /* weights have a zero point: one quantum a layer between the smallest and the largest */
+    bool symmetric;  /* weights from -(2^(b-1) - 1): the type's lowest value is unused */
     bool keep_batch_norm; /* factors of batch norms stay in kappa, weights are quantised without them */
     uint32_t kappa_bits;  /* of the largest kappa, sign included, 7 to 24; fewer where 32 bits need that */
     bool equalise;        /* match weight ranges across layers first */

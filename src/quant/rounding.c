@@ -74,8 +74,10 @@ static int by_size(const void *a, const void *b) {
 
 static double grid_top(const ts__grid *g) { return (double)(1 << (g->bits - 1)) - 1; }
 
+/* Less the zero point. */
 static double clip_round(double v, const ts__grid *g) {
-    double top = grid_top(g), low = g->narrow ? -top : -top - 1, q = floor(v + 0.5);
+    double top = grid_top(g), low = (g->narrow ? -top : -top - 1) - g->zero, q = floor(v + 0.5);
+    top -= g->zero;
     return q > top ? top : q < low ? low : q;
 }
 
@@ -132,6 +134,38 @@ static double best_scale(const ts_qlayer *l, const float *power, uint32_t first,
     return best;
 }
 
+/* One quantum for the layer between its smallest and its largest weight, with the zero point that belongs to
+ * it: the ends as they are, or drawn in for the least error. */
+static void offset_scales(const ts_qlayer *l, const float *power, ts__grid *g, double *scale) {
+    double low = 0, high = 0, best = 1, least = INFINITY, bottom = -grid_top(g) - 1;
+    double levels = 2 * grid_top(g) + 1;
+    int32_t zero = 0;
+    for (uint32_t c = 0; c < l->c; c++) {
+        scale[c] = g->gain != NULL && g->gain[c] != 0.0f ? (double)g->gain[c] : 1;
+        for (uint32_t k = 0; k < l->inner; k++) {
+            double w = (double)l->weights[(size_t)c * l->inner + k] / scale[c];
+            low = fmin(low, w);
+            high = fmax(high, w);
+        }
+    }
+    for (uint32_t i = 0; i < (g->method == TS_RANGE_MAX ? 1 : SCALE_STEPS) && high > low; i++) {
+        double part = 1 - 0.7 * i / SCALE_STEPS, step = (high - low) * part / levels, error = 0;
+        g->zero = (int32_t)(bottom - floor(low * part / step + 0.5));
+        for (uint32_t c = 0; c < l->c; c++) {
+            error += channel_error(l, power, c, step * scale[c], g);
+        }
+        if (error < least) {
+            least = error;
+            best = step;
+            zero = g->zero;
+        }
+    }
+    g->zero = zero;
+    for (uint32_t c = 0; c < l->c; c++) {
+        scale[c] *= best;
+    }
+}
+
 /* Quanta by one method. */
 static void scales_by(ts_arena *scratch, const ts_qlayer *l, const float *power, const ts__grid *g,
                       ts_range_method method, double *scale) {
@@ -178,10 +212,14 @@ static double output_error(ts_arena *scratch, const ts_qlayer *l, const ts__inpu
     return error;
 }
 
-void ts__choose_scales(ts_arena *scratch, const ts_qlayer *l, const ts__inputs *x, const ts__grid *g,
+void ts__choose_scales(ts_arena *scratch, const ts_qlayer *l, const ts__inputs *x, ts__grid *g,
                        double *scale) {
     static const ts_range_method methods[] = {TS_RANGE_MSE, TS_RANGE_MAX, TS_RANGE_PERCENTILE};
     const float *power = ts__input_power(scratch, l, x);
+    if (g->offset) {
+        offset_scales(l, power, g, scale);
+        return;
+    }
     if (g->method != TS_RANGE_BEST) {
         scales_by(scratch, l, power, g, g->method, scale);
         return;
@@ -201,7 +239,7 @@ void ts__round_nearest(const ts_qlayer *l, const double *scale, const ts__grid *
     for (uint32_t c = 0; c < l->c; c++) {
         for (uint32_t k = 0; k < l->inner; k++) {
             size_t at = (size_t)c * l->inner + k;
-            values[at] = (int8_t)clip_round((double)l->weights[at] / scale[c], g);
+            values[at] = (int8_t)(clip_round((double)l->weights[at] / scale[c], g) + g->zero);
         }
     }
 }
@@ -300,7 +338,7 @@ static void round_row(const float *w, const double *u, uint32_t n, double scale,
     for (uint32_t k = 0; k < n; k++) {
         const double *ur = u + (size_t)(n - 1 - k) * n;
         double q = clip_round(rest[k] / scale, g), error = (rest[k] - q * scale) / ur[n - 1 - k];
-        values[k] = (int8_t)q;
+        values[k] = (int8_t)(q + g->zero);
         for (uint32_t j = k + 1; j < n; j++) {
             rest[j] -= error * ur[n - 1 - j];
         }

@@ -25,8 +25,11 @@ typedef enum ts_range_method {
 /* The grid of a layer's weights. */
 typedef struct ts__grid {
     uint32_t bits;
-    bool narrow;       /* from -(2^(bits-1) - 1) */
-    bool per_layer;    /* one quantum for all channels */
+    bool narrow;    /* from -(2^(bits-1) - 1) */
+    bool per_layer; /* one quantum for all channels */
+    bool offset;    /* with per_layer: from the smallest weight to the largest; a weight is quantum (value -
+                       zero) */
+    int32_t zero;   /* 0 without offset; chosen with the quantum */
     const float *gain; /* NULL, or a factor of each channel that stands outside of the weights' quantum */
     ts_range_method method;
     double percentile;
@@ -36,10 +39,10 @@ typedef struct ts__grid {
  * one list a channel, {c, inner}). */
 float *ts__input_power(ts_arena *arena, const ts_qlayer *layer, const ts__inputs *inputs);
 
-/* Quantum of each output channel. `grid->gain`: it is one number times the channel's gain. Channels without
- * weights get the largest quantum of the others. */
-void ts__choose_scales(ts_arena *scratch, const ts_qlayer *layer, const ts__inputs *inputs,
-                       const ts__grid *grid, double *scale);
+/* Quantum of each output channel, and grid->zero. `grid->gain`: it is one number times the channel's gain.
+ * Channels without weights get the largest quantum of the others. */
+void ts__choose_scales(ts_arena *scratch, const ts_qlayer *layer, const ts__inputs *inputs, ts__grid *grid,
+                       double *scale);
 
 /* Every weight to the nearest of the grid. */
 void ts__round_nearest(const ts_qlayer *layer, const double *scale, const ts__grid *grid, int8_t *values);

@@ -45,7 +45,7 @@ const float *ts__stage_weights(ts_arena *arena, const ts_qnet *net, const ts_qua
     for (uint32_t c = 0; c < l->c; c++) {
         for (uint32_t k = 0; k < l->inner; k++) {
             size_t at = (size_t)c * l->inner + k;
-            weights[at] = (float)(q->values[at] * q->scale[c]);
+            weights[at] = (float)((q->values[at] - q->grid.zero) * q->scale[c]);
         }
     }
     return weights;
@@ -74,8 +74,8 @@ static const float *bias_of(const maker *m) {
 
 /* Integers of `rank` dimensions as reals: scale_c times each, c along the first dimension. */
 static ts_status dequantised(const maker *m, const char *part, uint32_t rank, const uint32_t *dims,
-                             const float *integers, const float *scale, ts_tensor_id *out) {
-    float *zeros = TS_NEW_ARRAY(m->graph->arena, float, dims[0]);
+                             const float *integers, const float *scale, const float *zeros,
+                             ts_tensor_id *out) {
     ts_fnode n = {.op = TS_FOP_DEQUANT, .input_count = 3};
     n.inputs[0] = constant(m, part, rank, dims, integers);
     n.inputs[1] = constant(m, ".scale", 1, dims, scale);
@@ -91,7 +91,7 @@ static ts_status whole_parameters(const maker *m, uint32_t rank, const uint32_t 
     double sx = m->quant->values[l->inputs[0]].scale;
     float *w = TS_NEW_ARRAY(m->graph->arena, float, (uint64_t)l->c * l->inner);
     float *b = TS_NEW_ARRAY(m->graph->arena, float, l->c), *sw = TS_NEW_ARRAY(m->graph->arena, float, l->c),
-          *sb = TS_NEW_ARRAY(m->graph->arena, float, l->c);
+          *sb = TS_NEW_ARRAY(m->graph->arena, float, l->c), *zw = TS_NEW_ARRAY(m->graph->arena, float, l->c);
     for (uint32_t c = 0; c < l->c; c++) {
         double sign = q->scale[c] < 0 ? -1 : 1;
         for (uint32_t k = 0; k < l->inner; k++) {
@@ -104,19 +104,21 @@ static ts_status whole_parameters(const maker *m, uint32_t rank, const uint32_t 
                                 c);
             }
         }
+        zw[c] = (float)(sign * q->grid.zero);
         sw[c] = (float)fabs(q->scale[c]);
         sb[c] = (float)(sx * fabs(q->scale[c]));
         b[c] = (float)floor((q->bias[c] + q->half) / (sx * fabs(q->scale[c])) + 0.5);
     }
-    TS_TRY(dequantised(m, ".weights", rank, dims, w, sw, weights));
-    return dequantised(m, ".bias", 1, dims, b, sb, bias);
+    TS_TRY(dequantised(m, ".weights", rank, dims, w, sw, zw, weights));
+    return dequantised(m, ".bias", 1, dims, b, sb, TS_NEW_ARRAY(m->graph->arena, float, l->c), bias);
 }
 
 static const float *whole_weights(const maker *m) {
+    const ts_qweights *q = &m->quant->layers[m->index];
     uint64_t count = (uint64_t)m->layer->c * m->layer->inner;
     float *weights = TS_NEW_ARRAY(m->graph->arena, float, count);
     for (uint64_t k = 0; k < count; k++) {
-        weights[k] = (float)m->quant->layers[m->index].values[k];
+        weights[k] = (float)(q->values[k] - q->grid.zero);
     }
     return weights;
 }
@@ -320,7 +322,7 @@ static double unit_of(const maker *m) {
     }
 }
 
-/* The requantisation as the integer network computes it; at FQ the bias is not rounded. */
+/* The requantisation as the integer network computes it. */
 static ts_status make_exact_end(const maker *m, ts_tensor_id sum, ts_tensor_id *out) {
     const ts_qlayer *l = m->layer;
     const ts_qweights *q = &m->quant->layers[m->index];
@@ -339,12 +341,10 @@ static ts_status make_exact_end(const maker *m, ts_tensor_id sum, ts_tensor_id *
             lambda[c] = rounded || m->halves ? (float)q->term : (float)q->d / 2;
         } else if (y->raw) {
             kappa[c] = 1;
-            lambda[c] = rounded ? (float)q->integer_bias[c] : (float)(q->bias[c] / y->scale + 0.5);
+            lambda[c] = (float)q->integer_bias[c];
         } else {
-            double half = m->halves ? q->half : 0;
             kappa[c] = (float)q->kappa[c];
-            lambda[c] = (float)(rounded ? (double)q->lambda[c]
-                                        : ((q->bias[c] + half) / y->scale + 0.5) * (double)q->d);
+            lambda[c] = (float)q->lambda[c];
         }
     }
     return make_requant(m, &n, "", count, kappa, lambda, sum, out);

@@ -71,7 +71,8 @@ static ts_param *param(const tuner *t, uint32_t i) {
 
 static void grid_of(const ts_qweights *q, double *low, double *high) {
     *high = (double)((1 << (q->bits - 1)) - 1);
-    *low = q->grid.narrow ? -*high : -*high - 1;
+    *low = (q->grid.narrow ? -*high : -*high - 1) - q->grid.zero;
+    *high -= q->grid.zero;
 }
 
 /* What stands between the number that is trained and the quantum of channel c: a kept factor, or its sign. */
@@ -90,7 +91,7 @@ static void start_weights(const ts_qlayer *l, const ts_qweights *q, float *w) {
     for (uint32_t c = 0; c < l->c; c++) {
         for (uint32_t k = 0; k < l->inner; k++) {
             size_t at = (size_t)c * l->inner + k;
-            double v = (double)l->weights[at] / q->scale[c], r = q->values[at];
+            double v = (double)l->weights[at] / q->scale[c], r = q->values[at] - q->grid.zero;
             v = v < r - 0.49 && r > low ? r - 0.49 : v > r + 0.49 && r < high ? r + 0.49 : v;
             w[at] = (float)(v * q->scale[c]);
         }
@@ -133,7 +134,7 @@ static void add_layer(tuner *t, uint32_t i, const ts_finetune_options *o, ts_nod
     w->rate = adam ? size : size * size;
     b->rate = adam ? range : range * range;
     d->kappa_bits = (int)floor(log2((double)largest)) + 1;
-    d->count = t->quant->options.per_layer || y->raw ? 1 : l->c;
+    d->count = t->quant->options.per_layer || q->grid.offset || y->raw ? 1 : l->c;
     d->gain = q->grid.gain;
     d->scale = ts_arena_copy(t->arena, q->scale, l->c * sizeof(double));
     d->kappa = TS_NEW_ARRAY(t->arena, int64_t, l->c);
@@ -328,7 +329,7 @@ static void keep_layer(const tuner *t, uint32_t i) {
         q->bias[c] = (double)bias[c];
         for (uint32_t k = 0; k < l->inner; k++) {
             size_t at = (size_t)c * l->inner + k;
-            q->values[at] = (int8_t)lround((double)image[at] / d->scale[c]);
+            q->values[at] = (int8_t)(lround((double)image[at] / d->scale[c]) + q->grid.zero);
         }
     }
 }

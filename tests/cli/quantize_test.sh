@@ -30,6 +30,9 @@ expect 0 'layers verified' "$tessera" run "$work/int.onnx" --target host
 expect 0 'id, input step' quantize --format qdq -o "$work/qdq.onnx"
 expect 0 '16 samples, top-1' "$tessera" eval "$work/qdq.onnx" --data "$data"
 expect 0 'fq, input step' quantize --stage fq -o "$work/fq.onnx"
+expect 0 'id: 16 samples, top-1' quantize --asymmetric --eval "$data" -o "$work/zero.tsg"
+expect 0 'layers verified' "$tessera" run "$work/zero.tsg" --target host
+expect 2 'no weights with a zero point' quantize --asymmetric -o "$work/zero.onnx"
 expect 0 'fp, input step' quantize --stage fp -o "$work/fp.tsg"
 expect 0 'float, 16 samples' "$tessera" eval "$work/fp.tsg" --data "$data"
 expect 0 'id: 16 samples, top-1' "$tessera" quantize "$work/fp.tsg" --calib "$data" --eval "$data"

@@ -261,8 +261,7 @@ static void deployable_predicts_the_integers(void **state) {
     assert_true(difference < 0.01 * largest);
 }
 
-static void check_emulation(fixture *f, const ts_quant_options *options) {
-    const ts_quant *quant = quantise(f, options);
+static void check_emulation_of(fixture *f, const ts_quant *quant, bool same) {
     ts_fgraph *fake, *deployable;
     ts_graph *graph;
     double scale = quant->values[quant->net->layers.count].scale;
@@ -279,7 +278,11 @@ static void check_emulation(fixture *f, const ts_quant_options *options) {
         }
     }
     printf("fq: %u of %u outputs are not qd's\n", others, SAMPLES * CLASSES);
-    assert_true(options->floor_pools || others <= SAMPLES * CLASSES / 20);
+    assert_true(!same || others <= SAMPLES * CLASSES / 20);
+}
+
+static void check_emulation(fixture *f, const ts_quant_options *options) {
+    check_emulation_of(f, quantise(f, options), !options->floor_pools);
 }
 
 /* QuantizedDeployable as it is evaluated is the integer network, to the last bit of every output;
@@ -585,12 +588,10 @@ static void parameters_keep_their_promises(void **state) {
 }
 
 /* Built once and fed sample after sample, on the simulated chip and as a program of this host. */
-static void programs_compute_the_integers(void **state) {
-    fixture *f = *state;
+static void check_programs(fixture *f, const ts_quant *quant) {
     static const char *const targets[] = {"gap8", "host"};
-    ts_quant_options options = ts_quant_defaults();
     ts_graph *graph;
-    assert_int_equal(ts_quant_integer(f->arena, quantise(f, &options), &graph, &f->diags), TS_OK);
+    assert_int_equal(ts_quant_integer(f->arena, quant, &graph, &f->diags), TS_OK);
     const ts_tensor *input = &graph->tensors.data[graph->inputs.data[0]];
     int32_t *x = TS_NEW_ARRAY(f->arena, int32_t, SIDE * SIDE * DEPTH), **values;
     for (uint32_t t = 0; t < 2; t++) {
@@ -610,6 +611,58 @@ static void programs_compute_the_integers(void **state) {
             assert_int_equal(cycles > 0, t == 0);
         }
         assert_int_equal(ts_deployed_free(deployed, &f->diags), TS_OK);
+    }
+}
+
+static void programs_compute_the_integers(void **state) {
+    ts_quant_options options = ts_quant_defaults();
+    check_programs(*state, quantise(*state, &options));
+}
+
+static double weights_db(const ts_quant *quant) {
+    double sum = 0, count = 0;
+    for (uint32_t i = 0; i < quant->net->layers.count; i++) {
+        sum += quant->layers[i].values != NULL ? quant->layers[i].snr_db : 0;
+        count += quant->layers[i].values != NULL;
+    }
+    return sum / count;
+}
+
+/* Weights that lie to one side of zero: a zero point spares the other side, and the integers run as they are.
+ */
+static void asymmetric_weights_have_a_zero_point(void **state) {
+    fixture *f = *state;
+    for (uint32_t bits = 8; bits >= 4; bits -= 4) {
+        ts_quant_options options = ts_quant_defaults();
+        ts_quant *symmetric, *asymmetric;
+        ts_qnet *net = read_net(f);
+        for (uint32_t i = 0; i < net->layers.count; i++) {
+            ts_qlayer *l = &net->layers.data[i];
+            for (uint32_t k = 0; l->weights != NULL && k < l->c * l->inner; k++) {
+                l->weights[k] = l->weights[k] < 0 ? 0.2f * l->weights[k] : l->weights[k];
+            }
+        }
+        options.weight_bits = bits;
+        options.per_layer = true;
+        assert_int_equal(ts_quantize(f->arena, net, &f->data, &options, NULL, &symmetric, &f->diags), TS_OK);
+        options.asymmetric = true;
+        assert_int_equal(ts_quantize(f->arena, net, &f->data, &options, NULL, &asymmetric, &f->diags), TS_OK);
+        double a = weights_db(symmetric), b = weights_db(asymmetric);
+        printf("weights of %u bits: symmetric %.1f dB, asymmetric %.1f dB\n", bits, a, b);
+        assert_true(b > a + 2);
+        for (uint32_t i = 0; i < net->layers.count; i++) {
+            const ts_qweights *q = &asymmetric->layers[i];
+            assert_true(q->values == NULL || (q->grid.zero < 0 && q->grid.zero >= -(1 << (bits - 1))));
+        }
+        check_emulation_of(f, asymmetric, true);
+        check_programs(f, asymmetric);
+        const char *path = "unwritten.onnx";
+        ts_graph *graph;
+        assert_int_equal(ts_quant_integer(f->arena, asymmetric, &graph, &f->diags), TS_OK);
+        assert_int_equal(ts_model_write_nemo(graph, path, &f->diags), TS_BAD_INPUT);
+        options.symmetric = true;
+        assert_int_equal(ts_quantize(f->arena, net, &f->data, &options, NULL, &symmetric, &f->diags),
+                         TS_BAD_INPUT);
     }
 }
 
@@ -1022,6 +1075,7 @@ int main(void) {
                                        TEST(biases_are_corrected_or_kept),
                                        TEST(equalising_helps_quanta_of_layers),
                                        TEST(programs_compute_the_integers),
+                                       TEST(asymmetric_weights_have_a_zero_point),
                                        TEST(varied_networks_become_integers),
                                        TEST(pools_leave_padding_out),
                                        TEST(pools_in_other_places),

@@ -41,6 +41,31 @@ static void tune(rig *r, ts_quant *quant, double distil) {
     assert_int_equal(ts_quant_finetune(quant, &r->data, &o, NULL, NULL, NULL, &r->m.diags), TS_OK);
 }
 
+/* Weights with a zero point train as others do, and deploy. */
+static void zero_points_are_kept(void **state) {
+    (void)state;
+    rig r = new_rig();
+    ts_quant_options o = ts_quant_defaults();
+    ts_quant *quant;
+    o.weight_bits = 3;
+    o.asymmetric = true;
+    o.nearest = true;
+    assert_int_equal(ts_quantize(r.m.arena, r.net, &r.data, &o, NULL, &quant, &r.m.diags), TS_OK);
+    double before = score_integer(&r, quant).top1;
+    tune(&r, quant, 0.5);
+    ts_score fq = score_float(&r, quant, TS_STAGE_FQ);
+    double after = score_integer(&r, quant).top1;
+    printf("w3 with a zero point: %.3f, then fq %.3f id %.3f\n", before, fq.top1, after);
+    assert_true(after > r.exact - 0.05 && after >= before && fabs(fq.top1 - after) <= 0.0101);
+    for (uint32_t i = 0; i < r.net->layers.count; i++) {
+        const ts_qlayer *l = &r.net->layers.data[i];
+        for (uint64_t k = 0; quant->layers[i].values != NULL && k < (uint64_t)l->c * l->inner; k++) {
+            assert_in_range(quant->layers[i].values[k] + 4, 0, 7);
+        }
+    }
+    ts_arena_free(r.m.arena);
+}
+
 static void few_bits_are_mended(void **state) {
     (void)state;
     rig r = new_rig();
@@ -171,9 +196,13 @@ int main(void) {
         return TS_TEST_SKIP;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(few_bits_are_mended),        cmocka_unit_test(labels_are_not_needed),
-        cmocka_unit_test(numbers_deploy_as_they_are), cmocka_unit_test(harm_is_undone),
-        cmocka_unit_test(the_best_epoch_is_resumed),  cmocka_unit_test(same_bits_every_time),
+        cmocka_unit_test(few_bits_are_mended),
+        cmocka_unit_test(labels_are_not_needed),
+        cmocka_unit_test(numbers_deploy_as_they_are),
+        cmocka_unit_test(zero_points_are_kept),
+        cmocka_unit_test(harm_is_undone),
+        cmocka_unit_test(the_best_epoch_is_resumed),
+        cmocka_unit_test(same_bits_every_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
