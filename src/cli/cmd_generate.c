@@ -23,6 +23,7 @@ enum {
     OPTION_WEIGHT_BITS,
     OPTION_RAW,
     OPTION_SEED,
+    OPTION_TFLITE,
 };
 
 static const struct argp_option options[] = {
@@ -33,6 +34,7 @@ static const struct argp_option options[] = {
     {"seed", OPTION_SEED, "N", 0, "Another seed, another network (1)", 0},
     {"bits", OPTION_BITS, "N", 0, "Bits of activations: 16, 8, 4 or 2", 0},
     {"weight-bits", OPTION_WEIGHT_BITS, "N", 0, "Bits of weights: 16, 8, 4 or 2", 0},
+    {"tflite", OPTION_TFLITE, NULL, 0, "Requantise and add as TensorFlow Lite does; *.tsg only", 0},
     {"in", OPTION_IN, "HxWxC", 0, "Input of a single layer", 1},
     {"out", OPTION_OUT, "C", 0, "Output channels of a single layer", 1},
     {"kernel", OPTION_KERNEL, "KxK", 0, "Rows x columns, or one number for both", 1},
@@ -146,6 +148,9 @@ static error_t parse_option(int key, char *text, request *r, struct argp_state *
             return 0;
         case 'w':
             return parse_width(text, &r->generate.width, state);
+        case OPTION_TFLITE:
+            r->generate.tflite = true;
+            return 0;
         case OPTION_RAW:
             r->generate.raw = true;
             return 0;

@@ -224,6 +224,15 @@ static void fit_tflite(ts_arena *arena, const line *lines, uint32_t channels, ts
     r->shift = shift;
 }
 
+/* A scale of 1 and a zero point. */
+static void give_zero(ts__builder *b, ts_tensor *tensor, int32_t zero) {
+    double *scale = TS_NEW(b->arena, double);
+    int32_t *own = TS_NEW(b->arena, int32_t);
+    *scale = 1;
+    *own = zero;
+    tensor->quantum = (ts_quantum){.channels = 1, .scale = scale, .zero = own};
+}
+
 static void choose_requant(ts__builder *b, const ts__layer_spec *spec, const int32_t *acc,
                            const ts_tensor *out, ts_requant *r) {
     uint64_t count = ts_tensor_elements(out);
@@ -245,7 +254,7 @@ static void choose_requant(ts__builder *b, const ts__layer_spec *spec, const int
         fit_nemo(b->arena, lines, rows, spec->d_less_one, r);
     } else {
         fit_tflite(b->arena, lines, rows, r);
-        r->zero = r->low < 0 ? (int32_t)ts_random_range(&b->random, r->low, r->high) : r->low;
+        r->zero = r->low < 0 ? (int32_t)ts_random_range(&b->random, r->low, r->high) : spec->zero;
     }
 }
 
@@ -399,11 +408,7 @@ static ts_status settle(ts__builder *b, ts_node_id id, const ts__layer_spec *spe
     out->type = spec->out_type;
     if (spec->requant == TS_REQUANT_TFLITE) {
         bound_shifts(b, node, ts_c(out), &node->requant);
-        double *scale = TS_NEW(b->arena, double);
-        int32_t *zero = TS_NEW(b->arena, int32_t);
-        *scale = 1;
-        *zero = node->requant.zero;
-        out->quantum = (ts_quantum){.channels = 1, .scale = scale, .zero = zero};
+        give_zero(b, out, node->requant.zero);
     }
     finish_values(b, node, values);
     return TS_OK;
@@ -479,8 +484,45 @@ static ts_type sum_type(ts_type a, ts_type b, int64_t low, int64_t high) {
     return low >= INT16_MIN && high <= INT16_MAX ? TS_S16 : TS_S32;
 }
 
+/* (x - zero) 2^19: half of twenty bits more, as TensorFlow Lite's multiplier and shift say it. */
+static ts_add_step tflite_step(int32_t zero) {
+    ts_add_step step = plain_step(INT64_C(1) << 30, 1 << 11);
+    step.add = -(int64_t)zero * step.mul;
+    return step;
+}
+
+static ts_status build_tflite_add(ts__builder *b, const char *name, const ts__add_spec *spec, ts_tensor_id a,
+                                  ts_tensor_id other, ts_tensor_id *out) {
+    const ts_tensor first = *tensor_of(b, a), second = *tensor_of(b, other);
+    int32_t *multiplier = TS_NEW(b->arena, int32_t), *shift = TS_NEW(b->arena, int32_t);
+    *multiplier = 1181116006; /* 1.1 / 2 */
+    *shift = -19;
+    ts_node node = {.name = ts_arena_strdup(b->arena, name),
+                    .file_index = b->graph->nodes.count,
+                    .op = TS_OP_ADD,
+                    .input_count = 2,
+                    .inputs = {a, other},
+                    .in1 = tflite_step(ts_tensor_zero(&first)),
+                    .in2 = tflite_step(ts_tensor_zero(&second)),
+                    .sum = plain_step(1, 1)};
+    node.requant = (ts_requant){.kind = TS_REQUANT_TFLITE,
+                                .channels = 1,
+                                .multiplier = multiplier,
+                                .shift = shift,
+                                .zero = spec->zero,
+                                .low = (int32_t)ts_type_low(spec->out_type),
+                                .high = (int32_t)ts_type_high(spec->out_type)};
+    node.output = *out = ts__build_activation(b, ts_arena_printf(b->arena, "%s.out", name), spec->out_type,
+                                              ts_h(&first), ts_w(&first), ts_c(&first));
+    give_zero(b, tensor_of(b, *out), spec->zero);
+    return compute_node(b, ts_graph_add_node(b->graph, &node));
+}
+
 ts_status ts__build_add(ts__builder *b, const char *name, const ts__add_spec *spec, ts_tensor_id a,
                         ts_tensor_id other, ts_tensor_id *out) {
+    if (spec->then == TS_REQUANT_TFLITE) {
+        return build_tflite_add(b, name, spec, a, other, out);
+    }
     const ts_tensor first = *tensor_of(b, a), second = *tensor_of(b, other);
     ts_node node = {.name = ts_arena_strdup(b->arena, name),
                     .file_index = b->graph->nodes.count,

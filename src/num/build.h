@@ -29,6 +29,7 @@ typedef struct ts__layer_spec {
     ts__centre centre;
     bool bias;
     ts_requant_kind requant; /* NONE: the bare accumulator */
+    int32_t zero;            /* TFLITE, unsigned outputs: zero point */
     bool d_less_one;         /* D = 2^k - 1 */
     bool by_tensor;          /* one kappa and lambda for all channels */
     bool by_shift;           /* NEMO: kappa and m are 1 */
@@ -56,11 +57,14 @@ ts_status ts__build_layer(ts__builder *b, const char *name, const ts__layer_spec
                           ts_tensor_id *out);
 
 /* y = floor((m1 a + m2 b) / d) of two tensors of one shape, without a clip: in the narrowest type that
- * holds every result and its operands; where `then` is NEMO, an activation to `out_type` behind it. */
+ * holds every result and its operands; where `then` is NEMO, an activation to `out_type` behind it. TFLITE:
+ * half the sum of two tensors of `out_type`, about, as TensorFlow Lite adds (in twenty bits more); the zero
+ * point of the result is `zero`, and m1, m2 and d are not used. */
 typedef struct ts__add_spec {
     int64_t m1, m2, d;
     ts_requant_kind then;
     ts_type out_type;
+    int32_t zero;
 } ts__add_spec;
 ts_status ts__build_add(ts__builder *b, const char *name, const ts__add_spec *spec, ts_tensor_id a,
                         ts_tensor_id other, ts_tensor_id *out);

@@ -59,9 +59,18 @@ static void begin(maker *m, uint32_t h, uint32_t w, uint32_t c) {
     m->at = ts__build_input(&m->b, "input", type, h, w, c);
 }
 
+/* Of unsigned activations in TensorFlow Lite's form. */
+static int32_t zero_point(const maker *m, ts__centre centre) {
+    return centre == TS__CENTRE_RELU ? 0 : (int32_t)(ts_type_high(m->activation_type) / 2 + 1);
+}
+
 static ts_status layer(maker *m, const char *name, ts__layer_spec spec) {
     spec.weight_type = m->weight_type;
     spec.out_type = m->activation_type;
+    if (m->options->tflite && spec.requant == TS_REQUANT_NEMO && spec.op == TS_OP_CONV) {
+        spec.requant = TS_REQUANT_TFLITE;
+        spec.zero = zero_point(m, spec.centre);
+    }
     spec.wide = m->weight_type == TS_S16 && spec.requant == TS_REQUANT_NEMO &&
                 (spec.op == TS_OP_CONV || spec.op == TS_OP_LINEAR);
     return ts__build_layer(&m->b, name, &spec, m->at, &m->at);
@@ -100,6 +109,11 @@ static ts_status classifier(maker *m, uint32_t classes) {
 static ts_status residual(maker *m, const char *name, ts_tensor_id other) {
     /* Half of each: the sum stays within its operands' type. */
     ts__add_spec spec = {.m1 = 32, .m2 = 32, .d = 64};
+    if (m->options->tflite) {
+        spec = (ts__add_spec){.then = TS_REQUANT_TFLITE,
+                              .out_type = m->activation_type,
+                              .zero = zero_point(m, TS__CENTRE_MIDDLE)};
+    }
     return ts__build_add(&m->b, name, &spec, other, m->at, &m->at);
 }
 
@@ -186,6 +200,7 @@ static ts_status resnet_stage(maker *m, uint32_t index, uint32_t channels, uint3
     }
     ts__add_spec spec = {
         .m1 = 32, .m2 = 32, .d = 32, .then = TS_REQUANT_NEMO, .out_type = m->activation_type};
+    spec.then = m->options->tflite ? TS_REQUANT_TFLITE : TS_REQUANT_NEMO; /* a rectifier behind it */
     return ts__build_add(&m->b, NAME(m, "stage%u.add", (unsigned)index), &spec, entry, body, &m->at);
 }
 
@@ -284,6 +299,10 @@ static ts_status check_options(const ts_generate_options *o, ts_diags *diags) {
             return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "%u bits are not served; 16, 8, 4 and 2 are",
                             (unsigned)bits[i]);
         }
+    }
+    if (o->tflite && (o->weight_bits != 8 || o->activation_bits != 8)) {
+        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
+                        "TensorFlow Lite's form is for weights and activations of 8 bits");
     }
     if (!(o->width > 0 && o->width <= 4) || o->resolution > 1024 || o->classes > 100000) {
         return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,

@@ -45,8 +45,9 @@ typedef struct ts_generate_options {
     uint32_t in_h, in_w, in_c, out_c; /* single layers; in_w, in_c of TCN */
     ts_window window;                 /* single layers */
     uint32_t groups;                  /* CONV */
-    bool raw;                         /* single layers: 32-bit accumulators, no requantisation */
-    bool nemo_only;                   /* RANDOM: as in ts_random_limits */
+    bool tflite;    /* requantisations, zero points and additions as TensorFlow Lite has them, not NEMO */
+    bool raw;       /* single layers: 32-bit accumulators, no requantisation */
+    bool nemo_only; /* RANDOM: as in ts_random_limits */
 } ts_generate_options;
 
 /* The options that a user who gives none gets: width 1, seed 1, 8 bits, a 3 x 3 layer of 32 channels on

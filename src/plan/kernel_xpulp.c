@@ -192,6 +192,8 @@ static double conv_requant_cycles(const ts_layer *layer) {
             return in_line ? 154 : 1400;
         case TS_RQC_S32RC:
             return in_line ? 170 : 1400;
+        case TS_RQC_TFLITE:
+            return 900;
         case TS_RQC_NONE:
             return 160;
         case TS_RQC_S64:

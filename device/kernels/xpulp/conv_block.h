@@ -482,17 +482,36 @@ static inline void conv_call(struct conv_block *block, conv_routine *routine) {
     routine(block);
 }
 
+/* TFLite's arithmetic as the graph has it, for one channel of bytes: what no form of 32 bits serves. The
+ * shift is never to the left here. */
+static inline void conv_finish_tflite(const struct ts_rq_args *rq, const int32_t *words, const int32_t *acc,
+                                      uint32_t count, uint8_t *const *y, uint32_t channel) {
+    const int32_t bias = words[0], multiplier = words[1], right = -words[2];
+    const int32_t low = rq->low, high = rq->high, zero = rq->zero;
+    const int32_t mask = (int32_t)((1u << right) - 1u), half = mask >> 1;
+    for (uint32_t p = 0; p < count; p++, acc += CONV_CHANNELS) {
+        int64_t product = (int64_t)ref_wrap_mac(*acc, bias, 1) * multiplier + (1 << 30);
+        int32_t h = (int32_t)(product >> 31);
+        int32_t value = (h >> right) + ((h & mask) > half + (h < 0)) + zero;
+        y[p][channel] = (uint8_t)ref_clip(value, low, high);
+    }
+}
+
 /* Requantises and stores what conv_raw left: `groups` groups from `group` on, of `count` pixels. */
 static inline void conv_finish_raw(const struct conv_run *run, const int32_t *acc, uint32_t group,
                                    uint32_t groups, uint32_t count, uint8_t *const *y) {
     const struct ts_conv_tile *t = run->t;
     const struct xpulp_requant requant = xpulp_requant_of(&t->rq);
     uint32_t params_bytes = ref_params_bytes(t->rq.kind), channel = group * CONV_CHANNELS;
-    bool byte = ref_bits(t->y_type) == 8u;
+    bool byte = ref_bits(t->y_type) == 8u, tflite = byte && t->rq.kind == TS_RQ_TFLITE;
     for (uint32_t g = group; g < group + groups; g++, acc += CONV_PIXELS * CONV_CHANNELS) {
         const uint8_t *params = (const uint8_t *)t->w + g * run->group_bytes + run->weight_bytes;
         for (uint32_t c = 0; c < CONV_CHANNELS && channel < t->y_c; c++, channel++, params += params_bytes) {
             const int32_t *words = (const int32_t *)(const void *)params;
+            if (tflite && words[2] <= 0) {
+                conv_finish_tflite(&t->rq, words, &acc[c], count, y, channel);
+                continue;
+            }
             for (uint32_t p = 0; p < count; p++) {
                 int32_t value = xpulp_requant(&requant, words, acc[p * CONV_CHANNELS + c]);
                 if (byte) {
