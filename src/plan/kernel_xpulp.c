@@ -323,11 +323,23 @@ static uint64_t sub8_scratch_bytes(const ts_layer *layer, const ts_tile *tile, u
     return bytes + (unpacks && !dense ? 16 : conv_scratch_bytes(layer, tile, cores) + 16);
 }
 
+/* Cores take whole rows of what is turned to bytes and back. */
+static double turn_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double cycles = 200, x = (double)tile->x_w * tile->x_c, y = (double)tile->y_w * tile->y_c;
+    uint32_t y_bits = ts_type_bits(layer->y.type);
+    if (ts_type_bits(layer->x.type) < 8) {
+        cycles += 150 + 2.1 * x * (double)div_up(tile->x_h, cores);
+    }
+    if (y_bits < 8) {
+        cycles +=
+            100 + (y_bits == 4 && tile->y_c % 8 == 0 ? 1.9 : 4.5) * y * (double)div_up(tile->y_h, cores);
+    }
+    return cycles;
+}
+
 static double sub8_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    double x = (double)tile->x_h * tile->x_w * layer->x.c, y = (double)tile->y_h * tile->y_w * tile->y_c;
-    double unpack = ts_type_bits(layer->x.type) < 8 ? 3.0 * x / cores + 150 : 0;
-    double pack = ts_type_bits(layer->y.type) < 8 ? 5.0 * y / cores + 100 : 0;
-    return 200 + unpack + pack + (unpack > 0 ? padded_cycles : conv_cycles)(layer, tile, cores);
+    bool unpacks = ts_type_bits(layer->x.type) < 8;
+    return turn_cycles(layer, tile, cores) + (unpacks ? padded_cycles : conv_cycles)(layer, tile, cores);
 }
 
 /* Depthwise 3x3 (device/kernels/xpulp/dw_block.h). */
@@ -633,6 +645,40 @@ static double dw_any_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t
     return 500 + 1.04 * best;
 }
 
+/* Depthwise where x or y has 4 or 2 bits (device/kernels/xpulp/dwconv_xpulp_sub8.c): the layer as the kernels
+ * of bytes meet it. */
+static ts_layer dw_in_bytes(const ts_layer *layer) {
+    ts_layer bytes = *layer;
+    ts_map_shape *maps[] = {&bytes.x, &bytes.y};
+    for (uint32_t i = 0; i < 2; i++) {
+        if (ts_type_bits(maps[i]->type) < 8) {
+            maps[i]->type = ts_type_low(maps[i]->type) < 0 ? TS_S8 : TS_U8;
+            maps[i]->pixel_bytes = maps[i]->c;
+        }
+    }
+    return bytes;
+}
+
+static bool serves_dw_sub8(const ts_layer *layer) {
+    const ts_layer bytes = dw_in_bytes(layer);
+    bool less = ts_type_bits(layer->x.type) < 8 || ts_type_bits(layer->y.type) < 8;
+    return less && serves_dw_any(&bytes);
+}
+
+static uint64_t dw_sub8_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    const ts_layer bytes = dw_in_bytes(layer);
+    uint64_t x = (uint64_t)tile->x_h * (div_up((uint64_t)tile->x_w * tile->x_c + 16, 4) * 4);
+    uint64_t y = (uint64_t)tile->y_h * tile->y_w * (div_up(tile->y_c, 4) * 4);
+    return (ts_type_bits(layer->x.type) < 8 ? x : 0) + (ts_type_bits(layer->y.type) < 8 ? y : 0) +
+           (serves_dw_k3(&bytes) ? dw_scratch_bytes : dw_any_scratch_bytes)(&bytes, tile, cores);
+}
+
+static double dw_sub8_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    const ts_layer bytes = dw_in_bytes(layer);
+    return turn_cycles(layer, tile, cores) +
+           (serves_dw_k3(&bytes) ? dw_cycles : dw_any_cycles)(&bytes, tile, cores);
+}
+
 static bool serves_linear(const ts_layer *layer, ts_type x_type) {
     return layer->kind == TS_LAYER_LINEAR && layer->x.type == x_type && is_narrow(layer->weights->type) &&
            ts_type_bits(layer->y.type) >= 8 && folds_zero(layer);
@@ -909,6 +955,17 @@ const ts_kernel ts__kernels_xpulp[] = {
      .pack = dw_any_pack,
      .scratch_bytes = dw_any_scratch_bytes,
      .cycles = dw_any_cycles},
+    {.name = "dwconv_xpulp_sub8",
+     .isa = "xpulp",
+     .sources = "xpulp/dwconv_xpulp_sub8.c xpulp/dwconv_xpulp_u8s8_k3.c xpulp/dwconv_xpulp_b8s8.c "
+                "xpulp/dw_transpose.S xpulp/dw_k3s1.S xpulp/dw_k3s2.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 816,
+     .serves = serves_dw_sub8,
+     .weight_bytes = dw_any_weight_bytes,
+     .pack = dw_any_pack,
+     .scratch_bytes = dw_sub8_scratch_bytes,
+     .cycles = dw_sub8_cycles},
     {.name = "linear_xpulp_u8s8",
      .isa = "xpulp",
      .sources = "xpulp/linear_xpulp.c xpulp/linear_dot.S",

@@ -63,6 +63,8 @@ static const bench benches[] = {
     {"add_xpulp_line", TS_LAYER_ADD, 16, 16, 32, 32, 1, 1, 0, TS_RQC_NONE, 0},
     {"add_xpulp_step", TS_LAYER_ADD, 16, 16, 32, 32, 1, 1, 0, TS_RQC_S32, 0},
     {"conv_xpulp_sub8", TS_LAYER_CONV, 12, 12, 32, 32, 3, 1, 1, TS_RQC_S32, 64.0 / 24},
+    {"dwconv_xpulp_sub8", TS_LAYER_DWCONV, 16, 16, 32, 32, 3, 1, 1, TS_RQC_S32D, 36.0 / 45},
+    {"dwconv_xpulp_sub8", TS_LAYER_DWCONV, 8, 16, 64, 64, 3, 2, 1, TS_RQC_S32D, 36.0 / 65},
     {"dwconv_xpulp_b8s8", TS_LAYER_DWCONV, 16, 16, 32, 32, 5, 1, 2, TS_RQC_S32, 100.0 / 120},
     {"dwconv_xpulp_b8s8", TS_LAYER_DWCONV, 16, 16, 32, 32, 5, 2, 2, TS_RQC_S32D, 100.0 / 130},
     {"dwconv_xpulp_b8s8", TS_LAYER_DWCONV, 8, 8, 128, 128, 3, 1, 1, TS_RQC_S32, 36.0 / 60},

@@ -217,6 +217,19 @@ static const family families[] = {
     DW_ANY(TS_U8, TS_U8, .pad = 2, .kernel_h = 5, .kernel_w = 5, .h = 11, .w = 14),
     DW_ANY(TS_U8, TS_S8, .pad = 3, .kernel_h = 7, .kernel_w = 7, .w = 13),
     DW_ANY(TS_S8, TS_U8, .pad = -1, .kernel_h = 1, .kernel_w = 9, .w = 20),
+#define DW_SUB8(x, y, w, ...)                                                                          \
+    {                                                                                                  \
+        "dwconv_xpulp_sub8", {                                                                         \
+            .kind = TS_LAYER_DWCONV, .x_type = x, .w_type = w, .y_type = y, .dilation = 1, __VA_ARGS__ \
+        }                                                                                              \
+    }
+    DW_SUB8(TS_U4, TS_U4, TS_S4, .rq_class = -1, .pad = 1, .kernel_h = 3, .kernel_w = 3, .stride = 1),
+    DW_SUB8(TS_U4, TS_U8, TS_S8, .rq_class = -1, .pad = -1, .kernel_h = 3, .kernel_w = 3, .stride = 2),
+    DW_SUB8(TS_S2, TS_U2, TS_S2, .rq_class = -1, .pad = -1),
+    DW_SUB8(TS_U8, TS_S4, TS_S8, .rq_class = TS_RQC_S32D, .pad = 1, .kernel_h = 3, .kernel_w = 3, .c_in = 20),
+    DW_SUB8(TS_S4, TS_S4, TS_S4, .rq_class = TS_RQC_S32, .pad = 2, .kernel_h = 5, .kernel_w = 5, .h = 9,
+            .w = 11),
+    DW_SUB8(TS_U2, TS_U4, TS_S4, .rq_class = TS_RQC_S32C, .pad = 1, .kernel_h = 3, .kernel_w = 3, .c_in = 16),
 #define SUB8(x, y, class_, kind_, ...)                                                                \
     {                                                                                                 \
         "conv_xpulp_sub8", {                                                                          \
