@@ -213,10 +213,24 @@ static uint32_t source_of_turn(const ts_fnode *n, const ts_ftensor *x, const ts_
     return (uint32_t)from;
 }
 
+/* SLICE and RESIZE. */
+static uint32_t source_of_choice(const ts_fnode *n, const ts_ftensor *x, const ts_ftensor *y, uint64_t i) {
+    uint64_t from = 0, stride = 1;
+    for (uint32_t d = y->rank; d-- > 0; i /= y->dims[d]) {
+        uint64_t o = i % y->dims[d];
+        from +=
+            stride * (n->op == TS_FOP_SLICE ? n->begin[d] + o * n->step[d] : o / (y->dims[d] / x->dims[d]));
+        stride *= x->dims[d];
+    }
+    return (uint32_t)from;
+}
+
 void ts__find_sources(const ts_fnode *node, const ts_ftensor *x, const ts_ftensor *y, uint32_t *places) {
     uint64_t count = ts_ftensor_elements(y);
     for (uint64_t i = 0; i < count; i++) {
-        places[i] = node->op == TS_FOP_PAD ? source_of_pad(node, x, y, i) : source_of_turn(node, x, y, i);
+        places[i] = node->op == TS_FOP_PAD         ? source_of_pad(node, x, y, i)
+                    : node->op == TS_FOP_TRANSPOSE ? source_of_turn(node, x, y, i)
+                                                   : source_of_choice(node, x, y, i);
     }
 }
 
@@ -269,9 +283,12 @@ void ts__moved_backward(const ts__step *s) {
         for (uint64_t i = 0; mean && i < s->x[0]->elements; i++) {
             to[i] = dy[places[i]] * part;
         }
+        if (!mean) {
+            memset(to, 0, s->x[0]->elements * sizeof *to);
+        }
         for (uint64_t i = 0; !mean && i < s->y->elements; i++) {
             if (places[i] != TS_NONE) {
-                to[places[i]] = dy[i]; /* every source has one place: what is left out keeps no gradient */
+                to[places[i]] += dy[i];
             }
         }
     }

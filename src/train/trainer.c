@@ -200,7 +200,8 @@ static ts_status prepare_map(builder *b, ts_node_id id) {
     const ts_fnode *n = &b->t->graph->nodes.data[id];
     const ts_ftensor *x = tensor_of(b, n->inputs[0]), *y = tensor_of(b, n->output);
     ts__memory *m = &b->t->memories[id];
-    if ((n->op == TS_FOP_TRANSPOSE && n->perm[0] != 0) ||
+    bool chooses = n->op == TS_FOP_SLICE || n->op == TS_FOP_RESIZE;
+    if ((n->op == TS_FOP_TRANSPOSE && n->perm[0] != 0) || (chooses && y->dims[0] != x->dims[0]) ||
         (n->op == TS_FOP_PAD && (n->pad_mode != TS_PAD_CONSTANT || n->begin[0] + n->end[0] != 0))) {
         return refuse(b, n, "moves elements between samples, or pads by other elements; that is not trained");
     }
@@ -241,6 +242,8 @@ static ts_status prepare(builder *b, ts_node_id id) {
                 TS_NEW_ARRAY(b->t->arena, uint32_t, (uint64_t)n->window.kernel_h * n->window.kernel_w);
             return TS_OK;
         case TS_FOP_PAD:
+        case TS_FOP_SLICE:
+        case TS_FOP_RESIZE:
         case TS_FOP_TRANSPOSE:
         case TS_FOP_REDUCE_MEAN:
             return prepare_map(b, id);
@@ -603,6 +606,8 @@ static const passes table[TS_FOP_COUNT] = {
     [TS_FOP_MAX_POOL] = {ts__pool_forward, ts__pool_backward},
     [TS_FOP_AVG_POOL] = {ts__pool_forward, ts__pool_backward},
     [TS_FOP_PAD] = {ts__moved_forward, ts__moved_backward},
+    [TS_FOP_SLICE] = {ts__moved_forward, ts__moved_backward},
+    [TS_FOP_RESIZE] = {ts__moved_forward, ts__moved_backward},
     [TS_FOP_RESHAPE] = {copy_forward, copy_backward},
     [TS_FOP_TRANSPOSE] = {ts__moved_forward, ts__moved_backward},
     [TS_FOP_SOFTMAX] = {ts__softmax_forward, ts__softmax_backward},

@@ -177,6 +177,24 @@ static void pools(void **state) {
 }
 
 /* A residual sum, a concatenation, products with a broadcast gate, pads, a transposition and a mean. */
+/* Every second row from the first on, some columns, each element twice. */
+static void choices(void **state) {
+    (void)state;
+    ts_tensor_id x;
+    maker m = begin(37, &x);
+    x = simple(&m, TS_FOP_TANH, conv(&m, x, 6, 3, 1, 1, true));
+    const ts_ftensor *t = &m.graph->tensors.data[x];
+    ts_ftensor part = {.rank = 4, .dims = {1, (t->dims[1] + 1) / 2, t->dims[2] - 2, 6}}, twice = part;
+    ts_fnode slice = {.op = TS_FOP_SLICE, .input_count = 1, .inputs = {x}, .begin = {0, 0, 1, 0}};
+    slice.step[0] = slice.step[2] = slice.step[3] = 1;
+    slice.step[1] = 2;
+    twice.dims[1] *= 2;
+    ts_fnode resize = {.op = TS_FOP_RESIZE, .input_count = 1, .inputs = {node(&m, &slice, &part)}};
+    x = conv(&m, node(&m, &resize, &twice), 4, 3, 1, 1, true);
+    output(&m, linear(&m, x, CLASSES, true));
+    check_graph(m, true, true);
+}
+
 static void branches(void **state) {
     (void)state;
     ts_tensor_id x, a, b;
@@ -316,17 +334,12 @@ int main(void) {
         return TS_TEST_SKIP;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions),
-        cmocka_unit_test(strided_points_stay_in_their_memory),
-        cmocka_unit_test(one_dimension),
-        cmocka_unit_test(activations),
-        cmocka_unit_test(norms),
-        cmocka_unit_test(pools),
-        cmocka_unit_test(branches),
-        cmocka_unit_test(soft_middle),
-        cmocka_unit_test(teachers),
-        cmocka_unit_test(grids),
-        cmocka_unit_test(forward_agrees_with_the_interpreter),
+        cmocka_unit_test(convolutions),  cmocka_unit_test(strided_points_stay_in_their_memory),
+        cmocka_unit_test(one_dimension), cmocka_unit_test(activations),
+        cmocka_unit_test(norms),         cmocka_unit_test(pools),
+        cmocka_unit_test(choices),       cmocka_unit_test(branches),
+        cmocka_unit_test(soft_middle),   cmocka_unit_test(teachers),
+        cmocka_unit_test(grids),         cmocka_unit_test(forward_agrees_with_the_interpreter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
