@@ -189,9 +189,14 @@ static int32_t stair(const staircase *s, int64_t acc) {
     return y < s->low ? s->low : y > s->high ? s->high : (int32_t)y;
 }
 
-/* The least accumulator with a result of at least `y`, near where it has to be. */
+/* The least accumulator with a result of at least `y`, near where it has to be; past 32 bits it is only that.
+ */
 static int64_t first_of(const staircase *s, int32_t y) {
-    int64_t at = (int64_t)ceil((y - s->zero - 0.5 - s->offset) / (double)s->scale);
+    double guess = ceil((y - s->zero - 0.5 - s->offset) / (double)s->scale);
+    if (!(fabs(guess) < 0x1p40)) {
+        return guess < 0 ? -(INT64_C(1) << 40) : INT64_C(1) << 40;
+    }
+    int64_t at = (int64_t)guess;
     for (int i = 0; i < 4096 && stair(s, at) >= y; i++) {
         at--;
     }

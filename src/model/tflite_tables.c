@@ -25,7 +25,9 @@ ts_status ts__tfl_add_table(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_te
     return TS_OK;
 }
 
-static int32_t clamp(int32_t v, int32_t low, int32_t high) { return v < low ? low : v > high ? high : v; }
+static int32_t clamp(int64_t v, int32_t low, int32_t high) {
+    return v < low ? low : v > high ? high : (int32_t)v;
+}
 
 /* What all of them need: quanta of input and output, and a multiplier. */
 typedef struct unary {
@@ -52,7 +54,7 @@ static ts_status take_unary(tfl *t, const tfl_op *o, tfl_tensor **x, tfl_tensor 
 
 static int32_t requantized(const void *context, int32_t x) {
     const unary *u = context;
-    int32_t y = ts_multiply_by_quantized(x - u->x_zero, u->multiplier, u->shift) + u->y_zero;
+    int64_t y = (int64_t)ts_multiply_by_quantized(x - u->x_zero, u->multiplier, u->shift) + u->y_zero;
     return clamp(y, u->low, u->high);
 }
 
@@ -87,7 +89,7 @@ static int32_t leaky(const void *context, int32_t x) {
     int32_t v = x - u->x_zero;
     int32_t y = v >= 0 ? ts_multiply_by_quantized(v, u->multiplier, u->shift)
                        : ts_multiply_by_quantized(v, u->multiplier2, u->shift2);
-    return clamp(y + u->y_zero, u->low, u->high);
+    return clamp((int64_t)y + u->y_zero, u->low, u->high);
 }
 
 ts_status ts__tfl_leaky_relu(tfl *t, const tfl_op *o) {
@@ -201,7 +203,7 @@ static int32_t hard_swish(const void *context, int32_t x) {
     }
     gate = (gate + (1 << 15)) >> 1;
     int32_t y = ts_rounding_divide_by_pot(cutting_mul_16(gate, scaled), -u->shift);
-    return clamp(y + u->y_zero, u->low, u->high);
+    return clamp((int64_t)y + u->y_zero, u->low, u->high);
 }
 
 /* The upper 16 bits of a multiplier, rounded. */

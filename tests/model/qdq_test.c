@@ -164,6 +164,24 @@ static void integer_operators_give_their_accumulators(void **state) {
     ts_arena_free(arena);
 }
 
+/* A result whose step is larger than any sum: all of the staircase lies past 32 bits. */
+static void absurd_quanta_are_survived(void **state) {
+    (void)state;
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    ts_random random = ts_random_seed(4);
+    maker m = {.arena = arena, .opset = 13};
+    const char *codes, *scales;
+    ts_graph *graph;
+    const ts_model_options options = {.input_signed = -1};
+    const char *x = qdq_both(&m, mk_input(&m, 2, (const int64_t[]){1, 8}), 0.1f, UINT8, 3);
+    const char *w = qdq_weights(&m, &random, 2, (const int64_t[]){8, 4}, false, 1, &codes, &scales);
+    mk_output(&m, qdq_both(&m, mk_node(&m, "MatMul", x, w, NULL)->output[0], 1e25f, UINT8, 0));
+    ts_status status = ts__onnx_import(arena, mk_pack(&m), "net", &options, &graph, &diags);
+    assert_true((status == TS_OK) == (ts_diags_errors(&diags) == 0));
+    ts_arena_free(arena);
+}
+
 /* A layer behind an operator of the float tail is not left out with it: the error names that operator. */
 static void floats_before_integers_are_named(void **state) {
     (void)state;
@@ -267,6 +285,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(made_networks_equal_the_float_interpreter),
         cmocka_unit_test(integer_operators_give_their_accumulators),
+        cmocka_unit_test(absurd_quanta_are_survived),
         cmocka_unit_test(floats_before_integers_are_named),
         cmocka_unit_test(one_network_in_four_forms),
     };

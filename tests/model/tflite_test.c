@@ -311,6 +311,8 @@ static void damage(ts_bytes file) {
 static void damaged_files_are_refused(void **state) {
     (void)state;
     static flat_maker maker;
+    ts_bytes steep = tfm_unary(&maker, 19, 9, 1e30f, 127, 1e-30f, -10, 0); /* every result is past 32 bits */
+    import_alone(steep.data, steep.size);
     damage(tfm_sample(&maker));
     damage(tfm_moves(&maker));
     damage(tfm_float_moves(&maker));
