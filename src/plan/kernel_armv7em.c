@@ -83,7 +83,7 @@ static bool match_line(wide k, wide l, wide div, int64_t reach, int64_t low, int
 /* What kernels multiply a sum by before its line. */
 static int64_t grain_of(const ts_layer *layer) {
     bool plain = layer->kind == TS_LAYER_AVG_POOL || layer->kind == TS_LAYER_REQUANT;
-    return plain ? 16 : 1; /* ARMV7EM_GRAIN */
+    return plain && layer->x.type == TS_S16 ? 16 : 1; /* ARMV7EM_GRAIN */
 }
 
 /* The line of a channel for the layer's accumulators, `reach` at most on either side: the graph's own where

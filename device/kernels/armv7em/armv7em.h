@@ -16,7 +16,8 @@
 
 enum armv7em_rq { ARMV7EM_LINE, ARMV7EM_TFLITE };
 
-/* Lines of averages and of values alone take these times this: k then has room for slopes up to 8. */
+/* Lines of averages and of values alone, of 16 bits, take these times this: k then has room for slopes up
+ * to 8. */
 enum { ARMV7EM_GRAIN = 16 };
 
 /* How the tile's requantisation is packed: TFLite's where the layer kept it, else a line. */

@@ -116,7 +116,6 @@ static inline __attribute__((always_inline)) uint32_t output(const struct ts_rq_
                                                              int32_t acc, int line) {
     if (line) {
         uint64_t l = (uint32_t)p[1] | (uint64_t)(uint32_t)p[2] << 32;
-        acc *= ARMV7EM_GRAIN;
         return (uint8_t)armv7em_clip((int32_t)((l + (uint64_t)((int64_t)p[0] * acc)) >> 32), rq);
     }
     return (uint8_t)armv7em_requant(rq, p, acc);
