@@ -73,7 +73,7 @@ static ts_status ask_model(const fitter *f, const ts_prune *prune, uint64_t *byt
     ts_quant *quant = NULL;
     ts_graph *integer = NULL;
     ts_status status = ts_prune_apply(prune, scratch, &graph, f->diags);
-    status = status == TS_OK ? ts_qnet_read(scratch, graph, &net, f->diags) : status;
+    status = status == TS_OK ? ts_qnet_read_uncut(scratch, graph, &net, f->diags) : status;
     status =
         status == TS_OK ? ts_power_quantize(scratch, net, &few, f->options->bits, &quant, f->diags) : status;
     status = status == TS_OK ? ts_quant_integer(scratch, quant, &integer, f->diags) : status;
@@ -247,9 +247,9 @@ static ts_status quantise(const fitter *f, const ts_fgraph *pruned) {
     ts_qnet *net, *whole;
     ts_fgraph *teacher;
     ts_fit *out = f->out;
-    TS_TRY(ts_qnet_read(f->arena, f->graph, &whole, f->diags));
+    TS_TRY(ts_qnet_read_uncut(f->arena, f->graph, &whole, f->diags));
     TS_TRY(ts_quant_float(f->arena, whole, NULL, TS_STAGE_FP, &teacher, f->diags));
-    TS_TRY(ts_qnet_read(f->arena, pruned, &net, f->diags));
+    TS_TRY(ts_qnet_read_uncut(f->arena, pruned, &net, f->diags));
     TS_TRY(ts_power_quantize(f->arena, net, &calibration, f->options->bits, &out->quant, f->diags));
     TS_TRY(ts_power_accuracy(out->quant, f->eval, &out->start_accuracy, f->diags));
     TS_TRY(train_quantised(f, out->quant, teacher));

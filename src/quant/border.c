@@ -87,7 +87,7 @@ typedef struct piece {
 } piece;
 
 /* The pieces of one axis; 0: too many, or a window all outside. */
-static uint32_t cut(const axis *a, piece *pieces) {
+static uint32_t cut_axis(const axis *a, piece *pieces) {
     uint32_t count = 0;
     for (uint32_t o = 0; o < a->out; o++) {
         uint32_t first = 0, kernel = inside(a, o, &first);
@@ -165,7 +165,7 @@ static uint32_t join(ts_qnet *net, const ts_qlayer *pool, uint32_t count, const 
 static uint32_t add_pieces(ts_qnet *net, const ts_qlayer *pool, uint32_t from) {
     axis a[2] = {axis_of(net, pool, false), axis_of(net, pool, true)};
     piece pieces[2][MOST_PIECES];
-    uint32_t counts[2] = {cut(&a[0], pieces[0]), cut(&a[1], pieces[1])}, rows[MOST_PIECES];
+    uint32_t counts[2] = {cut_axis(&a[0], pieces[0]), cut_axis(&a[1], pieces[1])}, rows[MOST_PIECES];
     if (counts[0] == 0 || counts[1] == 0) {
         return 0;
     }
@@ -191,7 +191,7 @@ static bool leaves_padding_out(const ts_qlayer *l) {
 }
 
 /* Copies the layers into a new list, pools cut to pieces; values get new numbers. */
-static void cut_pools(ts_qnet *net, ts_diags *diags) {
+static void cut_pools(ts_qnet *net, bool cut, ts_diags *diags) {
     uint32_t count = net->layers.count;
     const ts_qlayer *old = net->layers.data;
     uint32_t *values = TS_NEW_ARRAY(net->arena, uint32_t, count + 1);
@@ -202,7 +202,7 @@ static void cut_pools(ts_qnet *net, ts_diags *diags) {
             l.inputs[k] = values[l.inputs[k]];
         }
         bool clipped = l.low != -INFINITY || l.high != INFINITY;
-        uint32_t made = leaves_padding_out(&l) && !clipped ? add_pieces(net, &l, l.inputs[0]) : 0;
+        uint32_t made = cut && leaves_padding_out(&l) && !clipped ? add_pieces(net, &l, l.inputs[0]) : 0;
         if (made == 0 && leaves_padding_out(&l)) {
             ts_warn(diags, TS_DIAG_UNSUPPORTED, l.name, "avg_pool",
                     "leaves padding out of its divisor, which the integer network counts: border results are "
@@ -220,7 +220,7 @@ static void cut_pools(ts_qnet *net, ts_diags *diags) {
     }
 }
 
-void ts__settle_divisors(ts_qnet *net, ts_diags *diags) {
+void ts__settle_divisors(ts_qnet *net, bool cut, ts_diags *diags) {
     bool pieces = false;
     for (uint32_t i = 0; i < net->layers.count; i++) {
         ts_qlayer *l = &net->layers.data[i];
@@ -231,7 +231,7 @@ void ts__settle_divisors(ts_qnet *net, ts_diags *diags) {
         l->count_pad = l->count_pad || !leaves_padding_out(l);
     }
     if (pieces) {
-        cut_pools(net, diags);
+        cut_pools(net, cut, diags);
         ts__count_uses(net);
     }
 }

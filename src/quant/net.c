@@ -859,7 +859,7 @@ static void name_apart(const ts_qnet *net) {
     }
 }
 
-ts_status ts_qnet_read(ts_arena *arena, const ts_fgraph *graph, ts_qnet **out, ts_diags *diags) {
+static ts_status read_net(ts_arena *arena, const ts_fgraph *graph, bool cut, ts_qnet **out, ts_diags *diags) {
     if (graph->inputs.count != 1) {
         return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL, "the network has %u inputs; one is served",
                         graph->inputs.count);
@@ -886,10 +886,18 @@ ts_status ts_qnet_read(ts_arena *arena, const ts_fgraph *graph, ts_qnet **out, t
     }
     TS_TRY(read_outputs(&r));
     ts__count_uses(net);
-    ts__settle_divisors(net, diags);
+    ts__settle_divisors(net, cut, diags);
     name_apart(net);
     *out = net;
     return TS_OK;
+}
+
+ts_status ts_qnet_read(ts_arena *arena, const ts_fgraph *graph, ts_qnet **out, ts_diags *diags) {
+    return read_net(arena, graph, true, out, diags);
+}
+
+ts_status ts_qnet_read_uncut(ts_arena *arena, const ts_fgraph *graph, ts_qnet **out, ts_diags *diags) {
+    return read_net(arena, graph, false, out, diags);
 }
 
 /* Largest weight of output channel c of a layer, or that reads input channel c of it. */

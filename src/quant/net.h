@@ -75,6 +75,10 @@ typedef struct ts_qnet {
  * the network is an error that names its node. */
 ts_status ts_qnet_read(ts_arena *arena, const ts_fgraph *graph, ts_qnet **out, ts_diags *diags);
 
+/* The same, but average pools that leave padding out of their divisors stay whole, with a warning that border
+ * results become smaller: for users that know no layers which move elements. */
+ts_status ts_qnet_read_uncut(ts_arena *arena, const ts_fgraph *graph, ts_qnet **out, ts_diags *diags);
+
 /* What ts_qnet_read() makes of an operator in the middle of a network, for docs/operators.md; NULL: it may
  * only stand at the end, where it is left out. */
 const char *ts_qnet_served(ts_fop op);
