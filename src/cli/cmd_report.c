@@ -17,9 +17,10 @@ enum { OPTION_QUANTISED = 256, OPTION_ACCURACY };
 static const struct argp_option options[] = {
     {"output", 'o', "FILE", 0, "Write the page to FILE", 0},
     {"quantised", OPTION_QUANTISED, "FILE", 0,
-     "Also tell what quantisation lost: the JSON of 'tessera quantize --json' (of the last run)", 0},
+     "Also tell what quantisation lost in the (last) run's network: the JSON that 'tessera quantize' wrote",
+     0},
     {"accuracy", OPTION_ACCURACY, "FILE", 0,
-     "Also tell the accuracy: the JSON of 'tessera eval --json' (of the last run)", 0},
+     "Also tell the accuracy of the (last) run's network: the JSON that 'tessera eval' wrote", 0},
     {0},
 };
 
