@@ -188,7 +188,7 @@ static ts_status finetune(ts_arena *arena, const quantize_call *c, ts_quant *qua
     TS_TRY(read_data(arena, &c->options.finetune, 0, &data, diags));
     options.train.epochs = c->options.epochs != 0 ? c->options.epochs : options.train.epochs;
     options.train.rate = c->options.rate > 0 ? c->options.rate : options.train.rate;
-    return ts_quant_finetune(quant, &data, &options, NULL, NULL, diags);
+    return ts_quant_finetune(quant, &data, &options, NULL, NULL, NULL, diags);
 }
 
 static ts_status quantize(ts_arena *arena, call *object, ts_diags *diags) {
