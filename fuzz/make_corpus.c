@@ -7,10 +7,15 @@
 #include "ir/text_form.h"
 #include "model/model.h"
 #include "num/generate.h"
+#include "png_maker.h"
 #include "qdq_maker.h"
 #include "random_program.h"
 #include "target/target.h"
 #include "zip_maker.h"
+
+#ifdef TS_HAVE_JPEG
+#include <turbojpeg.h>
+#endif
 
 static ts_status write_seed(const char *folder, const char *name, const void *data, size_t size,
                             ts_diags *diags) {
@@ -170,22 +175,72 @@ static ts_status explorations(const char *root, ts_diags *diags) {
     return TS_OK;
 }
 
+#ifdef TS_HAVE_JPEG
+static ts_status jpeg(const char *folder, ts_diags *diags) {
+    uint8_t pixels[16 * 16 * 3], *file = NULL;
+    unsigned long size = 0;
+    for (uint32_t i = 0; i < sizeof pixels; i++) {
+        pixels[i] = (uint8_t)(i * i / 3);
+    }
+    tjhandle handle = tjInitCompress();
+    bool done = tjCompress2(handle, pixels, 16, 0, 16, TJPF_RGB, &file, &size, TJSAMP_420, 80, 0) == 0;
+    ts_status status = done ? write_seed(folder, "picture.jpg", file, size, diags) : TS_OK;
+    tjFree(file);
+    tjDestroy(handle);
+    return status;
+}
+#else
+static ts_status jpeg(const char *folder, ts_diags *diags) {
+    (void)folder, (void)diags;
+    return TS_OK;
+}
+#endif
+
+/* A PNG picture, alone, in a tar archive, and that as one stored block of gzip; a JPEG picture. */
+static ts_status pictures(const char *folder, ts_diags *diags) {
+    uint8_t png[PNG_BYTES];
+    size_t size = png_make(png, 200);
+    ts_text tar = {.arena = diags->arena}, gzip = {.arena = diags->arena};
+    char block[512] = "a/1.png";
+    snprintf(block + 124, 12, "%011o", (unsigned)size);
+    block[156] = '0';
+    ts_text_add_bytes(&tar, block, sizeof block);
+    memset(block, 0, sizeof block);
+    memcpy(block, png, size);
+    ts_text_add_bytes(&tar, block, sizeof block);
+    ts_text_add_bytes(&gzip, "\x1f\x8b\x08\0\0\0\0\0\0\3\1", 11);
+    zip_number(&gzip, tar.size, 2);
+    zip_number(&gzip, ~(uint64_t)tar.size, 2);
+    ts_text_add_bytes(&gzip, tar.data, tar.size);
+    zip_number(&gzip, zip_checksum((ts_bytes){(const uint8_t *)tar.data, tar.size}), 4);
+    zip_number(&gzip, tar.size, 4);
+    TS_TRY(write_seed(folder, "picture.png", png, size, diags));
+    TS_TRY(write_seed(folder, "pictures.tar", tar.data, tar.size, diags));
+    TS_TRY(write_seed(folder, "pictures.tgz", gzip.data, gzip.size, diags));
+    return jpeg(folder, diags);
+}
+
 static ts_status make(const char *root, ts_diags *diags) {
-    static const char *const names[] = {"onnx", "graph_text", "npy",   "text",   "json",   "tflite",
-                                        "elf",  "insn",       "float", "target", "report", "data"};
-    const char *folders[12];
-    for (uint32_t i = 0; i < 12; i++) {
+    static const char *const names[] = {"onnx", "graph_text", "npy",    "text",   "json", "tflite", "elf",
+                                        "insn", "float",      "target", "report", "data", "picture"};
+    const char *folders[13];
+    for (uint32_t i = 0; i < 13; i++) {
         folders[i] = ts_path_join(diags->arena, root, names[i]);
         TS_TRY(ts_dir_create(folders[i], diags));
     }
     TS_TRY(networks(folders[0], folders[1], diags));
     TS_TRY(networks(folders[8], folders[1], diags)); /* a float importer reads integers as well */
     TS_TRY(arrays(folders[2], diags));
+    static const char table[] = "file,label\nb/2.png,5\na/1.png,6\n";
     static flat_maker maker;
     ts_bytes tflite = tfm_sample(&maker);
     TS_TRY(write_seed(folders[5], "sample", tflite.data, tflite.size, diags));
     tflite = tfm_moves(&maker);
     TS_TRY(write_seed(folders[5], "moves", tflite.data, tflite.size, diags));
+    tflite = tfm_float(&maker);
+    TS_TRY(write_seed(folders[5], "float", tflite.data, tflite.size, diags));
+    tflite = tfm_float_moves(&maker);
+    TS_TRY(write_seed(folders[5], "float_moves", tflite.data, tflite.size, diags));
     for (uint64_t seed = 0; seed < 3; seed++) {
         ts_bytes qdq = qdq_sample(diags->arena, seed);
         const char *name = ts_arena_printf(diags->arena, "qdq%u", (unsigned)seed);
@@ -199,6 +254,8 @@ static ts_status make(const char *root, ts_diags *diags) {
     TS_TRY(reports(folders[10], diags));
     TS_TRY(data_sets(folders[11], diags));
     TS_TRY(explorations(root, diags));
+    TS_TRY(write_seed(folders[11], "labels.csv", table, sizeof table - 1, diags));
+    TS_TRY(pictures(folders[12], diags));
     return programs(folders[6], folders[7], diags);
 }
 
