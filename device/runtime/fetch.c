@@ -5,6 +5,9 @@
 /* Room in the queue that is left to the stripes of activations, which nobody should wait for. */
 enum { KEPT = 3 };
 
+/* At once: kernels wait for core 0, and the bus has enough to do. */
+enum { MOST_STARTS = 2 };
+
 void ts_fetch_begin(struct ts_run *run, const struct ts_fetch *list, uint32_t count, uint32_t weights) {
     struct ts_fetching *f = &run->fetching;
     f->list = list;
@@ -28,8 +31,9 @@ void ts_fetch_poll(struct ts_run *run) {
     while (f->arrived < f->started && ts_l3_done(f->tickets[f->arrived % TS_FETCHES_UNDER_WAY])) {
         await_next(f);
     }
-    while (f->started < f->count && f->list[f->started].step <= f->step &&
-           f->started - f->arrived < TS_FETCHES_UNDER_WAY && ts_l3_room() > KEPT) {
+    for (uint32_t n = 0; n < MOST_STARTS && f->started < f->count && f->list[f->started].step <= f->step &&
+                         f->started - f->arrived < TS_FETCHES_UNDER_WAY && ts_l3_room() > KEPT;
+         n++) {
         start(run);
     }
 }

@@ -272,10 +272,18 @@ static extent extent_of(const code *k, const map *m) {
     return e;
 }
 
-/* The transfer of one tile: contiguous, lines, or planes of lines. */
-static const char *transfer(const code *k, const map *m, const char *to, const char *from) {
-    const char *direction = m->of_y ? "out" : "in", *p = m->prefix;
+/* The first tile's, in numbers: no tile struct is needed yet. */
+static extent first_extent(const code *k, const map *m) {
     extent e = extent_of(k, m);
+    e.rows = k->h.loops ? ts__number(k, k->h.first_in) : e.rows;
+    e.columns = k->w.loops ? ts__number(k, k->w.first_in) : e.columns;
+    e.pixel = ts__number(k, ts__bytes_for(ts__x_channels_of(k, k->tile_c), m->shape->type));
+    return e;
+}
+
+/* The transfer of one tile: contiguous, lines, or planes of lines. */
+static const char *transfer_of(const code *k, const map *m, extent e, const char *to, const char *from) {
+    const char *direction = m->of_y ? "out" : "in", *p = m->prefix;
     if (!e.cut_channels && !e.cut_columns && !k->h.loops && (m->of_y || k->h.first_in == k->h.in)) {
         return ts__text(k, "ts_dma_%s_1d(%s, %s, %s_BYTES)", direction, to, from, p);
     }
@@ -294,6 +302,10 @@ static const char *transfer(const code *k, const map *m, const char *to, const c
                     e.pixel, p, e.rows, p);
 }
 
+static const char *transfer(const code *k, const map *m, const char *to, const char *from) {
+    return transfer_of(k, m, extent_of(k, m), to, from);
+}
+
 /* The transfer of a tile's x into the inside of its padded rows. `tile`, `border`: expressions of the
  * structs. */
 static const char *padded_transfer(const code *k, const char *tile, const char *border, const char *from) {
@@ -303,6 +315,14 @@ static const char *padded_transfer(const code *k, const char *tile, const char *
                     "ts_dma_in_rows(%s, %s.x_row_bytes, %s, %s.x_h - %s.top - %s.bottom,\n"
                     "                          (%s.x_w - %s.left - %s.right) * %" PRIu64 ", X_ROW)",
                     inside, tile, from, tile, border, border, tile, border, border, pixel);
+}
+
+static const char *first_padded_transfer(const code *k, const char *to, const char *from) {
+    uint64_t pixel = ts__bytes_for(ts__x_channels_of(k, k->tile_c), k->layer->x.type);
+    uint64_t row = (k->w.first_in + k->w.first_pad_begin + k->w.first_pad_end) * pixel;
+    uint64_t inside = k->h.first_pad_begin * row + k->w.first_pad_begin * pixel;
+    return ts__text(k, "ts_dma_in_rows(%s + %" PRIu64 ", %" PRIu64 ", %s, %u, %" PRIu64 ", X_ROW)", to,
+                    inside, row, from, k->h.first_in, k->w.first_in * pixel);
 }
 
 /* All cores fill the border of the tile that is loaded. */
@@ -334,8 +354,8 @@ static void emit_step(const code *k) {
 
 /* Function that loads x or x2 of a step. */
 static void emit_loader(const code *k, const operand *o, const map *m) {
-    if (!o->used) {
-        return;
+    if (!o->used || !(o->loads_again || k->passes)) {
+        return; /* the first tile is loaded without it */
     }
     ts__line(k->out, 0, "static ts_ticket load_%s(const struct step *s) {", o->name);
     const char *from = ts__text(k, "s->%s", o->name);
@@ -361,28 +381,33 @@ static void emit_chunk_place(const code *k) {
     }
 }
 
-void ts__emit_first_step(const ts__emit *e, uint32_t index, int depth, ts_text *out) {
-    const ts_layer_plan *lp = &e->plan->layer_plans[index];
+/* The wait for the layer's weights, or their first chunk. */
+static void emit_arrival(const ts__emit *e, uint32_t index, int depth, ts_text *out) {
     if (index == 0 && e->plan->fetches.count > 0) {
         ts__line(out, depth, "ts_fetch_begin(run, %s_fetches, %s_FETCHES, %s);", e->prefix, e->macro,
                  ts__weights_base(e));
     }
+    if (e->plan->layer_plans[index].l3.weights_bytes > 0) {
+        ts__line(out, depth, "ts_fetch_wait(run);");
+    }
+}
+
+/* What may start with the layer: behind its own transfers, which somebody waits for. */
+static void emit_step_begin(const ts__emit *e, uint32_t index, int depth, ts_text *out) {
+    const ts_layer_plan *lp = &e->plan->layer_plans[index];
     if (lp->l3.chunks > 1) {
         ts__line(out, depth, "ts_fetch_step(run, FIRST_STEP);");
     } else if (ts__starts_fetches(e, lp->l3.first_step, lp->l3.first_step) || ts__l3_busy(e, index)) {
         ts__line(out, depth, "ts_fetch_step(run, %u);", lp->l3.first_step);
     }
-    if (lp->l3.weights_bytes > 0) {
-        ts__line(out, depth, "ts_fetch_wait(run);");
-    }
 }
 
-/* Targets with L3 only: the others read weights where they lie. */
-static void emit_l3(const code *k, int depth) {
-    if (ts_target_levels(k->e->plan->target) == 3) {
-        ts__emit_first_step(k->e, k->layer->index, depth, k->out);
-    }
+void ts__emit_first_step(const ts__emit *e, uint32_t index, int depth, ts_text *out) {
+    emit_arrival(e, index, depth, out);
+    emit_step_begin(e, index, depth, out);
 }
+
+static bool fetches(const code *k) { return ts_target_levels(k->e->plan->target) == 3 && !k->passes; }
 
 /* Name of a buffer in struct l1; `twin` selects by an expression. */
 static const char *buffer_expression(const code *k, const char *name, uint32_t count, const char *twin) {
@@ -392,6 +417,54 @@ static const char *buffer_expression(const code *k, const char *name, uint32_t c
 
 static const char *buffer_a(const code *k, const char *name, uint32_t count) {
     return ts__text(k, "l1->%s%s", name, count == 2 ? "_a" : "");
+}
+
+/* Where a map lies in L2, or what lies there of it. */
+static const char *home_of(const code *k, const map *m) {
+    return k->passes ? ts__text(k, "p->%s", m->name)
+                     : ts__text(k, "run->l2 + %s", ts__buffer_name(k->e, m->buffer));
+}
+
+/* Core 0 starts the loads of the first tile: before anything else, while the cores set up their arguments.
+ * The tickets are first_x, first_x2, first_w. */
+static void emit_first_loads(const code *k) {
+    const ts_l1_plan *l1 = ts__l1_of(k);
+    const map x = map_x(k), x2 = map_x2(k);
+    const char *to_x = buffer_a(k, "x", l1->x_count);
+    ts__line(k->out, 1, "ts_ticket first_x = 0%s%s;", k->x2.used ? ", first_x2 = 0" : "",
+             k->w_operand.used ? ", first_w = 0" : "");
+    ts__line(k->out, 1, "if (lead) {");
+    ts__line(k->out, 2, "first_x = %s;",
+             ts__padded(k) ? first_padded_transfer(k, to_x, home_of(k, &x))
+                           : transfer_of(k, &x, first_extent(k, &x), to_x, home_of(k, &x)));
+    if (k->x2.used) {
+        ts__line(k->out, 2, "first_x2 = %s;",
+                 transfer_of(k, &x2, first_extent(k, &x2), buffer_a(k, "x2", l1->x2_count), home_of(k, &x2)));
+    }
+    if (fetches(k)) {
+        emit_arrival(k->e, k->layer->index, 2, k->out);
+    }
+    if (k->w_operand.used) {
+        const char *bytes = k->w_sliced ? ts__number(k, ts__w_bytes(k, k->tile_c)) : "W_BYTES";
+        ts__line(k->out, 2, "first_w = ts_dma_in_1d(%s, %s, %s);", buffer_a(k, "w", l1->w_count),
+                 k->chunks > 1 ? "chunk_place(run, 0)" : w_base(k), bytes);
+    }
+    if (fetches(k)) {
+        emit_step_begin(k->e, k->layer->index, 2, k->out);
+    }
+    ts__line(k->out, 1, "}");
+}
+
+static void emit_first_waits(const code *k) {
+    const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
+    ts__line(k->out, 1, "if (lead) {");
+    for (uint32_t i = 0; i < 3; i++) {
+        if (operands[i]->used) {
+            ts__line(k->out, 2, "ts_dma_wait(first_%s);", operands[i]->name);
+        }
+    }
+    ts__line(k->out, 1, "}");
+    ts__line(k->out, 1, "ts_barrier();%s", ts__loops(k) ? "\n" : "");
 }
 
 /* `tile`: copied out of slow memory, which takes about as long as a transfer needs to begin. */
@@ -415,49 +488,15 @@ static void emit_single_tile(const code *k) {
     }
 }
 
-static void emit_single_loads(const code *k) {
-    const ts_l1_plan *l1 = ts__l1_of(k);
-    const map x = map_x(k), x2 = map_x2(k);
-    ts__line(k->out, 1, "ts_ticket x_in = 0%s%s;", k->x2.used ? ", x2_in = 0" : "",
-             k->w_operand.used ? ", w_in = 0" : "");
-    ts__line(k->out, 1, "if (lead) {");
-    emit_l3(k, 2);
-    ts__line(k->out, 2, "x_in = %s;",
-             ts__padded(k) ? padded_transfer(k, "tile", "border", place_of(k, &x))
-                           : transfer(k, &x, buffer_a(k, "x", l1->x_count), place_of(k, &x)));
-    if (k->x2.used) {
-        ts__line(k->out, 2, "x2_in = %s;",
-                 transfer(k, &x2, buffer_a(k, "x2", l1->x2_count), place_of(k, &x2)));
-    }
-    if (k->w_operand.used) {
-        ts__line(k->out, 2, "w_in = ts_dma_in_1d(%s, %s, W_BYTES);", buffer_a(k, "w", l1->w_count),
-                 w_base(k));
-    }
-    ts__line(k->out, 1, "}");
-}
-
 /* A layer of one tile: load, compute, store. */
 static void emit_single(const code *k) {
-    const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
     const map y = map_y(k);
     ts__line(k->out, 1, "struct l1 *const l1 = (struct l1 *)run->l1;");
     ts__line(k->out, 1, "const int lead = ts_core() == 0;");
-    if (ts__padded(k)) {
-        emit_single_tile(k);
-        emit_single_loads(k);
-    } else {
-        emit_single_loads(k);
-        emit_single_tile(k);
-    }
+    emit_first_loads(k);
+    emit_single_tile(k);
     emit_fill(k, 1, "");
-    ts__line(k->out, 1, "if (lead) {");
-    for (uint32_t i = 0; i < 3; i++) {
-        if (operands[i]->used) {
-            ts__line(k->out, 2, "ts_dma_wait(%s_in);", operands[i]->name);
-        }
-    }
-    ts__line(k->out, 1, "}");
-    ts__line(k->out, 1, "ts_barrier();");
+    emit_first_waits(k);
     ts__line(k->out, 1, "%s(&tile);", k->lp->kernel->name);
     ts__line(k->out, 1, "ts_barrier();");
     ts__line(k->out, 1, "if (lead) {");
@@ -512,11 +551,6 @@ static void emit_locals(const code *k) {
         }
     }
     ts__line(k->out, 1, "ts_ticket y_out = 0;\n");
-    ts__line(k->out, 1, "now->tile = shape;");
-    ts__line(k->out, 1, "next->tile = now->tile; /* from L1: shape lies in L2 */");
-    if (ts__padded(k)) {
-        ts__line(k->out, 1, "now->border = next->border = edge;");
-    }
 }
 
 static const char *loader_call(const code *k, const operand *o, const char *step) {
@@ -525,48 +559,58 @@ static const char *loader_call(const code *k, const operand *o, const char *step
                               : ts__text(k, "load_%s(%s)", o->name, step);
 }
 
-/* Buffers of both steps, and the loads of the first tile. */
+/* A stripe's first tile has its own border and place: loaded as the others are. */
+static void emit_pass_loads(const code *k) {
+    const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
+    ts__line(k->out, 1, "ts_ticket first_x = 0%s%s;", k->x2.used ? ", first_x2 = 0" : "",
+             k->w_operand.used ? ", first_w = 0" : "");
+    ts__line(k->out, 1, "if (lead) {");
+    for (uint32_t i = 0; i < 3; i++) {
+        const operand *o = operands[i];
+        if (o->used) {
+            ts__line(k->out, 2, "first_%s = %s;", o->name,
+                     o == &k->w_operand && !k->w_sliced
+                         ? ts__text(k, "ts_dma_in_1d(%s, %s, W_BYTES)",
+                                    buffer_a(k, "w", ts__l1_of(k)->w_count), w_base(k))
+                         : loader_call(k, o, "now"));
+        }
+    }
+    ts__line(k->out, 1, "}");
+}
+
+/* The arguments of both steps, and the loads of the first tile. */
 static void emit_prologue(const code *k) {
     const ts_l1_plan *l1 = ts__l1_of(k);
     const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
     const uint32_t counts[] = {l1->x_count, l1->x2_count, l1->w_count};
+    if (!k->passes) {
+        emit_first_loads(k);
+    }
+    ts__line(k->out, 1, "now->tile = shape;");
+    if (ts__padded(k)) {
+        ts__line(k->out, 1, "now->border = edge;");
+    }
     for (uint32_t i = 0; i < 3; i++) {
         if (operands[i]->used) {
-            ts__line(k->out, 1, "now->tile.%s = next->tile.%s = %s;", operands[i]->field, operands[i]->field,
+            ts__line(k->out, 1, "now->tile.%s = %s;", operands[i]->field,
                      buffer_a(k, operands[i]->name, counts[i]));
         }
     }
     ts__line(k->out, 1, "now->tile.y = %s;", buffer_a(k, "y", l1->y_count));
-    ts__line(k->out, 1, "next->tile.y = l1->y%s;", k->y_twin ? "_b" : "");
     if (l1->scratch_bytes > 0) {
-        ts__line(k->out, 1, "now->tile.scratch = next->tile.scratch = l1->scratch;");
+        ts__line(k->out, 1, "now->tile.scratch = l1->scratch;");
     }
     ts__line(k->out, 1, "place(now, %s%s%s);", source(k), parameters(k, ", "),
              chunk_border(k) ? ", chunk_end" : "");
-    if (k->chunks > 1) {
-        emit_w_slice(k, 1, "now", "chunk_place(run, chunk)");
+    if (k->passes) {
+        emit_pass_loads(k);
     }
-    ts__line(k->out, 1, "if (lead) {");
-    if (!k->passes) {
-        emit_l3(k, 2);
+    ts__line(k->out, 1, "*next = *now; /* from L1: shape lies in L2 */");
+    if (k->y_twin) {
+        ts__line(k->out, 1, "next->tile.y = l1->y_b;");
     }
-    for (uint32_t i = 0; i < 3; i++) {
-        const operand *o = operands[i];
-        if (o->used) {
-            ts__line(k->out, 2, "const ts_ticket %s_in = %s;", o->name,
-                     o == &k->w_operand && !k->w_sliced ? ts__text(k, "ts_dma_in_1d(%s, %s, W_BYTES)",
-                                                                   buffer_a(k, "w", l1->w_count), w_base(k))
-                                                        : loader_call(k, o, "now"));
-        }
-    }
-    for (uint32_t i = 0; i < 3; i++) {
-        if (operands[i]->used) {
-            ts__line(k->out, 2, "ts_dma_wait(%s_in);", operands[i]->name);
-        }
-    }
-    ts__line(k->out, 1, "}");
     emit_fill(k, 1, "now->");
-    ts__line(k->out, 1, "ts_barrier();\n");
+    emit_first_waits(k);
 }
 
 /* The border of the next tile, where its x is loaded. */
@@ -731,8 +775,8 @@ static void emit_chunk_change(const code *k, int depth) {
     }
     ts__line(k->out, depth, "if (c == chunk_begin%s%s) {", k->h.loops ? " && h == 0" : "",
              k->w.loops ? " && w == 0" : "");
-    ts__line(k->out, depth + 1, "ts_fetch_step(run, FIRST_STEP + chunk);");
     ts__line(k->out, depth + 1, "ts_fetch_wait(run);");
+    ts__line(k->out, depth + 1, "ts_fetch_step(run, FIRST_STEP + chunk);");
     ts__line(k->out, depth, "}");
 }
 

@@ -17,6 +17,7 @@ typedef struct range {
 typedef struct space {
     TS_VEC(range) taken;
     uint64_t bytes;
+    uint64_t last_end; /* of the last place that was given */
 } space;
 
 typedef struct fetching {
@@ -76,9 +77,9 @@ static void give_back(space *s, const range *r) {
     s->taken.count = kept;
 }
 
-/* The lowest place of `bytes` that is free in the steps first to last. */
-static bool find_place(const space *s, uint32_t first, uint32_t last, uint64_t bytes, uint64_t *out) {
-    uint64_t at = 0;
+/* The lowest place of `bytes` from `at` on that is free in the steps first to last. */
+static bool find_above(const space *s, uint32_t first, uint32_t last, uint64_t bytes, uint64_t at,
+                       uint64_t *out) {
     for (uint32_t i = 0; i < s->taken.count && s->taken.data[i].begin < at + bytes; i++) {
         const range *r = &s->taken.data[i];
         if (r->first <= last && first <= r->last && r->end > at) {
@@ -87,6 +88,12 @@ static bool find_place(const space *s, uint32_t first, uint32_t last, uint64_t b
     }
     *out = at;
     return at + bytes <= s->bytes;
+}
+
+/* As in a ring: behind the last place that was given, or the lowest. So what is given back in turn stays in
+ * one piece. */
+static bool find_place(const space *s, uint32_t first, uint32_t last, uint64_t bytes, uint64_t *out) {
+    return find_above(s, first, last, bytes, s->last_end, out) || find_above(s, first, last, bytes, 0, out);
 }
 
 /* ---- steps ----------------------------------------------------------------------------------------------
@@ -116,7 +123,10 @@ static uint32_t earliest_step(fetching *f, uint32_t need, uint64_t bytes, uint64
         uint32_t before = plan->layer_plans[layer > 0 ? layer - 1 : 0].l3.first_step;
         stop = stop > before ? stop : before;
     }
-    f->lost |= !free_in(f, at, need, bytes, place);
+    if (!free_in(f, at, need, bytes, place) && !f->lost) {
+        f->lost = true;
+        f->p->lost_layer = layer;
+    }
     uint64_t earlier = 0;
     while (at > stop && free_in(f, at - 1, need, bytes, &earlier)) {
         *place = earlier;
@@ -163,6 +173,7 @@ static void add_fetch(fetching *f, ts_layer_plan *lp, uint32_t part, uint64_t fi
                             .first_step = at,
                             .last_step = need};
         take(f->p, f->space, (range){place, place + room, at, need, false});
+        f->space->last_end = place + room;
         TS_PUSH(plan->arena, &plan->buffers, buffer);
         fetch.buffer = (int32_t)plan->buffers.count - 1;
     }

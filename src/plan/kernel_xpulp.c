@@ -223,6 +223,10 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     bool runs = k.dense && k_words * (is_wide(layer) ? 8 : 4) <= RUN_BYTES;
     double calls = (tile->y_w % PIXELS == 0 ? 1.0 : 2.0) * PIXELS / tile->y_w; /* a block of pixels */
     double block = 25 + (line || runs ? 0 : 160 * fmin(calls, 1));
+    block +=
+        tile->y_c % CHANNELS == 0 ? 0 : 480; /* aimed one by one, the last channels in a call of their own */
+    double crossing = layer->x.pixel_bytes % 4 == 0 ? 0 : layer->x.pixel_bytes % 2 == 0 ? 0.5 : 0.75;
+    item += runs ? 0 : PIXELS * k_words * crossing; /* loads of x that cross a word */
     double row_words = ceil(w->kernel_w * layer->x.pixel_bytes / 4.0);
     double gather = runs ? 4 * (18 + 220 / fmin(tile->y_w, (double)patch_pixels(layer, tile, cores)) +
                                 4.3 * row_words * w->kernel_h)

@@ -155,12 +155,32 @@ static double by_area(const ts_block *b) { return (double)b->bytes * (b->last - 
 static double by_life(const ts_block *b) { return (double)(b->last - b->first) * 1e12 + (double)b->bytes; }
 static double by_start(const ts_block *b) { return -(double)b->first * 1e12 + (double)b->bytes; }
 
-static const rank_fn ranks[] = {[TS_LAYOUT_BY_BYTES] = by_bytes,
-                                [TS_LAYOUT_BY_AREA] = by_area,
-                                [TS_LAYOUT_BY_LIFE] = by_life,
-                                [TS_LAYOUT_BY_START] = by_start};
-enum { RANKS = TS_LAYOUT_ORDERS };
-_Static_assert(sizeof ranks / sizeof ranks[0] == RANKS, "a rank for every order");
+static double by_end(const ts_block *b) { return (double)b->last * 1e12 + (double)b->bytes; }
+
+static const rank_fn ranks[] = {by_bytes, by_area, by_life, by_start};
+enum { RANKS = sizeof ranks / sizeof ranks[0] };
+
+static const rank_fn low_ranks[] = {[TS_LAYOUT_BY_BYTES] = by_bytes,
+                                    [TS_LAYOUT_BY_AREA] = by_area,
+                                    [TS_LAYOUT_BY_LIFE] = by_life,
+                                    [TS_LAYOUT_BY_START] = by_start,
+                                    [TS_LAYOUT_BY_END] = by_end};
+_Static_assert(sizeof low_ranks / sizeof low_ranks[0] == TS_LAYOUT_ORDERS, "a rank for every order");
+
+/* Blocks that lie over each other come first, each chain of them from its end. */
+static double low_rank(const ts_block *b, rank_fn rank) {
+    return b->behind > 0 ? 1e24 + (double)b->last * 1e12 : rank(b);
+}
+
+static void order_low(const ts_block *blocks, uint32_t count, rank_fn rank, uint32_t *order) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = i;
+        for (; at > 0 && low_rank(&blocks[order[at - 1]], rank) < low_rank(&blocks[i], rank); at--) {
+            order[at] = order[at - 1];
+        }
+        order[at] = i;
+    }
+}
 
 static void order_by(const ts_block *blocks, uint32_t count, rank_fn rank, uint32_t *order) {
     for (uint32_t i = 0; i < count; i++) {
@@ -181,11 +201,39 @@ static uint64_t reach_of(const ts_block *blocks, uint32_t count) {
     return most;
 }
 
+/* Do two blocks stand in each other's way? */
+static bool collide(const ts_block *blocks, uint32_t i, uint32_t j) {
+    const ts_block *a = &blocks[i], *b = &blocks[j];
+    bool apart = a->offset + size_of(a) <= b->offset || b->offset + size_of(b) <= a->offset;
+    bool over = (a->over == j + 1 && a->offset >= b->offset + a->behind) ||
+                (b->over == i + 1 && b->offset >= a->offset + b->behind);
+    return together(a, b) && !apart && !over;
+}
+
+/* The lowest place of a block beside those placed before it: it begins at 0, at the end of another, or as far
+ * behind another's begin as it may. */
+static void place_low(ts_block *blocks, const uint32_t *order, uint32_t placed, uint32_t i) {
+    uint64_t best = UINT64_MAX;
+    for (uint32_t c = 0; c < 2 * placed + 1; c++) {
+        const ts_block *next = c == 0 ? NULL : &blocks[order[(c - 1) / 2]];
+        bool behind = c % 2 == 0 && next != NULL && blocks[i].over == order[(c - 1) / 2] + 1;
+        uint64_t at = next == NULL ? 0 : next->offset + (behind ? blocks[i].behind : size_of(next));
+        blocks[i].offset = at;
+        bool fits = at < best;
+        for (uint32_t n = 0; n < placed && fits; n++) {
+            fits = !collide(blocks, i, order[n]);
+        }
+        best = fits ? at : best;
+    }
+    blocks[i].offset = best;
+}
+
 uint64_t ts__layout_low(ts_arena *scratch, ts_block *blocks, uint32_t count, ts_layout_order order) {
     uint32_t *sequence = TS_NEW_ARRAY(scratch, uint32_t, count);
-    const ts_block **neighbours = TS_NEW_ARRAY(scratch, const ts_block *, count);
-    order_by(blocks, count, ranks[order], sequence);
-    (void)place_in_order(blocks, count, sequence, false, UINT64_MAX, neighbours);
+    order_low(blocks, count, low_ranks[order], sequence);
+    for (uint32_t i = 0; i < count; i++) {
+        place_low(blocks, sequence, i, sequence[i]);
+    }
     return reach_of(blocks, count);
 }
 

@@ -14,6 +14,10 @@ typedef struct ts_block {
     bool
         from_top; /* bidirectional stack: which end it grows from; the search begins with it and changes it */
     uint64_t offset;
+    /* ts__layout_low() only: 1 + the number of a block over which this one may lie, where it begins at least
+     * `behind` bytes after that; 0: none. Both have `behind`. */
+    uint32_t over;
+    uint64_t behind;
 } ts_block;
 
 enum { TS_BLOCK_ALIGN = 4 };
@@ -31,13 +35,15 @@ uint64_t ts__layout_stack(ts_arena *scratch, ts_block *blocks, uint32_t count);
 uint64_t ts__layout_search(ts_arena *scratch, ts_block *blocks, uint32_t count, uint32_t tries,
                            uint64_t enough_bytes);
 
-/* Places the blocks one by one, the largest (longest, earliest) first, each as low as those before it allow.
- * Returns the bytes needed: more than by search, but what lies above is free for others. */
+/* Places the blocks one by one, those that may lie over each other first, then the largest (longest,
+ * earliest), each as low as those before it allow. Returns the bytes needed: more than by search, but what
+ * lies above is free for others. */
 typedef enum ts_layout_order {
     TS_LAYOUT_BY_BYTES,
     TS_LAYOUT_BY_AREA, /* bytes times steps */
     TS_LAYOUT_BY_LIFE,
     TS_LAYOUT_BY_START,
+    TS_LAYOUT_BY_END, /* the last first */
     TS_LAYOUT_ORDERS
 } ts_layout_order;
 uint64_t ts__layout_low(ts_arena *scratch, ts_block *blocks, uint32_t count, ts_layout_order order);

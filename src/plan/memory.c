@@ -73,7 +73,9 @@ static uint64_t resident_bytes(const ts_planner *p, uint32_t layer) {
                      ? word_up(p->lives[t].bytes) + p->plan->options.guard_bytes
                      : 0;
     }
-    return bytes;
+    const ts_layer_plan *lp = &p->plan->layer_plans[layer];
+    bool both = !p->lives[lp->layer->x.tensor].in_l3 && !p->lives[lp->layer->y.tensor].in_l3;
+    return bytes - (both ? ts__overlap_saves(lp) : 0);
 }
 
 static void take_homes(ts_planner *p, ts_layer_plan *lp) {
@@ -234,6 +236,9 @@ static void try_chunks(geometry_search *s, uint32_t stripe_h) {
 /* Chooses stripes and chunks of one layer for the L2 bytes that its neighbours leave. */
 static bool cut_layer(ts_planner *p, ts_layer_plan *lp, uint64_t room_bytes, bool quick) {
     geometry_search s = {.p = p, .lp = lp, .room_bytes = room_bytes, .quick = quick};
+    if (is_striped(lp)) {
+        ts__forget_overlap(lp);
+    }
     uint32_t h = lp->layer->y.h;
     if (lp->layer->kind == TS_LAYER_MOVE) {
         set_geometry(lp, h, lp->layer->y.c, false);
@@ -242,6 +247,9 @@ static bool cut_layer(ts_planner *p, ts_layer_plan *lp, uint64_t room_bytes, boo
     if (!is_striped(lp) && weight_buffers(lp, lp->layer->y.c) <= room_bytes) {
         set_geometry(lp, h, lp->layer->y.c, false);
         return quick || ts__plan_passes(p, lp);
+    }
+    if (lp->x_behind_y > 0) {
+        return false; /* chunks would read x again */
     }
     uint32_t last = 0;
     for (uint32_t n = 1; n <= h; n++) {
@@ -495,6 +503,21 @@ static void build_buffers(ts_planner *p, bool weights) {
     ts__number_steps(p);
 }
 
+/* Which blocks may lie over each other. */
+static void let_overlap(const ts_planner *p, ts_block *blocks, const uint32_t *owner, uint32_t count) {
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        const ts_layer_plan *lp = &p->plan->layer_plans[i];
+        for (uint32_t x = 0; x < count && lp->x_behind_y > 0; x++) {
+            for (uint32_t y = 0; y < count && (int32_t)owner[x] == lp->x_buffer; y++) {
+                if ((int32_t)owner[y] == lp->y_buffer) {
+                    blocks[x].over = y + 1;
+                    blocks[x].behind = blocks[y].behind = lp->x_behind_y;
+                }
+            }
+        }
+    }
+}
+
 /* The buffers of one level as blocks; `owner[i]` is the buffer of block i. */
 static uint32_t blocks_of(const ts_planner *p, ts_level level, ts_block *blocks, uint32_t *owner) {
     uint32_t count = 0;
@@ -582,6 +605,18 @@ static void lay_out_l3(ts_planner *p) {
     take_offsets(plan, blocks, owner, count, at);
 }
 
+/* Bytes that both maps of a layer have in common. */
+static uint64_t overlap_bytes(const ts_plan *plan, const ts_layer_plan *lp) {
+    if (lp->x_behind_y == 0) {
+        return 0;
+    }
+    const ts_buffer *x = &plan->buffers.data[lp->x_buffer], *y = &plan->buffers.data[lp->y_buffer];
+    uint64_t begin = x->offset > y->offset ? x->offset : y->offset;
+    uint64_t end = x->offset + x->bytes;
+    end = end < y->offset + y->bytes ? end : y->offset + y->bytes;
+    return end > begin ? end - begin : 0;
+}
+
 /* The most of L2 that is alive in a step of each layer. */
 static void measure_live(ts_planner *p) {
     ts_plan *plan = p->plan;
@@ -591,6 +626,9 @@ static void measure_live(ts_planner *p) {
         for (uint32_t s = buffer->first_step; buffer->level == TS_IN_L2 && s <= buffer->last_step; s++) {
             live[s] += word_up(buffer->bytes) + plan->options.guard_bytes;
         }
+    }
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        live[plan->layer_plans[i].l3.first_step] -= overlap_bytes(plan, &plan->layer_plans[i]);
     }
     for (uint32_t i = 0; i < plan->layer_count; i++) {
         ts_layer_plan *lp = &plan->layer_plans[i];
@@ -615,9 +653,10 @@ static double try_schedule(ts_planner *p) {
     return ts__schedule(p);
 }
 
-/* Is there anything that channels share out? */
+/* Is there anything that channels share out, and may x be read once for each chunk? */
 static bool may_cut(const ts_layer_plan *lp) {
-    return lp->kernel->weight_bytes(lp->layer, 1) != lp->kernel->weight_bytes(lp->layer, lp->layer->y.c);
+    return lp->x_behind_y == 0 &&
+           lp->kernel->weight_bytes(lp->layer, 1) != lp->kernel->weight_bytes(lp->layer, lp->layer->y.c);
 }
 
 /* Cuts a layer's weights into `chunks` chunks where that makes the whole network faster. */
@@ -795,10 +834,12 @@ static bool place_weights(ts_planner *p, ts_layout_order order, double *cycles) 
         ts_block *blocks = TS_NEW_ARRAY(p->arena, ts_block, plan->buffers.count);
         uint32_t *owner = TS_NEW_ARRAY(p->arena, uint32_t, plan->buffers.count);
         uint32_t count = blocks_of(p, TS_IN_L2, blocks, owner);
+        let_overlap(p, blocks, owner, count);
         placed = ts__layout_low(p->arena, blocks, count, order) <= p->l2_bytes;
         take_offsets(plan, blocks, owner, count, 0);
     } else {
         lay_out_least(p);
+        placed = plan->l2_used_bytes <= p->l2_bytes;
     }
     placed = placed && ts__place_fetches(p);
     *cycles = placed ? ts__schedule(p) : 0;
@@ -825,23 +866,134 @@ static void refine_chunks(ts_planner *p, ts_layout_order order, double *best) {
     }
 }
 
-/* Takes the fastest of all layouts. */
-static void place_best(ts_planner *p) {
-    ts_layout_order chosen = TS_LAYOUT_ORDERS;
+/* Takes the fastest of all layouts, each with the chunks that suit it. The one that keeps room for every
+ * layer's weights is always possible, but not asked for where maps lie over each other; the others may all
+ * fail. */
+static bool place_best(ts_planner *p, bool overlaps) {
+    uint32_t layers = p->plan->layer_count;
+    bool refines = p->plan->options.objective == TS_OBJECTIVE_LATENCY, placed = false;
+    ts_layer_plan *first = ts_arena_copy(p->arena, p->plan->layer_plans, layers * sizeof *first);
+    ts_layer_plan *chosen = TS_NEW_ARRAY(p->arena, ts_layer_plan, layers);
+    ts_layout_order best_order = TS_LAYOUT_ORDERS;
     double best = 0, cycles = 0;
-    bool placed = place_weights(p, TS_LAYOUT_ORDERS, &best);
-    TS_ASSERT(placed, "plan: weights find no place");
-    for (uint32_t order = 0; order < TS_LAYOUT_ORDERS; order++) {
-        if (place_weights(p, (ts_layout_order)order, &cycles) && cycles < best - GAIN_CYCLES) {
+    for (uint32_t n = overlaps ? 1 : 0; n <= TS_LAYOUT_ORDERS; n++) {
+        ts_layout_order order = n == 0 ? TS_LAYOUT_ORDERS : (ts_layout_order)(n - 1);
+        memcpy(p->plan->layer_plans, first, layers * sizeof *first);
+        if (!place_weights(p, order, &cycles)) {
+            continue;
+        }
+        if (refines) {
+            refine_chunks(p, order, &cycles);
+        }
+        if (!placed || cycles < best - GAIN_CYCLES) {
+            placed = true;
             best = cycles;
-            chosen = (ts_layout_order)order;
+            best_order = order;
+            memcpy(chosen, p->plan->layer_plans, layers * sizeof *chosen);
         }
     }
-    (void)place_weights(p, chosen, &best);
-    if (p->plan->options.objective == TS_OBJECTIVE_LATENCY && chosen != TS_LAYOUT_ORDERS) {
-        refine_chunks(p, chosen, &best);
+    if (!placed) {
+        return false;
+    }
+    memcpy(p->plan->layer_plans, chosen, layers * sizeof *chosen);
+    if (!overlaps) {
         (void)place_weights(p, TS_LAYOUT_ORDERS, &cycles); /* what the plan says of the least layout */
-        (void)place_weights(p, chosen, &best);
+    }
+    placed = place_weights(p, best_order, &cycles);
+    TS_ASSERT(placed, "plan: weights find no place");
+    return placed;
+}
+
+static void finish_layout(ts_planner *p) {
+    lay_out_l3(p);
+    measure_live(p);
+}
+
+/* Is some activation in L3? */
+static bool spills(const ts_planner *p) {
+    bool any = false;
+    for (uint32_t t = 0; t < p->graph->tensors.count; t++) {
+        any |= p->lives[t].used && p->lives[t].in_l3;
+    }
+    return any;
+}
+
+/* Cuts weights that find no place between maps that lie over each other. */
+static bool make_room(ts_planner *p, ts_layout_order order) {
+    double cycles = 0;
+    for (uint32_t n = 0; n < 2 * p->plan->layer_count; n++) {
+        p->lost_layer = TS_NONE;
+        if (place_weights(p, order, &cycles)) {
+            return true;
+        }
+        if (p->lost_layer == TS_NONE) {
+            return false; /* the maps alone do not fit */
+        }
+        ts_layer_plan *lp = &p->plan->layer_plans[p->lost_layer];
+        uint32_t chunk_c = chunk_for(lp, 2 * lp->l3.chunks);
+        if (is_striped(lp) || !may_cut(lp) || chunk_c >= lp->l3.chunk_c) {
+            return false;
+        }
+        set_geometry(lp, lp->layer->y.h, chunk_c, true);
+        if (!ts__plan_passes(p, lp)) {
+            return false;
+        }
+    }
+    return false;
+}
+
+/* Where activations had to leave L2: plans once more with maps that lie over each other. False where that
+ * does not help; the plan is spoilt then. */
+static bool plan_overlaps(ts_planner *p) {
+    ts_plan *plan = p->plan;
+    ts_shortage why;
+    for (uint32_t t = 0; t < p->graph->tensors.count; t++) {
+        p->lives[t].in_l3 = false;
+    }
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        ts_layer_plan *lp = &plan->layer_plans[i];
+        take_homes(p, lp);
+        set_geometry(lp, lp->layer->y.h, lp->layer->y.c, true);
+    }
+    memset(p->holds, 0, plan->layer_count * sizeof *p->holds);
+    if (!ts__choose_overlaps(p) || !choose_homes(p, &why) || !cut_layers(p, false)) {
+        return false;
+    }
+    tune(p);
+    tune_halos(p);
+    bool room = false;
+    for (uint32_t order = 0; order < TS_LAYOUT_ORDERS && !room; order++) {
+        room = make_room(p, (ts_layout_order)order);
+    }
+    if (!room || !place_best(p, true)) {
+        return false;
+    }
+    finish_layout(p);
+    plan->l2_bound_bytes = 0;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        uint64_t least = ts__resident_bytes(p, i) + ts__least_weights(&plan->layer_plans[i]);
+        plan->l2_bound_bytes = least > plan->l2_bound_bytes ? least : plan->l2_bound_bytes;
+    }
+    plan->l2_search_bytes = plan->l2_used_bytes;
+    plan->l2_bound_answer = TS_LAYOUT_UNKNOWN;
+    return true;
+}
+
+/* Keeps the faster of the plan that there is and one with overlaps. */
+static void try_overlaps(ts_planner *p) {
+    ts_plan kept = *p->plan;
+    uint32_t layers = kept.layer_count, tensors = p->graph->tensors.count;
+    ts_layer_plan *plans = ts_arena_copy(p->arena, kept.layer_plans, layers * sizeof *plans);
+    ts_life *lives = ts_arena_copy(p->arena, p->lives, tensors * sizeof *lives);
+    kept.buffers.data =
+        ts_arena_copy(p->arena, kept.buffers.data, kept.buffers.capacity * sizeof *kept.buffers.data);
+    kept.fetches.data =
+        ts_arena_copy(p->arena, kept.fetches.data, kept.fetches.capacity * sizeof *kept.fetches.data);
+    double apart = ts__schedule(p);
+    if (!plan_overlaps(p) || ts__schedule(p) >= apart) {
+        *p->plan = kept;
+        memcpy(kept.layer_plans, plans, layers * sizeof *plans);
+        memcpy(p->lives, lives, tensors * sizeof *lives);
     }
 }
 
@@ -901,6 +1053,9 @@ static void improve_homes(ts_planner *p, double cycles) {
 }
 
 bool ts__memory_plan(ts_planner *p, bool quick, ts_shortage *shortage) {
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        ts__forget_overlap(&p->plan->layer_plans[i]);
+    }
     if (!choose_homes(p, shortage)) {
         return false;
     }
@@ -908,19 +1063,20 @@ bool ts__memory_plan(ts_planner *p, bool quick, ts_shortage *shortage) {
         shortage_of(p, shortage);
         return false;
     }
-    if (!quick && p->plan->options.objective == TS_OBJECTIVE_LATENCY) {
-        improve_homes(p, try_schedule(p));
-    }
     if (quick) {
         return true;
     }
-    if (p->plan->options.objective == TS_OBJECTIVE_LATENCY) {
+    bool latency = p->plan->options.objective == TS_OBJECTIVE_LATENCY;
+    if (latency) {
+        improve_homes(p, try_schedule(p));
         tune_all(p);
     }
     place_weight_images(p->plan);
-    place_best(p);
-    lay_out_l3(p);
-    measure_live(p);
+    (void)place_best(p, false);
+    finish_layout(p);
+    if (latency && spills(p)) {
+        try_overlaps(p);
+    }
     return true;
 }
 

@@ -9,7 +9,7 @@ enum { MAX_VARIANTS = 16 };
 
 /* Entering and leaving a layer, whatever its passes, in cycles; fitted to the simulator (docs/cost-model.md).
  */
-static const double LAYER_CYCLES = 1300;
+static const double LAYER_CYCLES = 400;
 
 /* L1 that guards take at most: x, x2, w and y have two buffers, and there is scratch. */
 static uint64_t l1_guards(const ts_planner *p) { return UINT64_C(9) * p->plan->options.guard_bytes; }
@@ -24,6 +24,7 @@ ts_pass ts__pass_of(const ts_planner *p, const ts_layer_plan *lp, uint32_t h, ui
                      .l1_bytes = bytes_left(p->plan->options.l1_bytes, l1_guards(p)),
                      .h = h,
                      .c = c,
+                     .most_h = lp->most_h,
                      .repeats = h == lp->layer->y.h ? (double)lp->layer->y.c / c : 1};
 }
 

@@ -47,7 +47,8 @@ typedef enum ts_buffer_role {
 } ts_buffer_role;
 
 /* A buffer with its bytes and its life. Two buffers of one memory that live at the same time never overlap,
- * but for one pair on targets of one level: a layer's result and its dying input (overlap.c).
+ * but for one pair on targets of one level, a layer's result and its dying input (overlap.c), and with L3 the
+ * two maps of a layer with x_behind_y (overlay.c).
  *
  * Time is counted in steps. A layer has one step; where its weights come in chunks, one for each load of a
  * chunk. A step begins when what needs that chunk begins, before the chunk is waited for: chunks of earlier
@@ -136,6 +137,10 @@ typedef struct ts_layer_plan {
     int32_t scratch_buffer;                /* targets of one level; else none */
     ts_l1_plan l1;
     ts_l3_plan l3;
+    /* Not 0: y may lie over x, where x begins at least so many bytes behind y's begin. Tiles have at most
+     * most_h rows then, and come in the order of the rows. */
+    uint64_t x_behind_y;
+    uint32_t most_h;
     uint32_t guard_bytes;                 /* behind each of its buffers in L2 */
     uint64_t l2_live_bytes;               /* of L2 that is alive while this layer runs */
     double modelled_cycles, bound_cycles; /* bound: max of compute at the ceiling and of each bus's bytes */

@@ -41,7 +41,8 @@ typedef struct ts_planner {
     ts_life *lives;    /* one a tensor of the graph */
     uint64_t l2_bytes; /* the budget that is being tried */
     TS_VEC(ts_tiled_pass) tiled;
-    bool *holds; /* no weights of later layers are fetched while this layer runs */
+    uint32_t lost_layer; /* whose weights found no place in ts__place_fetches() */
+    bool *holds;         /* no weights of later layers are fetched while this layer runs */
     TS_VEC(ts_step) steps;
     TS_VEC(double) arrivals; /* when each fetch is complete, filled by ts__schedule() */
 } ts_planner;
@@ -111,6 +112,16 @@ void ts__number_steps(ts_planner *p);
  * fetched earlier, and are dropped. Without them some fetch may find no place: false. */
 void ts__try_fetches(ts_planner *p);
 bool ts__place_fetches(ts_planner *p);
+
+/* Lets y lie over x in layers whose maps would not fit L2 apart, where x dies with the layer (overlay.c):
+ * sets x_behind_y and tiles in the order of the rows. False where there is none. */
+bool ts__choose_overlaps(ts_planner *p);
+
+/* L2 bytes that a layer needs less for it. */
+uint64_t ts__overlap_saves(const ts_layer_plan *lp);
+
+/* Back to maps that lie apart; tiles are to be planned again. */
+void ts__forget_overlap(ts_layer_plan *lp);
 
 /* Cycles in which core 0 copies the rows that two stripes share, through L1. */
 double ts__halo_cycles(const ts_target *target, const ts_layer_plan *lp, uint32_t stripe);

@@ -114,9 +114,11 @@ static void json_layer(ts_text *out, const ts_plan *plan, const ts_layer_plan *l
                    ull(lp->l2_live_bytes), ull(lp->dma_in_bytes), ull(lp->dma_out_bytes),
                    ull(lp->l3_read_bytes), ull(lp->l3_write_bytes));
     ts_text_printf(out,
-                   "     \"modelled_cycles\": %.0f, \"compute_cycles\": %.0f, \"l3_wait_cycles\": %.0f, "
+                   "     \"x_behind_y\": %llu, \"modelled_cycles\": %.0f, \"compute_cycles\": %.0f, "
+                   "\"l3_wait_cycles\": %.0f, "
                    "\"bound_cycles\": %.0f}",
-                   lp->modelled_cycles, lp->compute_cycles, lp->l3_wait_cycles, lp->bound_cycles);
+                   ull(lp->x_behind_y), lp->modelled_cycles, lp->compute_cycles, lp->l3_wait_cycles,
+                   lp->bound_cycles);
 }
 
 static void json_buffer(ts_text *out, const ts_plan *plan, const ts_buffer *b) {
@@ -197,6 +199,9 @@ static void l3_text(char *text, size_t size, const ts_layer_plan *lp) {
     }
     if (l3->chunks > 1) {
         n += snprintf(text + n, size - (size_t)n, " %ux%uc", l3->chunks, l3->chunk_c);
+    }
+    if (lp->x_behind_y > 0) {
+        n += snprintf(text + n, size - (size_t)n, " over x");
     }
     if (l3->stripes > 1 || l3->x_in_l3 || l3->x2_in_l3 || l3->y_in_l3) {
         snprintf(text + n, size - (size_t)n, " %ux%ur%s%s%s", l3->stripes, l3->stripe_h,

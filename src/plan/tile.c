@@ -546,9 +546,11 @@ static void try_tile(search *s, uint32_t h, uint32_t w, uint32_t c) {
     if (prunes && table.compute_cycles + added >= s->best) {
         return;
     }
-    l1.order = TS_LOOP_PIXELS_INNER;
-    try_counts(s, &l1, &table);
     bool one_loop = table.tiles_c == 1 || (uint64_t)rows->tiles * columns->tiles == 1;
+    l1.order = TS_LOOP_PIXELS_INNER;
+    if (one_loop || s->pass->most_h == 0) {
+        try_counts(s, &l1, &table);
+    }
     if (!one_loop && s->objective == TS_OBJECTIVE_LATENCY) {
         l1.order = TS_LOOP_CHANNELS_INNER;
         try_counts(s, &l1, &table);
@@ -566,7 +568,8 @@ static bool hopeless(const search *s, uint32_t h, uint32_t w, uint32_t c) {
 
 static void search_channels(search *s, uint32_t c) {
     uint32_t full_w = s->pass->layer->y.w, step = ts__tile_columns(s->pass->layer);
-    for (uint32_t h = s->pass->h; h > 0 && !hopeless(s, h, full_w, c); h--) {
+    uint32_t full_h = s->pass->most_h > 0 && s->pass->most_h < s->pass->h ? s->pass->most_h : s->pass->h;
+    for (uint32_t h = full_h; h > 0 && !hopeless(s, h, full_w, c); h--) {
         for (uint32_t w = full_w; w > 0 && !hopeless(s, h, w, c); w = w > step ? (w - 1) / step * step : 0) {
             try_tile(s, h, w, c);
         }

@@ -15,6 +15,9 @@ typedef struct ts_pass {
     uint64_t l1_bytes;
     uint32_t h, c;
     double repeats; /* chunks of c channels that follow each other without a gap: 1, or y.c / c */
+    /* Not 0: tiles have at most so many rows, and all tiles of some rows come before those of later ones, so
+     * that y may lie over x. */
+    uint32_t most_h;
 } ts_pass;
 
 /* What a pass costs in the model. */

@@ -171,6 +171,35 @@ static void generated(void **state) {
     ts_arena_free(arena);
 }
 
+/* Maps that lie over each other, where activations would have to leave L2 otherwise: exact with transfers as
+ * early and as late as allowed. */
+static void overlapping_maps(void **state) {
+    (void)state;
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    const ts_target *chip, *host;
+    targets(arena, &chip, &host);
+    ts_generate_options options = ts_generate_defaults(TS_GENERATE_MOBILENET_V2);
+    options.width = 0.35;
+    options.resolution = 96;
+    ts_graph *graph;
+    assert_int_equal(ts_generate(arena, &options, &graph, &diags), TS_OK);
+    for (int early = 0; early < 2; early++) {
+        ts_run_options run = {
+            .target = host, .plan.l2_bytes = 124000, .seed = 7, .jobs = 2, .command = "test"};
+        ts_run_result result = {0};
+        run.host.cores = 8;
+        run.host.early = early;
+        assert_int_equal(ts_run(arena, graph, &run, &result, &diags), TS_OK);
+        uint32_t over = 0;
+        for (uint32_t i = 0; i < result.plan->layer_count; i++) {
+            over += result.plan->layer_plans[i].x_behind_y > 0;
+        }
+        assert_true(result.verified && over > 0);
+    }
+    ts_arena_free(arena);
+}
+
 static void examples(void **state) {
     (void)state;
     const ts_target *chip, *host;
@@ -202,6 +231,7 @@ static void examples(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(generated), cmocka_unit_test(examples)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(generated), cmocka_unit_test(overlapping_maps),
+                                       cmocka_unit_test(examples)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
