@@ -43,7 +43,7 @@ typedef struct tessera_quantize_options {
     int weights_per_layer;                 /* one quantum a layer; 0: one an output channel */
     tessera_data finetune; /* labelled samples to train the quantised network on; path NULL: no training */
     uint32_t epochs;       /* of that training; 0: 4 */
-    double rate;           /* of that training; 0: 0.0005 */
+    double rate;           /* of that training; 0: one that the bits ask for */
     tessera_message *message;
     void *user;
 } tessera_quantize_options;
