@@ -199,7 +199,7 @@ static void grow_memory(json_t *root, uint32_t level, uint64_t bytes) {
 }
 
 /* A budget beyond what the chip has asks what a larger chip would do: cores, and memories with the room that
- * stacks and code take. */
+ * stacks and code take; programs may be larger than the chip keeps room for. */
 static void grow_chip(json_t *root, const ts_plan_options *plan) {
     json_t *stacks = json_object_get(root, "stack_bytes");
     size_t count = json_array_size(stacks);
@@ -215,7 +215,7 @@ static void grow_chip(json_t *root, const ts_plan_options *plan) {
     }
     uint64_t reserve = (uint64_t)json_integer_value(json_object_get(root, "code_reserve_bytes"));
     grow_memory(root, 1, plan->l1_bytes > 0 ? plan->l1_bytes + taken : 0);
-    grow_memory(root, 2, plan->l2_bytes > 0 ? plan->l2_bytes + reserve : 0);
+    grow_memory(root, 2, plan->l2_bytes > 0 ? plan->l2_bytes + 2 * reserve : 0);
 }
 
 static const char *beside(ts_arena *arena, const ts_explore *e, const char *path) {
