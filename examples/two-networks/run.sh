@@ -16,10 +16,10 @@ for name in first second; do
     make --silent -C $name
 done
 
-# Both folders have the kernels that their network uses: one copy of each object is linked.
+# Both folders have the kernels and the runtime that their network uses: one copy of each object is linked.
 objects=$(
-    { (cd first/obj && find . -name '*.o' -path './kernels/*' | sed 's|^\.|first/obj|')
-      (cd second/obj && find . -name '*.o' -path './kernels/*' | sed 's|^\.|second/obj|'); } |
+    { (cd first/obj && find kernels runtime -name '*.o' ! -name 'main_*' | sed 's|^|first/obj/|')
+      (cd second/obj && find kernels runtime -name '*.o' ! -name 'main_*' | sed 's|^|second/obj/|'); } |
         awk -F /obj/ '!seen[$2]++'
 )
 cc -std=c99 -O2 -Wall -Wextra -pthread -I. -Ifirst -Ifirst/hal/host -o both "$here/main.c" \
