@@ -3,9 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "harness.h"
 #include "model/float_model.h"
 #include "num/float.h"
+#include "peers.h"
 #include "quant/quantize.h"
 #include "run/run.h"
 
@@ -16,18 +16,12 @@
 #define VWW                                                                                       \
     "{\"x\": \"mlperf-tiny-vww/samples_x.u8.bin.xz\", \"y\": \"mlperf-tiny-vww/samples_y.csv\", " \
     "\"shape\": [96, 96, 3], \"type\": \"u8\", \"scale\": 0.00392156862745098}"
-#define KWS                                                                                                 \
-    "{\"x\": \"kws-hello-edge/mfcc_w640_h320_49x10.f32.bin.xz\", \"y\": \"kws-hello-edge/samples_y.csv\", " \
-    "\"shape\": [49, 10, 1], \"type\": \"f32\"}"
-#define MNIST(part) \
-    "{\"x\": \"mnist/" part "-images-idx3-ubyte.gz\", \"y\": \"mnist/" part "-labels-idx1-ubyte.gz\"}"
 #define FER(part)                                                                       \
     "{\"x\": \"fer2013/" part "_x.u8.bin.xz\", \"y\": \"fer2013/" part                  \
     "_y.u8.bin\", "                                                                     \
     "\"shape\": [48, 48, 1], \"type\": \"u8\", \"resize\": [64, 64], \"mean\": 127.5, " \
     "\"scale\": 0.00784313725490196}"
-#define JPEG(part)      "{\"x\": \"cifar10-jpeg/" part ".tar.xz\"}"
-#define JPEG_MEAN(part) "{\"x\": \"cifar10-jpeg/" part ".tar.xz\", \"mean\": [125.307, 122.950, 113.865]}"
+#define JPEG(part) "{\"x\": \"cifar10-jpeg/" part ".tar.xz\"}"
 
 typedef struct row {
     const char *name, *model, *calibration, *data;
@@ -39,45 +33,13 @@ typedef struct row {
 static const row rows[] = {
     {"ResNet8", "mlperf-tiny-ic/resnet8_fp32.onnx", JPEG("train_15000"), IC01, 87.3, 0.8, 0},
     {"MobileNetV1 0.25 96", "mlperf-tiny-vww/mobilenetv1_025_96_fp32.onnx", VWW, VWW, 86.4, 1.2, 0},
-    {"DS_CNN_S", "kws-hello-edge/DS_CNN_S.onnx", KWS, KWS, 88.3, 1.0, 0},
-    {"CNN_S", "kws-hello-edge/CNN_S.onnx", KWS, KWS, 84.0, 1.0, 0},
+    {"DS_CNN_S", "kws-hello-edge/DS_CNN_S.onnx", KWS(""), KWS(""), 88.3, 1.0, 0},
+    {"CNN_S", "kws-hello-edge/CNN_S.onnx", KWS(""), KWS(""), 84.0, 1.0, 0},
     {"mnist-8", "mnist/mnist-8.onnx", MNIST("train10k"), MNIST("t10k"), 98.9, 0.2, 2500},
     {"mini-Xception", "fer2013/fer2013_mini_xception_64.onnx", FER("train"), FER("test"), 59.3, 1.5, 0},
     {"cifar10_m7", "cifar10-caffe-cmsisnn/cifar10_m7.onnx", JPEG_MEAN("train_15000"), JPEG_MEAN("test_3000"),
      77.7, 0.8, 1000},
 };
-
-typedef struct bench {
-    ts_arena *arena;
-    ts_diags diags;
-    const char *models, *folder;
-} bench;
-
-static void demand(bench *b, ts_status status) {
-    for (uint32_t i = 0; status != TS_OK && i < b->diags.list.count; i++) {
-        ts_diag_print(stdout, &b->diags.list.data[i]);
-    }
-    assert_int_equal(status, TS_OK);
-}
-
-static ts_data read(bench *b, const char *description, uint32_t limit) {
-    ts_data data;
-    ts_data_options options = {.root = b->models, .limit = limit, .seed = 1};
-    const char *path = ts_path_join(b->arena, b->folder, "set.json");
-    demand(b, ts_file_write(path, description, strlen(description), &b->diags));
-    demand(b, ts_data_read(b->arena, path, &options, &data, &b->diags));
-    return data;
-}
-
-static double float_stage(bench *b, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
-                          const ts_data *data) {
-    ts_fgraph *graph;
-    ts_score score;
-    demand(b, stage == TS_STAGE_FP ? ts_quant_float(b->arena, net, NULL, stage, &graph, &b->diags)
-                                   : ts_quant_emulate(b->arena, quant, stage, &graph, &b->diags));
-    demand(b, ts_evaluate_float(b->arena, graph, data, NULL, &score, &b->diags));
-    return 100 * score.top1;
-}
 
 typedef struct chip {
     ts_deployed *deployed;
@@ -121,8 +83,8 @@ static void check(bench *b, const row *r) {
     ts_graph *integer;
     ts_score score;
     ts_quant_options options = ts_quant_defaults();
-    ts_data calibration = read(b, r->calibration, 256), all = read(b, r->data, 0),
-            data = read(b, r->data, r->samples);
+    ts_data calibration = read_data(b, r->calibration, 256), all = read_data(b, r->data, 0),
+            data = read_data(b, r->data, r->samples);
     demand(b, ts_float_model_read(b->arena, ts_path_join(b->arena, b->models, r->model), NULL, &graph,
                                   &b->diags));
     ts_fgraph_fold(graph);

@@ -3,17 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "harness.h"
 #include "model/float_model.h"
 #include "num/float.h"
+#include "peers.h"
 #include "train/finetune.h"
-
-#define MNIST(part) \
-    "{\"x\": \"mnist/" part "-images-idx3-ubyte.gz\", \"y\": \"mnist/" part "-labels-idx1-ubyte.gz\"}"
-#define JPEG_MEAN(part) "{\"x\": \"cifar10-jpeg/" part ".tar.xz\", \"mean\": [125.307, 122.950, 113.865]}"
-#define KWS(rest)                                                                                           \
-    "{\"x\": \"kws-hello-edge/mfcc_w640_h320_49x10.f32.bin.xz\", \"y\": \"kws-hello-edge/samples_y.csv\", " \
-    "\"shape\": [49, 10, 1], \"type\": \"f32\", \"fold\": [3, 0]" rest "}"
 
 typedef struct row {
     const char *name, *model, *train, *data;
@@ -26,49 +19,23 @@ typedef struct row {
 static const row rows[] = {
     {"mnist-8 w4a4", "mnist/mnist-8.onnx", MNIST("train10k"), MNIST("t10k"), 4, 4, 4000, 2500, 0.5},
     {"mnist-8 w2a4", "mnist/mnist-8.onnx", MNIST("train10k"), MNIST("t10k"), 2, 4, 8000, 2500, 2.0},
-    {"DS_CNN_S w8a8", "kws-hello-edge/DS_CNN_S.onnx", KWS(", \"rest\": true"), KWS(""), 8, 8, 0, 0, 0.5},
-    {"DS_CNN_S w4a8", "kws-hello-edge/DS_CNN_S.onnx", KWS(", \"rest\": true"), KWS(""), 4, 8, 0, 0, 2},
-    {"CNN_S w8a8", "kws-hello-edge/CNN_S.onnx", KWS(", \"rest\": true"), KWS(""), 8, 8, 0, 0, 0.5},
-    {"CNN_S w4a8", "kws-hello-edge/CNN_S.onnx", KWS(", \"rest\": true"), KWS(""), 4, 8, 0, 0, 2},
+    {"DS_CNN_S w8a8", "kws-hello-edge/DS_CNN_S.onnx", KWS(", \"fold\": [3, 0], \"rest\": true"),
+     KWS(", \"fold\": [3, 0]"), 8, 8, 0, 0, 0.5},
+    {"DS_CNN_S w4a8", "kws-hello-edge/DS_CNN_S.onnx", KWS(", \"fold\": [3, 0], \"rest\": true"),
+     KWS(", \"fold\": [3, 0]"), 4, 8, 0, 0, 2},
+    {"CNN_S w8a8", "kws-hello-edge/CNN_S.onnx", KWS(", \"fold\": [3, 0], \"rest\": true"),
+     KWS(", \"fold\": [3, 0]"), 8, 8, 0, 0, 0.5},
+    {"CNN_S w4a8", "kws-hello-edge/CNN_S.onnx", KWS(", \"fold\": [3, 0], \"rest\": true"),
+     KWS(", \"fold\": [3, 0]"), 4, 8, 0, 0, 2},
     {"cifar10_m7 w4a4", "cifar10-caffe-cmsisnn/cifar10_m7.onnx", JPEG_MEAN("train_15000"),
      JPEG_MEAN("test_3000"), 4, 4, 3000, 600, 3.0},
 };
 
-typedef struct bench {
-    ts_arena *arena;
-    ts_diags diags;
-    const char *models, *folder;
-} bench;
-
-static void demand(bench *b, ts_status status) {
-    for (uint32_t i = 0; status != TS_OK && i < b->diags.list.count; i++) {
-        ts_diag_print(stdout, &b->diags.list.data[i]);
-    }
-    assert_int_equal(status, TS_OK);
-}
-
-static ts_data read(bench *b, const char *description, uint32_t limit) {
-    ts_data data;
-    ts_data_options options = {.root = b->models, .limit = limit, .seed = 1};
-    const char *path = ts_path_join(b->arena, b->folder, "set.json");
-    demand(b, ts_file_write(path, description, strlen(description), &b->diags));
-    demand(b, ts_data_read(b->arena, path, &options, &data, &b->diags));
-    return data;
-}
-
-static double judge(bench *b, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
-                    const ts_data *data) {
-    ts_fgraph *graph;
+static double integer_stage(bench *b, const ts_quant *quant, const ts_data *data) {
     ts_graph *integer;
     ts_score score;
-    if (stage == TS_STAGE_ID) {
-        demand(b, ts_quant_integer(b->arena, quant, &integer, &b->diags));
-        demand(b, ts_evaluate_integer(b->arena, integer, 0, data, NULL, NULL, &score, &b->diags));
-    } else {
-        demand(b, stage == TS_STAGE_FP ? ts_quant_float(b->arena, net, NULL, stage, &graph, &b->diags)
-                                       : ts_quant_emulate(b->arena, quant, stage, &graph, &b->diags));
-        demand(b, ts_evaluate_float(b->arena, graph, data, NULL, &score, &b->diags));
-    }
+    demand(b, ts_quant_integer(b->arena, quant, &integer, &b->diags));
+    demand(b, ts_evaluate_integer(b->arena, integer, 0, data, NULL, NULL, &score, &b->diags));
     return 100 * score.top1;
 }
 
@@ -78,8 +45,8 @@ static void check(bench *b, const row *r) {
     ts_quant *quant;
     ts_quant_options options = ts_quant_defaults();
     ts_finetune_options tune = ts_finetune_defaults();
-    ts_data calibration = read(b, r->train, 128), train = read(b, r->train, r->samples);
-    ts_data data = read(b, r->data, r->judged);
+    ts_data calibration = read_data(b, r->train, 128), train = read_data(b, r->train, r->samples);
+    ts_data data = read_data(b, r->data, r->judged);
     const char *model = ts_path_join(b->arena, b->models, r->model);
     demand(b, ts_float_model_read(b->arena, model, NULL, &graph, &b->diags));
     ts_fgraph_fold(graph);
@@ -87,10 +54,11 @@ static void check(bench *b, const row *r) {
     options.weight_bits = r->weight_bits;
     options.activation_bits = r->activation_bits;
     demand(b, ts_quantize(b->arena, net, &calibration, &options, NULL, &quant, &b->diags));
-    double before = judge(b, net, quant, TS_STAGE_FQ, &data);
+    double before = float_stage(b, net, quant, TS_STAGE_FQ, &data);
     demand(b, ts_quant_finetune(quant, &train, &tune, NULL, NULL, NULL, &b->diags));
-    double fp = judge(b, net, quant, TS_STAGE_FP, &data), fq = judge(b, net, quant, TS_STAGE_FQ, &data);
-    double qd = judge(b, net, quant, TS_STAGE_QD, &data), id = judge(b, net, quant, TS_STAGE_ID, &data);
+    double fp = float_stage(b, net, quant, TS_STAGE_FP, &data),
+           fq = float_stage(b, net, quant, TS_STAGE_FQ, &data);
+    double qd = float_stage(b, net, quant, TS_STAGE_QD, &data), id = integer_stage(b, quant, &data);
     printf("%-16s %u samples: float %.2f, calibrated %.2f, fine-tuned fq %.2f qd %.2f id %.2f\n", r->name,
            data.count, fp, before, fq, qd, id);
     assert_true(fp - id <= r->points);
