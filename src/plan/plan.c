@@ -59,15 +59,29 @@ static void cost_passes(ts_planner *p, ts_layer_plan *lp) {
     lp->modelled_cycles = lp->work_cycles;
 }
 
-/* Kernels are chosen before anything is cut: a cut pass has the layer's final requantisation. */
+/* What the choice of tiles depends on; of the requantisation only what a kernel's cost knows of it. */
+static ts_tiled_pass key_of(const ts_planner *p, const ts_layer_plan *lp) {
+    const ts_rq_plan *rq = &lp->layer->rq;
+    return (ts_tiled_pass){.shape = p->shapes[lp->layer->index],
+                           .kernel = lp->kernel,
+                           .rq_class = rq->class_,
+                           .rq_div = rq->div,
+                           .rq_low = rq->low,
+                           .rq_high = rq->high,
+                           .most_h = lp->most_h};
+}
+
+static bool same_key(const ts_tiled_pass *a, const ts_tiled_pass *b) {
+    return a->shape == b->shape && a->kernel == b->kernel && a->rq_class == b->rq_class &&
+           a->rq_div == b->rq_div && a->rq_low == b->rq_low && a->rq_high == b->rq_high &&
+           a->most_h == b->most_h;
+}
+
 static bool recall_tiles(const ts_planner *p, ts_layer_plan *lp, uint32_t h, uint32_t c) {
-    if (h == lp->layer->y.h && c == lp->layer->y.c) {
-        return false;
-    }
+    ts_tiled_pass key = key_of(p, lp);
     for (uint32_t i = 0; i < p->tiled.count; i++) {
         const ts_tiled_pass *t = &p->tiled.data[i];
-        if (t->layer == lp->layer->index && t->kernel == lp->kernel && t->l1.pass_h == h &&
-            t->l1.pass_c == c) {
+        if (t->l1.pass_h == h && t->l1.pass_c == c && same_key(t, &key)) {
             lp->l1 = t->l1;
             return true;
         }
@@ -91,7 +105,8 @@ bool ts__plan_passes(ts_planner *p, ts_layer_plan *lp) {
         return false;
     }
     if (!known) {
-        ts_tiled_pass tiled = {lp->layer->index, lp->kernel, lp->l1};
+        ts_tiled_pass tiled = key_of(p, lp);
+        tiled.l1 = lp->l1;
         TS_PUSH(p->arena, &p->tiled, tiled);
     }
     cost_passes(p, lp);
@@ -246,22 +261,23 @@ static bool has_zero(const ts_layer *layer) {
     return layer->weights != NULL && ts_weights_zero(layer->weights) != 0;
 }
 
-/* Do two layers differ in names and numbers alone, so that one plan serves both? */
+/* Do two layers differ in names, numbers and requantisation alone? */
 static bool same_shape(const ts_layer *a, const ts_layer *b) {
     return a->kind == b->kind && a->kind != TS_LAYER_MOVE && a->groups == b->groups &&
            same_map(&a->x, &b->x) && same_map(&a->x2, &b->x2) && same_map(&a->y, &b->y) &&
            memcmp(&a->window, &b->window, sizeof a->window) == 0 &&
            (a->weights == NULL) == (b->weights == NULL) &&
            (a->weights == NULL || a->weights->type == b->weights->type) && !has_zero(a) && !has_zero(b) &&
-           same_rq(&a->rq, &b->rq) && same_rq(&a->rq_own, &b->rq_own) && same_step(&a->in1, &b->in1) &&
-           same_step(&a->in2, &b->in2) && same_step(&a->sum, &b->sum);
+           same_step(&a->in1, &b->in1) && same_step(&a->in2, &b->in2) && same_step(&a->sum, &b->sum);
 }
 
 /* The plan of an earlier layer of the same shape, if there is one. */
 static bool copy_choice(ts_planner *p, const ts_layer *before, ts_layer_plan *lp) {
     for (uint32_t i = 0; i < lp->layer->index; i++) {
         const ts_layer_plan *other = &p->plan->layer_plans[i];
-        if (same_shape(&before[i], &before[lp->layer->index])) {
+        const ts_layer *mine = &before[lp->layer->index];
+        if (p->shapes[i] == p->shapes[mine->index] && same_rq(&before[i].rq, &mine->rq) &&
+            same_rq(&before[i].rq_own, &mine->rq_own)) {
             ts_layer *layer = &p->plan->layers[lp->layer->index];
             layer->rq = other->layer->rq.class_ == layer->rq.class_ ? layer->rq : layer->rq_own;
             *lp = *other;
@@ -290,6 +306,16 @@ static ts_status no_fit_l1(ts_planner *p, const ts_layer *l) {
         "%llu bytes",
         (unsigned long long)need, (unsigned long long)have, (unsigned long long)(need - have),
         (unsigned long long)smallest_l1_of_all(p));
+}
+
+static void find_shapes(ts_planner *p) {
+    const ts_plan *plan = p->plan;
+    p->shapes = TS_NEW_ARRAY(p->arena, uint32_t, plan->layer_count);
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        while (p->shapes[i] < i && !same_shape(&plan->layers[p->shapes[i]], &plan->layers[i])) {
+            p->shapes[i]++;
+        }
+    }
 }
 
 static ts_status prepare_layers(ts_planner *p) {
@@ -352,7 +378,6 @@ static bool choose_frugal(ts_planner *p, uint32_t index) {
         ts_pass pass = ts__pass_of(p, &best, layer->y.h, layer->y.c);
         best.bound_cycles = ts__l1_bound(&pass);
         *lp = best;
-        p->tiled.count = 0; /* known by kernel, not by requantisation */
     }
     return least < present;
 }
@@ -549,6 +574,7 @@ static ts_status begin(ts_planner *p, const ts_plan_options *options) {
     if (p->puts_quads) {
         choose_quads(p);
     }
+    find_shapes(p);
     return prepare_layers(p);
 }
 

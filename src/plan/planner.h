@@ -17,10 +17,15 @@ typedef struct ts_life {
     int32_t buffer;
 } ts_life;
 
-/* Tiles that were chosen for a pass of a layer: passes are tried more than once. */
+/* Tiles that were chosen for a pass, and all that the choice depends on: passes are tried more than once, and
+ * layers of one shape have the same. */
 typedef struct ts_tiled_pass {
-    uint32_t layer;
+    uint32_t shape; /* shapes[] of the layer */
     const ts_kernel *kernel;
+    ts_rq_class rq_class;
+    int64_t rq_div;
+    int32_t rq_low, rq_high;
+    uint32_t most_h;
     ts_l1_plan l1;
 } ts_tiled_pass;
 
@@ -40,6 +45,7 @@ typedef struct ts_planner {
     bool puts_quads;   /* maps may lie in quads */
     ts_life *lives;    /* one a tensor of the graph */
     uint64_t l2_bytes; /* the budget that is being tried */
+    uint32_t *shapes;  /* of each layer the first that differs from it in names and numbers alone */
     TS_VEC(ts_tiled_pass) tiled;
     uint32_t lost_layer; /* whose weights found no place in ts__place_fetches() */
     bool *holds;         /* no weights of later layers are fetched while this layer runs */

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "num/generate.h"
 #include "plan/plan.h"
+#include "plan/tile.h"
 
 typedef struct world {
     ts_arena *arena;
@@ -259,6 +260,35 @@ static double modelled(const world *w, const ts_graph *graph, uint64_t l2_bytes)
     return plan->modelled_cycles;
 }
 
+/* Tiles that were found for one layer serve others of its shape: each has what a search of its own finds. */
+static void tiles_of_equal_shapes_are_each_layers_own(void **state) {
+    (void)state;
+    world w = begin();
+    ts_graph *graph;
+    ts_plan *plan;
+    ts_generate_options network = ts_generate_defaults(TS_GENERATE_MOBILENET_V1);
+    network.width = 0.5;
+    const ts_plan_options options = {.l2_bytes = 160 * 1024};
+    assert_int_equal(ts_generate(w.arena, &network, &graph, &w.diags), TS_OK);
+    assert_int_equal(ts_plan_build(w.arena, graph, w.target, &options, &plan, &w.diags), TS_OK);
+    uint32_t cut = 0;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        const ts_layer_plan *lp = &plan->layer_plans[i];
+        uint32_t h = lp->l3.stripe_h, c = lp->l3.chunk_c;
+        double repeats = h == lp->layer->y.h ? (double)lp->layer->y.c / c : 1;
+        ts_pass pass = {lp->layer, lp->kernel, w.target, 8,         plan->options.l1_bytes,
+                        h,         c,          repeats,  lp->most_h};
+        ts_l1_plan own;
+        assert_true(ts__l1_search(&pass, TS_OBJECTIVE_LATENCY, &own));
+        assert_memory_equal(&own.tile, &lp->l1.tile, sizeof own.tile);
+        assert_int_equal(own.order, lp->l1.order);
+        assert_int_equal(own.used_bytes, lp->l1.used_bytes);
+        cut += lp->l3.chunks > 1 || lp->l3.stripes > 1;
+    }
+    assert_true(cut > 2);
+    ts_arena_free(w.arena);
+}
+
 /* The widest tensor of MobileNetV2 (393,216 bytes) just fits an L2 of 400,000 bytes, and leaves its
  * neighbours stripes of one row: it is better kept in L3, as in an L2 that cannot hold it. */
 static void a_tensor_that_just_fits_moves_out(void **state) {
@@ -336,6 +366,7 @@ int main(void) {
                                        cmocka_unit_test(equal_shapes_with_other_zeros_are_planned_apart),
                                        cmocka_unit_test(weights_flow_ahead),
                                        cmocka_unit_test(little_l1_keeps_the_fast_kernel),
+                                       cmocka_unit_test(tiles_of_equal_shapes_are_each_layers_own),
                                        cmocka_unit_test(a_tensor_that_just_fits_moves_out),
                                        cmocka_unit_test(more_l2_is_not_slower),
                                        cmocka_unit_test(maps_lie_over_each_other)};
