@@ -24,7 +24,7 @@ typedef struct request {
     const char *model, *data, *output;
     ts_cli_samples samples;
     ts_cli_train train;
-    bool keep, freeze;
+    bool keep;
 } request;
 
 static bool parse_value(int key, char *text, void *object, bool *known) {
@@ -39,7 +39,8 @@ static bool parse_value(int key, char *text, void *object, bool *known) {
         case OPTION_KEEP:
             return r->keep = true;
         case OPTION_FREEZE:
-            return r->freeze = true;
+            r->train.train.norm_epochs = 0;
+            return true;
         default:
             *known = false;
             return true;
@@ -96,7 +97,6 @@ static ts_status run_training(ts_arena *arena, const request *r, ts_trainer *tra
     if (!r->keep) {
         ts_trainer_initialise(trainer, r->train.train.seed);
     }
-    ts_trainer_freeze_norms(trainer, r->freeze);
     printf("%llu numbers to train on %u samples\n", (unsigned long long)count_numbers(trainer), data->count);
     TS_TRY(ts_train(trainer, data, &r->train.train, NULL, &progress, &log, diags));
     const ts_fgraph *trained = ts_trainer_export(trainer, arena, false);

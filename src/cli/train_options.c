@@ -16,6 +16,7 @@ enum {
     OPTION_SCHEDULE,
     OPTION_FLIP,
     OPTION_SHIFT,
+    OPTION_NORM_EPOCHS,
     OPTION_CHECKPOINT,
     OPTION_RESUME,
     OPTION_THREADS,
@@ -33,6 +34,8 @@ static const struct argp_option options[] = {
      "How the rate goes on: to 0 along a cosine, or times F every N epochs (cosine)", 0},
     {"flip", OPTION_FLIP, NULL, 0, "Mirror pictures at random", 0},
     {"shift", OPTION_SHIFT, "N", 0, "Move pictures by up to N rows and columns", 0},
+    {"norm-epochs", OPTION_NORM_EPOCHS, "N", 0,
+     "Batch norms follow the batch for N epochs, then keep their statistics (all; fine-tuning 0)", 0},
     {"checkpoint", OPTION_CHECKPOINT, "FILE", 0, "Write FILE after each epoch", 0},
     {"resume", OPTION_RESUME, NULL, 0, "Go on from the checkpoint, if it is there", 0},
     {"threads", OPTION_THREADS, "N", 0, "More than one are faster but give other bits (1)", 0},
@@ -87,6 +90,9 @@ static bool parse_value(int key, const char *text, ts_cli_train *r, bool *known)
             return o->flip = true;
         case OPTION_SHIFT:
             return parse_count(text, &o->shift);
+        case OPTION_NORM_EPOCHS:
+            o->norm_epochs = 0;
+            return strcmp(text, "0") == 0 || parse_count(text, &o->norm_epochs);
         case OPTION_CHECKPOINT:
             o->checkpoint = text;
             return true;

@@ -294,8 +294,24 @@ static const ts_qexpr *expr_of(const reader *r, const meaning *x) {
     return x->expr != NULL ? x->expr : TS_NEW(r->net->arena, ts_qexpr);
 }
 
-/* y = a[c] x + b[c] */
-static ts_status read_affine(reader *r, const ts_fnode *n, uint32_t input, const float *a, const float *b) {
+/* A batch norm on what a linear layer computes, bias included. Behind another factor it is no more than one.
+ */
+static void keep_norm(ts_qlayer *l, const ts_qnorm *norm) {
+    bool plain = l->gain != NULL && l->norm.mean == NULL;
+    for (uint32_t c = 0; plain && c < l->c; c++) {
+        plain = l->gain[c] == 1.0f;
+    }
+    if (plain) {
+        l->norm = *norm;
+        for (uint32_t c = 0; c < l->c; c++) {
+            l->norm.mean[c] -= l->bias[c];
+        }
+    }
+}
+
+/* y = a[c] x + b[c]; `norm`: the batch norm that this is, or NULL. */
+static ts_status read_affine(reader *r, const ts_fnode *n, uint32_t input, const float *a, const float *b,
+                             const ts_qnorm *norm) {
     meaning x;
     ts_fnode as = *n;
     as.inputs[0] = n->inputs[input];
@@ -305,6 +321,9 @@ static ts_status read_affine(reader *r, const ts_fnode *n, uint32_t input, const
     bool takes = l != NULL && is_open(l) && !x.padded &&
                  (l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR || l->kind == TS_QUANT_AFFINE);
     if (takes) {
+        if (norm != NULL) {
+            keep_norm(l, norm);
+        }
         for (uint32_t c = 0; c < l->c; c++) {
             for (uint32_t k = 0; k < l->inner; k++) {
                 l->weights[(size_t)c * l->inner + k] *= a[c];
@@ -344,7 +363,10 @@ static ts_status read_batch_norm(reader *r, const ts_fnode *n) {
         a[c] = p[1]->data[c] / sqrtf(p[4]->data[c] + n->epsilon);
         b[c] = p[2]->data[c] - p[3]->data[c] * a[c];
     }
-    return read_affine(r, n, 0, a, b);
+    ts_qnorm norm = {.epsilon = n->epsilon};
+    norm.mean = copy_floats(r, p[3]->data, channels);
+    norm.variance = copy_floats(r, p[4]->data, channels);
+    return read_affine(r, n, 0, a, b, &norm);
 }
 
 /* One value for each channel as a map of h x w. */
@@ -453,7 +475,7 @@ static ts_status read_binary(reader *r, const ts_fnode *n) {
                                                : 1.0f;
         b[i] = n->op == TS_FOP_ADD ? v : n->op == TS_FOP_SUB ? (k == 0 ? v : -v) : 0.0f;
     }
-    return read_affine(r, n, 1 - k, a, b);
+    return read_affine(r, n, 1 - k, a, b, NULL);
 }
 
 /* A clip moves in front of a max pooling, with which it commutes. Other layers that move elements have no
@@ -926,6 +948,15 @@ static float touch_in(ts_qlayer *l, uint32_t channels, uint32_t c, float factor)
     return top;
 }
 
+/* The statistics of what a layer computes after its channel's weights and bias were scaled. */
+static void scale_norm(ts_qlayer *l, uint32_t c, float factor) {
+    if (l->norm.mean != NULL) {
+        float wide = (l->norm.variance[c] + l->norm.epsilon) * factor * factor - l->norm.epsilon;
+        l->norm.mean[c] *= factor;
+        l->norm.variance[c] = fmaxf(wide, 0.0f);
+    }
+}
+
 static bool can_equalise(const ts_qlayer *a, const ts_qlayer *b) {
     bool linear = (a->kind == TS_QUANT_CONV || a->kind == TS_QUANT_LINEAR) &&
                   (b->kind == TS_QUANT_CONV || b->kind == TS_QUANT_LINEAR);
@@ -948,6 +979,7 @@ void ts_qnet_equalise(ts_qnet *net) {
                     continue;
                 }
                 float s = sqrtf(out / in);
+                scale_norm(a, c, 1 / s);
                 for (uint32_t k = 0; k < a->inner; k++) {
                     a->weights[(size_t)c * a->inner + k] /= s;
                 }

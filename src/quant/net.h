@@ -41,6 +41,13 @@ typedef struct ts_qexpr {
 
 const char *ts_qkind_name(ts_qkind kind);
 
+/* The batch norm right behind a linear layer, as the network had it: without it and its own bias the layer
+ * computes what weights / gain do. */
+typedef struct ts_qnorm {
+    float *mean, *variance; /* one a channel; NULL: there is none */
+    float epsilon;
+} ts_qnorm;
+
 typedef struct ts_qlayer {
     const char *name;
     uint32_t file_index;
@@ -58,6 +65,7 @@ typedef struct ts_qlayer {
     float *weights;       /* CONV {c, kh, kw, in / groups}; LINEAR {c, in} with `in` in H, W, C order */
     float *bias;          /* c elements; CONV, LINEAR, AFFINE */
     float *gain; /* CONV, LINEAR: the factors of batch norms that `weights` contain, 1 where there is none */
+    ts_qnorm norm;   /* CONV, LINEAR: folded into weights and bias, told for those who train it */
     float low, high; /* bounds of the activation after it, infinite where there are none */
     uint32_t uses;   /* layers that read it, network outputs counted */
     bool is_output;

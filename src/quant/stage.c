@@ -17,6 +17,7 @@ typedef struct maker {
     bool halves; /* FQ: where additions round down, half a step stands in the bias of a branch */
     bool whole;  /* FQ with weights and biases as integers behind a DEQUANT, and a grid behind every layer */
     bool exact;  /* FQ and QD for evaluation: sums in front of a REQUANT, which finds their integers again */
+    bool norms;  /* FQ with batch norms behind the layers that had one */
     ts_diags *diags;
 } maker;
 
@@ -123,6 +124,10 @@ static const float *whole_weights(const maker *m) {
     return weights;
 }
 
+static bool has_norm(const maker *m) { return m->norms && m->layer->norm.mean != NULL; }
+
+static bool has_bias(const maker *m) { return !m->exact && !has_norm(m); }
+
 static ts_status parameters(const maker *m, uint32_t rank, const uint32_t *dims, ts_tensor_id *weights,
                             ts_tensor_id *bias) {
     if (m->whole) {
@@ -131,7 +136,7 @@ static ts_status parameters(const maker *m, uint32_t rank, const uint32_t *dims,
     const float *w = m->exact ? whole_weights(m)
                               : ts__stage_weights(m->graph->arena, m->net, m->quant, m->index, m->stage);
     *weights = constant(m, ".weights", rank, dims, w);
-    if (m->exact) { /* the bias stands in the REQUANT */
+    if (!has_bias(m)) { /* it stands in the REQUANT or the batch norm */
         *bias = TS_NONE;
         return TS_OK;
     }
@@ -144,7 +149,7 @@ static ts_status make_conv(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
     uint32_t taps = l->window.kernel_h * l->window.kernel_w;
     uint32_t dims[] = {l->c, l->window.kernel_h, l->window.kernel_w, l->inner / taps};
     ts_fnode n = {
-        .op = TS_FOP_CONV, .input_count = m->exact ? 2 : 3, .groups = l->groups, .window = l->window};
+        .op = TS_FOP_CONV, .input_count = has_bias(m) ? 3 : 2, .groups = l->groups, .window = l->window};
     n.inputs[0] = x;
     TS_TRY(parameters(m, 4, dims, &n.inputs[1], &n.inputs[2]));
     return add(m, &n, ".sum", NULL, out);
@@ -156,7 +161,7 @@ static ts_status make_linear(const maker *m, ts_tensor_id x, ts_tensor_id *out) 
     ts_ftensor flat = {.rank = 2, .dims = {1, l->inner}}, map = {.rank = 4, .dims = {1, 1, 1, l->c}};
     ts_fnode reshape = {.op = TS_FOP_RESHAPE, .input_count = 1, .inputs = {x}};
     ts_fnode gemm = {.op = TS_FOP_GEMM, .trans_b = true, .alpha = 1.0f, .beta = 1.0f};
-    gemm.input_count = m->exact ? 2 : 3;
+    gemm.input_count = has_bias(m) ? 3 : 2;
     TS_TRY(add(m, &reshape, ".flat", &flat, &gemm.inputs[0]));
     TS_TRY(parameters(m, 2, dims, &gemm.inputs[1], &gemm.inputs[2]));
     TS_TRY(add(m, &gemm, ".product", NULL, &reshape.inputs[0]));
@@ -390,6 +395,23 @@ static ts_status make_end(const maker *m, ts_tensor_id sum, ts_tensor_id *out) {
     return ts__stage_grid(m->graph, y, l->name, offset_of(m), sum, out, m->diags);
 }
 
+/* The layer's batch norm, with the shift that belongs to the bias. */
+static ts_status make_norm(const maker *m, ts_tensor_id *x) {
+    const ts_qlayer *l = m->layer;
+    float *gain = TS_NEW_ARRAY(m->graph->arena, float, l->c),
+          *shift = TS_NEW_ARRAY(m->graph->arena, float, l->c);
+    ts_fnode n = {.op = TS_FOP_BATCH_NORM, .input_count = 5, .inputs = {*x}, .epsilon = l->norm.epsilon};
+    for (uint32_t c = 0; c < l->c; c++) {
+        gain[c] = l->gain[c] * sqrtf(l->norm.variance[c] + l->norm.epsilon);
+        shift[c] = l->bias[c] + l->gain[c] * l->norm.mean[c];
+    }
+    n.inputs[1] = constant(m, ".gain", 1, &l->c, gain);
+    n.inputs[2] = constant(m, ".shift", 1, &l->c, shift);
+    n.inputs[3] = constant(m, ".mean", 1, &l->c, l->norm.mean);
+    n.inputs[4] = constant(m, ".variance", 1, &l->c, l->norm.variance);
+    return add(m, &n, ".norm", NULL, x);
+}
+
 static ts_status make_layer(const maker *m, const ts_tensor_id *in, ts_tensor_id *sum, ts_tensor_id *out) {
     switch (m->layer->kind) {
         case TS_QUANT_CONV:
@@ -421,17 +443,20 @@ static ts_status make_layer(const maker *m, const ts_tensor_id *in, ts_tensor_id
             TS_TRY(make_move(m, in, sum));
             break;
     }
+    if (has_norm(m)) {
+        TS_TRY(make_norm(m, sum));
+    }
     return make_end(m, *sum, out);
 }
 
 ts_status ts__stage_layer(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, uint32_t i,
                           ts_quant_stage stage, const ts_tensor_id *in, ts_tensor_id *sum, ts_tensor_id *out,
                           ts_diags *diags) {
-    maker m = {graph, net, quant, &net->layers.data[i], i, stage, false, false, false, diags};
+    maker m = {graph, net, quant, &net->layers.data[i], i, stage, false, false, false, false, diags};
     return make_layer(&m, in, sum, out);
 }
 
-typedef enum forms { FORM_REAL, FORM_WHOLE, FORM_EXACT } forms;
+typedef enum forms { FORM_REAL, FORM_WHOLE, FORM_EXACT, FORM_TRAINED } forms;
 
 /* Value `only` alone is at the stage, the others at FP; TS_NONE: all of them. */
 static ts_status stage_values(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant,
@@ -455,7 +480,8 @@ static ts_status stage_values(ts_fgraph *graph, const ts_qnet *net, const ts_qua
         bool halves =
             own == TS_STAGE_FQ && only == TS_NONE && quant->options.floor_pools && !quant->exact_weights;
         bool exact = form == FORM_EXACT && can_be_exact(l, &quant->layers[i], stage);
-        maker m = {graph, net, quant, l, i, own, halves, form == FORM_WHOLE, exact, diags};
+        maker m = {graph, net, quant, l, i, own, halves, form == FORM_WHOLE, exact, form == FORM_TRAINED,
+                   diags};
         TS_TRY(make_layer(&m, in, &sums[i], &values[i + 1]));
     }
     for (uint32_t i = 0; i < net->outputs.count; i++) {
@@ -467,6 +493,11 @@ static ts_status stage_values(ts_fgraph *graph, const ts_qnet *net, const ts_qua
 ts_status ts__stage_network(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
                             ts_tensor_id *values, ts_tensor_id *sums, ts_diags *diags) {
     return stage_values(graph, net, quant, stage, TS_NONE, FORM_REAL, values, sums, diags);
+}
+
+ts_status ts__stage_trained(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, ts_tensor_id *values,
+                            ts_tensor_id *sums, ts_diags *diags) {
+    return stage_values(graph, net, quant, TS_STAGE_FQ, TS_NONE, FORM_TRAINED, values, sums, diags);
 }
 
 static ts_status make_float(ts_arena *arena, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,

@@ -15,6 +15,11 @@ ts_status ts__stage_layer(ts_fgraph *graph, const ts_qnet *net, const ts_quant *
 ts_status ts__stage_network(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, ts_quant_stage stage,
                             ts_tensor_id *values, ts_tensor_id *sums, ts_diags *diags);
 
+/* The same at stage FQ for training: batch norms that the network came with stand behind their layers, whose
+ * weights and biases are still to be given. */
+ts_status ts__stage_trained(ts_fgraph *graph, const ts_qnet *net, const ts_quant *quant, ts_tensor_id *values,
+                            ts_tensor_id *sums, ts_diags *diags);
+
 /* Adds the grid of a value behind tensor `x`; offset 0.5 rounds to nearest. */
 ts_status ts__stage_grid(ts_fgraph *graph, const ts_qvalue *value, const char *name, double offset,
                          ts_tensor_id x, ts_tensor_id *out, ts_diags *diags);

@@ -2,8 +2,9 @@
  *
  * The forward pass is the network at stage FQ with the very numbers that will be deployed: weights rounded to
  * their grid, quanta that kappa admits, activations on their grids. The backward pass goes straight through
- * the roundings. Trained are weights, biases, the clips of activations (their steps) and the quanta of
- * weights. Batch norms are folded before: their statistics are those of the float network. */
+ * the roundings. Trained are weights, biases, the clips of activations (their steps), the quanta of weights,
+ * and scale and shift of the batch norms that came behind linear layers. These follow the batch for
+ * `train.norm_epochs`, and keep their statistics then; the layer deploys with what they have become. */
 #ifndef TS_TRAIN_FINETUNE_H
 #define TS_TRAIN_FINETUNE_H
 
@@ -19,9 +20,9 @@ typedef struct ts_finetune_options {
     bool fixed_steps; /* clips and quanta stay as calibration chose them */
 } ts_finetune_options;
 
-/* Adam, cosine after a tenth of warming up, 4 epochs of batches of 32, half of the loss distilled. A rate of
- * 0, the default, is one by the narrowest width of a layer, relative to the size of weights: 1e-4 at 8 bits,
- * 5e-4 at 4 to 7, 1e-3 at 2 and 3. */
+/* Adam, cosine after a tenth of warming up, 4 epochs of batches of 32, half of the loss distilled, statistics
+ * of batch norms frozen. A rate of 0, the default, is one by the narrowest width of a layer, relative to the
+ * size of weights: 1e-4 at 8 bits, 5e-4 at 4 to 7, 1e-3 at 2 and 3. */
 ts_finetune_options ts_finetune_defaults(void);
 
 /* Trains the network that `quant` describes, from what it is now, and leaves the result in it: integers of

@@ -48,6 +48,32 @@ static void copy_params(const ts__keeper *k, bool back) {
         ts_param *own = &all[i], *kept = &all[k->first + i];
         memcpy(back ? own->value : kept->value, back ? kept->value : own->value, own->count * sizeof(float));
     }
+    for (uint32_t i = 0, at = k->statistics; i < k->trainer->graph->nodes.count; i++) {
+        float *const *own = k->trainer->memories[i].statistics;
+        for (uint32_t s = 0; s < 2 && own[0] != NULL; s++, at++) {
+            float *kept = all[at].value;
+            memcpy(back ? own[s] : kept, back ? kept : own[s], all[at].count * sizeof(float));
+        }
+    }
+}
+
+/* A parameter that nobody moves. */
+static uint32_t add_copy(ts_trainer *t, const char *name, uint64_t count, const float *from) {
+    uint32_t copy = ts_trainer_add_param(t, name, count, from);
+    ts_trainer_params(t, &(uint32_t){0})[copy].rate = 0;
+    return copy;
+}
+
+static void copy_statistics(ts__keeper *k) {
+    const ts_fgraph *g = k->trainer->graph;
+    k->statistics = k->trainer->params.count;
+    for (uint32_t i = 0; i < g->nodes.count; i++) {
+        float *const *own = k->trainer->memories[i].statistics;
+        uint32_t channels = ts__channels(&g->tensors.data[g->nodes.data[i].output]);
+        for (uint32_t s = 0; s < 2 && own[0] != NULL; s++) {
+            (void)add_copy(k->trainer, g->nodes.data[i].name, channels, own[s]);
+        }
+    }
 }
 
 ts_status ts__keeper_new(ts_arena *arena, ts_trainer *trainer, const ts_data *data,
@@ -67,11 +93,10 @@ ts_status ts__keeper_new(ts_arena *arena, ts_trainer *trainer, const ts_data *da
     out->first = out->count;
     for (uint32_t i = 0; i < out->count; i++) {
         all = ts_trainer_params(trainer, &(uint32_t){0});
-        uint32_t copy = ts_trainer_add_param(trainer, all[i].name, all[i].count, all[i].value);
-        ts_trainer_params(trainer, &(uint32_t){0})[copy].rate = 0;
+        (void)add_copy(trainer, all[i].name, all[i].count, all[i].value);
     }
-    out->record = ts_trainer_add_param(trainer, "best epoch", 2, worst);
-    ts_trainer_params(trainer, &(uint32_t){0})[out->record].rate = 0;
+    copy_statistics(out);
+    out->record = add_copy(trainer, "best epoch", 2, worst);
     return TS_OK;
 }
 

@@ -4,8 +4,8 @@
 
 #include "train/train.h"
 
-/* Parameters as they were at the least loss on the held samples. They are parameters of the trainer
- * themselves, which no optimiser moves, so that a checkpoint holds them. */
+/* Parameters and statistics of batch norms as they were at the least loss on the held samples. They are
+ * parameters of the trainer themselves, which no optimiser moves, so that a checkpoint holds them. */
 typedef struct ts__keeper {
     ts_trainer *trainer;
     ts_arena *arena;
@@ -15,6 +15,7 @@ typedef struct ts__keeper {
     float *outputs, *teacher;    /* of the held samples; teacher NULL: labels alone */
     bool autoencoder;            /* as many outputs as inputs: without labels their distance is the loss */
     uint32_t first, count;       /* parameters that are kept, and the first of their copies */
+    uint32_t statistics;         /* the first copy of a batch norm's statistics */
     uint32_t record;             /* parameter {loss, epoch} of the best */
 } ts__keeper;
 

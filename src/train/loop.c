@@ -14,6 +14,7 @@ ts_train_options ts_train_defaults(void) {
                               .schedule = TS_SCHEDULE_COSINE,
                               .step_epochs = 10,
                               .step_factor = 0.1,
+                              .norm_epochs = UINT32_MAX,
                               .seed = 1,
                               .share = 0.5,
                               .temperature = 2};
@@ -216,6 +217,9 @@ static ts_epoch run_epoch(loop *l, uint32_t epoch) {
     ts_random random = ts_random_seed(l->options->seed * 1000003u + epoch);
     double loss = 0, start = seconds();
     uint32_t right = 0;
+    if (epoch >= l->options->norm_epochs) {
+        ts_trainer_freeze_norms(l->t, true);
+    }
     shuffle(l->order, l->feed.data->count, &random);
     for (uint32_t b = 0; b < l->batches; b++) {
         run_batch(l, epoch, b, &random, &loss, &right);
@@ -236,11 +240,11 @@ static ts_epoch run_epoch(loop *l, uint32_t epoch) {
 /* What a checkpoint belongs to: all that changes the course of the training. FNV-1a. */
 static uint64_t stamp_of(const loop *l) {
     const ts_train_options *o = l->options;
-    double numbers[] = {o->warm_up,        o->epochs,      o->optimiser,   o->rate,
-                        o->momentum,       o->decay,       o->schedule,    o->flip,
-                        o->shift,          o->share,       o->temperature, (double)o->seed,
-                        o->step_epochs,    o->step_factor, l->t->batch,    l->feed.data->count,
-                        l->teacher != NULL};
+    double numbers[] = {o->warm_up,         o->epochs,      o->optimiser,   o->rate,
+                        o->momentum,        o->decay,       o->schedule,    o->flip,
+                        o->shift,           o->share,       o->temperature, (double)o->seed,
+                        o->step_epochs,     o->step_factor, l->t->batch,    l->feed.data->count,
+                        l->teacher != NULL, o->norm_epochs};
     uint64_t hash = 14695981039346656037u;
     for (size_t i = 0; i < sizeof numbers; i++) {
         hash = (hash ^ ((const unsigned char *)numbers)[i]) * 1099511628211u;

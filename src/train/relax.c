@@ -32,8 +32,7 @@ typedef struct relaxer {
     ts_widths *widths; /* of the last round kept */
     step *steps;       /* two a layer */
     uint32_t step_count;
-    float **weights, **bias;             /* of the last round kept */
-    float **first_weights, **first_bias; /* as the net had them */
+    float **floats, **first; /* of the last round kept, and as the net had them: one list a layer */
     ts_fgraph *teacher;
     ts_relax_trace *trace;
     ts_diags *diags;
@@ -186,26 +185,33 @@ static void halve_steps(relaxer *r) {
     }
 }
 
-/* Copies the net's floats to a store, or from it. */
-static void store_floats(const relaxer *r, float **weights, float **bias, bool back) {
-    for (uint32_t i = 0; i < r->net->layers.count; i++) {
-        ts_qlayer *l = &r->net->layers.data[i];
-        if (is_linear(l)) {
-            size_t size = (size_t)l->c * l->inner * sizeof(float);
-            memcpy(back ? l->weights : weights[i], back ? weights[i] : l->weights, size);
-            memcpy(back ? l->bias : bias[i], back ? bias[i] : l->bias, l->c * sizeof(float));
+/* Copies what training changes of a layer to a list, or back from it; `list` NULL: neither. Returns the
+ * count. */
+static size_t store_layer(const ts_qlayer *l, float *list, bool back) {
+    float *const parts[] = {l->weights, l->bias, l->gain, l->norm.mean, l->norm.variance};
+    size_t at = 0;
+    for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
+        size_t count = parts[k] == NULL ? 0 : k == 0 ? (size_t)l->c * l->inner : l->c;
+        if (list != NULL && count > 0) {
+            memcpy(back ? parts[k] : list + at, back ? list + at : parts[k], count * sizeof(float));
         }
+        at += count;
+    }
+    return at;
+}
+
+static void store_floats(const relaxer *r, float **store, bool back) {
+    for (uint32_t i = 0; i < r->net->layers.count; i++) {
+        (void)store_layer(layer_of(r, i), store[i], back);
     }
 }
 
-static float **new_store(const relaxer *r, bool weights) {
+static float **new_store(const relaxer *r) {
     float **store = TS_NEW_ARRAY(r->arena, float *, r->net->layers.count);
     for (uint32_t i = 0; i < r->net->layers.count; i++) {
-        const ts_qlayer *l = layer_of(r, i);
-        if (is_linear(l)) {
-            store[i] = TS_NEW_ARRAY(r->arena, float, weights ? (size_t)l->c * l->inner : l->c);
-        }
+        store[i] = TS_NEW_ARRAY(r->arena, float, store_layer(layer_of(r, i), NULL, false));
     }
+    store_floats(r, store, false);
     return store;
 }
 
@@ -237,7 +243,7 @@ static ts_status run_round(relaxer *r, ts_quant **out) {
     round.weight_bits = weight_bits(r, round.widths);
     round.kept = round.after >= r->trace->floor;
     TS_PUSH(r->arena, &r->trace->rounds, round);
-    store_floats(r, r->weights, r->bias, !round.kept);
+    store_floats(r, r->floats, !round.kept);
     if (round.kept) {
         memcpy(r->widths, round.widths, r->net->layers.count * sizeof *r->widths);
     }
@@ -288,10 +294,8 @@ static void start(relaxer *r) {
     const ts_quant_options *q = &r->options->quant;
     r->widths = TS_NEW_ARRAY(r->arena, ts_widths, count);
     r->steps = TS_NEW_ARRAY(r->arena, step, 2 * (size_t)count);
-    r->weights = new_store(r, true);
-    r->bias = new_store(r, false);
-    r->first_weights = new_store(r, true);
-    r->first_bias = new_store(r, false);
+    r->floats = new_store(r);
+    r->first = new_store(r);
     for (uint32_t i = 0; i < count; i++) {
         const ts_qlayer *l = layer_of(r, i);
         bool raw = l->is_output && l->uses == 1;
@@ -304,8 +308,6 @@ static void start(relaxer *r) {
             r->steps[r->step_count++] = (step){.layer = i, .activations = true};
         }
     }
-    store_floats(r, r->weights, r->bias, false);
-    store_floats(r, r->first_weights, r->first_bias, false);
 }
 
 /* The teacher reads the net's weights in place, which training will change. */
@@ -340,6 +342,6 @@ ts_status ts_relax(ts_arena *arena, ts_qnet *net, const ts_data *calibration, co
     start(&r);
     trace->start = ts_arena_copy(arena, r.widths, net->layers.count * sizeof *r.widths);
     ts_status status = run_rounds(&r, out);
-    store_floats(&r, r.first_weights, r.first_bias, true);
+    store_floats(&r, r.first, true);
     return status;
 }

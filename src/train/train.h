@@ -130,9 +130,10 @@ typedef struct ts_train_options {
     ts_schedule schedule;
     uint32_t step_epochs; /* STEP: the rate falls by step_factor every so many epochs */
     double step_factor;
-    double warm_up; /* share of the training over which the rate rises from 0 */
-    bool flip;      /* pictures: mirrored at random */
-    uint32_t shift; /* pictures: moved by up to so many rows and columns, edges held */
+    double warm_up;       /* share of the training over which the rate rises from 0 */
+    uint32_t norm_epochs; /* BATCH_NORM nodes follow the batch so many epochs, then keep their statistics */
+    bool flip;            /* pictures: mirrored at random */
+    uint32_t shift;       /* pictures: moved by up to so many rows and columns, edges held */
     uint64_t seed;
     const ts_fgraph *teacher; /* NULL: labels alone. Same input and outputs as the trained graph */
     double share, temperature;
@@ -140,7 +141,7 @@ typedef struct ts_train_options {
     bool resume;            /* go on from the checkpoint if it is there */
 } ts_train_options;
 
-/* Adam, 1e-3, cosine, 10 epochs, seed 1. */
+/* Adam, 1e-3, cosine, 10 epochs, batch norms follow the batch in all of them, seed 1. */
 ts_train_options ts_train_defaults(void);
 
 /* Called at the named moments; any may be NULL. */

@@ -1,6 +1,6 @@
 #!/bin/sh
 # From a seed to verified integers: pictures, a network, training, fine-tuning, a run on the host; the same bytes
-# every time, and from a checkpoint. Usage: train_test.sh TESSERA
+# every time, and from a checkpoint, also of a training that was killed. Usage: train_test.sh TESSERA
 set -eu
 tessera=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 folder=$(mktemp -d)
@@ -10,6 +10,19 @@ cd "$folder"
 fail() {
     echo "$1" >&2
     exit 1
+}
+
+# killed COMMAND...: starts it with the checkpoint `killed`, kills it in the epoch after its first, and resumes it.
+killed() {
+    rm -f killed
+    "$@" --checkpoint killed >/dev/null 2>&1 &
+    process=$!
+    while [ ! -e killed ] && kill -0 $process 2>/dev/null; do sleep 0.05; done
+    kill -9 $process 2>/dev/null || fail "the training ended before it was killed"
+    wait $process 2>/dev/null || :
+    "$@" --checkpoint killed --resume >resumed
+    grep -q '^epoch 1:' resumed && fail "resumed from the start"
+    return 0
 }
 
 "$tessera" generate glyphs --count 1600 --test-count 320 --resolution 24 -o data
@@ -30,6 +43,10 @@ right=$(sed -n 's/^after: 320 samples, top-1 \([0-9]*\)\..*/\1/p' log)
 [ "$right" -ge 55 ] || fail "training taught too little: $(cat log)"
 "$tessera" train net.onnx $train --checkpoint state --resume -o d.onnx >/dev/null
 cmp a.onnx d.onnx || fail "the checkpoint holds other weights"
+killed "$tessera" train net.onnx $train -o d.onnx
+cmp a.onnx d.onnx || fail "a training that was killed goes on otherwise"
+"$tessera" train net.onnx $train --norm-epochs 2 -o e.onnx >/dev/null
+cmp -s a.onnx e.onnx && fail "freezing batch norms changed nothing"
 if "$tessera" train net.onnx $train --rate 1e-4 --checkpoint state --resume -o d.onnx >/dev/null 2>log; then
     fail "a checkpoint of another training was taken"
 fi
@@ -43,6 +60,11 @@ set -- $tops
 [ $(($2 - $4)) -le 1 ] && [ $(($4 - $2)) -le 1 ] || fail "fq and id differ: $tops"
 [ $(($1 - $4)) -le 6 ] || fail "fine-tuning lost too much: $tops"
 "$tessera" run int.onnx --target host | grep -q 'layers verified' || fail "the integers do not verify"
+
+tune="--calib data/train.json --bits w4a4 --finetune data/train.json --epochs 4 --norm-epochs 3"
+"$tessera" quantize a.onnx $tune -o x.tsg >/dev/null
+killed "$tessera" quantize a.onnx $tune -o y.tsg
+cmp x.tsg y.tsg || fail "fine-tuning that was killed goes on otherwise"
 
 if "$tessera" quantize a.onnx --calib data/train.json --epochs 2 >/dev/null 2>log; then
     fail "options of training were taken without --finetune"

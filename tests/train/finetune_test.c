@@ -162,6 +162,7 @@ static void the_best_epoch_is_resumed(void **state) {
     assert_int_equal(ts_dir_temporary(arena, &folder, &diags), TS_OK);
     o.batch = BATCH;
     o.train.epochs = 5;
+    o.train.norm_epochs = 2;
     o.train.rate = 4e-3;
     o.train.schedule = TS_SCHEDULE_CONSTANT;
     o.train.checkpoint = ts_path_join(arena, folder, "checkpoint");
@@ -176,6 +177,131 @@ static void the_best_epoch_is_resumed(void **state) {
     free((void *)b.scores);
     assert_int_equal(ts_dir_remove(folder, &diags), TS_OK);
     ts_arena_free(arena);
+}
+
+/* How batch norms meet quanta: folded or kept, a quantum a channel or a layer, with or without a zero point.
+ */
+static const struct {
+    bool keep, per_layer, asymmetric;
+} grains[] = {{false, false, false}, {false, true, false}, {true, false, false},
+              {true, true, false},   {false, false, true}, {true, false, true}};
+
+enum { GRAINS = sizeof grains / sizeof grains[0] };
+
+static ts_quant *quantise_grain(rig *r, uint32_t grain, bool floors) {
+    ts_quant_options o = ts_quant_defaults();
+    ts_quant *quant;
+    o.weight_bits = 3;
+    o.activation_bits = 4;
+    o.nearest = true;
+    o.keep_batch_norm = grains[grain].keep;
+    o.per_layer = grains[grain].per_layer;
+    o.asymmetric = grains[grain].asymmetric;
+    o.floor_pools = floors;
+    assert_int_equal(ts_quantize(r->m.arena, r->net, &r->data, &o, NULL, &quant, &r->m.diags), TS_OK);
+    return quant;
+}
+
+/* Some of the numbers that a network has in its batch norms, told apart by the sum. */
+static double mean_factor(const ts_quant *quant) {
+    double sum = 0;
+    for (uint32_t i = 0; i < quant->net->layers.count; i++) {
+        for (uint32_t c = 0; quant->layers[i].bias != NULL && c < quant->net->layers.data[i].c; c++) {
+            sum += fabs(quant->layers[i].bias[c]);
+        }
+    }
+    return sum;
+}
+
+/* Batch norms that follow the batch first and are frozen then: what deploys is what was trained. */
+static void norms_are_trained(void **state) {
+    (void)state;
+    for (uint32_t g = 0; g < GRAINS; g++) {
+        rig r = new_rig();
+        ts_quant *quant = quantise_grain(&r, g, g == 1);
+        ts_finetune_options o = ts_finetune_defaults();
+        uint32_t norms = 0, best;
+        for (uint32_t i = 0; i < r.net->layers.count; i++) {
+            norms += r.net->layers.data[i].norm.mean != NULL;
+        }
+        assert_int_equal(norms, 4);
+        /* Brighter pictures than those that the statistics are of. */
+        float *x = (float *)r.data.samples;
+        for (uint64_t k = 0; k < (uint64_t)SAMPLES * SIDE * SIDE; k++) {
+            x[k] = 0.6f * x[k] + 0.25f;
+        }
+        double before = score_integer(&r, quant).top1, factors = mean_factor(quant);
+        o.batch = BATCH;
+        o.distil = 0;
+        o.train.epochs = 12;
+        o.train.rate = 4e-3;
+        o.train.norm_epochs = 7;
+        assert_int_equal(ts_quant_finetune(quant, &r.data, &o, NULL, NULL, &best, &r.m.diags), TS_OK);
+        ts_score fq = score_float(&r, quant, TS_STAGE_FQ), qd = score_float(&r, quant, TS_STAGE_QD);
+        ts_score id = score_integer(&r, quant);
+        printf("batch norms %s, %s%s: %.3f, then fq %.3f qd %.3f id %.3f\n",
+               grains[g].keep ? "kept" : "folded",
+               grains[g].per_layer ? "a quantum a layer" : "a quantum a channel",
+               grains[g].asymmetric ? ", zero points" : "", before, fq.top1, qd.top1, id.top1);
+        assert_true(best > 0 && mean_factor(quant) != factors);
+        assert_true(id.top1 > 0.94 && id.top1 > before);
+        assert_true(fabs(fq.top1 - id.top1) <= 0.0126 && fabs(qd.top1 - id.top1) <= 0.0126);
+        ts_arena_free(r.m.arena);
+    }
+}
+
+/* Statistics are part of what is undone: training starts from the very network, and leaves it so. */
+static void harmed_norms_are_undone(void **state) {
+    (void)state;
+    for (uint32_t g = 0; g < GRAINS; g++) {
+        rig r = new_rig();
+        ts_quant *quant = quantise_grain(&r, g, false);
+        ts_finetune_options o = ts_finetune_defaults();
+        uint32_t best = 99;
+        ts_score before = score_integer(&r, quant);
+        o.batch = BATCH;
+        o.train.rate = 3;
+        o.train.norm_epochs = UINT32_MAX;
+        assert_int_equal(ts_quant_finetune(quant, &r.data, &o, NULL, NULL, &best, &r.m.diags), TS_OK);
+        assert_int_equal(best, 0);
+        ts_score after = score_integer(&r, quant);
+        assert_memory_equal(before.scores, after.scores,
+                            (size_t)before.count * before.outputs * sizeof(float));
+        ts_arena_free(r.m.arena);
+    }
+}
+
+/* A batch norm that no linear layer takes in: its shift is trained and deployed. */
+static void shifts_of_affine_layers_deploy(void **state) {
+    (void)state;
+    maker m = new_maker(11);
+    ts_data data = make_data(&m);
+    ts_tensor_id x = input(&m, 4, (const uint32_t[]){1, SIDE, SIDE, 1});
+    x = simple(&m, TS_FOP_RELU, conv(&m, x, 8, 3, 1, 1, true));
+    ts_fnode sum = {.op = TS_FOP_ADD, .input_count = 2, .inputs = {x}};
+    sum.inputs[1] = conv(&m, x, 8, 3, 1, 1, true);
+    x = simple(&m, TS_FOP_RELU, norm(&m, node(&m, &sum, NULL)));
+    output(&m, linear(&m, pool(&m, TS_FOP_MAX_POOL, x, false), CLASSES, true));
+    rig r = {.m = m, .data = data};
+    ts_finetune_options o = ts_finetune_defaults();
+    assert_int_equal(ts_qnet_read(m.arena, m.graph, &r.net, &r.m.diags), TS_OK);
+    ts_quant *quant = quantise(&r, 8, 8);
+    o.batch = BATCH;
+    o.distil = 0;
+    o.train.rate = 1e-2;
+    o.train.epochs = 12;
+    assert_int_equal(ts_quant_finetune(quant, &r.data, &o, NULL, NULL, NULL, &r.m.diags), TS_OK);
+    double moved = 0;
+    for (uint32_t i = 0; i < r.net->layers.count; i++) {
+        const ts_qlayer *l = &r.net->layers.data[i];
+        for (uint32_t c = 0; l->kind == TS_QUANT_AFFINE && c < l->c; c++) {
+            moved += fabs(quant->layers[i].bias[c] - (double)l->bias[c]);
+        }
+    }
+    ts_score fq = score_float(&r, quant, TS_STAGE_FQ), id = score_integer(&r, quant);
+    printf("a batch norm behind a sum: fq %.3f id %.3f\n", fq.top1, id.top1);
+    assert_true(moved > 0 && id.top1 > 0.94 && fabs(fq.top1 - id.top1) <= 0.0126);
+    ts_arena_free(r.m.arena);
 }
 
 static void same_bits_every_time(void **state) {
@@ -202,6 +328,9 @@ int main(void) {
         cmocka_unit_test(zero_points_are_kept),
         cmocka_unit_test(harm_is_undone),
         cmocka_unit_test(the_best_epoch_is_resumed),
+        cmocka_unit_test(norms_are_trained),
+        cmocka_unit_test(harmed_norms_are_undone),
+        cmocka_unit_test(shifts_of_affine_layers_deploy),
         cmocka_unit_test(same_bits_every_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,6 +105,42 @@ static void it_learns(void **state) {
     }
 }
 
+/* Sum of the running statistics after each epoch. */
+typedef struct norms {
+    double sums[8];
+} norms;
+
+static void sum_statistics(void *object, ts_trainer *t, uint32_t epoch) {
+    const ts_fgraph *g = ts_trainer_graph(t);
+    for (uint32_t i = 0; i < g->nodes.count; i++) {
+        const ts_fnode *n = &g->nodes.data[i];
+        for (uint32_t k = 3; n->op == TS_FOP_BATCH_NORM && k < 5; k++) {
+            for (uint32_t c = 0; c < g->tensors.data[n->inputs[k]].dims[0]; c++) {
+                ((norms *)object)->sums[epoch] += (double)ts_trainer_value(t, n->inputs[k])[c];
+            }
+        }
+    }
+}
+
+/* Statistics follow the batch for two epochs and stay then. */
+static void norms_freeze(void **state) {
+    (void)state;
+    maker m = make_network();
+    ts_data data = make_data(&m);
+    ts_trainer *t = train(&m, BATCH);
+    ts_train_options o = ts_train_defaults();
+    norms n = {0};
+    ts_train_hooks hooks = {.object = &n, .epoch = sum_statistics};
+    o.epochs = 4;
+    o.norm_epochs = 2;
+    sum_statistics(&n, t, 0);
+    assert_int_equal(ts_train(t, &data, &o, &hooks, NULL, NULL, &m.diags), TS_OK);
+    assert_true(n.sums[0] != n.sums[1] && n.sums[1] != n.sums[2]);
+    assert_true(n.sums[2] == n.sums[3] && n.sums[3] == n.sums[4]);
+    ts_trainer_free(t);
+    ts_arena_free(m.arena);
+}
+
 static void same_seed_same_bits(void **state) {
     (void)state;
     ts_train_options o = ts_train_defaults();
@@ -234,6 +270,7 @@ int main(void) {
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_learns),
+        cmocka_unit_test(norms_freeze),
         cmocka_unit_test(same_seed_same_bits),
         cmocka_unit_test(checkpoints_resume),
         cmocka_unit_test(images_are_what_is_computed_with),
