@@ -125,6 +125,7 @@ typedef struct ts_fnode {
     bool count_pad, trans_a, trans_b, keep_dims;
     float alpha, beta, epsilon;
     float low, high; /* CLIP in real units, FAKE_QUANT and REQUANT in steps */
+    /* Also of sums that stay exact (num/exact.h), where the text form leaves them out. */
     double scale, offset, unit, divisor;
     ts_pad_mode pad_mode;
     uint32_t begin[TS_MAX_RANK], end[TS_MAX_RANK];

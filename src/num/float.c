@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "num/exact.h"
 #include "num/float_internal.h"
 
 struct ts_fsession {
@@ -11,6 +12,7 @@ struct ts_fsession {
     float **buffers;
     float **weights; /* one a node: CONV and GEMM weights in the loops' order, NULL where not constant */
     float *scratch;
+    double *room; /* of exact sums */
 };
 
 /* {rows, columns} to {columns, rows}. */
@@ -40,6 +42,11 @@ static uint64_t scratch_elements(const ts_fgraph *graph, const ts_fnode *node) {
     return need;
 }
 
+static bool sums_exactly(const ts_fnode *node) {
+    bool sums = node->op == TS_FOP_CONV || node->op == TS_FOP_GEMM || node->op == TS_FOP_AVG_POOL;
+    return sums && ts_exact(node);
+}
+
 ts_fsession *ts_fsession_new(ts_arena *arena, const ts_fgraph *graph) {
     ts_fsession *s = TS_NEW(arena, ts_fsession);
     s->graph = graph;
@@ -49,9 +56,13 @@ ts_fsession *ts_fsession_new(ts_arena *arena, const ts_fgraph *graph) {
     for (uint32_t i = 0; i < graph->tensors.count; i++) {
         s->values[i] = graph->tensors.data[i].data;
     }
-    uint64_t scratch = 0;
+    uint64_t scratch = 0, room = 0;
     for (uint32_t i = 0; i < graph->nodes.count; i++) {
         const ts_fnode *n = &graph->nodes.data[i];
+        if (sums_exactly(n)) {
+            ts_exact_shape shape = ts_exact_shape_of(graph, n);
+            room = ts_exact_room(&shape) > room ? ts_exact_room(&shape) : room;
+        }
         s->buffers[n->output] =
             TS_NEW_ARRAY(arena, float, ts_ftensor_elements(&graph->tensors.data[n->output]));
         s->values[n->output] = s->buffers[n->output];
@@ -65,6 +76,7 @@ ts_fsession *ts_fsession_new(ts_arena *arena, const ts_fgraph *graph) {
         }
     }
     s->scratch = TS_NEW_ARRAY(arena, float, scratch);
+    s->room = TS_NEW_ARRAY(arena, double, room);
     return s;
 }
 
@@ -112,6 +124,16 @@ static const float *turned_weights(const step *s, float **scratch) {
     turn(s->x[1], s->in[1]->dims[0], (uint32_t)(count / s->in[1]->dims[0]), weights);
     *scratch += count;
     return weights;
+}
+
+static void run_exactly(const step *s) {
+    ts_exact_shape shape = ts_exact_shape_of(s->session->graph, s->node);
+    if (s->node->op == TS_FOP_AVG_POOL) {
+        ts_exact_pool(s->node, &shape, s->in[0]->dims[0], s->x[0], s->y);
+        return;
+    }
+    ts_exact_conv(s->node, &shape, s->in[0]->dims[0], s->x[0], s->x[1],
+                  s->node->input_count == 3 ? s->x[2] : NULL, s->session->room, s->y);
 }
 
 static void run_conv(const step *s) {
@@ -191,7 +213,8 @@ static void run_binary(const step *s) {
     strides_of(s->in[0], s->out, sa);
     strides_of(s->in[1], s->out, sb);
     for (uint64_t i = 0; i < s->count; i++) {
-        s->y[i] = binary(s->node->op, s->x[0][a], s->x[1][b]);
+        s->y[i] = ts_exact(s->node) ? ts_exact_round(s->node, (double)s->x[0][a] + (double)s->x[1][b])
+                                    : binary(s->node->op, s->x[0][a], s->x[1][b]);
         advance(s->out, index, sa, &a, sb, &b);
     }
 }
@@ -515,6 +538,10 @@ static void run_own(const step *s) {
 }
 
 static void run_node(const step *s) {
+    if (sums_exactly(s->node)) {
+        run_exactly(s);
+        return;
+    }
     switch (ts_fop_form_of(s->node->op)) {
         case TS_FORM_UNARY:
             run_unary(s);

@@ -4,6 +4,20 @@
 
 #include "ir/float_graph.h"
 
+/* Wider vectors where the processor has them; without fused multiply-adds the sums are the same bits. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define TS__WIDE __attribute__((target_clones("avx2", "default")))
+#else
+#define TS__WIDE
+#endif
+
+/* Index in the input of tap `k` of output `o`, or -1 in the padding. */
+static inline int64_t ts__tap(uint32_t o, uint32_t stride, uint32_t k, uint32_t dilation, uint32_t pad,
+                              uint32_t size) {
+    int64_t i = (int64_t)o * stride + (int64_t)k * dilation - pad;
+    return i < 0 || i >= size ? -1 : i;
+}
+
 /* A convolution or pooling over {1, h, w, c}; 1-D networks have h = 1. */
 typedef struct ts__plane {
     uint32_t h, w, c;

@@ -4,15 +4,8 @@
 
 #include "num/float_internal.h"
 
-/* Wider vectors where the processor has them; without fused multiply-adds the sums are the same bits. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define WIDE __attribute__((target_clones("avx2", "default")))
-#else
-#define WIDE
-#endif
-
-WIDE static void rows4(const float *restrict a, size_t stride, const float *restrict b, float *restrict c,
-                       uint32_t inner, uint32_t columns) {
+TS__WIDE static void rows4(const float *restrict a, size_t stride, const float *restrict b, float *restrict c,
+                           uint32_t inner, uint32_t columns) {
     for (uint32_t j0 = 0; j0 < columns; j0 += 16) {
         uint32_t width = columns - j0 < 16 ? columns - j0 : 16;
         float sum[4][16];
@@ -47,8 +40,8 @@ WIDE static void rows4(const float *restrict a, size_t stride, const float *rest
     }
 }
 
-WIDE static void row1(const float *restrict a, const float *restrict b, float *restrict c, uint32_t inner,
-                      uint32_t columns) {
+TS__WIDE static void row1(const float *restrict a, const float *restrict b, float *restrict c, uint32_t inner,
+                          uint32_t columns) {
     for (uint32_t k = 0; k < inner; k++) {
         const float *row = b + (size_t)k * columns;
         for (uint32_t j = 0; j < columns; j++) {
@@ -67,20 +60,14 @@ void ts__gemm_f32(const float *a, const float *b, float *c, uint32_t rows, uint3
     }
 }
 
-/* Index in the input of tap `k` of output `o`, or -1 in the padding. */
-static int64_t tap(uint32_t o, uint32_t stride, uint32_t k, uint32_t dilation, uint32_t pad, uint32_t size) {
-    int64_t i = (int64_t)o * stride + (int64_t)k * dilation - pad;
-    return i < 0 || i >= size ? -1 : i;
-}
-
 /* The inputs of one output pixel, {kh, kw, channels} from channel `first` on; zeros in the padding. */
 static void gather(const ts__plane *p, const float *x, uint32_t oy, uint32_t ox, uint32_t first,
                    uint32_t channels, float *patch) {
     const ts_window *k = &p->window;
     for (uint32_t ky = 0; ky < k->kernel_h; ky++) {
-        int64_t y = tap(oy, k->stride_h, ky, k->dilation_h, k->pad_top, p->h);
+        int64_t y = ts__tap(oy, k->stride_h, ky, k->dilation_h, k->pad_top, p->h);
         for (uint32_t kx = 0; kx < k->kernel_w; kx++, patch += channels) {
-            int64_t xx = tap(ox, k->stride_w, kx, k->dilation_w, k->pad_left, p->w);
+            int64_t xx = ts__tap(ox, k->stride_w, kx, k->dilation_w, k->pad_left, p->w);
             if (y < 0 || xx < 0) {
                 memset(patch, 0, channels * sizeof *patch);
             } else {
@@ -111,8 +98,8 @@ static void conv_dense(const ts__plane *p, const float *x, const float *weights,
     }
 }
 
-WIDE static void multiply_add(const float *restrict x, const float *restrict w, float *restrict out,
-                              uint32_t n) {
+TS__WIDE static void multiply_add(const float *restrict x, const float *restrict w, float *restrict out,
+                                  uint32_t n) {
     for (uint32_t c = 0; c < n; c++) {
         out[c] += x[c] * w[c];
     }
@@ -125,8 +112,8 @@ static void conv_depthwise(const ts__plane *p, const float *x, const float *weig
         for (uint32_t ox = 0; ox < p->out_w; ox++, out += p->c) {
             start(out, bias, p->c);
             for (uint32_t t = 0; t < k->kernel_h * k->kernel_w; t++) {
-                int64_t y = tap(oy, k->stride_h, t / k->kernel_w, k->dilation_h, k->pad_top, p->h);
-                int64_t xx = tap(ox, k->stride_w, t % k->kernel_w, k->dilation_w, k->pad_left, p->w);
+                int64_t y = ts__tap(oy, k->stride_h, t / k->kernel_w, k->dilation_h, k->pad_top, p->h);
+                int64_t xx = ts__tap(ox, k->stride_w, t % k->kernel_w, k->dilation_w, k->pad_left, p->w);
                 if (y >= 0 && xx >= 0) {
                     multiply_add(x + ((size_t)y * p->w + (size_t)xx) * p->c, weights + (size_t)t * p->c, out,
                                  p->c);
@@ -171,8 +158,9 @@ void ts__max_pool_f32(const ts__plane *p, const float *x, float *out) {
             out[c] = -INFINITY;
         }
         for (uint32_t t = 0; t < k->kernel_h * k->kernel_w; t++) {
-            int64_t y = tap(i / p->out_w, k->stride_h, t / k->kernel_w, k->dilation_h, k->pad_top, p->h);
-            int64_t xx = tap(i % p->out_w, k->stride_w, t % k->kernel_w, k->dilation_w, k->pad_left, p->w);
+            int64_t y = ts__tap(i / p->out_w, k->stride_h, t / k->kernel_w, k->dilation_h, k->pad_top, p->h);
+            int64_t xx =
+                ts__tap(i % p->out_w, k->stride_w, t % k->kernel_w, k->dilation_w, k->pad_left, p->w);
             for (uint32_t c = 0; y >= 0 && xx >= 0 && c < p->c; c++) {
                 float v = x[((size_t)y * p->w + (size_t)xx) * p->c + c];
                 out[c] = v > out[c] ? v : out[c];
@@ -187,8 +175,9 @@ void ts__avg_pool_f32(const ts__plane *p, const float *x, bool count_pad, float 
         uint32_t inside = 0;
         memset(out, 0, p->c * sizeof *out);
         for (uint32_t t = 0; t < k->kernel_h * k->kernel_w; t++) {
-            int64_t y = tap(i / p->out_w, k->stride_h, t / k->kernel_w, k->dilation_h, k->pad_top, p->h);
-            int64_t xx = tap(i % p->out_w, k->stride_w, t % k->kernel_w, k->dilation_w, k->pad_left, p->w);
+            int64_t y = ts__tap(i / p->out_w, k->stride_h, t / k->kernel_w, k->dilation_h, k->pad_top, p->h);
+            int64_t xx =
+                ts__tap(i % p->out_w, k->stride_w, t % k->kernel_w, k->dilation_w, k->pad_left, p->w);
             inside += y >= 0 && xx >= 0;
             for (uint32_t c = 0; y >= 0 && xx >= 0 && c < p->c; c++) {
                 out[c] += x[((size_t)y * p->w + (size_t)xx) * p->c + c];

@@ -229,19 +229,6 @@ static ts_status train_quantised(const fitter *f, ts_quant *quant, const ts_fgra
     return ts_power_train(quant, f->train, f->options->batch, &o, f->progress, f->log, f->diags);
 }
 
-/* Where the emulation is not the integers to the bit, these are computed themselves. */
-static ts_status judge_integers(const fitter *f) {
-    ts_arena *scratch = ts_arena_new("integers", 0);
-    ts_score score;
-    ts_status status =
-        ts_evaluate_integer(scratch, f->out->integer, 0, f->eval, NULL, f->progress, &score, f->diags);
-    if (status == TS_OK) {
-        f->out->accuracy = score.top1;
-    }
-    ts_arena_free(scratch);
-    return status;
-}
-
 static ts_status quantise(const fitter *f, const ts_fgraph *pruned) {
     ts_data calibration = first_of(f->train, f->options->calibration);
     ts_qnet *net, *whole;
@@ -254,8 +241,7 @@ static ts_status quantise(const fitter *f, const ts_fgraph *pruned) {
     TS_TRY(ts_power_accuracy(out->quant, f->eval, &out->start_accuracy, f->diags));
     TS_TRY(train_quantised(f, out->quant, teacher));
     TS_TRY(ts_power_accuracy(out->quant, f->eval, &out->accuracy, f->diags));
-    TS_TRY(ts_quant_integer(f->arena, out->quant, &out->integer, f->diags));
-    return f->options->bits > 8 ? judge_integers(f) : TS_OK;
+    return ts_quant_integer(f->arena, out->quant, &out->integer, f->diags);
 }
 
 ts_status ts_fit_network(ts_arena *arena, const ts_fgraph *graph, const ts_data *train, const ts_data *eval,

@@ -86,20 +86,45 @@ static bool stays_raw(const ts_qlayer *l) {
     return l->is_output && l->uses == 1 && is_linear(l) && l->low == -INFINITY && l->high == INFINITY;
 }
 
+/* Whether a layer moves channels that would have to be taken out of bytes of such small elements. */
+static bool splits_bytes(const ts_qnet *net, const ts_qlayer *l, uint32_t bits) {
+    uint32_t per_byte = 8 / bits;
+    bool whole = l->c % per_byte == 0 && l->move.begin[2] % per_byte == 0 &&
+                 (l->kind != TS_QUANT_SLICE || l->move.step[2] == 1);
+    for (uint32_t k = 0; k < l->input_count; k++) {
+        uint32_t h, w, c;
+        ts_qnet_shape(net, l->inputs[k], &h, &w, &c);
+        whole = whole && c % per_byte == 0;
+    }
+    return !whole && ts_qkind_moves(l->kind) && l->kind != TS_QUANT_MAX_POOL;
+}
+
+/* What a value of `bits` is stored as; of fewer than 8 as bytes where somebody moves parts of such. */
+static ts_type storage_of(const ts_quant *quant, uint32_t value, uint32_t bits, bool is_signed) {
+    ts_type type = type_of(bits, is_signed);
+    for (uint32_t i = 0; i < quant->net->layers.count && ts_type_bits(type) < 8; i++) {
+        bool same = quant->roots[i + 1] == quant->roots[value];
+        if (same && splits_bytes(quant->net, &quant->net->layers.data[i], ts_type_bits(type))) {
+            return type_of(8, is_signed);
+        }
+    }
+    return type;
+}
+
 /* Nothing clips a network's input but its type; its last linear layer's results have all of their type. */
 static uint32_t value_bits(const ts_quant *quant, uint32_t value) {
     uint32_t bits = quant->options.activation_bits;
     bool whole = value == 0 || (is_wide(quant) && stays_raw(&quant->net->layers.data[value - 1]));
-    return whole ? ts_type_bits(type_of(bits, true)) : bits;
+    return whole ? ts_type_bits(storage_of(quant, value, bits, true)) : bits;
 }
 
 static void set_value(const ts_quant *quant, uint32_t value, const sight *s) {
     const ts_qlayer *l = value == 0 ? NULL : &quant->net->layers.data[value - 1];
     uint32_t bits = value_bits(quant, value);
-    bool is_signed = l == NULL ? s->low < 0 || is_wide(quant) : s->low < 0 && l->low < 0;
+    bool is_signed = s->low < 0 || (l == NULL && is_wide(quant));
     ends grid = ends_of(bits, is_signed);
     ts_qvalue *v = &quant->values[value];
-    *v = (ts_qvalue){.type = type_of(bits, is_signed),
+    *v = (ts_qvalue){.type = storage_of(quant, value, bits, is_signed),
                      .bottom = (int32_t)grid.low,
                      .top = (int32_t)grid.high,
                      .seen_low = s->low,
@@ -126,8 +151,8 @@ static ts_status watch(ts_arena *scratch, const ts_quant *quant, const ts_data *
         ts_fsession_run(session, (const float *const[]){x});
         for (uint32_t v = 0; v <= net->layers.count; v++) {
             uint64_t count = ts_ftensor_elements(&tensors[values[v]]);
-            look(&all[v], ts_fsession_value(session, values[v]), count, count / SEEN + 1,
-                 value_bits(quant, v));
+            look(&all[quant->roots[v]], ts_fsession_value(session, values[v]), count, count / SEEN + 1,
+                 value_bits(quant, quant->roots[v]));
         }
     }
     return TS_OK;
@@ -137,14 +162,15 @@ static ts_status choose_values(const ts_quant *quant, const ts_data *data, ts_di
     const ts_qnet *net = quant->net;
     ts_arena *scratch = ts_arena_new("grids", 0);
     sight *all = TS_NEW_ARRAY(scratch, sight, net->layers.count + 1);
+    ts__find_roots(quant);
     ts_status status = watch(scratch, quant, data, all, diags);
     for (uint32_t v = 0; status == TS_OK && v <= net->layers.count; v++) {
         const ts_qlayer *l = v == 0 ? NULL : &net->layers.data[v - 1];
         if (!isfinite(all[v].low) || !isfinite(all[v].high)) {
             status = ts_error(diags, TS_DIAG_VALUE, l == NULL ? NULL : l->name, NULL,
                               "computes infinite or undefined numbers on the calibration data");
-        } else if (l != NULL && l->kind == TS_QUANT_MAX_POOL) {
-            quant->values[v] = quant->values[l->inputs[0]];
+        } else if (quant->roots[v] != v) {
+            ts__share_grid(quant, v);
         } else {
             set_value(quant, v, &all[v]);
         }
@@ -303,20 +329,22 @@ ts_status ts_power_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibr
     }
     for (uint32_t i = 0; i < net->layers.count; i++) {
         const ts_qlayer *l = &net->layers.data[i];
-        bool served = is_linear(l) || l->kind == TS_QUANT_ADD || l->kind == TS_QUANT_MAX_POOL ||
-                      l->kind == TS_QUANT_AVG_POOL || l->kind == TS_QUANT_AFFINE;
+        bool served = is_linear(l) || l->kind == TS_QUANT_ADD || l->kind == TS_QUANT_AVG_POOL ||
+                      l->kind == TS_QUANT_AFFINE || ts_qkind_moves(l->kind);
         if (!served || l->minus) {
             return ts_error(
                 diags, TS_DIAG_UNSUPPORTED, l->name, ts_qkind_name(l->kind),
-                "has no form with quanta that are powers of two; convolutions, linear layers, sums "
-                "and pools have");
+                "has no form with quanta that are powers of two; convolutions, linear layers, sums, "
+                "pools and what moves elements have");
         }
     }
     ts_quant *quant = TS_NEW(arena, ts_quant);
-    *quant = (ts_quant){.net = net, .options = ts_quant_defaults(), .exact_weights = true};
+    *quant =
+        (ts_quant){.net = net, .options = ts_quant_defaults(), .exact_weights = true, .exact_sums = true};
     quant->options.weight_bits = quant->options.activation_bits = bits;
     quant->options.per_layer = true;
     quant->values = TS_NEW_ARRAY(arena, ts_qvalue, net->layers.count + 1);
+    quant->roots = TS_NEW_ARRAY(arena, uint32_t, net->layers.count + 1);
     quant->layers = TS_NEW_ARRAY(arena, ts_qweights, net->layers.count);
     TS_TRY(choose_values(quant, calibration, diags));
     for (uint32_t i = 0; i < net->layers.count; i++) {
@@ -369,10 +397,8 @@ static void project(void *object, ts_trainer *trainer) {
         const ts_qweights *q = &t->quant->layers[d->layer];
         ts_param *w = param(t, d->weights), *b = param(t, d->bias);
         ends grid = ends_of(q->bits, true);
-        float inverse = (float)(1 / q->scale[0]), scale = (float)q->scale[0], top = (float)grid.high;
         for (uint64_t i = 0; i < w->count; i++) {
-            float v = floorf(w->value[i] * inverse + 0.5f);
-            w->image[i] = (v < -top ? -top : v > top ? top : v) * scale;
+            w->image[i] = weight_image(w->value[i], q->scale[0], grid);
         }
         bias_grid biases = bias_grid_of(t->quant, d->layer);
         for (uint64_t i = 0; i < b->count; i++) {
@@ -489,28 +515,53 @@ ts_status ts_power_accuracy(const ts_quant *quant, const ts_data *data, double *
     return status;
 }
 
+/* Outputs by the forward pass of training; where this build has none, those of the plain emulation again. */
+static ts_status outputs_in_training(ts_arena *arena, const ts_quant *quant, const ts_data *data,
+                                     const ts_score *emulated, const float **out, ts_diags *diags) {
+    enum { BATCH = 5 };
+    *out = emulated->scores;
+    if (!ts_train_available()) {
+        return TS_OK;
+    }
+    tuner t;
+    float *scores = TS_NEW_ARRAY(arena, float, (uint64_t)data->count * emulated->outputs);
+    ts_status status = new_tuner(&t, arena, quant, BATCH, true, diags);
+    if (status == TS_OK) {
+        project(&t, t.trainer);
+        status = ts_trainer_outputs(t.trainer, data, data->count, scores, diags);
+    }
+    ts_trainer_free(t.trainer);
+    *out = scores;
+    return status;
+}
+
+static void count_different(const ts_quant *quant, const ts_score *emulated, const float *trained,
+                            const ts_score *computed, ts_power_match *out) {
+    double scale = quant->values[quant->net->outputs.data[0]].scale;
+    out->outputs = (uint64_t)computed->count * computed->outputs;
+    for (uint64_t i = 0; i < out->outputs; i++) {
+        double y = (double)computed->scores[i] * scale;
+        out->different += y != (double)emulated->scores[i] || y != (double)trained[i];
+    }
+}
+
 ts_status ts_power_compare(const ts_quant *quant, const ts_graph *integer, const ts_data *data,
                            uint32_t samples, ts_power_match *out, ts_diags *diags) {
     ts_arena *scratch = ts_arena_new("compare", 0);
     ts_fgraph *graph;
     ts_score emulated, computed;
+    const float *trained = NULL;
     ts_data part = *data;
     part.count = samples < part.count ? samples : part.count;
+    *out = (ts_power_match){0};
     ts_status status = ts_quant_float(scratch, quant->net, quant, TS_STAGE_FQ, &graph, diags);
     status = status == TS_OK ? ts_evaluate_float(scratch, graph, &part, NULL, &emulated, diags) : status;
+    status =
+        status == TS_OK ? outputs_in_training(scratch, quant, &part, &emulated, &trained, diags) : status;
     status = status == TS_OK ? ts_evaluate_integer(scratch, integer, 0, &part, NULL, NULL, &computed, diags)
                              : status;
-    *out = (ts_power_match){0};
     if (status == TS_OK) {
-        double scale = quant->values[quant->net->outputs.data[0]].scale, largest = scale;
-        out->outputs = (uint64_t)computed.count * computed.outputs;
-        for (uint64_t i = 0; i < out->outputs; i++) {
-            double e = (double)emulated.scores[i], d = fabs(e - (double)computed.scores[i] * scale);
-            out->different += d != 0;
-            out->worst = fmax(out->worst, d);
-            largest = fmax(largest, fabs(e));
-        }
-        out->worst /= largest;
+        count_different(quant, &emulated, trained, &computed, out);
     }
     ts_arena_free(scratch);
     return status;

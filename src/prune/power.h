@@ -1,11 +1,10 @@
 /* Quantisation of PaQ: one bit width for all tensors, symmetric, every quantum a power of two.
  *
  * A requantisation is then a shift: y = clip((acc + b + 2^(s-1)) >> s). The float network that emulates it,
- * ts_quant_float() at stage FQ, computes the same numbers as the integer network bit for bit as long as
- * accumulators stay below 2^24 quanta, which float32 holds exactly; ts_power_compare() looks.
+ * ts_quant_float() at stage FQ, computes the same numbers as the integer network bit for bit, trained or
+ * evaluated, at every width: its sums are exact (num/exact.h). ts_power_compare() looks.
  *
- * Beyond 8 bits tensors are s16, never u16: what a rectifier makes has 15 bits of 16. Accumulators pass 2^24
- * quanta there and those of the emulation are rounded: a result may lie a step beside the integer's.
+ * Beyond 8 bits tensors are s16, never u16: what a rectifier makes has 15 bits of 16.
  *
  * Source: Grimaldi et al. 2019 (see prune/prune.h), section on quantisation. */
 #ifndef TS_PRUNE_POWER_H
@@ -34,10 +33,10 @@ ts_status ts_power_accuracy(const ts_quant *quant, const ts_data *data, double *
 /* What ts_power_compare() found. */
 typedef struct ts_power_match {
     uint64_t outputs, different;
-    double worst; /* largest difference, as a share of the largest output */
 } ts_power_match;
 
-/* Computes samples on the emulated and on the integer network and counts the outputs that differ. */
+/* Computes samples on the integer network, on the emulated one in plain C and, where this build trains, by
+ * the forward pass of training, and counts the outputs in which one of these differs from the integers. */
 ts_status ts_power_compare(const ts_quant *quant, const ts_graph *integer, const ts_data *data,
                            uint32_t samples, ts_power_match *out, ts_diags *diags);
 

@@ -77,6 +77,7 @@ typedef struct ts_quant {
     ts_qweights *layers; /* layers */
     ts_widths *widths;   /* layers */
     uint32_t *roots; /* by value: the first value with the same grid, which it shares; its own number else */
+    bool exact_sums; /* all quanta are powers of two: stage FQ computes the integers' sums (num/exact.h) */
     bool exact_weights; /* stage FQ has the net's weights and biases: while ranges are searched, or where
                          * they are on their grids already */
 } ts_quant;

@@ -190,8 +190,7 @@ static bool stays_raw(const ts_qlayer *l) {
            l->low == -INFINITY && l->high == INFINITY;
 }
 
-/* Values that layers only move have one grid: each points to the first of its kind. */
-static void find_roots(ts_quant *quant) {
+void ts__find_roots(const ts_quant *quant) {
     const ts_qnet *net = quant->net;
     for (uint32_t v = 0; v <= net->layers.count; v++) {
         quant->roots[v] = v;
@@ -236,7 +235,7 @@ ts_status ts__choose_grids(ts_quant *quant, const ts_data *data, const ts_progre
     ts_arena *scratch = ts_arena_new("ranges", 0);
     seen *all = TS_NEW_ARRAY(scratch, seen, net->layers.count + 1);
     ts_status status = watch(scratch, quant, data, progress, all, diags);
-    find_roots(quant);
+    ts__find_roots(quant);
     if (status == TS_OK) {
         join_all(quant, all);
     }

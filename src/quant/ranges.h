@@ -12,6 +12,9 @@ ts_status ts__choose_grids(ts_quant *quant, const ts_data *data, const ts_progre
 ts_status ts__search_grids(ts_quant *quant, const ts_data *data, const ts_progress *progress,
                            ts_diags *diags);
 
+/* Values that layers only move have one grid: fills quant->roots (layers + 1 elements). */
+void ts__find_roots(const ts_quant *quant);
+
 /* Gives a value the grid of its root. */
 void ts__share_grid(const ts_quant *quant, uint32_t value);
 

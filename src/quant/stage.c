@@ -144,6 +144,22 @@ static ts_status parameters(const maker *m, uint32_t rank, const uint32_t *dims,
     return TS_OK;
 }
 
+static bool sums_exactly(const maker *m) { return m->stage == TS_STAGE_FQ && m->quant->exact_sums; }
+
+/* Sums of quanta that are powers of two, as the integers have them: down to half steps of the result, which
+ * its grid rounds, or as they are where it has none. */
+static void keep_sums(const maker *m, double unit, ts_fnode *n) {
+    const ts_qvalue *y = &m->quant->values[m->index + 1];
+    double half = y->raw ? unit : y->scale / 2;
+    n->unit = unit;
+    n->divisor = half > unit ? half / unit : 1;
+    n->scale = n->divisor * unit;
+}
+
+static double product_unit(const maker *m) {
+    return m->quant->values[m->layer->inputs[0]].scale * m->quant->layers[m->index].scale[0];
+}
+
 static ts_status make_conv(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
     const ts_qlayer *l = m->layer;
     uint32_t taps = l->window.kernel_h * l->window.kernel_w;
@@ -151,6 +167,9 @@ static ts_status make_conv(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
     ts_fnode n = {
         .op = TS_FOP_CONV, .input_count = has_bias(m) ? 3 : 2, .groups = l->groups, .window = l->window};
     n.inputs[0] = x;
+    if (sums_exactly(m)) {
+        keep_sums(m, product_unit(m), &n);
+    }
     TS_TRY(parameters(m, 4, dims, &n.inputs[1], &n.inputs[2]));
     return add(m, &n, ".sum", NULL, out);
 }
@@ -162,6 +181,9 @@ static ts_status make_linear(const maker *m, ts_tensor_id x, ts_tensor_id *out) 
     ts_fnode reshape = {.op = TS_FOP_RESHAPE, .input_count = 1, .inputs = {x}};
     ts_fnode gemm = {.op = TS_FOP_GEMM, .trans_b = true, .alpha = 1.0f, .beta = 1.0f};
     gemm.input_count = has_bias(m) ? 3 : 2;
+    if (sums_exactly(m)) {
+        keep_sums(m, product_unit(m), &gemm);
+    }
     TS_TRY(add(m, &reshape, ".flat", &flat, &gemm.inputs[0]));
     TS_TRY(parameters(m, 2, dims, &gemm.inputs[1], &gemm.inputs[2]));
     TS_TRY(add(m, &gemm, ".product", NULL, &reshape.inputs[0]));
@@ -205,6 +227,9 @@ static ts_status make_add(const maker *m, const ts_tensor_id *in, ts_tensor_id *
     const ts_qweights *q = m->quant == NULL ? NULL : &m->quant->layers[m->index];
     ts_fnode n = {
         .op = m->layer->minus ? TS_FOP_SUB : TS_FOP_ADD, .input_count = 2, .inputs = {in[0], in[1]}};
+    if (q != NULL && sums_exactly(m)) {
+        keep_sums(m, m->quant->values[m->layer->inputs[0]].scale / (double)q->m[0], &n);
+    }
     for (uint32_t k = 0; m->exact && k < 2; k++) {
         TS_TRY(make_multiple(m, m->quant->values[m->layer->inputs[k]].scale, q->m[k],
                              k == 0 ? ".multiple1" : ".multiple2", in[k], &n.inputs[k]));
@@ -255,6 +280,14 @@ static ts_status make_pool(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
     ts_fnode n = {.op = average ? TS_FOP_AVG_POOL : TS_FOP_MAX_POOL, .input_count = 1, .inputs = {x}};
     n.window = l->window;
     n.count_pad = l->count_pad || m->stage != TS_STAGE_FP;
+    if (average && sums_exactly(m)) { /* all of the requantisation */
+        const ts_qweights *own = &m->quant->layers[m->index];
+        n.unit = m->quant->values[l->inputs[0]].scale;
+        n.alpha = (float)own->m[0];
+        n.offset = (double)own->term;
+        n.divisor = (double)own->d;
+        n.scale = m->quant->values[m->index + 1].scale;
+    }
     TS_TRY(add(m, &n, deployed ? ".mean" : ".sum", NULL, out));
     if (!deployed) {
         return TS_OK;
@@ -264,6 +297,17 @@ static ts_status make_pool(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
     double factor = size * (double)q->m[0] / (double)q->d * m->quant->values[m->index + 1].scale /
                     m->quant->values[l->inputs[0]].scale;
     return make_factor(m, factor, ".factor", *out, out);
+}
+
+/* A factor and a term for each channel as a depthwise convolution of single pixels. */
+static ts_status make_diagonal(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
+    uint32_t c = m->layer->c, dims[] = {c, 1, 1, 1};
+    ts_fnode n = {.op = TS_FOP_CONV, .input_count = 3, .groups = c, .inputs = {x}};
+    n.window = (ts_window){1, 1, 1, 1, 1, 1, 0, 0, 0, 0};
+    n.inputs[1] = constant(m, ".scale", 4, dims, m->layer->weights);
+    n.inputs[2] = constant(m, ".shift", 1, dims, m->layer->bias);
+    keep_sums(m, product_unit(m), &n);
+    return add(m, &n, ".sum", NULL, out);
 }
 
 static ts_status make_affine(const maker *m, ts_tensor_id x, ts_tensor_id *out) {
@@ -282,6 +326,9 @@ static ts_status make_affine(const maker *m, ts_tensor_id x, ts_tensor_id *out) 
             rounded[c] = (float)((double)q->kappa[c] * ratio);
         }
         a = rounded;
+    }
+    if (sums_exactly(m)) {
+        return make_diagonal(m, x, out);
     }
     ts_fnode scale = {.op = TS_FOP_MUL, .input_count = 2, .inputs = {x}},
              shift = {.op = TS_FOP_ADD, .input_count = 2};
@@ -361,7 +408,7 @@ static double offset_of(const maker *m) {
     const ts_qlayer *l = m->layer;
     const ts_qweights *q = &m->quant->layers[m->index];
     bool linear = is_linear(l) || l->kind == TS_QUANT_AFFINE;
-    if (l->kind == TS_QUANT_LUT) {
+    if (l->kind == TS_QUANT_LUT || sums_exactly(m)) {
         return 0.5;
     }
     double guard = 0.5 / (double)(q->d < 128 ? 128 : q->d);

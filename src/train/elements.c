@@ -84,6 +84,24 @@ void ts__unary_backward(const ts__step *s) {
 /* A grid whose steps an int32 counts; the range search uses finer ones to mean "no grid". */
 static bool counts_in_int(const ts_fnode *n) { return fabsf(n->low) < 0x1p30f && fabsf(n->high) < 0x1p30f; }
 
+/* A grid of which a float's steps are counted without rounding: halves go up. */
+static bool counts_exactly(const ts_fnode *n) {
+    int exponent;
+    return n->offset == 0.5 && frexp(n->scale, &exponent) == 0.5;
+}
+
+static void round_exactly(const ts_fnode *n, const float *x, uint64_t count, float *y) {
+    float inverse = (float)(1 / n->scale), scale = (float)n->scale, low = n->low, high = n->high;
+    for (uint64_t i = 0; i < count; i++) {
+        float v = x[i] * inverse;
+        v = v < low ? low : v;
+        v = v > high ? high : v;
+        float down = (float)(int32_t)v;
+        down -= down > v ? 1.0f : 0.0f;
+        y[i] = (down + (v - down >= 0.5f ? 1.0f : 0.0f)) * scale;
+    }
+}
+
 void ts__fake_quant_forward(const ts__step *s) {
     const ts_fnode *n = s->node;
     uint64_t count = s->y->elements * s->t->batch;
@@ -94,6 +112,10 @@ void ts__fake_quant_forward(const ts__step *s) {
         for (uint64_t i = 0; i < count; i++) {
             y[i] = ts_fake_quant(x[i], n->scale, n->offset, n->low, n->high);
         }
+        return;
+    }
+    if (counts_exactly(n)) {
+        round_exactly(n, x, count, y);
         return;
     }
     float low = n->low, high = n->high;

@@ -2,6 +2,7 @@
 #ifndef TS_TRAIN_INTERNAL_H
 #define TS_TRAIN_INTERNAL_H
 
+#include "num/exact.h"
 #include "train/train.h"
 
 /* A tensor of the batch, or a constant. */
@@ -24,6 +25,8 @@ typedef struct ts__memory {
     double *sums;            /* BATCH_NORM: scratch, 2 a channel */
     bool by_batch;           /* BATCH_NORM: the last pass was normalised by the batch */
     uint32_t step_param;     /* FAKE_QUANT: index of its parameter */
+    ts_exact_shape exact;    /* nodes of exact sums */
+    double *room;            /* the same: what ts_exact_conv() works with */
 } ts__memory;
 
 struct ts_trainer {
@@ -81,6 +84,10 @@ void ts__softmax_backward(const ts__step *s);
 void ts__find_sources(const ts_fnode *node, const ts_ftensor *x, const ts_ftensor *y, uint32_t *places);
 /* Result element of each source element: REDUCE_MEAN. */
 void ts__find_sums(const ts_fnode *node, const ts_ftensor *x, uint32_t *places);
+
+/* Sums that stay exact (exact.c): true where the node was computed. */
+void ts__exact_prepare(ts_trainer *t, ts_node_id id);
+bool ts__exact_forward(const ts__step *s);
 
 void ts__norm_forward(const ts__step *s);
 void ts__norm_backward(const ts__step *s);

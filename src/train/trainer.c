@@ -293,6 +293,9 @@ static ts_status add_node(builder *b, ts_node_id id) {
     y->batched = true;
     y->data = TS_NEW_ARRAY(t->arena, float, y->elements * t->batch);
     y->gradient = b->learned[n->output] ? TS_NEW_ARRAY(t->arena, float, y->elements * t->batch) : NULL;
+    if (ts_exact(n)) {
+        ts__exact_prepare(t, id);
+    }
     return prepare(b, id);
 }
 
@@ -625,7 +628,9 @@ void ts_trainer_forward(ts_trainer *trainer, bool training) {
     }
     for (ts_node_id i = 0; i < trainer->graph->nodes.count; i++) {
         ts__step s = step_of(trainer, i, training);
-        table[s.node->op].forward(&s);
+        if (!ts__exact_forward(&s)) {
+            table[s.node->op].forward(&s);
+        }
     }
 }
 

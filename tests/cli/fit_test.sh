@@ -35,6 +35,8 @@ fi
 refuse 'are needed' trained.onnx $data
 refuse 'are needed' --ram 8K $data
 refuse 'not what this option takes' trained.onnx --ram 8K,x $data
+refuse 'not what this option takes' trained.onnx --ram M1 $data
+refuse 'not what this option takes' trained.onnx --ram M8..M17 $data
 refuse 'not what this option takes' trained.onnx --ram 8K --bits 1 $data
 refuse 'not what this option takes' trained.onnx --ram 8K --bits 4..17 $data
 refuse 'not what this option takes' trained.onnx --ram 8K --criterion luck $data
@@ -60,6 +62,12 @@ if "$tessera" fit trained.onnx --ram 6000 $data $train --seed 2 -o grid >log 2>&
 fi
 grep -q 'belongs to other work' log || fail "$(cat log)"
 
+# Budgets by widths: what is not pruned at the smaller one is not computed again for the larger.
+"$tessera" fit trained.onnx --ram M4,M8 --bits 4,8 --limit 64 --eval-limit 40 --epochs 1 --quant-epochs 1 $data -o widths >log ||
+    fail "fit: $(cat log)"
+[ "$(grep -c ',verified,' widths/results.csv)" -eq 4 ] || fail "four points: $(cat widths/results.csv)"
+[ "$(grep -c verified widths/journal)" -eq 3 ] || fail "three are computed: $(cat widths/journal)"
+
 # One budget that cannot be met: exit 3, and what would do.
 status=0
 "$tessera" fit trained.onnx --ram 100 $data $train -o none >log 2>&1 || status=$?
@@ -70,10 +78,13 @@ grep -q 'bytes would do' log || fail "$(cat log)"
 "$tessera" fit trained.onnx --ram 12K --target cortex-m4 $data $train -o chip >log || fail "fit: $(cat log)"
 grep -q 'cortex-m4: [0-9]* bytes, weights apart' log || fail "$(cat log)"
 
-# Sixteen bits: an integer network like the others, deployed like them.
-"$tessera" fit trained.onnx --ram 12K --bits 8,16 --limit 320 $data $train -o wide >log || fail "fit: $(cat log)"
-[ "$(grep -c ',verified,' wide/results.csv)" -eq 2 ] || fail "16 bits: $(cat wide/results.csv)"
-"$tessera" run wide/ram12288-bits16.onnx --target host | grep -q 'layers verified' || fail "16 bits do not verify"
+# Every width is an integer network whose emitted code computes what was trained.
+"$tessera" fit trained.onnx --ram 16K --bits 2..16 --limit 64 --eval-limit 40 --epochs 1 --quant-epochs 1 $data -o wide >log ||
+    fail "fit: $(cat log)"
+[ "$(grep -c ',verified,' wide/results.csv)" -eq 15 ] || fail "2 to 16 bits: $(cat wide/results.csv)"
+for bits in 2 3 5 8 9 12 16; do
+    "$tessera" run wide/ram16384-bits$bits.onnx --target host | grep -q 'layers verified' || fail "$bits bits do not verify"
+done
 
 # A grid that is killed again and again loses nothing that was done and does nothing twice.
 grid="trained.onnx --ram 5000,6000,7000 --bits 5,8 --limit 160 --eval-limit 60 $data --epochs 1 --quant-epochs 1 -j 2"
