@@ -1,4 +1,5 @@
 /* ONNX, float networks: import, folding of constants, and the quantiser's normal form. */
+#include "compute.h"
 #include "fuzz.h"
 #include "model/float_model.h"
 #include "num/float.h"
@@ -20,7 +21,7 @@ static void read(ts_bytes file, ts_diags *diags) {
     ts_qnet *net;
     ts_status status = ts_float_model_parse(diags->arena, file, "fuzz", NULL, &graph, diags);
     ts_fuzz_check(status, diags);
-    if (status != TS_OK || work_of(graph) > 1000000) {
+    if (status != TS_OK || work_of(graph) > TS_FUZZ_MOST_WORK) {
         return;
     }
     ts_fgraph_fold(graph);

@@ -1,8 +1,12 @@
 /* Writes a seed corpus for every fuzz target: make_corpus FOLDER. */
+#include <ctype.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/text.h"
+#include "elf_maker.h"
 #include "flat_maker.h"
 #include "ir/text_form.h"
 #include "model/model.h"
@@ -17,6 +21,10 @@
 #include <turbojpeg.h>
 #endif
 
+enum { SEED_LIMIT = 1 << 20 };
+
+typedef TS_VEC(const char *) word_list;
+
 static ts_status write_seed(const char *folder, const char *name, const void *data, size_t size,
                             ts_diags *diags) {
     return ts_file_write(ts_path_join(diags->arena, folder, name), data, size, diags);
@@ -26,13 +34,19 @@ static ts_status networks(const char *onnx, const char *text, ts_diags *diags) {
     ts_random_limits limits = ts_random_limits_default();
     limits.side = 5;
     limits.channels = 4;
-    for (uint64_t seed = 1; seed <= 24; seed++) {
+    for (uint64_t seed = 1; seed <= 64; seed++) {
         ts_arena *arena = diags->arena;
         ts_graph *graph;
         ts_text out = {.arena = arena};
         char *name = ts_arena_printf(arena, "random%u", (unsigned)seed);
-        limits.nemo_only = seed <= 16;
-        limits.tflite = seed > 20;
+        limits.nemo_only = seed <= 16 || seed > 44;
+        limits.tflite = seed > 20 && seed <= 44;
+        limits.moves = seed > 24 && seed % 2 == 0;
+        if (seed > 24) { /* small ones, which are changed with more effect */
+            limits.nodes = 1 + seed % 3;
+            limits.side = 4;
+            limits.channels = 2;
+        }
         TS_TRY(ts_random_network(arena, seed, &limits, &graph, diags));
         if (limits.nemo_only) {
             TS_TRY(ts_model_write_nemo(graph, ts_path_join(arena, onnx, name), diags));
@@ -92,7 +106,11 @@ static ts_status programs(const char *elf, const char *insn, ts_diags *diags) {
         TS_TRY(write_seed(elf, name, file, size, diags));
         TS_TRY(write_seed(insn, name, lines[i], strlen(lines[i]), diags));
     }
-    return TS_OK;
+    uint8_t file[ELF_FILE_BYTES];
+    elf_make(file);
+    TS_TRY(write_seed(elf, "symbols", file, sizeof file, diags));
+    file[18] = 40;
+    return write_seed(elf, "arm", file, sizeof file, diags);
 }
 
 /* A run of one layer, a plan alone, and the figures of quantize and eval. */
@@ -139,6 +157,71 @@ static ts_status data_sets(const char *folder, ts_diags *diags) {
     TS_TRY(write_seed(folder, "vector", members[1].data.data, members[1].data.size, diags));
     TS_TRY(write_seed(folder, "stored", stored.data, stored.size, diags));
     return write_seed(folder, "deflated", deflated.data, deflated.size, diags);
+}
+
+/* One quantised operator a file: small files, which are changed with more effect. */
+static ts_status single_operators(const char *onnx, const char *real, ts_diags *diags) {
+    static const char *const names[] = {"Relu",
+                                        "Sigmoid",
+                                        "Add",
+                                        "Mul",
+                                        "Sub",
+                                        "MaxPool",
+                                        "GlobalAveragePool",
+                                        "Concat",
+                                        "Flatten",
+                                        "Softmax",
+                                        "Clip",
+                                        "Reshape",
+                                        "Transpose",
+                                        "Slice",
+                                        "Pad",
+                                        "Squeeze",
+                                        "BatchNormalization",
+                                        "AveragePool",
+                                        "Resize",
+                                        "ReduceMean",
+                                        "HardSwish",
+                                        "LeakyRelu",
+                                        "Split",
+                                        "Gemm"};
+    for (uint32_t i = 0; i < sizeof names / sizeof *names; i++) {
+        maker m = {.arena = diags->arena, .opset = i % 2 == 0 ? 13 : 11};
+        bool quantised = i % 3 != 2;
+        const char *x = mk_input(&m, 4, (const int64_t[]){1, 2, 4, 4});
+        x = quantised ? qdq_both(&m, x, 0.031f, UINT8, 113) : x;
+        bool two = strcmp(names[i], "Concat") == 0 || names[i][1] == 'u' || names[i][1] == 'd';
+        Onnx__NodeProto *node = mk_node(&m, names[i], x, two ? x : NULL, NULL);
+        if (strstr(names[i], "Pool") != NULL && names[i][0] != 'G') {
+            mk_ints(&m, node, "kernel_shape", 2, (const int64_t[]){2, 2});
+        } else if (strcmp(names[i], "Transpose") == 0) {
+            mk_ints(&m, node, "perm", 4, (const int64_t[]){0, 2, 3, 1});
+        } else if (strcmp(names[i], "Concat") == 0) {
+            mk_int(&m, node, "axis", 1);
+        }
+        const char *y = node->output[0];
+        mk_output(&m, quantised ? qdq_both(&m, y, 0.05f, UINT8, 3) : y);
+        ts_bytes file = mk_pack(&m);
+        TS_TRY(write_seed(onnx, names[i], file.data, file.size, diags));
+        TS_TRY(write_seed(real, names[i], file.data, file.size, diags));
+    }
+    return TS_OK;
+}
+
+/* Each sample whole, and each of its operators alone. */
+static ts_status flat_models(const char *folder, ts_diags *diags) {
+    static ts_bytes (*const samples[])(flat_maker *) = {tfm_sample, tfm_moves, tfm_float, tfm_float_moves};
+    static const uint32_t counts[] = {TFM_SAMPLE_OPS - 1, TFM_MOVES_OPS, TFM_FLOAT_OPS, TFM_FLOAT_MOVES_OPS};
+    static flat_maker maker;
+    for (uint32_t i = 0; i < 4; i++) {
+        for (uint32_t k = 0; k <= counts[i]; k++) {
+            maker.only = k;
+            ts_bytes file = samples[i](&maker);
+            const char *name = ts_arena_printf(diags->arena, "sample%u-%u", (unsigned)i, (unsigned)k);
+            TS_TRY(write_seed(folder, name, file.data, file.size, diags));
+        }
+    }
+    return TS_OK;
 }
 
 /* Descriptions of sweeps; journals as they are, damaged, and without the checksums that the target adds. */
@@ -220,6 +303,46 @@ static ts_status pictures(const char *folder, ts_diags *diags) {
     return jpeg(folder, diags);
 }
 
+/* Words, without numbers, of a file that are not in the list yet. */
+static void collect_words(ts_arena *arena, ts_bytes file, word_list *words) {
+    enum { SHORTEST = 3, LONGEST = 31, MOST = 400 };
+    for (size_t at = 0, end; at < file.size; at = end + 1) {
+        for (end = at; end < file.size && (isalpha(file.data[end]) || file.data[end] == '_'); end++) {
+        }
+        size_t length = end - at;
+        bool fits = length >= SHORTEST && length <= LONGEST && isalpha(file.data[at]) && words->count < MOST;
+        char *word = fits ? ts_arena_copy(arena, file.data + at, length) : NULL;
+        for (uint32_t i = 0; word != NULL && i < words->count; i++) {
+            word = strcmp(words->data[i], word) == 0 ? NULL : word;
+        }
+        if (word != NULL) {
+            TS_PUSH(arena, words, word);
+        }
+    }
+}
+
+/* FOLDER.dict: the words that stand in the seeds of a target, from which libFuzzer builds inputs. */
+static ts_status dictionary(const char *folder, ts_diags *diags) {
+    ts_arena *arena = diags->arena;
+    word_list words = {0};
+    ts_text out = {.arena = arena};
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+        ts_bytes file;
+        if (entry->d_name[0] != '.' && ts_file_read(arena, ts_path_join(arena, folder, entry->d_name),
+                                                    SEED_LIMIT, &file, diags) == TS_OK) {
+            collect_words(arena, file, &words);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    for (uint32_t i = 0; i < words.count; i++) {
+        ts_text_printf(&out, "\"%s\"\n", words.data[i]);
+    }
+    return ts_file_write(ts_arena_printf(arena, "%s.dict", folder), out.data, out.size, diags);
+}
+
 static ts_status make(const char *root, ts_diags *diags) {
     static const char *const names[] = {"onnx", "graph_text", "npy",    "text",   "json", "tflite", "elf",
                                         "insn", "float",      "target", "report", "data", "picture"};
@@ -232,15 +355,8 @@ static ts_status make(const char *root, ts_diags *diags) {
     TS_TRY(networks(folders[8], folders[1], diags)); /* a float importer reads integers as well */
     TS_TRY(arrays(folders[2], diags));
     static const char table[] = "file,label\nb/2.png,5\na/1.png,6\n";
-    static flat_maker maker;
-    ts_bytes tflite = tfm_sample(&maker);
-    TS_TRY(write_seed(folders[5], "sample", tflite.data, tflite.size, diags));
-    tflite = tfm_moves(&maker);
-    TS_TRY(write_seed(folders[5], "moves", tflite.data, tflite.size, diags));
-    tflite = tfm_float(&maker);
-    TS_TRY(write_seed(folders[5], "float", tflite.data, tflite.size, diags));
-    tflite = tfm_float_moves(&maker);
-    TS_TRY(write_seed(folders[5], "float_moves", tflite.data, tflite.size, diags));
+    TS_TRY(flat_models(folders[5], diags));
+    TS_TRY(single_operators(folders[0], folders[8], diags));
     for (uint64_t seed = 0; seed < 3; seed++) {
         ts_bytes qdq = qdq_sample(diags->arena, seed);
         const char *name = ts_arena_printf(diags->arena, "qdq%u", (unsigned)seed);
@@ -256,7 +372,13 @@ static ts_status make(const char *root, ts_diags *diags) {
     TS_TRY(explorations(root, diags));
     TS_TRY(write_seed(folders[11], "labels.csv", table, sizeof table - 1, diags));
     TS_TRY(pictures(folders[12], diags));
-    return programs(folders[6], folders[7], diags);
+    TS_TRY(programs(folders[6], folders[7], diags));
+    static const char *const worded[] = {"onnx", "float",  "graph_text", "npy",     "json",
+                                         "data", "target", "report",     "journal", "sweep"};
+    for (uint32_t i = 0; i < sizeof worded / sizeof *worded; i++) {
+        TS_TRY(dictionary(ts_path_join(diags->arena, root, worded[i]), diags));
+    }
+    return TS_OK;
 }
 
 int main(int argc, char **argv) {

@@ -13,13 +13,20 @@ cd "$build"
 fuzz/make_corpus corpus
 [ $# -gt 0 ] || set -- $(ls fuzz | sed -n 's/_fuzz$//p')
 for name in "$@"; do
-    case $name in # short inputs where the reader repeats itself on long ones
-    insn | json | npy | text) length=256 ;;
-    *) length=8192 ;;
+    case $name in # what a seed needs: longer inputs take more time and find no more
+    insn) length=32 ;;
+    text | json) length=256 ;;
+    npy | journal) length=512 ;;
+    data | graph_text | picture | report | sweep) length=1100 ;;
+    onnx | tflite | float) length=1536 ;;
+    target) length=2048 ;;
+    *) length=4608 ;;
     esac
+    set_dictionary=
+    [ ! -f "corpus/$name.dict" ] || set_dictionary="-dict=corpus/$name.dict"
     fuzz() {
         "fuzz/${name}_fuzz" -rss_limit_mb=2048 -timeout=20 -max_len=$length -entropic=0 -print_final_stats=1 \
-            "$@" "corpus/$name" >"fuzz/$name.log" 2>&1 || { tail -40 "fuzz/$name.log"; exit 1; }
+            $set_dictionary "$@" "corpus/$name" >"fuzz/$name.log" 2>&1 || { tail -40 "fuzz/$name.log"; exit 1; }
     }
     fuzz -runs=2000
     fuzz -detect_leaks=0 -max_total_time="$seconds" -runs="$runs"

@@ -11,14 +11,14 @@
  * between two of them may not be touched. */
 #ifdef TS_GUARD_ARENAS
 #include <sanitizer/asan_interface.h>
-enum { GAP_BYTES = 16 };
+enum { GAP_BYTES = 16, FIRST_BLOCK_BYTES = 4 * 1024 };
 #else
 #define ASAN_POISON_MEMORY_REGION(data, bytes)   ((void)(data), (void)(bytes))
 #define ASAN_UNPOISON_MEMORY_REGION(data, bytes) ((void)(data), (void)(bytes))
-enum { GAP_BYTES = 0 };
+enum { GAP_BYTES = 0, FIRST_BLOCK_BYTES = 64 * 1024 };
 #endif
 
-enum { FIRST_BLOCK_BYTES = 64 * 1024, LARGEST_BLOCK_BYTES = 8 * 1024 * 1024, ALIGNMENT = 16 };
+enum { LARGEST_BLOCK_BYTES = 8 * 1024 * 1024, ALIGNMENT = 16 };
 
 typedef struct block {
     struct block *next;

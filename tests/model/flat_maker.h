@@ -12,6 +12,7 @@ enum { FM_ROOM = 1 << 16, FM_MOST = 32 };
 typedef struct flat_maker {
     uint8_t data[FM_ROOM];
     uint32_t size;
+    uint32_t only; /* of a model: 1 + the operator that is written, with its tensors; 0: all */
 } flat_maker;
 
 static inline void fm_put(flat_maker *f, uint32_t at, uint32_t value) {
@@ -146,9 +147,8 @@ static inline void tfm_one_operator(flat_maker *f, uint32_t from, const tfm_oper
     }
 }
 
-/* The whole model: tensor 0 is its input, the last operator's output its output. */
-static inline ts_bytes tfm_pack(flat_maker *f, const tfm_tensor *tensors, uint32_t tensor_count,
-                                const tfm_operator *ops, uint32_t op_count) {
+static inline ts_bytes tfm_write(flat_maker *f, const tfm_tensor *tensors, uint32_t tensor_count,
+                                 const tfm_operator *ops, uint32_t op_count) {
     *f = (flat_maker){.size = 8};
     memcpy(f->data + 4, "TFL3", 4);
     uint32_t model = fm_table(f, 0, 5);
@@ -180,6 +180,33 @@ static inline ts_bytes tfm_pack(flat_maker *f, const tfm_tensor *tensors, uint32
         tfm_one_operator(f, nodes + 4 * i, &ops[i], i);
     }
     return (ts_bytes){f->data, f->size};
+}
+
+/* The operator alone, with the tensors that it names. */
+static inline ts_bytes tfm_write_one(flat_maker *f, const tfm_tensor *tensors, tfm_operator op) {
+    tfm_tensor own[6];
+    int32_t count = 0;
+    for (uint32_t i = 0; i < op.input_count; i++) {
+        own[count] = tensors[op.inputs[i]];
+        op.inputs[i] = count++;
+    }
+    int32_t second = op.output >> 16;
+    own[count] = tensors[op.output & 0xffff];
+    op.output = count++;
+    if (second != 0) {
+        own[count] = tensors[second];
+        op.output += count++ << 16;
+    }
+    return tfm_write(f, own, (uint32_t)count, &op, 1);
+}
+
+/* The whole model: tensor 0 is its input, the last operator's output its output. */
+static inline ts_bytes tfm_pack(flat_maker *f, const tfm_tensor *tensors, uint32_t tensor_count,
+                                const tfm_operator *ops, uint32_t op_count) {
+    if (f->only > 0 && f->only <= op_count) {
+        return tfm_write_one(f, tensors, ops[f->only - 1]);
+    }
+    return tfm_write(f, tensors, tensor_count, ops, op_count);
 }
 
 /* Every operator once: CONV_2D, DEPTHWISE_CONV_2D (multiplier 2), ADD, MAX_POOL_2D, AVERAGE_POOL_2D, RESHAPE,

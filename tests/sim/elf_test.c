@@ -3,76 +3,13 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "elf_maker.h"
 #include "harness.h"
-
-/* A file made by hand: header, one program header, code, symbols, strings, section headers.
- *
- *     0   ELF header          52
- *     52  program header      32    loads 16 bytes at 0x1000, 32 in memory
- *     84  code                16
- *     100 symbols             6*16
- *     196 strings             32
- *     228 section headers     4*40  null, .text, .symtab, .strtab (which also names the sections) */
-enum { CODE = 84, SYMBOLS = 100, STRINGS = 196, SECTIONS = 228, FILE_BYTES = 388, SYMBOL_COUNT = 6 };
-
-static void put16(uint8_t *p, uint32_t value) {
-    p[0] = (uint8_t)value;
-    p[1] = (uint8_t)(value >> 8);
-}
-
-static void put32(uint8_t *p, uint32_t value) {
-    put16(p, value & 0xffffu);
-    put16(p + 2, value >> 16);
-}
-
-static void put_words(uint8_t *p, const uint32_t *words, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        put32(p + 4 * i, words[i]);
-    }
-}
-
-static void put_symbol(uint8_t *file, uint32_t index, uint32_t name, uint32_t address, uint32_t size,
-                       uint8_t info) {
-    uint8_t *p = file + SYMBOLS + 16 * index;
-    const uint32_t words[3] = {name, address, size};
-    put_words(p, words, 3);
-    p[12] = info;
-    put16(p + 14, 1);
-}
-
-static void make_file(uint8_t *file) {
-    memset(file, 0, FILE_BYTES);
-    memcpy(file, "\177ELF\1\1\1", 7);
-    put16(file + 16, 2);
-    put16(file + 18, 243);
-    const uint32_t header[5] = {1, 0x1004, 52, SECTIONS, 0};
-    put_words(file + 20, header, 5);
-    static const uint8_t counts[6] = {52, 32, 1, 40, 4, 3};
-    for (uint32_t i = 0; i < 6; i++) {
-        put16(file + 40 + 2 * i, counts[i]);
-    }
-    const uint32_t program[8] = {1, CODE, 0x1000, 0x2000, 16, 32, 5, 4};
-    put_words(file + 52, program, 8);
-    memset(file + CODE, 0x13, 16);
-    memcpy(file + STRINGS, "\0.text\0outer\0inner\0label\0$x\0odd\0", 32);
-    put_symbol(file, 1, 7, 0x1000, 16, 0x12); /* outer: global function */
-    put_symbol(file, 2, 13, 0x1004, 4, 0x02); /* inner: local function inside it */
-    put_symbol(file, 3, 19, 0x1010, 0, 0x00); /* label of unknown size */
-    put_symbol(file, 4, 25, 0x1008, 0, 0x00); /* $x: mapping symbol, dropped */
-    put_symbol(file, 5, 28, 0x1008, 0, 0x00); /* odd: a number, not a place */
-    put16(file + SYMBOLS + 16 * 5 + 14, 0xfff1);
-    const uint32_t text[10] = {1, 1, 6, 0x1000, CODE, 16, 0, 0, 4, 0};
-    const uint32_t symtab[10] = {0, 2, 0, 0, SYMBOLS, 16 * SYMBOL_COUNT, 3, 1, 4, 16};
-    const uint32_t strtab[10] = {0, 3, 0, 0, STRINGS, 32, 0, 0, 1, 0};
-    put_words(file + SECTIONS + 40, text, 10);
-    put_words(file + SECTIONS + 80, symtab, 10);
-    put_words(file + SECTIONS + 120, strtab, 10);
-}
 
 static void reads_what_is_there(void **state) {
     (void)state;
-    uint8_t file[FILE_BYTES];
-    make_file(file);
+    uint8_t file[ELF_FILE_BYTES];
+    elf_make(file);
     ts_arena *arena = ts_arena_new("test", 0);
     ts_diags diags = {.arena = arena};
     ts_elf elf;
@@ -82,7 +19,7 @@ static void reads_what_is_there(void **state) {
     const ts_elf_segment *segment = &elf.segments[0];
     assert_true(segment->address == 0x1000 && segment->physical == 0x2000 && segment->file_bytes == 16 &&
                 segment->memory_bytes == 32 && segment->executable && !segment->writable);
-    assert_ptr_equal(segment->data, file + CODE);
+    assert_ptr_equal(segment->data, file + ELF_CODE);
     assert_int_equal(elf.section_count, 1);
     assert_string_equal(elf.sections[0].name, ".text");
     assert_true(elf.sections[0].executable && elf.sections[0].bytes == 16);
@@ -97,8 +34,8 @@ static void reads_what_is_there(void **state) {
 
 static void finds_the_symbol_of_an_address(void **state) {
     (void)state;
-    uint8_t file[FILE_BYTES];
-    make_file(file);
+    uint8_t file[ELF_FILE_BYTES];
+    elf_make(file);
     ts_arena *arena = ts_arena_new("test", 0);
     ts_diags diags = {.arena = arena};
     ts_elf elf;
@@ -125,28 +62,28 @@ static void rejects_contradictions(void **state) {
         uint32_t offset;
         uint32_t value;
     } cases[] = {
-        {0, 0},                           /* no ELF */
-        {4, 0x00010102},                  /* 64 bits */
-        {16, 0x00f30001},                 /* relocatable */
-        {16, 0x00280002},                 /* ARM */
-        {28, 0xffffffff},                 /* program headers outside the file */
-        {52, 2},                          /* nothing to load */
-        {56, 0xfffffff8},                 /* segment data outside the file */
-        {60, 0xfffffff0},                 /* segment wraps */
-        {68, 33},                         /* more in the file than in memory */
-        {32, 0xfffffff0},                 /* section headers outside the file */
-        {SECTIONS + 40 + 16, 0x7fffffff}, /* section outside the file */
-        {SECTIONS + 80 + 20, 0xfffffff0}, /* symbol table outside the file */
-        {SECTIONS + 80 + 24, 9},          /* strings of the symbols missing */
-        {SYMBOLS + 16, 32},               /* name outside the strings */
-        {STRINGS + 28, 0x61616161},       /* strings without an end */
+        {0, 0},                               /* no ELF */
+        {4, 0x00010102},                      /* 64 bits */
+        {16, 0x00f30001},                     /* relocatable */
+        {16, 0x00280002},                     /* ARM */
+        {28, 0xffffffff},                     /* program headers outside the file */
+        {52, 2},                              /* nothing to load */
+        {56, 0xfffffff8},                     /* segment data outside the file */
+        {60, 0xfffffff0},                     /* segment wraps */
+        {68, 33},                             /* more in the file than in memory */
+        {32, 0xfffffff0},                     /* section headers outside the file */
+        {ELF_SECTIONS + 40 + 16, 0x7fffffff}, /* section outside the file */
+        {ELF_SECTIONS + 80 + 20, 0xfffffff0}, /* symbol table outside the file */
+        {ELF_SECTIONS + 80 + 24, 9},          /* strings of the symbols missing */
+        {ELF_SYMBOL_TABLE + 16, 32},          /* name outside the strings */
+        {ELF_STRINGS + 28, 0x61616161},       /* strings without an end */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        uint8_t file[FILE_BYTES];
-        make_file(file);
-        put32(file + cases[i].offset, cases[i].value);
-        if (cases[i].offset == STRINGS + 28) {
-            put32(file + SYMBOLS + 16, 29);
+        uint8_t file[ELF_FILE_BYTES];
+        elf_make(file);
+        elf_put32(file + cases[i].offset, cases[i].value);
+        if (cases[i].offset == ELF_STRINGS + 28) {
+            elf_put32(file + ELF_SYMBOL_TABLE + 16, 29);
         }
         ts_arena *arena = ts_arena_new("test", 0);
         ts_diags diags = {.arena = arena};
@@ -166,12 +103,12 @@ static void survives_damage(void **state) {
     (void)state;
     ts_random random = ts_random_seed(7);
     for (int round = 0; round < 20000; round++) {
-        uint8_t whole[FILE_BYTES];
-        make_file(whole);
+        uint8_t whole[ELF_FILE_BYTES];
+        elf_make(whole);
         for (int64_t n = ts_random_range(&random, 1, 4); n > 0; n--) {
-            whole[ts_random_range(&random, 0, FILE_BYTES - 1)] = (uint8_t)ts_random_next(&random);
+            whole[ts_random_range(&random, 0, ELF_FILE_BYTES - 1)] = (uint8_t)ts_random_next(&random);
         }
-        size_t size = round % 4 == 0 ? (size_t)ts_random_range(&random, 1, FILE_BYTES) : FILE_BYTES;
+        size_t size = round % 4 == 0 ? (size_t)ts_random_range(&random, 1, ELF_FILE_BYTES) : ELF_FILE_BYTES;
         uint8_t *file = malloc(size);
         memcpy(file, whole, size);
         ts_arena *arena = ts_arena_new("test", 0);
