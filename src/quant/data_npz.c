@@ -31,14 +31,27 @@ static zip_int64_t find(ts_arena *arena, zip_t *zip, const char *name, bool sing
     return at < 0 && single && zip_get_num_entries(zip, 0) == 1 ? 0 : at;
 }
 
-static ts_status extract(ts_arena *arena, const char *path, zip_t *zip, zip_uint64_t index, ts_bytes *out,
-                         ts_diags *diags) {
+/* A byte of deflated data stands for at most 1032: work is bounded by the size of the file, not by what it
+ * says of itself. Other ways to pack are not NumPy's. */
+static bool is_plausible(const zip_stat_t *stat, size_t file_bytes) {
+    enum { MOST_PER_BYTE = 1032 };
+    return (stat->valid & ZIP_STAT_COMP_METHOD) != 0 &&
+           (stat->comp_method == ZIP_CM_STORE || stat->comp_method == ZIP_CM_DEFLATE) &&
+           stat->size / MOST_PER_BYTE <= file_bytes;
+}
+
+static ts_status extract(ts_arena *arena, const char *path, zip_t *zip, size_t file_bytes, zip_uint64_t index,
+                         ts_bytes *out, ts_diags *diags) {
     zip_stat_t stat;
     if (zip_stat_index(zip, index, 0, &stat) != 0 || (stat.valid & ZIP_STAT_SIZE) == 0) {
         return damaged(path, "a member says nothing of its size", diags);
     }
     if (stat.size > TS__DATA_LIMIT_BYTES) {
         return damaged(path, "a member is larger than 1 GB", diags);
+    }
+    if (!is_plausible(&stat, file_bytes)) {
+        return damaged(path, "a member is neither stored nor deflated, or larger than its bytes can be",
+                       diags);
     }
     uint8_t *bytes = ts_arena_alloc(arena, (size_t)stat.size);
     zip_file_t *file = zip_fopen_index(zip, index, 0);
@@ -74,7 +87,7 @@ ts_status ts__npz_member(ts_arena *arena, const char *path, ts_bytes file, const
     ts_guard_defer(discard, zip);
     zip_int64_t at = find(arena, zip, name, single);
     ts_status status = at < 0 ? not_found(arena, path, name, zip, diags)
-                              : extract(arena, path, zip, (zip_uint64_t)at, out, diags);
+                              : extract(arena, path, zip, file.size, (zip_uint64_t)at, out, diags);
     ts_guard_undefer(zip);
     zip_discard(zip);
     return status;

@@ -365,6 +365,35 @@ static void damaged_archives_are_refused(void **state) {
     assert_true(refused > good.size / 2);
 }
 
+/* An archive may say more of a member than its bytes can hold, or pack it as NumPy does not. */
+static void archives_larger_than_their_bytes_are_refused(void **state) {
+    enum {
+        METHOD = 8,
+        SIZE = 22,
+        IN_DIRECTORY = 2
+    }; /* places in a local header; two further in the directory */
+    fixture *f = *state;
+    static const uint8_t x[] = {1, 2, 3, 4};
+    const zip_member member = {"x.npy", npy_make(f->arena, "|u1", "4,", x, sizeof x)};
+    ts_bytes good = zip_make(f->arena, &member, 1, true), out;
+    if (ts__npz_member(f->arena, "good", good, "x", true, &out, &f->diags) != TS_OK) {
+        skip();
+    }
+    size_t directory = good.size - 22 - 46 - strlen(member.name);
+    for (uint32_t i = 0; i < 2; i++) {
+        uint8_t *bad = ts_arena_copy(f->arena, good.data, good.size);
+        size_t at = i == 0 ? SIZE + 3 : METHOD; /* 512 MB; the way of packing that is called bzip2 */
+        uint8_t value = i == 0 ? 0x20 : 12;
+        bad[at] = bad[directory + at + IN_DIRECTORY] = value;
+        size_t before = ts_arena_used_bytes(f->arena);
+        ts_bytes file = {bad, good.size};
+        assert_int_equal(ts__npz_member(f->arena, "bad", file, "x", true, &out, &f->diags), TS_BAD_INPUT);
+        const char *why = f->diags.list.data[f->diags.list.count - 1].text;
+        assert_non_null(strstr(why, "neither stored nor deflated, or larger than its bytes can be"));
+        assert_true(ts_arena_used_bytes(f->arena) - before < 4096);
+    }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {TEST(raw_planes_become_channels_last),
@@ -380,6 +409,7 @@ int main(void) {
                                        TEST(wrong_descriptions_are_refused),
                                        TEST(archives_of_arrays_are_read),
                                        TEST(damaged_archives_are_refused),
+                                       TEST(archives_larger_than_their_bytes_are_refused),
                                        TEST(scores_are_counted),
                                        TEST(anomalies_are_ranked_by_their_error)};
     return cmocka_run_group_tests(tests, NULL, NULL);
