@@ -37,7 +37,7 @@ static void usage(FILE *out) {
     fputs("\n'tessera COMMAND --help' lists the options of a command.\n", out);
 }
 
-int main(int argc, char **argv) {
+int ts_cli_main(int argc, char **argv) {
     if (argc < 2) {
         usage(stderr);
         return TS_BAD_INPUT;

@@ -30,6 +30,10 @@
 TS_COMMANDS(TS_COMMAND_DECLARE)
 #undef TS_COMMAND_DECLARE
 
+/* The whole program: the verb that argv[1] names, with what follows. Where memory runs out it says so and
+ * returns TS_SYSTEM. */
+int ts_cli_main(int argc, char **argv);
+
 /* Prints all diagnostics to standard error and returns `status`, or the status of the first error
  * where `status` is TS_OK but errors were collected. */
 int ts_cli_finish(const ts_diags *diags, ts_status status);
