@@ -479,11 +479,19 @@ static ts_status fill_options(ts_planner *p) {
                               "programs of target '%s' cannot be checked; those with L1, L2 and L3 can",
                               p->target->name);
     }
-    const ts_memory *l2 = ts_target_level(p->target, 2), *l3 = ts_target_level(p->target, 3);
-    uint64_t reserve = p->target->code_reserve_bytes;
-    o->l2_bytes = o->l2_bytes > 0 ? o->l2_bytes : l2->size_bytes > reserve ? l2->size_bytes - reserve : 0;
-    o->l3_bytes = o->l3_bytes > 0 ? o->l3_bytes : l3->size_bytes;
+    o->l3_bytes = o->l3_bytes > 0 ? o->l3_bytes : ts_target_level(p->target, 3)->size_bytes;
     return TS_OK;
+}
+
+/* What the program leaves of L2, its kernels being known: at most all but the target's reserve. */
+static void share_l2(ts_planner *p) {
+    ts_plan_options *o = &p->plan->options;
+    uint64_t program = ts_plan_program_bytes(p->plan), reserve = p->target->code_reserve_bytes;
+    if (o->l2_bytes == 0) {
+        uint64_t left =
+            bytes_left(ts_target_level(p->target, 2)->size_bytes, program > reserve ? program : reserve);
+        o->l2_bytes = left / 16 * 16;
+    }
 }
 
 /* Stack of a core: below the program's own frames those of a layer, and below these its kernel's. Whichever
@@ -736,9 +744,12 @@ static ts_status build(ts_arena *arena, const ts_graph *graph, const ts_target *
         .arena = arena, .graph = graph, .target = target, .diags = diags, .puts_quads = puts_quads};
     TS_TRY(begin(&p, options));
     TS_TRY(choose_kernels(&p));
-    p.l2_bytes = p.plan->options.l2_bytes;
     ts_shortage why = {0};
     bool near = ts_target_levels(target) < 3;
+    if (!near) {
+        share_l2(&p);
+    }
+    p.l2_bytes = p.plan->options.l2_bytes;
     if (near && !ts__near_memory_plan(&p, &why)) {
         return no_fit_near(&p, &why);
     }

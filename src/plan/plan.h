@@ -182,6 +182,10 @@ ts_status ts_plan_smallest(ts_arena *arena, const ts_graph *graph, const ts_targ
                            const ts_plan_options *options, uint64_t *l1_bytes, uint64_t *l2_bytes,
                            ts_diags *diags);
 
+/* Bytes of L2 that the program of a plan takes on a target of three levels: code, constants and the stack of
+ * the fabric controller, reckoned from its layers, their kernels and their requantisations. */
+uint64_t ts_plan_program_bytes(const ts_plan *plan);
+
 /* Checks what a plan must hold: tiles cover each output exactly once, no buffer leaves its memory, live
  * buffers overlap only where a kernel overwrites what it has read, every kernel's needs are met. Used by
  * tests and by the emitter's assertions. */

@@ -176,26 +176,10 @@ static uint32_t *reference_sums(const runner *r, const sample *s) {
     return sums;
 }
 
-/* L2 that the program takes: code of the layers (1 to 1.4 KiB each), of the kernels in use (at most 10 KiB),
- * of start-up, HAL and libgcc, and the stack of the fabric controller. */
-static uint64_t program_bytes(const runner *r) {
-    enum { LAYER = 1400, KERNEL = 10240, REF_KERNEL = 2560, REST = 8192 };
-    uint64_t bytes = REST + r->options->target->fc_stack_bytes + (uint64_t)r->plan->layer_count * LAYER;
-    for (uint32_t i = 0; i < r->plan->layer_count; i++) {
-        const ts_kernel *kernel = r->plan->layer_plans[i].kernel;
-        bool seen = false;
-        for (uint32_t j = 0; j < i; j++) {
-            seen |= r->plan->layer_plans[j].kernel == kernel;
-        }
-        bytes += seen ? 0 : strcmp(kernel->isa, "ref") == 0 ? REF_KERNEL : KERNEL;
-    }
-    return bytes;
-}
-
 /* L2 that an embedded input and image leave to the network; image_bytes 0: the image lies elsewhere. */
 static uint64_t l2_left(const runner *r, uint64_t image_bytes) {
     const ts_memory *l2 = ts_target_level(r->options->target, 2);
-    uint64_t program = program_bytes(r), reserve = r->options->target->code_reserve_bytes;
+    uint64_t program = ts_plan_program_bytes(r->plan), reserve = r->options->target->code_reserve_bytes;
     uint64_t taken = (program > reserve ? program : reserve) + image_bytes;
     for (uint32_t i = 0; i < r->graph->inputs.count; i++) {
         taken += ts_emit_map_bytes(tensor_of(r, r->graph->inputs.data[i]));
@@ -208,12 +192,15 @@ static bool image_fits(const runner *r, const ts_plan *plan) {
     return plan->l2_used_bytes <= l2_left(r, plan->l3_weights_bytes);
 }
 
-/* Plans once more where the program needs more of L2 than the target's reserve and the plan leaves. */
+/* Plans once more where the kernels that fit in the end need more of L2 than the plan leaves. */
 static ts_status leave_room(runner *r) {
     const ts_memory *l2 = ts_target_level(r->options->target, 2);
-    uint64_t needed = program_bytes(r);
-    if (r->host || r->near || r->options->plan.l2_bytes != 0 || l2 == NULL || needed >= l2->size_bytes ||
-        r->plan->l2_used_bytes + needed <= l2->size_bytes) {
+    bool near = ts__is_near(r->options->target);
+    if (r->host || near || r->options->plan.l2_bytes != 0 || l2 == NULL) {
+        return TS_OK;
+    }
+    uint64_t needed = ts_plan_program_bytes(r->plan);
+    if (needed >= l2->size_bytes || r->plan->l2_used_bytes + needed <= l2->size_bytes) {
         return TS_OK;
     }
     ts_plan_options options = r->options->plan;
@@ -605,24 +592,39 @@ static ts_status room_behind(const runner *r, const char *program, uint64_t *byt
     return TS_OK;
 }
 
-/* Builds the program; where it leaves more of L2 than was reckoned (program_bytes()) and that makes the
- * network faster, plans and builds once more. */
+/* What more L2 could save at most, in cycles: waiting for L3, and what layers that are cut at its border take
+ * above their bounds. */
+static double l3_cycles(const ts_plan *plan) {
+    double cycles = 0;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        const ts_layer_plan *lp = &plan->layer_plans[i];
+        bool cut = lp->l3.chunks > 1 || lp->l3.stripes > 1;
+        cycles += cut ? lp->modelled_cycles - lp->bound_cycles : lp->l3_wait_cycles;
+    }
+    return cycles;
+}
+
+/* Builds the program; where it leaves less of L2 than the plan needs, or so much more than was reckoned
+ * (ts_plan_program_bytes()) that the network becomes faster, plans and builds once more. */
 static ts_status build(runner *r, const char **program) {
     enum { SPARE = 1024, LEAST = 4096 }; /* another plan's code may be longer; less is not worth it */
     ts_plan *first = r->plan;
     const ts_run_options *o = r->options;
     bool fixed = r->host || r->near || o->plan.l2_bytes != 0 || o->application != NULL || o->self_check;
+    const double GAIN = 0.001; /* of the network's cycles */
     uint64_t room = 0;
     TS_TRY(emit_and_build(r, program));
     if (fixed) {
         return TS_OK;
     }
     TS_TRY(room_behind(r, *program, &room));
-    if (room < first->options.l2_bytes + LEAST) {
+    bool lacks = room < first->l2_used_bytes;
+    if (!lacks &&
+        (room < first->options.l2_bytes + LEAST || l3_cycles(first) <= GAIN * first->modelled_cycles)) {
         return TS_OK;
     }
     plan_again(r, room - SPARE);
-    if (r->plan->modelled_cycles < 0.999 * first->modelled_cycles) {
+    if (lacks || r->plan->modelled_cycles < (1 - GAIN) * first->modelled_cycles) {
         TS_TRY(emit_and_build(r, program));
         TS_TRY(room_behind(r, *program, &room));
         if (r->plan->l2_used_bytes <= room) {

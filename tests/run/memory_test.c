@@ -171,6 +171,10 @@ static void check_elf(const world *w, ts_sim *sim, const ts_elf *elf) {
     assert_int_equal(use->l2_given_bytes, l2->size_bytes - use->program_bytes);
     assert_int_equal(use->l1_given_bytes, l1->size_bytes - stacks);
     assert_true(w->result.plan->l2_used_bytes <= use->l2_given_bytes);
+    uint64_t reckoned = ts_plan_program_bytes(w->result.plan);
+    print_message("program: %llu bytes, reckoned %llu\n", (unsigned long long)use->program_bytes,
+                  (unsigned long long)reckoned);
+    assert_in_range(reckoned, use->program_bytes, use->program_bytes + use->program_bytes / 8 + 2048);
 }
 
 /* weights.bin is the image that the plan counts. */
