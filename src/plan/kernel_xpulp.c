@@ -88,8 +88,8 @@ static uint64_t conv_weight_bytes(const ts_layer *layer, uint32_t channels) {
 }
 
 /* One channel of a group: its word of every step, then its parameters. */
-static void conv_pack_channel(const ts_layer *layer, const k_layout *k, uint32_t channel, uint8_t *group) {
-    uint32_t in_group = channel % CHANNELS;
+static void conv_pack_channel(const ts_layer *layer, const k_layout *k, uint32_t channel, uint32_t in_group,
+                              uint8_t *group) {
     uint64_t taps = (uint64_t)k->segments * k->segment_elements;
     int64_t sum = 0;
     for (uint64_t i = 0; i < taps; i++) {
@@ -104,11 +104,28 @@ static void conv_pack_channel(const ts_layer *layer, const k_layout *k, uint32_t
                 params + (uint64_t)in_group * ts__params_bytes(&layer->rq));
 }
 
+/* Channels [first, end) in groups. The last group has the last 4, those of the group before it once more
+ * where their number is no multiple of 4 (device/kernels/xpulp/conv_block.h). */
+static void conv_pack_groups(const ts_layer *layer, uint32_t first, uint32_t end, uint8_t *out) {
+    k_layout k = conv_k(layer);
+    for (uint32_t c = first; c < end; c += CHANNELS, out += conv_group_bytes(layer)) {
+        uint32_t shift = end - c < CHANNELS ? CHANNELS - (end - c) : 0;
+        for (uint32_t lane = c - first < shift ? shift : 0; lane < CHANNELS; lane++) {
+            conv_pack_channel(layer, &k, c + lane - shift, lane, out);
+        }
+    }
+}
+
 static void conv_pack(const ts_layer *layer, uint8_t *out) {
+    memset(out, 0, conv_weight_bytes(layer, layer->y.c));
+    conv_pack_groups(layer, 0, layer->y.c, out);
+}
+
+static void linear_pack(const ts_layer *layer, uint8_t *out) {
     k_layout k = conv_k(layer);
     memset(out, 0, conv_weight_bytes(layer, layer->y.c));
     for (uint32_t c = 0; c < layer->y.c; c++) {
-        conv_pack_channel(layer, &k, c, out + c / CHANNELS * conv_group_bytes(layer));
+        conv_pack_channel(layer, &k, c, c % CHANNELS, out + c / CHANNELS * conv_group_bytes(layer));
     }
 }
 
@@ -220,11 +237,12 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     double item = 24 * k_words + conv_requant_cycles(layer) + (k.segments > 1 ? 12 + 3.0 * k.segments : 0);
     item += is_wide(layer) ? 14 : 0; /* no element above 255: else 24 more a word */
     bool line = w->kernel_h * w->kernel_w == 1 && w->stride_h * w->stride_w == 1;
+    line = line || (w->kernel_h == 1 && tile->y_h == 1 && inner == pixels);
     bool runs = k.dense && k_words * (is_wide(layer) ? 8 : 4) <= RUN_BYTES;
     double calls = (tile->y_w % PIXELS == 0 ? 1.0 : 2.0) * PIXELS / tile->y_w; /* a block of pixels */
     double block = 25 + (line || runs ? 0 : 160 * fmin(calls, 1));
-    block +=
-        tile->y_c % CHANNELS == 0 ? 0 : 480; /* aimed one by one, the last channels in a call of their own */
+    bool tail = tile->y_c % CHANNELS != 0; /* the last channels in calls of their own */
+    block += tail && tile->y_c < CHANNELS ? 90 : tail && !line && !runs ? 80 * fmin(calls, 1) : 0;
     double crossing = layer->x.pixel_bytes % 4 == 0 ? 0 : layer->x.pixel_bytes % 2 == 0 ? 0.5 : 0.75;
     item += runs ? 0 : PIXELS * k_words * crossing; /* loads of x that cross a word */
     double row_words = ceil(w->kernel_w * layer->x.pixel_bytes / 4.0);
@@ -234,7 +252,7 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     double share = ceil((inner_items + outer_items) / cores);
     double outer_blocks = outer_items > 0 ? floor(ceil(outer_items / cores) / groups) + 1 : 0;
     double columns = k.dense ? ceil((double)outer_columns * tile->y_h / cores) : 0;
-    return 350 +
+    return 350 + (tail ? 160 : 0) +
            1.035 * (share * item + ceil(share / groups) * block + outer_blocks * gather + columns * 320);
 }
 
@@ -538,16 +556,12 @@ static void excess_pack_part(const ts_layer *layer, uint32_t first, uint32_t end
 }
 
 static void conv_u8s9_pack(const ts_layer *layer, uint8_t *out) {
-    k_layout k = conv_k(layer);
     uint64_t part_bytes =
         conv_u8s9_weight_bytes(layer, layer->y.c < EXCESS_CHANNELS ? layer->y.c : EXCESS_CHANNELS);
     memset(out, 0, conv_u8s9_weight_bytes(layer, layer->y.c));
     for (uint32_t first = 0; first < layer->y.c; first += EXCESS_CHANNELS, out += part_bytes) {
         uint32_t end = layer->y.c - first < EXCESS_CHANNELS ? layer->y.c : first + EXCESS_CHANNELS;
-        for (uint32_t c = first; c < end; c++) {
-            conv_pack_channel(layer, &k, c,
-                              out + EXCESS_HEAD + (c - first) / CHANNELS * conv_group_bytes(layer));
-        }
+        conv_pack_groups(layer, first, end, out + EXCESS_HEAD);
         excess_pack_part(layer, first, end, conv_weight_bytes(layer, end - first), part_bytes, out);
     }
 }
@@ -977,7 +991,7 @@ const ts_kernel ts__kernels_xpulp[] = {
      .stack_bytes = 320,
      .serves = serves_linear_u8,
      .weight_bytes = conv_weight_bytes,
-     .pack = conv_pack,
+     .pack = linear_pack,
      .scratch_bytes = linear_scratch_bytes,
      .cycles = linear_cycles},
     {.name = "linear_xpulp_s8s8",
@@ -987,7 +1001,7 @@ const ts_kernel ts__kernels_xpulp[] = {
      .stack_bytes = 320,
      .serves = serves_linear_s8,
      .weight_bytes = conv_weight_bytes,
-     .pack = conv_pack,
+     .pack = linear_pack,
      .scratch_bytes = linear_scratch_bytes,
      .cycles = linear_cycles},
     {.name = "linear_xpulp_s16s8",
@@ -997,7 +1011,7 @@ const ts_kernel ts__kernels_xpulp[] = {
      .stack_bytes = 320,
      .serves = serves_linear_s16,
      .weight_bytes = conv_weight_bytes,
-     .pack = conv_pack,
+     .pack = linear_pack,
      .scratch_bytes = linear_scratch_bytes,
      .cycles = linear_cycles},
 };

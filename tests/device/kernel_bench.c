@@ -1,5 +1,6 @@
 /* Multiply-accumulates per cycle of each kernel alone in L1, on one core and on eight, beside the kernel's
- * instruction-count ceiling, the ISA's limit and the planner's model. */
+ * instruction-count ceiling, the ISA's limit and the planner's model.
+ * Usage: kernel_bench [TEXT]: the rows alone whose kernel and shape, as printed, contain TEXT. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -219,35 +220,56 @@ static void compare_wide(ts_arena *arena) {
     wide_in = UINT32_MAX;
 }
 
-int main(void) {
+static void shape_of(const bench *b, char *text, size_t size) {
+    snprintf(text, size, "%-24s %ux%ux%u>%u k%u s%u", b->kernel, b->h, b->w, b->c_in, b->c_out, b->k,
+             b->stride);
+}
+
+/* Those whose text contains `wanted`. */
+static uint32_t pick_rows(const char *wanted, bench *rows) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < BENCHES; i++) {
+        char text[96];
+        shape_of(&benches[i], text, sizeof text);
+        if (strstr(text, wanted) != NULL) {
+            rows[count++] = benches[i];
+        }
+    }
+    return count;
+}
+
+int main(int argc, char **argv) {
     static const char *const classes[] = {"none", "s32",   "s32c", "s64",  "tflite",
                                           "s32d", "s32dc", "s32r", "s32rc"};
     uint32_t one[BENCHES], eight[BENCHES];
+    bench rows[BENCHES];
+    uint32_t count = pick_rows(argc > 1 ? argv[1] : "", rows);
     ts_arena *arena = ts_arena_new("bench", 0);
-    measure(arena, 1, benches, BENCHES, one);
-    measure(arena, 8, benches, BENCHES, eight);
-    printf("%-24s %-22s %-6s %9s %7s %9s %7s %8s %6s %7s\n", "kernel", "x, channels, window", "rq", "1 core",
-           "MAC/cyc", "8 cores", "MAC/cyc", "ceiling", "ISA", "model");
-    for (uint32_t i = 0; i < BENCHES; i++) {
+    measure(arena, 1, rows, count, one);
+    measure(arena, 8, rows, count, eight);
+    printf("%-47s %-6s %9s %7s %9s %7s %8s %6s %7s\n", "kernel                   x, channels, window", "rq",
+           "1 core", "MAC/cyc", "8 cores", "MAC/cyc", "ceiling", "ISA", "model");
+    for (uint32_t i = 0; i < count; i++) {
         if (eight[i] == 0) {
             continue; /* does not fit L1 */
         }
-        const bench *b = &benches[i];
+        const bench *b = &rows[i];
         ts_case c;
-        char shape[64];
+        char text[96];
         make_case(arena, b, &c);
         const ts_layer *l = &c.layer;
         ts_tile tile = {l->y.h, l->y.w, l->y.c, l->x.h, l->x.w, l->x.c};
         double macs = macs_of(l), modelled = rig_row(b->kernel)->cycles(l, &tile, 8);
         double rate = macs / fmax(1, eight[i]);
-        snprintf(shape, sizeof shape, "%ux%ux%u>%u k%u s%u", b->h, b->w, b->c_in, l->y.c, b->k, b->stride);
-        printf("%-24s %-22s %-6s %9u %7.2f %9u %7.2f %7.0f%% %5.0f%% %+6.1f%%\n", b->kernel, shape,
-               classes[b->class_], one[i], macs / fmax(1, one[i]), eight[i], rate,
-               b->ceiling > 0 ? 100 * rate / 8 / b->ceiling : 0, 100 * rate / 32,
-               100 * (modelled / fmax(1, eight[i]) - 1));
+        shape_of(b, text, sizeof text);
+        printf("%-47s %-6s %9u %7.2f %9u %7.2f %7.0f%% %5.0f%% %+6.1f%%\n", text, classes[b->class_], one[i],
+               macs / fmax(1, one[i]), eight[i], rate, b->ceiling > 0 ? 100 * rate / 8 / b->ceiling : 0,
+               100 * rate / 32, 100 * (modelled / fmax(1, eight[i]) - 1));
     }
-    compare_tiles(arena);
-    compare_wide(arena);
+    if (argc < 2) {
+        compare_tiles(arena);
+        compare_wide(arena);
+    }
     ts_arena_free(arena);
     return 0;
 }

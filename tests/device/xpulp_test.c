@@ -142,6 +142,16 @@ static const family families[] = {
       .c_in = 1,
       .kernel_h = 5,
       .kernel_w = 5}},
+#define LINE(...)                                                                                        \
+    {                                                                                                    \
+        "conv_xpulp_u8s8_4x4_padded", {                                                                  \
+            .kind = TS_LAYER_CONV, .x_type = TS_U8, .w_type = TS_S8, .y_type = TS_U8, .pad = -1, .h = 1, \
+            .kernel_h = 1, __VA_ARGS__                                                                   \
+        }                                                                                                \
+    }
+    LINE(.rq_class = -1, .w = 70, .c_in = 11, .kernel_w = 11, .c_out = 11, .stride = 1),
+    LINE(.rq_class = TS_RQC_S32D, .w = 150, .c_out = 2, .kernel_w = 3),
+    LINE(.rq_class = TS_RQC_S32, .w = 61, .kernel_w = 5),
 #define NINE(name, ...)                                                                              \
     {                                                                                                \
         name, {                                                                                      \

@@ -8,7 +8,8 @@
  *
  * Packed weights: for each group of 4 channels, for each word of K, a word a channel; then the parameters of
  * the 4 channels as tile.h states them, but k - 1 in place of k for S32 and S32C. x_zero is folded into the
- * parameters. Missing channels of the last group are zeros. */
+ * parameters. Where y_c is no multiple of 4 the last group holds the last 4 channels, of which the first are
+ * the group's before it, too: both store the same bytes. In front of fewer than 4 channels are zeros. */
 #ifndef TS_KERNELS_XPULP_CONV_BLOCK_H
 #define TS_KERNELS_XPULP_CONV_BLOCK_H
 
@@ -16,7 +17,13 @@
 
 /* Windows of up to CONV_RUN_BYTES are gathered many at a time, up to CONV_PATCH_BYTES of them. */
 enum { CONV_RUN_BYTES = 64, CONV_PATCH_BYTES = 896 };
-enum { CONV_PIXELS = 4, CONV_CHANNELS = 4, CONV_RAW_GROUPS = 1, CONV_SCRATCH_SLACK = 16 };
+enum {
+    CONV_PIXELS = 4,
+    CONV_CHANNELS = 4,
+    CONV_RAW_GROUPS = 1,
+    CONV_TAIL_BLOCKS = 4,
+    CONV_SCRATCH_SLACK = 16
+};
 
 /* Read and written by the routines of conv_block.inc: order and sizes are theirs. */
 struct conv_block {
@@ -476,12 +483,6 @@ static inline void conv_aim(struct conv_run *run, struct conv_place *place, uint
     }
 }
 
-/* The routines count blocks down and step x and y: one block, no step. */
-static inline void conv_call(struct conv_block *block, conv_routine *routine) {
-    block->blocks = 1;
-    routine(block);
-}
-
 /* TFLite's arithmetic as the graph has it, for one channel of bytes: what no form of 32 bits serves. The
  * shift is never to the left here. */
 static inline void conv_finish_tflite(const struct ts_rq_args *rq, const int32_t *words, const int32_t *acc,
@@ -497,6 +498,11 @@ static inline void conv_finish_tflite(const struct ts_rq_args *rq, const int32_t
     }
 }
 
+/* The first channels of the last group are no outputs of it where y_c is no multiple of 4. */
+static inline uint32_t conv_lanes_before(const struct conv_run *run, uint32_t group) {
+    return group == run->t->y_c / CONV_CHANNELS ? CONV_CHANNELS - run->t->y_c % CONV_CHANNELS : 0;
+}
+
 /* Requantises and stores what conv_raw left: `groups` groups from `group` on, of `count` pixels. */
 static inline void conv_finish_raw(const struct conv_run *run, const int32_t *acc, uint32_t group,
                                    uint32_t groups, uint32_t count, uint8_t *const *y) {
@@ -505,8 +511,10 @@ static inline void conv_finish_raw(const struct conv_run *run, const int32_t *ac
     uint32_t params_bytes = ref_params_bytes(t->rq.kind), channel = group * CONV_CHANNELS;
     bool byte = ref_bits(t->y_type) == 8u, tflite = byte && t->rq.kind == TS_RQ_TFLITE;
     for (uint32_t g = group; g < group + groups; g++, acc += CONV_PIXELS * CONV_CHANNELS) {
-        const uint8_t *params = (const uint8_t *)t->w + g * run->group_bytes + run->weight_bytes;
-        for (uint32_t c = 0; c < CONV_CHANNELS && channel < t->y_c; c++, channel++, params += params_bytes) {
+        uint32_t c = conv_lanes_before(run, g);
+        const uint8_t *params =
+            (const uint8_t *)t->w + g * run->group_bytes + run->weight_bytes + c * params_bytes;
+        for (; c < CONV_CHANNELS; c++, channel++, params += params_bytes) {
             const int32_t *words = (const int32_t *)(const void *)params;
             if (tflite && words[2] <= 0) {
                 conv_finish_tflite(&t->rq, words, &acc[c], count, y, channel);
@@ -524,6 +532,10 @@ static inline void conv_finish_raw(const struct conv_run *run, const int32_t *ac
     }
 }
 
+static inline conv_routine *conv_routine_of(const struct conv_run *run) {
+    return (run->segments == 1 ? run->line : run->window)[run->mode];
+}
+
 /* Groups [begin, end) of the block's pixels, whose accumulators C code requantises. Not inline: its frame is
  * large, and stacks take L1 from tiles. */
 static __attribute__((noinline)) void conv_groups_raw(struct conv_run *run, conv_routine *routine,
@@ -536,57 +548,91 @@ static __attribute__((noinline)) void conv_groups_raw(struct conv_run *run, conv
         block->groups = end - g < CONV_RAW_GROUPS ? end - g : CONV_RAW_GROUPS;
         block->w = (const uint8_t *)run->t->w + g * run->group_bytes;
         block->y = (uint8_t *)acc;
-        conv_call(block, routine);
+        block->blocks = 1;
+        routine(block);
         conv_finish_raw(run, acc, g, block->groups, count, y);
     }
     block->y = y[0];
 }
 
-/* The last group where y_c is no multiple of 4: through a buffer. */
-static inline void conv_group_tail(struct conv_run *run, conv_routine *routine, uint32_t count) {
-    struct conv_block *block = &run->block;
-    uint32_t words[CONV_PIXELS];
-    int32_t e[CONV_PIXELS] = {0, block->e[0], block->e[1], block->e[2]};
-    uint32_t first = (run->groups - 1u) * CONV_CHANNELS;
-    uint8_t *y = block->y;
-    block->groups = 1;
-    block->w = (const uint8_t *)run->t->w + (run->groups - 1u) * run->group_bytes;
-    block->y = (uint8_t *)words;
-    for (uint32_t p = 1; p < CONV_PIXELS; p++) {
-        block->e[p - 1] = (int32_t)(p * 4u);
-    }
-    conv_call(block, routine);
-    for (uint32_t p = 0; p < count; p++) {
-        for (uint32_t c = first; c < run->t->y_c; c++) {
-            y[e[p] + (int32_t)c] = (uint8_t)(words[p] >> (c - first) * 8u);
-        }
-    }
-    block->y = y;
-    for (uint32_t p = 1; p < CONV_PIXELS; p++) {
-        block->e[p - 1] = e[p];
+/* The last 1 .. 3 bytes of a word. */
+static inline void conv_put_last(uint8_t *y, uint32_t word, uint32_t channels) {
+    switch (channels) {
+        case 3:
+            *y++ = (uint8_t)(word >> 8);
+            __attribute__((fallthrough));
+        case 2:
+            *y++ = (uint8_t)(word >> 16);
+            __attribute__((fallthrough));
+        default:
+            *y = (uint8_t)(word >> 24);
     }
 }
 
-/* Groups [begin, end) of the pixels that the block is aimed at. */
-static inline void conv_groups(struct conv_run *run, conv_routine *routine, uint32_t begin, uint32_t end,
-                               uint32_t count) {
+/* The last group, where y_c is no multiple of 4, of `blocks` blocks of pixels: through a buffer, so that
+ * nothing but its own channels is written. */
+static inline void conv_group_tail(struct conv_run *run, conv_routine *routine, uint32_t blocks,
+                                   uint32_t count) {
+    struct conv_block *block = &run->block;
+    uint32_t words[CONV_TAIL_BLOCKS * CONV_PIXELS], first = run->t->y_c & ~3u;
+    const int32_t e[CONV_PIXELS] = {0, block->e[0], block->e[1], block->e[2]}, y_step = block->y_step;
+    uint8_t *y = block->y + first;
+    for (uint32_t p = 1; p < CONV_PIXELS; p++) {
+        block->e[p - 1] = (int32_t)(p * 4u);
+    }
+    block->y_step = CONV_PIXELS * 4;
+    block->groups = 1;
+    block->w = (const uint8_t *)run->t->w + (run->groups - 1u) * run->group_bytes;
+    while (blocks > 0) {
+        uint32_t some = blocks < CONV_TAIL_BLOCKS ? blocks : CONV_TAIL_BLOCKS;
+        const uint32_t *word = words;
+        block->y = (uint8_t *)words;
+        block->blocks = some;
+        routine(block);
+        for (blocks -= some; some > 0; some--, y += y_step, word += CONV_PIXELS) {
+            for (uint32_t p = 0; p < count; p++) {
+                conv_put_last(y + e[p], word[p], run->t->y_c - first);
+            }
+        }
+    }
+    for (uint32_t p = 1; p < CONV_PIXELS; p++) {
+        block->e[p - 1] = e[p];
+    }
+    block->y_step = y_step;
+}
+
+/* Groups [begin, end), all of 4 channels, of `blocks` blocks of pixels, at whose first the block is aimed. */
+static inline void conv_whole_groups(struct conv_run *run, conv_routine *routine, uint32_t begin,
+                                     uint32_t end, uint32_t blocks) {
+    struct conv_block *block = &run->block;
+    block->groups = end - begin;
+    block->w = (const uint8_t *)run->t->w + begin * run->group_bytes;
+    block->y += begin * CONV_CHANNELS;
+    block->blocks = blocks;
+    routine(block);
+}
+
+/* The same where the last group may have fewer channels; blocks of `count` pixels. */
+static __attribute__((noinline)) void conv_groups(struct conv_run *run, conv_routine *routine, uint32_t begin,
+                                                  uint32_t end, uint32_t blocks, uint32_t count) {
     struct conv_block *block = &run->block;
     uint32_t whole = run->t->y_c / CONV_CHANNELS, last = end < whole ? end : whole;
-    if (run->mode == XPULP_RAW) {
-        conv_groups_raw(run, routine, begin, end, count);
+    const uint8_t *x = block->x;
+    uint8_t *y = block->y;
+    if (begin < last) {
+        conv_whole_groups(run, routine, begin, last, blocks);
+    }
+    if (end <= whole) {
         return;
     }
-    if (begin < last) {
-        uint8_t *y = block->y;
-        block->groups = last - begin;
-        block->w = (const uint8_t *)run->t->w + begin * run->group_bytes;
-        block->y = y + begin * CONV_CHANNELS;
-        conv_call(block, routine);
-        block->y = y;
+    block->x = x;
+    block->y = y;
+    if (begin == whole) { /* the channels in front are another core's, or there are none */
+        conv_group_tail(run, routine, blocks, count);
+        return;
     }
-    if (end > whole) {
-        conv_group_tail(run, routine, count);
-    }
+    block->y = y + run->t->y_c % CONV_CHANNELS - CONV_CHANNELS;
+    conv_whole_groups(run, routine, whole, end, blocks);
 }
 
 /* `blocks` blocks from `place` on, all groups, in one call: pixels at one distance from each other. */
@@ -600,12 +646,13 @@ static inline void conv_call_run(struct conv_run *run, conv_routine *routine, st
     }
     block->x = x;
     block->y = conv_y(run, place);
-    block->groups = run->groups;
-    block->w = (const uint8_t *)t->w;
-    block->blocks = blocks;
     block->x_step = (int32_t)(CONV_PIXELS * pixel_step);
     block->y_step = (int32_t)(CONV_PIXELS * t->y_pixel_bytes);
-    routine(block);
+    if (t->y_c % CONV_CHANNELS == 0) {
+        conv_whole_groups(run, routine, 0, run->groups, blocks);
+    } else {
+        conv_groups(run, routine, 0, run->groups, blocks, CONV_PIXELS);
+    }
     block->x_step = block->y_step = 0;
 }
 
@@ -621,8 +668,7 @@ static inline uint32_t conv_run_of_blocks(struct conv_run *run, struct conv_plac
     while (blocks * run->groups > items) {
         blocks--;
     }
-    if (!run->dense || blocks == 0 || run->mode == XPULP_RAW || t->y_c % CONV_CHANNELS != 0 ||
-        run->segment_bytes > CONV_RUN_BYTES) {
+    if (!run->dense || blocks == 0 || run->mode == XPULP_RAW || run->segment_bytes > CONV_RUN_BYTES) {
         return 0;
     }
     struct conv_place first = *place;
@@ -637,7 +683,7 @@ static inline uint32_t conv_run_in_place(struct conv_run *run, struct conv_place
                                          conv_routine *routine) {
     const struct ts_conv_tile *t = run->t;
     uint32_t blocks = (run->right - place->x) / CONV_PIXELS;
-    if (run->mode == XPULP_RAW || t->y_c % CONV_CHANNELS != 0 || items < run->groups) {
+    if (run->mode == XPULP_RAW || items < run->groups) {
         return 0;
     }
     while (blocks * run->groups > items) {
@@ -659,7 +705,7 @@ static inline uint32_t conv_run_in_place(struct conv_run *run, struct conv_place
 static inline void conv_items(struct conv_run *run, uint32_t begin, uint32_t end, uint32_t pixels,
                               bool outer) {
     uint32_t block = begin / run->groups, group = begin - block * run->groups;
-    conv_routine *routine = run->segments == 1 ? run->line[run->mode] : run->window[run->mode];
+    conv_routine *routine = conv_routine_of(run);
     struct conv_place place =
         outer ? conv_place_outer(run, block * CONV_PIXELS) : conv_place_inner(run, block * CONV_PIXELS);
     uint32_t left = end - begin;
@@ -678,7 +724,11 @@ static inline void conv_items(struct conv_run *run, uint32_t begin, uint32_t end
         uint32_t count = pixels - block * CONV_PIXELS;
         count = count < CONV_PIXELS ? count : CONV_PIXELS;
         conv_aim(run, &place, count, outer);
-        conv_groups(run, routine, group, group + groups, count);
+        if (run->mode == XPULP_RAW) {
+            conv_groups_raw(run, routine, group, group + groups, count);
+        } else {
+            conv_groups(run, routine, group, group + groups, 1, count);
+        }
         left -= groups;
         block++;
         group = 0;
@@ -689,8 +739,7 @@ static inline void conv_items(struct conv_run *run, uint32_t begin, uint32_t end
 /* Pixels that follow each other at one distance in x and in y: whole blocks in one call. */
 static inline bool conv_is_line(const struct conv_run *run) {
     const struct ts_conv_tile *t = run->t;
-    return run->mode != XPULP_RAW && run->segments == 1 && t->y_c % CONV_CHANNELS == 0 && t->k_h == 1 &&
-           run->inner == (uint32_t)t->y_h * t->y_w &&
+    return run->mode != XPULP_RAW && t->k_h == 1 && run->inner == (uint32_t)t->y_h * t->y_w &&
            (t->y_h == 1 || (t->y_row_bytes == t->y_w * t->y_pixel_bytes && t->stride_h == 1 &&
                             t->x_row_bytes == t->y_w * t->stride_w * run->pixel_bytes));
 }
@@ -707,13 +756,15 @@ static inline void conv_line_part(struct conv_run *run, uint32_t index, uint32_t
         block->e[p - 1] = p < left ? (int32_t)(p * t->y_pixel_bytes) : 0;
     }
     block->x = (const uint8_t *)t->x + pixel * x_step;
-    block->y = (uint8_t *)t->y + pixel * t->y_pixel_bytes + group * CONV_CHANNELS;
-    block->w = (const uint8_t *)t->w + group * run->group_bytes;
+    block->y = (uint8_t *)t->y + pixel * t->y_pixel_bytes;
     block->x_step = (int32_t)(CONV_PIXELS * x_step);
     block->y_step = (int32_t)(CONV_PIXELS * t->y_pixel_bytes);
-    block->groups = groups;
-    block->blocks = blocks;
-    run->line[run->mode](block);
+    conv_routine *routine = conv_routine_of(run);
+    if (group + groups <= t->y_c / CONV_CHANNELS) {
+        conv_whole_groups(run, routine, group, group + groups, blocks);
+    } else {
+        conv_groups(run, routine, group, group + groups, blocks, left < CONV_PIXELS ? left : CONV_PIXELS);
+    }
 }
 
 static inline void conv_line(struct conv_run *run, uint32_t begin, uint32_t end) {
