@@ -28,6 +28,7 @@ typedef struct tessera_options {
     uint64_t seed;               /* of the random input where there is no golden */
     tessera_message *message;    /* NULL: nobody listens */
     void *user;
+    int allow_float; /* operators that stay in floats between quantised ones are computed so */
 } tessera_options;
 
 /* A data set: a description (*.json), an array, a folder or an archive of pictures (docs/data.md). */

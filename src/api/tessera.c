@@ -79,15 +79,23 @@ static int start(network_call *c, const tessera_options *options) {
     return guarded(&c->call);
 }
 
-static ts_status prepare(ts_arena *arena, const network_call *c, ts_graph **graph, ts_run_options *run,
-                         ts_diags *diags) {
-    const ts_model_options reading = {.input_signed = -1};
+static ts_model_options reading_of(const network_call *c) {
+    return (ts_model_options){.allow_float = c->options->allow_float != 0, .input_signed = -1};
+}
+
+static ts_status run_options(ts_arena *arena, const network_call *c, ts_run_options *run, ts_diags *diags) {
     const tessera_options *o = c->options;
     *run = (ts_run_options){.golden = o->golden, .seed = o->seed, .jobs = 2, .command = "library"};
     run->plan.l1_bytes = o->l1_bytes;
     run->plan.l2_bytes = o->l2_bytes;
     run->plan.cores = o->cores;
-    TS_TRY(ts_run_target(arena, o->target != NULL ? o->target : "gap8", &run->target, diags));
+    return ts_run_target(arena, o->target != NULL ? o->target : "gap8", &run->target, diags);
+}
+
+static ts_status prepare(ts_arena *arena, const network_call *c, ts_graph **graph, ts_run_options *run,
+                         ts_diags *diags) {
+    const ts_model_options reading = reading_of(c);
+    TS_TRY(run_options(arena, c, run, diags));
     return ts_model_read(arena, c->model, &reading, graph, diags);
 }
 
@@ -290,26 +298,17 @@ static tessera_score score_of(const ts_score *s, const ts_target_use *use) {
 static ts_status evaluate(ts_arena *arena, call *object, ts_diags *diags) {
     const evaluate_call *c = (evaluate_call *)object;
     const network_call *n = &c->network;
-    const ts_model_options reading = {.input_signed = -1};
-    ts_diags quiet = {.arena = arena, .file = n->model};
-    ts_target_use use = {0};
-    ts_score score;
+    const ts_model_options reading = reading_of(n);
+    ts_run_options run;
     ts_data data;
-    ts_graph *integer;
-    ts_fgraph *graph;
-    double scale = ts_model_input_scale(arena, n->model);
+    ts_evaluation e;
     TS_TRY(read_data(arena, c->data, 0, &data, diags));
     if (n->options->target != NULL) {
-        ts_run_options run;
-        TS_TRY(prepare(arena, n, &integer, &run, diags));
-        TS_TRY(ts_evaluate_target(arena, integer, &run, scale, &data, NULL, &score, &use, diags));
-    } else if (ts_model_read(arena, n->model, &reading, &integer, &quiet) == TS_OK) {
-        TS_TRY(ts_evaluate_integer(arena, integer, scale, &data, NULL, NULL, &score, diags));
-    } else {
-        TS_TRY(read_float(arena, n->model, &graph, diags));
-        TS_TRY(ts_evaluate_float(arena, graph, &data, NULL, &score, diags));
+        TS_TRY(run_options(arena, n, &run, diags));
     }
-    *c->score = score_of(&score, &use);
+    TS_TRY(ts_evaluate_file(arena, n->model, &reading, n->options->target != NULL ? &run : NULL, 0, &data,
+                            NULL, &e, diags));
+    *c->score = score_of(&e.score, &e.use);
     return TS_OK;
 }
 

@@ -10,13 +10,17 @@
 #include "cli/cmd.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "model/float_model.h"
-#include "model/model.h"
-#include "num/float.h"
-#include "quant/evaluate.h"
 #include "run/evaluate_target.h"
 
-enum { OPTION_ROOT = 256, OPTION_LIMIT, OPTION_SEED, OPTION_JSON, OPTION_SCALE, OPTION_CONFUSION };
+enum {
+    OPTION_ROOT = 256,
+    OPTION_LIMIT,
+    OPTION_SEED,
+    OPTION_JSON,
+    OPTION_SCALE,
+    OPTION_CONFUSION,
+    OPTION_FLOAT
+};
 
 static const struct argp_option options[] = {
     {"data", 'd', "DATA", 0, "Samples and labels: a description (*.json), an array or pictures", 0},
@@ -29,6 +33,7 @@ static const struct argp_option options[] = {
     {"seed", OPTION_SEED, "N", 0, "Another subset (1)", 0},
     {"input-scale", OPTION_SCALE, "X", 0, "Step of an integer model's input where the model does not say it",
      0},
+    {"allow-float", OPTION_FLOAT, NULL, 0, "Operators between quantised ones may be computed in floats", 0},
     {"confusion", OPTION_CONFUSION, NULL, 0, "Print which label became which class", 0},
     {"json", OPTION_JSON, "FILE", 0, "Write the figures for programs", 0},
     {0},
@@ -38,7 +43,7 @@ typedef struct request {
     const char *model, *data, *json, *target;
     ts_data_options subset;
     double input_scale;
-    bool confusion;
+    bool confusion, allow_float;
 } request;
 
 static error_t parse(int key, char *text, struct argp_state *state) {
@@ -66,6 +71,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
             break;
         case OPTION_CONFUSION:
             r->confusion = true;
+            break;
+        case OPTION_FLOAT:
+            r->allow_float = true;
             break;
         case OPTION_JSON:
             r->json = text;
@@ -158,54 +166,25 @@ static ts_status write_json(const request *r, const char *kind, const ts_score *
     return status;
 }
 
-/* An integer model is one that the integer importer reads: it refuses what is not whole. */
-static ts_status read_integer(ts_arena *arena, const request *r, ts_graph **graph, ts_diags *diags) {
-    ts_model_options model = {.input_signed = -1};
-    return ts_model_read(arena, r->model, &model, graph, diags);
-}
-
-static double scale_of(ts_arena *arena, const request *r) {
-    return r->input_scale > 0 ? r->input_scale : ts_model_input_scale(arena, r->model);
-}
-
-/* On the program: built once, fed sample after sample. */
-static ts_status evaluate_on_target(ts_arena *arena, const request *r, const ts_data *data, ts_diags *diags) {
-    ts_graph *graph;
-    ts_score score;
-    ts_target_use use;
-    ts_run_options run = {.jobs = 2, .command = "eval"};
-    ts_progress progress = {ts_cli_progress, (void *)(uintptr_t) "evaluating"};
-    TS_TRY(ts_run_target(arena, r->target, &run.target, diags));
-    TS_TRY(read_integer(arena, r, &graph, diags));
-    TS_TRY(ts_evaluate_target(arena, graph, &run, scale_of(arena, r), data, &progress, &score, &use, diags));
-    print_score(r, "integer", &score);
-    print_chip(r, &use);
-    return r->json == NULL ? TS_OK : write_json(r, "integer", &score, &use, diags);
-}
-
 static ts_status evaluate(ts_arena *arena, const request *r, ts_diags *diags) {
     ts_data data;
-    ts_score score;
-    ts_graph *integer;
-    ts_diags quiet = {.arena = arena, .file = r->model};
+    ts_evaluation e;
+    ts_run_options run = {.jobs = 2, .command = "eval"};
+    const ts_model_options reading = {.allow_float = r->allow_float, .input_signed = -1};
     ts_progress progress = {ts_cli_progress, (void *)(uintptr_t) "evaluating"};
-    const char *kind = "integer";
     TS_TRY(ts_data_read(arena, r->data, &r->subset, &data, diags));
     if (r->target != NULL) {
-        return evaluate_on_target(arena, r, &data, diags);
+        TS_TRY(ts_run_target(arena, r->target, &run.target, diags));
     }
-    if (read_integer(arena, r, &integer, &quiet) == TS_OK) {
-        TS_TRY(
-            ts_evaluate_integer(arena, integer, scale_of(arena, r), &data, NULL, &progress, &score, diags));
-    } else {
-        ts_fgraph *graph;
-        kind = "float";
-        TS_TRY(ts_float_model_read(arena, r->model, NULL, &graph, diags));
-        ts_fgraph_fold(graph);
-        TS_TRY(ts_evaluate_float(arena, graph, &data, &progress, &score, diags));
+    TS_TRY(ts_evaluate_file(arena, r->model, &reading, r->target != NULL ? &run : NULL, r->input_scale, &data,
+                            &progress, &e, diags));
+    const char *kind = e.integer ? "integer" : "float";
+    const ts_target_use *use = e.use.samples > 0 ? &e.use : NULL;
+    print_score(r, kind, &e.score);
+    if (use != NULL) {
+        print_chip(r, use);
     }
-    print_score(r, kind, &score);
-    return r->json == NULL ? TS_OK : write_json(r, kind, &score, NULL, diags);
+    return r->json == NULL ? TS_OK : write_json(r, kind, &e.score, use, diags);
 }
 
 int ts_cmd_eval(int argc, char **argv) {

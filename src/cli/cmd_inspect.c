@@ -15,17 +15,18 @@
 #include "num/float.h"
 #include "num/integer.h"
 
-enum { OPTION_TEXT = 256, OPTION_JSON };
+enum { OPTION_TEXT = 256, OPTION_JSON, OPTION_FLOAT };
 
 static const struct argp_option options[] = {
     {"text", OPTION_TEXT, NULL, 0, "Print the graph in its text form (*.tsg), constants included", 0},
     {"json", OPTION_JSON, "FILE", 0, "Write the figures of the table, for programs", 0},
+    {"allow-float", OPTION_FLOAT, NULL, 0, "Operators between quantised ones may be computed in floats", 0},
     {0},
 };
 
 typedef struct request {
     const char *model, *json;
-    bool text;
+    bool text, allow_float;
 } request;
 
 static error_t parse(int key, char *text, struct argp_state *state) {
@@ -36,6 +37,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
             return 0;
         case OPTION_JSON:
             r->json = text;
+            return 0;
+        case OPTION_FLOAT:
+            r->allow_float = true;
             return 0;
         case ARGP_KEY_ARG:
             if (r->model != NULL) {
@@ -491,7 +495,7 @@ static ts_status inspect(ts_arena *arena, const request *r, ts_diags *diags) {
     ts_graph *graph;
     ts_fgraph *real;
     ts_diags integer = {.arena = arena, .file = r->model}, quiet = integer;
-    const ts_model_options as_written = {.input_signed = -1};
+    const ts_model_options as_written = {.allow_float = r->allow_float, .input_signed = -1};
     ts_status status = ts_model_read(arena, r->model, &as_written, &graph, &integer);
     if (status != TS_OK && ts_float_model_read(arena, r->model, NULL, &real, &quiet) == TS_OK) {
         ts_fgraph_fold(real);

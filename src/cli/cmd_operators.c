@@ -62,7 +62,7 @@ static void print_tflite(void) {
     puts("");
 }
 
-enum { MOST_KERNELS = 256, NETWORKS = 1600 };
+enum { MOST_KERNELS = 256, NETWORKS = 1600, FLOAT_NETWORKS = 20 };
 
 typedef struct service {
     bool serves[TS_LAYER_KIND_COUNT][MOST_KERNELS];
@@ -97,6 +97,11 @@ static ts_status ask_all(ts_arena *arena, service *all, ts_diags *diags) {
     ts_random_limits limits = ts_random_limits_default();
     limits.tflite = true;
     for (uint64_t seed = 0; seed < NETWORKS; seed++) {
+        TS_TRY(ts_random_network(arena, seed, &limits, &graph, diags));
+        TS_TRY(ask_network(arena, all, graph, diags));
+    }
+    limits.floats = true;
+    for (uint64_t seed = 0; seed < FLOAT_NETWORKS; seed++) {
         TS_TRY(ts_random_network(arena, seed, &limits, &graph, diags));
         TS_TRY(ask_network(arena, all, graph, diags));
     }

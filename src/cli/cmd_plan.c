@@ -8,7 +8,16 @@
 #include "model/model.h"
 #include "plan/plan.h"
 
-enum { OPTION_L1 = 256, OPTION_L2, OPTION_L3, OPTION_CORES, OPTION_OBJECTIVE, OPTION_JSON, OPTION_REF };
+enum {
+    OPTION_L1 = 256,
+    OPTION_L2,
+    OPTION_L3,
+    OPTION_CORES,
+    OPTION_OBJECTIVE,
+    OPTION_JSON,
+    OPTION_REF,
+    OPTION_FLOAT
+};
 
 static const struct argp_option options[] = {
     {"target", 't', "T", 0, "Chip: a built-in name or a JSON file (gap8)", 0},
@@ -18,6 +27,7 @@ static const struct argp_option options[] = {
     {"cores", OPTION_CORES, "N", 0, "Cores that compute (all)", 0},
     {"objective", OPTION_OBJECTIVE, "NAME", 0, "latency (default), dory or size", 0},
     {"ref-only", OPTION_REF, NULL, 0, "Portable kernels only", 0},
+    {"allow-float", OPTION_FLOAT, NULL, 0, "Operators between quantised ones may be computed in floats", 0},
     {"json", OPTION_JSON, NULL, 0, "Print plan.json instead of the table", 0},
     {0},
 };
@@ -25,7 +35,7 @@ static const struct argp_option options[] = {
 typedef struct request {
     const char *model, *target;
     ts_plan_options plan;
-    bool json;
+    bool json, allow_float;
 } request;
 
 /* A budget of 0 would mean the target's own. */
@@ -51,6 +61,9 @@ static bool parse_option(int key, const char *text, request *r) {
         case OPTION_REF:
             r->plan.ref_only = true;
             return true;
+        case OPTION_FLOAT:
+            r->allow_float = true;
+            return true;
         default:
             r->json = true;
             return true;
@@ -69,6 +82,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         case OPTION_CORES:
         case OPTION_OBJECTIVE:
         case OPTION_REF:
+        case OPTION_FLOAT:
         case OPTION_JSON:
             if (!parse_option(key, text, r)) {
                 argp_error(state, "'%s' is not understood", text);
@@ -92,7 +106,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 
 static ts_status load(ts_arena *arena, const request *r, ts_graph **graph, const ts_target **target,
                       ts_diags *diags) {
-    ts_model_options model = {.input_signed = -1};
+    ts_model_options model = {.allow_float = r->allow_float, .input_signed = -1};
     diags->file = r->model;
     TS_TRY(ts_model_read(arena, r->model, &model, graph, diags));
     return ts_target_load(arena, r->target, target, diags);

@@ -12,6 +12,7 @@ enum {
     OPTION_CORES,
     OPTION_OBJECTIVE,
     OPTION_SATURATE,
+    OPTION_FLOAT,
     OPTION_REF,
     OPTION_EMBED,
     OPTION_CHECK,
@@ -30,6 +31,8 @@ static const struct argp_option common_options[] = {
     {"objective", OPTION_OBJECTIVE, "latency|dory|size", 0, "What tiles are chosen for (latency)", 0},
     {"saturate-add", OPTION_SATURATE, NULL, 0, "Plain residual additions saturate to 8 bits, as on the chip",
      0},
+    {"allow-float", OPTION_FLOAT, NULL, 0,
+     "Operators that stay in floats between quantised ones are computed in floats, on the target too", 0},
     {"ref-kernels", OPTION_REF, NULL, 0, "Use the portable kernels only", 0},
     {"check", OPTION_CHECK, NULL, 0,
      "The program proves that layers write to their own buffers only: guard bytes, and poison in what has "
@@ -93,6 +96,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
             return 0;
         case OPTION_SATURATE:
             r->model_options.saturate_add = true;
+            return 0;
+        case OPTION_FLOAT:
+            r->model_options.allow_float = true;
             return 0;
         case OPTION_REF:
             r->plan.ref_only = true;

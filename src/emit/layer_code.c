@@ -40,16 +40,12 @@ static axis make_axis(uint32_t in, uint32_t out, uint32_t segment, uint32_t tile
 
 bool ts__padded(const code *k) { return k->lp->kernel->padded_x; }
 
-bool ts__elementwise(const ts_layer *layer) {
-    return ts_layer_has_x2(layer) || layer->kind == TS_LAYER_REQUANT;
-}
-
 static void set_axes(code *k) {
     const ts_layer *layer = k->layer;
     const ts_tile *tile = &ts__l1_of(k)->tile;
     ts_window one = {
         .kernel_h = 1, .kernel_w = 1, .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1};
-    bool windowless = ts__elementwise(layer) || layer->kind == TS_LAYER_LINEAR;
+    bool windowless = ts_layer_is_elementwise(layer) || layer->kind == TS_LAYER_LINEAR;
     const ts_window *v = windowless ? &one : &layer->window;
     k->h = make_axis(layer->x.h, layer->y.h, k->stripe_h, tile->y_h, v->stride_h,
                      v->dilation_h * (v->kernel_h - 1) + 1, v->pad_top);
@@ -257,7 +253,7 @@ ts_status ts__code_init(code *k, const ts__emit *e, uint32_t index, ts_text *out
     k->stripe_h = k->stripes > 1 ? lp->l3.stripe_h : lp->layer->y.h;
     TS_ASSERT(k->passes || k->stripes == 1, lp->layer->name);
     k->flat = ts_target_levels(e->plan->target) == 1;
-    k->adds = ts__elementwise(lp->layer);
+    k->adds = ts_layer_is_elementwise(lp->layer);
     k->tile_type = k->adds ? "ts_add_tile" : "ts_conv_tile";
     k->l3_busy = ts__l3_busy(e, index);
     set_axes(k);

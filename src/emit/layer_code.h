@@ -60,9 +60,6 @@ ts_status ts__code_init(code *k, const ts__emit *e, uint32_t index, ts_text *out
 const ts_l1_plan *ts__l1_of(const code *k);
 w_slices ts__slices_of(const code *k);
 
-/* Additions and bare requantisations: no window, every output element from the same element of the inputs. */
-bool ts__elementwise(const ts_layer *layer);
-
 /* The tile of x holds its padding. */
 bool ts__padded(const code *k);
 

@@ -10,7 +10,7 @@ static const char *map_text(const code *k, const ts_map_shape *map) {
 
 static const char *window_text(const code *k) {
     const ts_window *v = &k->layer->window;
-    if (ts__elementwise(k->layer) || k->layer->kind == TS_LAYER_LINEAR) {
+    if (ts_layer_is_elementwise(k->layer) || k->layer->kind == TS_LAYER_LINEAR) {
         return "";
     }
     const char *dilation = v->dilation_h == 1 && v->dilation_w == 1
@@ -26,9 +26,12 @@ static const char *window_text(const code *k) {
 
 void ts__emit_layer_comment(const code *k) {
     const ts_layer *l = k->layer;
-    const char *second = ts_layer_has_x2(l)
-                             ? ts__text(k, " %s %s", l->kind == TS_LAYER_MUL ? "*" : "+", map_text(k, &l->x2))
-                             : "";
+    const char *second = ts_layer_has_x2(l) ? ts__text(k, " %s %s",
+                                                       l->kind == TS_LAYER_MUL     ? "*"
+                                                       : l->kind == TS_LAYER_FLOAT ? "and"
+                                                                                   : "+",
+                                                       map_text(k, &l->x2))
+                                            : "";
     const char *tiling =
         k->flat ? k->tiles == 1 ? "One call" : ts__text(k, "%u calls, a block of weights each", k->tiles)
         : k->tiles == 1

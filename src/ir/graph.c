@@ -39,6 +39,10 @@ ts_type ts_type_for_range(int64_t low, int64_t high) {
 }
 
 const char *ts_op_name(ts_op op) { return op_names[op]; }
+bool ts_op_has_weights(ts_op op) {
+    return op == TS_OP_CONV || op == TS_OP_LINEAR || op == TS_OP_LUT || op == TS_OP_FLOAT;
+}
+
 bool ts_op_moves(ts_op op) { return op >= TS_OP_CONCAT && op <= TS_OP_RESHAPE; }
 
 ts_graph *ts_graph_new(ts_arena *arena, const char *name) {
@@ -59,7 +63,7 @@ ts_node_id ts_graph_add_node(ts_graph *graph, const ts_node *node) {
     TS_PUSH(graph->arena, &graph->nodes, *node);
     ts_node_id id = graph->nodes.count - 1;
     ts_node *added = &graph->nodes.data[id];
-    if (added->op != TS_OP_CONV && added->op != TS_OP_LINEAR && added->op != TS_OP_LUT) {
+    if (!ts_op_has_weights(added->op)) {
         added->weights = TS_NONE;
         added->bias = TS_NONE;
     }

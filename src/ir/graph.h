@@ -120,7 +120,8 @@ typedef struct ts_softmax {
     int32_t multiplier, shift, diff_min;
 } ts_softmax;
 
-/* Integer operators: identifier, name in the text form, number of activation inputs (0: 2 to TS_MAX_INPUTS).
+/* Integer operators: identifier, name in the text form, number of activation inputs (0: CONCAT has 2 to
+ * TS_MAX_INPUTS, FLOAT 1 or 2).
  * CONV     groups 1..Cin; weights OHWI of 16 bits at most, less their zero point (8 bits and fewer); + bias;
  *          requant or s32.
  * LINEAR   the input is read flat in H, W, C order; weights {out, in}; + bias.
@@ -131,6 +132,8 @@ typedef struct ts_softmax {
  * MUL      y = requant((a - za) (b - zb)), equal shapes.
  * LUT      y = table[x - lowest value of x's type]: any function of one element. `weights` is the table.
  * SOFTMAX  over the channels of each pixel, TensorFlow Lite's fixed-point form; ts_node.softmax.
+ * FLOAT    what single precision makes of the codes of each pixel of one or two operands of equal shape:
+ *          `weights` is its program (ir/program.h). No requantisation: the program ends in one.
  * These move elements and change none; input and output have one type and zero point; ts_node.move:
  * CONCAT   2 to 8 inputs behind each other along `axis`; their other sizes are equal.
  * PAD      `fill` around the input, `begin` of it before each axis, the rest behind.
@@ -150,6 +153,7 @@ typedef struct ts_softmax {
     X(MUL, "mul", 2)             \
     X(LUT, "lut", 1)             \
     X(SOFTMAX, "softmax", 1)     \
+    X(FLOAT, "float", 0)         \
     X(CONCAT, "concat", 0)       \
     X(PAD, "pad", 1)             \
     X(SLICE, "slice", 1)         \
@@ -166,6 +170,9 @@ typedef enum ts_op {
 
 const char *ts_op_name(ts_op op);
 
+/* CONV, LINEAR, LUT, FLOAT: ts_node.weights names a constant. */
+bool ts_op_has_weights(ts_op op);
+
 /* CONCAT to RESHAPE: moves elements and computes nothing. */
 bool ts_op_moves(ts_op op);
 
@@ -176,12 +183,13 @@ typedef struct ts_node {
     uint32_t input_count;
     ts_tensor_id inputs[TS_MAX_INPUTS]; /* activations only */
     ts_tensor_id output;
-    ts_tensor_id weights, bias; /* CONV, LINEAR; LUT: its table; bias s32 per output channel or TS_NONE */
-    uint32_t groups;            /* CONV */
-    ts_window window;           /* CONV, MAX_POOL, AVG_POOL */
-    ts_add_step in1, in2, sum;  /* ADD */
-    ts_move move;               /* CONCAT, PAD, SLICE, TRANSPOSE */
-    ts_softmax softmax;         /* SOFTMAX */
+    ts_tensor_id weights,
+        bias;         /* CONV, LINEAR; LUT, FLOAT: its table; bias s32 per output channel or TS_NONE */
+    uint32_t groups;  /* CONV */
+    ts_window window; /* CONV, MAX_POOL, AVG_POOL */
+    ts_add_step in1, in2, sum; /* ADD */
+    ts_move move;              /* CONCAT, PAD, SLICE, TRANSPOSE */
+    ts_softmax softmax;        /* SOFTMAX */
     ts_requant requant;
 } ts_node;
 

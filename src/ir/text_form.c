@@ -105,8 +105,6 @@ static void print_step(ts_text *out, const char *word, const ts_add_step *step) 
 
 static bool has_window(ts_op op) { return op == TS_OP_CONV || op == TS_OP_MAX_POOL || op == TS_OP_AVG_POOL; }
 
-static bool has_weights(ts_op op) { return op == TS_OP_CONV || op == TS_OP_LINEAR || op == TS_OP_LUT; }
-
 /* What an operator that moves elements says, in this order: words with a number an axis. */
 typedef struct move_words {
     bool axis, begin, step, order, fill;
@@ -151,7 +149,7 @@ static void print_node(ts_text *out, const ts_node *node) {
         ts_text_printf(out, " %%%u", (unsigned)node->inputs[i]);
     }
     ts_text_printf(out, " to %%%u", (unsigned)node->output);
-    if (has_weights(node->op)) {
+    if (ts_op_has_weights(node->op)) {
         ts_text_printf(out, " weights %%%u", (unsigned)node->weights);
         if (node->bias != TS_NONE) {
             ts_text_printf(out, " bias %%%u", (unsigned)node->bias);
@@ -451,7 +449,7 @@ static ts_status parse_node(parser *p) {
     TS_TRY(ts__words_unsigned32(&p->words, &node.file_index));
     TS_TRY(inputs(p, &node));
     TS_TRY(ts__words_tensor(&p->words, &node.output));
-    if (has_weights(node.op)) {
+    if (ts_op_has_weights(node.op)) {
         TS_TRY(parameters(p, &node));
     }
     if (node.op == TS_OP_CONV) {

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "ir/graph.h"
+#include "ir/program.h"
 
 /* Factors this small keep every product of a requantisation within 128 bits. */
 #define MAX_FACTOR (INT64_C(1) << 40)
@@ -174,16 +174,25 @@ static ts_status check_activation(const check *c, ts_tensor_id id, const char *w
     return TS_OK;
 }
 
+static ts_status check_input_count(const check *c) {
+    const ts_node *node = c->node;
+    uint32_t least = op_inputs[node->op], most = least;
+    if (node->op == TS_OP_CONCAT || node->op == TS_OP_FLOAT) {
+        least = node->op == TS_OP_CONCAT ? 2 : 1;
+        most = node->op == TS_OP_CONCAT ? TS_MAX_INPUTS : 2;
+    }
+    if (node->input_count >= least && node->input_count <= most) {
+        return TS_OK;
+    }
+    return least == most ? FAIL(c, TS_DIAG_GRAPH, "has %u inputs; %u would be right",
+                                (unsigned)node->input_count, (unsigned)least)
+                         : FAIL(c, TS_DIAG_GRAPH, "has %u inputs; %u to %u would be right",
+                                (unsigned)node->input_count, (unsigned)least, (unsigned)most);
+}
+
 static ts_status check_inputs(const check *c, ts_node_id id) {
     const ts_node *node = c->node;
-    if (node->op == TS_OP_CONCAT && (node->input_count < 2 || node->input_count > TS_MAX_INPUTS)) {
-        return FAIL(c, TS_DIAG_GRAPH, "has %u inputs; 2 to %d would be right", (unsigned)node->input_count,
-                    TS_MAX_INPUTS);
-    }
-    if (node->op != TS_OP_CONCAT && node->input_count != op_inputs[node->op]) {
-        return FAIL(c, TS_DIAG_GRAPH, "has %u inputs; %u would be right", (unsigned)node->input_count,
-                    (unsigned)op_inputs[node->op]);
-    }
+    TS_TRY(check_input_count(c));
     for (uint32_t i = 0; i < node->input_count; i++) {
         ts_tensor_id t = node->inputs[i];
         if (t >= c->graph->tensors.count) {
@@ -363,6 +372,28 @@ static ts_status check_softmax(const check *c) {
                     (int)s->multiplier, (int)s->shift, (int)s->diff_min, (unsigned)ts_c(in));
     }
     return TS_OK;
+}
+
+static ts_status check_float(const check *c) {
+    const ts_tensor *out = tensor_at(c, c->node->output);
+    ts_tensor_id id = c->node->weights;
+    TS_TRY(check_same_shape(c));
+    for (uint32_t i = 0; i < c->node->input_count; i++) {
+        ts_type type = tensor_at(c, c->node->inputs[i])->type;
+        if (ts_type_bits(type) < 8 || (out->type != TS_U8 && out->type != TS_S8)) {
+            return FAIL(c, TS_DIAG_UNSUPPORTED, "has types %s and %s; 8 bits and more into 8 bits are served",
+                        ts_type_name(type), ts_type_name(out->type));
+        }
+    }
+    if (ts_c(out) > UINT16_MAX) {
+        return FAIL(c, TS_DIAG_LIMIT, "has %u channels; at most %d are served", (unsigned)ts_c(out),
+                    UINT16_MAX);
+    }
+    if (id >= c->graph->tensors.count || tensor_at(c, id)->data == NULL || tensor_at(c, id)->rank != 1 ||
+        tensor_at(c, id)->type != TS_S32) {
+        return FAIL(c, TS_DIAG_GRAPH, "its program is not a constant list of s32");
+    }
+    return ts_program_verify(c->graph, c->node, c->diags);
 }
 
 static ts_status check_concat(const check *c) {
@@ -556,6 +587,8 @@ static ts_status check_operator(const check *c) {
             return check_lut(c);
         case TS_OP_SOFTMAX:
             return check_softmax(c);
+        case TS_OP_FLOAT:
+            return check_float(c);
         case TS_OP_CONCAT:
         case TS_OP_PAD:
         case TS_OP_SLICE:
@@ -576,7 +609,8 @@ static ts_status check_node(const ts_graph *graph, ts_node_id id, ts_diags *diag
     TS_TRY(check_inputs(&c, id));
     TS_TRY(check_operator(&c));
     TS_TRY(check_requant(&c));
-    if (ts_op_moves(c.node->op) || c.node->op == TS_OP_LUT || c.node->op == TS_OP_SOFTMAX) {
+    if (ts_op_moves(c.node->op) || c.node->op == TS_OP_LUT || c.node->op == TS_OP_SOFTMAX ||
+        c.node->op == TS_OP_FLOAT) {
         return c.node->requant.kind == TS_REQUANT_NONE
                    ? TS_OK
                    : FAIL(&c, TS_DIAG_GRAPH, "has a requantisation; its results are final");

@@ -1,6 +1,7 @@
 /* Signed 8-bit activations as unsigned ones: x + 128 with a zero point that is 128 greater is the same
  * number. Behind a rectifier the zero point then is 0, and the fast kernels of every target are made for
  * unsigned activations. The network's inputs and outputs keep the format of the file. */
+#include "ir/program.h"
 #include "model/tflite.h"
 
 enum { LIFT = 128 };
@@ -47,6 +48,17 @@ static void lift_table(ts_graph *graph, ts_tensor_id id) {
     table->data = data;
 }
 
+/* A program's result; the codes that it reads count from their type's lowest. */
+static void lift_program(ts_graph *graph, ts_tensor_id id) {
+    ts_tensor *program = &graph->tensors.data[id];
+    int32_t *words =
+        ts_arena_copy(graph->arena, program->data, ts_tensor_elements(program) * sizeof(int32_t));
+    words[TS_PROGRAM_ZERO] += LIFT;
+    words[TS_PROGRAM_LOW] += LIFT;
+    words[TS_PROGRAM_HIGH] += LIFT;
+    program->data = words;
+}
+
 /* A result `out` greater: m is 1 in what importers make. */
 static void lift_nemo(ts_graph *graph, ts_requant *rq, int64_t out) {
     int64_t *lambda = TS_NEW_ARRAY(graph->arena, int64_t, rq->channels);
@@ -61,6 +73,8 @@ static void lift_node(ts_graph *graph, ts_node *node, const uint8_t *lifted) {
     ts_requant *rq = &node->requant;
     if (node->op == TS_OP_LUT && out != 0) {
         lift_table(graph, node->weights);
+    } else if (node->op == TS_OP_FLOAT && out != 0) {
+        lift_program(graph, node->weights);
     } else if (node->op == TS_OP_PAD) {
         node->move.fill += (int32_t)out;
     }

@@ -5,8 +5,10 @@
 #include "ir/graph.h"
 
 typedef struct ts_model_options {
-    bool saturate_add;    /* plain residual adds clip to 8 bits as the chip does (default: exact, 16 bits) */
-    int32_t input_bits;   /* 0: from the dialect's JSON file beside the model, else 8 */
+    bool saturate_add;  /* plain residual adds clip to 8 bits as the chip does (default: exact, 16 bits) */
+    bool allow_float;   /* operators that stay in floats between quantised ones are computed so, on the target
+                           too (default: an error that names them) */
+    int32_t input_bits; /* 0: from the dialect's JSON file beside the model, else 8 */
     int32_t input_signed; /* -1: from the JSON, else unsigned */
 } ts_model_options;
 

@@ -928,7 +928,7 @@ static ts_status import_into(ts_onnx *net, const Onnx__ModelProto *model) {
 static ts_status import_quantised(ts_onnx *net, ts_bytes file, const char *name) {
     ts_fgraph *real;
     TS_TRY(ts_float_model_parse(net->scratch, file, name, NULL, &real, net->diags));
-    return ts__qdq_convert(net->arena, real, name, &net->graph, net->diags);
+    return ts__qdq_convert(net->arena, real, name, net->options.allow_float, &net->graph, net->diags);
 }
 
 ts_status ts__onnx_import(ts_arena *arena, ts_bytes file, const char *name, const ts_model_options *options,

@@ -7,51 +7,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/qdq_internal.h"
 #include "model/tflite.h"
 
-enum { MAX_CHAIN = 4, CODES_COUNT = 256 };
-
-typedef enum meaning_kind {
-    NOTHING, /* not computed: behind the float tail, or of no use */
-    CODES,   /* integers in a tensor of the graph */
-    REAL,    /* these times their quantum */
-    CONST_CODES,
-    CONST_REAL, /* constant, with or without a quantum */
-    INPUT,      /* the network's input, perhaps reshaped */
-    PENDING,    /* what `node` makes of REAL operands, in floats */
-    TAIL        /* the float tail over the tensor */
-} meaning_kind;
-
-typedef struct meaning {
-    meaning_kind kind;
-    ts_tensor_id tensor; /* CODES, REAL, TAIL */
-    float scale;         /* CODES (once read), REAL */
-    int32_t zero;
-    uint32_t dims[4]; /* of the graph's tensor as the file shapes it, {1, H, W, C} */
-    /* CONST_CODES, CONST_REAL: elements as floats, with the quantum of each along `axis`; no scale: plain */
-    const float *data, *scales, *zeros;
-    uint32_t count, scale_count, axis, rank, file_dims[TS_MAX_RANK];
-    /* PENDING: the operator, what bounds follow it, or a chain of functions of one element */
-    const ts_fnode *node;
-    float low, high;
-    const ts_fnode *chain[MAX_CHAIN];
-    uint32_t chain_count;
-} meaning;
-
-typedef struct qdq {
-    ts_arena *arena, *scratch;
-    ts_diags *diags;
-    const ts_fgraph *from;
-    ts_graph *graph;
-    meaning *meanings; /* one a tensor of `from` */
-    const ts_fnode *node;
-    uint32_t beside; /* steps of requantisations that are one accumulator beside the float ones */
-} qdq;
-
-#define FAIL(q, code, ...) \
-    ts_error((q)->diags, (code), (q)->node->name, ts_fop_name((q)->node->op), __VA_ARGS__)
-
-static const ts_ftensor *ftensor(const qdq *q, ts_tensor_id id) { return &q->from->tensors.data[id]; }
+const ts_ftensor *ts__qdq_ftensor(const qdq *q, ts_tensor_id id) { return &q->from->tensors.data[id]; }
 
 /* Names of fused operators are joined by semicolons: the first says enough. */
 static const char *short_name(qdq *q, const char *name) {
@@ -61,8 +20,8 @@ static const char *short_name(qdq *q, const char *name) {
 
 /* ---- meanings of constants ---- */
 
-static meaning meaning_of(qdq *q, ts_tensor_id id) {
-    const ts_ftensor *t = ftensor(q, id);
+meaning ts__qdq_meaning_of(qdq *q, ts_tensor_id id) {
+    const ts_ftensor *t = ts__qdq_ftensor(q, id);
     if (t->data == NULL) {
         return q->meanings[id];
     }
@@ -72,7 +31,7 @@ static meaning meaning_of(qdq *q, ts_tensor_id id) {
     return m;
 }
 
-static bool is_constant(const meaning *m) { return m->kind == CONST_CODES || m->kind == CONST_REAL; }
+bool ts__qdq_is_constant(const meaning *m) { return m->kind == CONST_CODES || m->kind == CONST_REAL; }
 
 /* Number of the quantum of element i. */
 static uint32_t quantum_of(const meaning *m, uint32_t i) {
@@ -83,14 +42,14 @@ static uint32_t quantum_of(const meaning *m, uint32_t i) {
     return m->scale_count <= 1 ? 0 : i / inner % m->file_dims[m->axis];
 }
 
-static float real_at(const meaning *m, uint32_t i) {
+float ts__qdq_real_at(const meaning *m, uint32_t i) {
     uint32_t k = quantum_of(m, i);
     return m->scale_count == 0 ? m->data[i]
                                : (m->data[i] - m->zeros[m->scale_count > 1 ? k : 0]) * m->scales[k];
 }
 
 /* {1, H, W, C} with the dimensions at the right end. */
-static bool map_dims(const ts_ftensor *t, uint32_t dims[4]) {
+bool ts__qdq_map_dims(const ts_ftensor *t, uint32_t dims[4]) {
     dims[0] = dims[1] = dims[2] = dims[3] = 1;
     for (uint32_t i = 0; i < t->rank; i++) {
         uint32_t at = i + 4 < t->rank ? 0 : 4 - t->rank + i;
@@ -101,16 +60,8 @@ static bool map_dims(const ts_ftensor *t, uint32_t dims[4]) {
 
 /* ---- tensors and nodes ---- */
 
-/* The quantum that the present QuantizeLinear writes. */
-typedef struct target {
-    float scale;
-    int32_t zero, low, high; /* bounds may be narrower than the type's */
-    bool is_signed;
-    bool bare; /* no codes: the accumulator of 32 bits is wanted, in its own units */
-} target;
-
 static ts_status read_target(qdq *q, const ts_fnode *n, target *out) {
-    const ts_ftensor *scale = ftensor(q, n->inputs[1]), *zero = ftensor(q, n->inputs[2]);
+    const ts_ftensor *scale = ts__qdq_ftensor(q, n->inputs[1]), *zero = ts__qdq_ftensor(q, n->inputs[2]);
     if (scale->data == NULL || zero->data == NULL || ts_ftensor_elements(scale) != 1 ||
         ts_ftensor_elements(zero) != 1) {
         return FAIL(q, TS_DIAG_UNSUPPORTED, "its scale and zero point are not constants, one of each");
@@ -127,7 +78,7 @@ static ts_status read_target(qdq *q, const ts_fnode *n, target *out) {
 }
 
 /* The quantum and type of codes that only move. */
-static target own_quantum(const meaning *x, const ts_tensor *t) {
+target ts__qdq_own_quantum(const meaning *x, const ts_tensor *t) {
     return (target){.scale = x->scale,
                     .zero = x->zero,
                     .low = (int32_t)ts_type_low(t->type),
@@ -151,7 +102,7 @@ static ts_tensor_id new_tensor(qdq *q, const char *name, const uint32_t dims[4],
     return ts_graph_add_tensor(q->graph, &t);
 }
 
-static ts_node new_node(qdq *q, const ts_fnode *n, ts_op op, ts_tensor_id input) {
+ts_node ts__qdq_new_node(qdq *q, const ts_fnode *n, ts_op op, ts_tensor_id input) {
     return (ts_node){.name = short_name(q, n->name),
                      .file_index = n->file_index,
                      .op = op,
@@ -168,7 +119,7 @@ static meaning codes(ts_tensor_id tensor, const target *y, const uint32_t dims[4
 }
 
 /* Adds the node and its output of `dims`. */
-static meaning finish(qdq *q, ts_node *node, const uint32_t dims[4], const target *y) {
+meaning ts__qdq_finish(qdq *q, ts_node *node, const uint32_t dims[4], const target *y) {
     node->output = new_tensor(q, ts_arena_printf(q->arena, "%s.codes", node->name), dims, y);
     ts_graph_add_node(q->graph, node);
     return codes(node->output, y, dims);
@@ -309,19 +260,14 @@ static bool is_function(ts_fop op) {
            op == TS_FOP_HARD_SWISH || op == TS_FOP_SIGMOID || op == TS_FOP_TANH || op == TS_FOP_ELU;
 }
 
-/* y = table[x] of a tensor: each code dequantised, sent through the chain, and quantised, in floats. */
-static meaning add_table(qdq *q, const ts_fnode *n, const meaning *x, const meaning *p, const target *y) {
+meaning ts__qdq_add_table(qdq *q, const ts_fnode *n, const meaning *x, const float *reals, const target *y) {
     ts_tensor in = q->graph->tensors.data[x->tensor];
     uint8_t *table = TS_NEW_ARRAY(q->arena, uint8_t, CODES_COUNT);
     for (int32_t i = 0; i < CODES_COUNT; i++) {
-        float real = ((float)(i + (int32_t)ts_type_low(in.type)) - (float)x->zero) * x->scale;
-        for (uint32_t k = 0; p != NULL && k < p->chain_count; k++) {
-            real = function_of(p->chain[k], real);
-        }
-        float code = rintf(real / y->scale) + (float)y->zero;
+        float code = rintf(reals[i] / y->scale) + (float)y->zero;
         table[i] = (uint8_t)(int32_t)fminf(fmaxf(code, (float)y->low), (float)y->high);
     }
-    ts_node node = new_node(q, n, TS_OP_LUT, x->tensor);
+    ts_node node = ts__qdq_new_node(q, n, TS_OP_LUT, x->tensor);
     ts_tensor constant = {.name = ts_arena_printf(q->arena, "%s.table", node.name),
                           .type = y->is_signed ? TS_S8 : TS_U8,
                           .rank = 1,
@@ -329,7 +275,20 @@ static meaning add_table(qdq *q, const ts_fnode *n, const meaning *x, const mean
                           .data = table,
                           .producer = TS_NONE};
     node.weights = ts_graph_add_tensor(q->graph, &constant);
-    return finish(q, &node, in.dims, y);
+    return ts__qdq_finish(q, &node, in.dims, y);
+}
+
+/* y = table[x] of a tensor: each code dequantised, sent through the chain, and quantised, in floats. */
+static meaning add_table(qdq *q, const ts_fnode *n, const meaning *x, const meaning *p, const target *y) {
+    float reals[CODES_COUNT];
+    int32_t low = (int32_t)ts_type_low(q->graph->tensors.data[x->tensor].type);
+    for (int32_t i = 0; i < CODES_COUNT; i++) {
+        reals[i] = ((float)(i + low) - (float)x->zero) * x->scale;
+        for (uint32_t k = 0; p != NULL && k < p->chain_count; k++) {
+            reals[i] = function_of(p->chain[k], reals[i]);
+        }
+    }
+    return ts__qdq_add_table(q, n, x, reals, y);
 }
 
 static bool same_codes(const meaning *x, const target *y, const ts_graph *graph) {
@@ -394,7 +353,7 @@ static ts_status add_bias(qdq *q, ts_node *node, const meaning *b, const meaning
     for (uint32_t c = 0; c < channels; c++) {
         uint32_t i = b->count == 1 ? 0 : c;
         double unit = (double)x->scale * (double)w->scales[w->scale_count > 1 ? c : 0];
-        double value = rint((double)real_at(b, i) / unit);
+        double value = rint((double)ts__qdq_real_at(b, i) / unit);
         bool stored = b->scale_count > 0 && b->zeros[0] == 0 &&
                       fabs((double)b->scales[quantum_of(b, i)] / unit - 1) < 1e-5;
         value = stored ? (double)b->data[i] : value;
@@ -430,9 +389,9 @@ static ts_status layer_requant(qdq *q, const meaning *x, const meaning *w, uint3
 
 /* Inputs of a linear operator: codes times a constant with a quantum. */
 static ts_status linear_inputs(qdq *q, const ts_fnode *n, meaning *x, meaning *w) {
-    *x = meaning_of(q, n->inputs[0]);
-    *w = meaning_of(q, n->inputs[1]);
-    if (x->kind != REAL || !is_constant(w) || w->scale_count == 0) {
+    *x = ts__qdq_meaning_of(q, n->inputs[0]);
+    *w = ts__qdq_meaning_of(q, n->inputs[1]);
+    if (x->kind != REAL || !ts__qdq_is_constant(w) || w->scale_count == 0) {
         return FAIL(q, TS_DIAG_UNSUPPORTED,
                     "is not computed on a quantised activation and quantised constant weights; it would run "
                     "in floats");
@@ -450,7 +409,7 @@ static ts_status make_conv(qdq *q, const meaning *p, const target *y, meaning *o
     if ((w.scale_count > 1 && (w.axis != 0 || w.scale_count != channels)) || w.rank < 3) {
         return FAIL(q, TS_DIAG_UNSUPPORTED, "its weights have quanta along another axis than the outputs'");
     }
-    ts_node node = new_node(q, n, TS_OP_CONV, x.tensor);
+    ts_node node = ts__qdq_new_node(q, n, TS_OP_CONV, x.tensor);
     node.groups = n->groups;
     node.window = n->window;
     if (is_1d) {
@@ -462,13 +421,13 @@ static ts_status make_conv(qdq *q, const meaning *p, const target *y, meaning *o
     TS_TRY(add_weights(q, &node, &w, data, zero, 4,
                        (const uint32_t[]){channels, node.window.kernel_h, node.window.kernel_w, inner}));
     if (n->input_count > 2) {
-        meaning b = meaning_of(q, n->inputs[2]);
+        meaning b = ts__qdq_meaning_of(q, n->inputs[2]);
         TS_TRY(add_bias(q, &node, &b, &x, &w, channels));
     }
     TS_TRY(layer_requant(q, &x, &w, channels, y, &node.requant));
     uint32_t dims[4];
-    map_dims(ftensor(q, n->output), dims);
-    *out = finish(q, &node, dims, y);
+    ts__qdq_map_dims(ts__qdq_ftensor(q, n->output), dims);
+    *out = ts__qdq_finish(q, &node, dims, y);
     return TS_OK;
 }
 
@@ -487,7 +446,7 @@ static ts_status make_linear(qdq *q, const meaning *p, const target *y, meaning 
         (w.scale_count > 1 && (w.axis != (turned ? 0u : 1u) || w.scale_count != channels))) {
         return FAIL(q, TS_DIAG_UNSUPPORTED, "one row of features times a constant matrix is served");
     }
-    ts_node node = new_node(q, n, TS_OP_LINEAR, x.tensor);
+    ts_node node = ts__qdq_new_node(q, n, TS_OP_LINEAR, x.tensor);
     int8_t *raw = TS_NEW_ARRAY(q->scratch, int8_t, w.count), *data = TS_NEW_ARRAY(q->arena, int8_t, w.count);
     TS_TRY(weight_codes(q, &w, raw, &zero));
     for (uint32_t i = 0; i < w.count; i++) {
@@ -495,11 +454,11 @@ static ts_status make_linear(qdq *q, const meaning *p, const target *y, meaning 
     }
     TS_TRY(add_weights(q, &node, &w, data, zero, 2, (const uint32_t[]){channels, in}));
     if (n->op == TS_FOP_GEMM && n->input_count > 2) {
-        meaning b = meaning_of(q, n->inputs[2]);
+        meaning b = ts__qdq_meaning_of(q, n->inputs[2]);
         TS_TRY(add_bias(q, &node, &b, &x, &w, channels));
     }
     TS_TRY(layer_requant(q, &x, &w, channels, y, &node.requant));
-    *out = finish(q, &node, (const uint32_t[]){1, 1, 1, channels}, y);
+    *out = ts__qdq_finish(q, &node, (const uint32_t[]){1, 1, 1, channels}, y);
     return TS_OK;
 }
 
@@ -508,28 +467,47 @@ static meaning to_quantum(qdq *q, const ts_fnode *n, const meaning *x, const tar
     return same_codes(x, y, q->graph) ? *x : add_table(q, n, x, NULL, y);
 }
 
+/* The window of a mean over rows, columns or both, and its result {1, H, W, C}; false where it goes over
+ * other axes or leaves out dimensions that others then follow. */
+static bool mean_window(const qdq *q, const ts_fnode *n, ts_window *window, uint32_t dims[4]) {
+    const ts_ftensor *x = ts__qdq_ftensor(q, n->inputs[0]);
+    uint32_t in[4], shape[4], maps = 0, first = x->rank > 4 ? 0 : 4 - x->rank;
+    if (!ts__qdq_map_dims(x, in) || !ts__qdq_map_dims(ts__qdq_ftensor(q, n->output), shape)) {
+        return false;
+    }
+    for (uint32_t d = 0; d < x->rank; d++) {
+        maps |= (n->axes >> d & 1) << (d + first);
+    }
+    *window = (ts_window){.stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1};
+    window->kernel_h = maps >> 1 & 1 ? in[1] : 1;
+    window->kernel_w = maps >> 2 & 1 ? in[2] : 1;
+    memcpy(dims, in, sizeof in);
+    dims[1] /= window->kernel_h;
+    dims[2] /= window->kernel_w;
+    bool over_channels = (maps >> 3 & 1) && in[3] > 1;
+    return !over_channels && memcmp(dims, shape, sizeof shape) == 0;
+}
+
 static ts_status make_pool(qdq *q, const meaning *p, const target *y, meaning *out) {
     const ts_fnode *n = p->node;
-    meaning x = meaning_of(q, n->inputs[0]);
+    meaning x = ts__qdq_meaning_of(q, n->inputs[0]);
     uint32_t dims[4];
     const ts_tensor in = q->graph->tensors.data[x.tensor];
     bool average = n->op != TS_FOP_MAX_POOL;
-    ts_node node = new_node(q, n, average ? TS_OP_AVG_POOL : TS_OP_MAX_POOL, x.tensor);
-    map_dims(ftensor(q, n->output), dims);
+    ts_node node = ts__qdq_new_node(q, n, average ? TS_OP_AVG_POOL : TS_OP_MAX_POOL, x.tensor);
+    ts__qdq_map_dims(ts__qdq_ftensor(q, n->output), dims);
     node.window = n->window;
     if (n->op == TS_FOP_REDUCE_MEAN) {
-        node.window = (ts_window){ts_h(&in), ts_w(&in), 1, 1, 1, 1, 0, 0, 0, 0};
-        dims[1] = dims[2] = 1;
-        dims[3] = ts_c(&in);
-    } else if (ftensor(q, n->output)->rank == 3) {
+        mean_window(q, n, &node.window, dims);
+    } else if (ts__qdq_ftensor(q, n->output)->rank == 3) {
         node.window.kernel_h = node.window.stride_h = node.window.dilation_h = 1;
         node.window.pad_top = node.window.pad_bottom = 0;
     }
     const ts_window *w = &node.window;
     bool pads = (w->pad_top | w->pad_left | w->pad_bottom | w->pad_right) != 0;
     if (!average) {
-        target own = own_quantum(&x, &in);
-        meaning most = finish(q, &node, dims, &own);
+        target own = ts__qdq_own_quantum(&x, &in);
+        meaning most = ts__qdq_finish(q, &node, dims, &own);
         *out = p->low > -FLT_MAX || p->high < FLT_MAX ? add_table(q, n, &most, NULL, y)
                                                       : to_quantum(q, n, &most, y);
         return TS_OK;
@@ -543,7 +521,7 @@ static ts_status make_pool(qdq *q, const meaning *p, const target *y, meaning *o
     float count = (float)(w->kernel_h * w->kernel_w);
     const staircase s = {x.scale / (y->scale * count), 0, y->zero, y->low, y->high};
     TS_TRY(float_requant(q, &s, 1, &node.requant));
-    *out = finish(q, &node, dims, y);
+    *out = ts__qdq_finish(q, &node, dims, y);
     return TS_OK;
 }
 
@@ -551,26 +529,21 @@ static ts_status make_pool(qdq *q, const meaning *p, const target *y, meaning *o
 
 /* x + constant, x - constant and constant - x by channel, as a requantisation of x; x times a constant
  * likewise. */
-static ts_status with_constant(qdq *q, const meaning *p, const meaning *x, const meaning *k, bool first,
-                               const target *y, meaning *out) {
+static ts_status with_constant(qdq *q, const meaning *p, const meaning *x, const meaning *k, const target *y,
+                               meaning *out) {
     const ts_fnode *n = p->node;
     const ts_tensor in = q->graph->tensors.data[x->tensor];
     bool product = n->op == TS_FOP_MUL || n->op == TS_FOP_DIV;
-    bool by_channel = k->count == ts_c(&in) && k->file_dims[k->rank - 1] == k->count;
-    if ((k->count != 1 && !by_channel) || (first && n->op != TS_FOP_ADD && n->op != TS_FOP_MUL)) {
-        return FAIL(q, TS_DIAG_UNSUPPORTED, "a constant of %u elements; one, or one a channel, is served",
-                    k->count);
-    }
     staircase *stairs = TS_NEW_ARRAY(q->scratch, staircase, k->count);
     for (uint32_t c = 0; c < k->count; c++) {
-        float value = real_at(k, c), scale = x->scale;
+        float value = ts__qdq_real_at(k, c), scale = x->scale;
         scale = n->op == TS_FOP_MUL ? scale * value : n->op == TS_FOP_DIV ? scale / value : scale;
         double offset = product ? 0 : (double)value / (double)y->scale * (n->op == TS_FOP_SUB ? -1 : 1);
         stairs[c] = (staircase){scale / y->scale, offset, y->zero, y->low, y->high};
     }
-    ts_node node = new_node(q, n, TS_OP_REQUANT, x->tensor);
+    ts_node node = ts__qdq_new_node(q, n, TS_OP_REQUANT, x->tensor);
     TS_TRY(float_requant(q, stairs, k->count, &node.requant));
-    *out = finish(q, &node, in.dims, y);
+    *out = ts__qdq_finish(q, &node, in.dims, y);
     return TS_OK;
 }
 
@@ -597,7 +570,7 @@ static ts_status make_sum(qdq *q, const meaning *p, const meaning *a, const mean
     int power = 21 - exponent;
     int64_t ka = llround(ldexp(fa, power)), kb = llround(ldexp(minus ? -fb : fb, power));
     int64_t d = INT64_C(1) << power, *one = TS_NEW(q->arena, int64_t), *lambda = TS_NEW(q->arena, int64_t);
-    ts_node node = new_node(q, n, TS_OP_ADD, a->tensor);
+    ts_node node = ts__qdq_new_node(q, n, TS_OP_ADD, a->tensor);
     node.input_count = 2;
     node.inputs[1] = b->tensor;
     node.in1 = (ts_add_step){ka, -ka * a->zero, 1, INT32_MIN, INT32_MAX};
@@ -631,8 +604,8 @@ static ts_status make_sum(qdq *q, const meaning *p, const meaning *a, const mean
                 differing);
     }
     uint32_t dims[4];
-    map_dims(ftensor(q, n->output), dims);
-    *out = finish(q, &node, dims, y);
+    ts__qdq_map_dims(ts__qdq_ftensor(q, n->output), dims);
+    *out = ts__qdq_finish(q, &node, dims, y);
     return TS_OK;
 }
 
@@ -640,21 +613,18 @@ static ts_status make_product(qdq *q, const meaning *p, const meaning *a, const 
                               meaning *out) {
     uint32_t dims[4];
     const staircase s = {a->scale * b->scale / y->scale, 0, y->zero, y->low, y->high};
-    ts_node node = new_node(q, p->node, TS_OP_MUL, a->tensor);
+    ts_node node = ts__qdq_new_node(q, p->node, TS_OP_MUL, a->tensor);
     node.input_count = 2;
     node.inputs[1] = b->tensor;
     TS_TRY(float_requant(q, &s, 1, &node.requant));
-    map_dims(ftensor(q, p->node->output), dims);
-    *out = finish(q, &node, dims, y);
+    ts__qdq_map_dims(ts__qdq_ftensor(q, p->node->output), dims);
+    *out = ts__qdq_finish(q, &node, dims, y);
     return TS_OK;
 }
 
-/* x repeated to the shape of the output. */
-static ts_status broadcast(qdq *q, const ts_fnode *n, meaning *x) {
-    uint32_t dims[4];
+ts_status ts__qdq_broadcast(qdq *q, const ts_fnode *n, const uint32_t dims[4], meaning *x) {
     const ts_tensor in = q->graph->tensors.data[x->tensor];
-    map_dims(ftensor(q, n->output), dims);
-    if (memcmp(in.dims, dims, sizeof dims) == 0) {
+    if (memcmp(in.dims, dims, 4 * sizeof *dims) == 0) {
         return TS_OK;
     }
     for (uint32_t i = 0; i < 4; i++) {
@@ -662,26 +632,46 @@ static ts_status broadcast(qdq *q, const ts_fnode *n, meaning *x) {
             return FAIL(q, TS_DIAG_SHAPE, "its operands do not broadcast to its result");
         }
     }
-    ts_node node = new_node(q, n, TS_OP_RESIZE, x->tensor);
+    ts_node node = ts__qdq_new_node(q, n, TS_OP_RESIZE, x->tensor);
     node.name = ts_arena_printf(q->arena, "%s.broadcast", node.name);
-    target own = own_quantum(x, &in);
-    meaning wide_x = finish(q, &node, dims, &own);
+    target own = ts__qdq_own_quantum(x, &in);
+    own.bare = in.type == TS_S32;
+    meaning wide_x = ts__qdq_finish(q, &node, dims, &own);
     x->tensor = wide_x.tensor;
     return TS_OK;
 }
 
+/* Integers compute it: all but quotients by an activation, constants less one, and those of odd shapes. */
+static bool is_served_binary(qdq *q, const ts_fnode *n) {
+    const meaning a = ts__qdq_meaning_of(q, n->inputs[0]), b = ts__qdq_meaning_of(q, n->inputs[1]);
+    bool first = ts__qdq_is_constant(&a);
+    if (!first && !ts__qdq_is_constant(&b)) {
+        return n->op != TS_FOP_DIV;
+    }
+    const meaning *k = first ? &a : &b;
+    uint32_t channels = ts_c(&q->graph->tensors.data[(first ? &b : &a)->tensor]);
+    bool fits = k->count == 1 || (k->count == channels && k->file_dims[k->rank - 1] == k->count);
+    for (uint32_t i = 0; fits && i < k->count && (n->op == TS_FOP_MUL || n->op == TS_FOP_DIV); i++) {
+        fits = ts__qdq_real_at(k, i) > 0;
+    }
+    return fits && (!first || n->op == TS_FOP_ADD || n->op == TS_FOP_MUL);
+}
+
+static bool is_binary(ts_fop op) {
+    return op == TS_FOP_ADD || op == TS_FOP_SUB || op == TS_FOP_MUL || op == TS_FOP_DIV;
+}
+
 static ts_status make_binary(qdq *q, const meaning *p, const target *y, meaning *out) {
     const ts_fnode *n = p->node;
-    meaning a = meaning_of(q, n->inputs[0]), b = meaning_of(q, n->inputs[1]);
-    if (is_constant(&a) || is_constant(&b)) {
-        return with_constant(q, p, is_constant(&a) ? &b : &a, is_constant(&a) ? &a : &b, is_constant(&a), y,
-                             out);
+    meaning a = ts__qdq_meaning_of(q, n->inputs[0]), b = ts__qdq_meaning_of(q, n->inputs[1]);
+    if (ts__qdq_is_constant(&a) || ts__qdq_is_constant(&b)) {
+        bool first = ts__qdq_is_constant(&a);
+        return with_constant(q, p, first ? &b : &a, first ? &a : &b, y, out);
     }
-    if (n->op == TS_FOP_DIV) {
-        return FAIL(q, TS_DIAG_UNSUPPORTED, "a quotient of two activations is not served");
-    }
-    TS_TRY(broadcast(q, n, &a));
-    TS_TRY(broadcast(q, n, &b));
+    uint32_t dims[4];
+    ts__qdq_map_dims(ts__qdq_ftensor(q, n->output), dims);
+    TS_TRY(ts__qdq_broadcast(q, n, dims, &a));
+    TS_TRY(ts__qdq_broadcast(q, n, dims, &b));
     return n->op == TS_FOP_MUL ? make_product(q, p, &a, &b, y, out) : make_sum(q, p, &a, &b, y, out);
 }
 
@@ -689,26 +679,26 @@ static ts_status make_binary(qdq *q, const meaning *p, const target *y, meaning 
 
 static ts_status make_concat(qdq *q, const meaning *p, const target *y, meaning *out) {
     const ts_fnode *n = p->node;
-    const ts_ftensor *t = ftensor(q, n->output);
+    const ts_ftensor *t = ts__qdq_ftensor(q, n->output);
     uint32_t dims[4], axis = n->axis + 4 - t->rank;
-    if (!map_dims(t, dims) || axis < 1) {
+    if (!ts__qdq_map_dims(t, dims) || axis < 1) {
         return FAIL(q, TS_DIAG_UNSUPPORTED, "tensors joined along rows, columns or channels are served");
     }
-    ts_node node = new_node(q, n, TS_OP_CONCAT, 0);
+    ts_node node = ts__qdq_new_node(q, n, TS_OP_CONCAT, 0);
     node.input_count = n->input_count;
     node.move.axis = axis - 1;
     for (uint32_t i = 0; i < n->input_count; i++) {
-        meaning x = meaning_of(q, n->inputs[i]);
+        meaning x = ts__qdq_meaning_of(q, n->inputs[i]);
         node.inputs[i] = to_quantum(q, n, &x, y).tensor;
     }
-    *out = n->input_count == 1 ? codes(node.inputs[0], y, dims) : finish(q, &node, dims, y);
+    *out = n->input_count == 1 ? codes(node.inputs[0], y, dims) : ts__qdq_finish(q, &node, dims, y);
     return TS_OK;
 }
 
 /* Axis of the map that axis d of a tensor of that rank is. */
 static uint32_t map_axis(uint32_t rank, uint32_t d) { return d + 4 - rank - 1; }
 
-static bool order_stays(const ts_ftensor *x, const ts_fnode *n) {
+bool ts__qdq_order_stays(const ts_ftensor *x, const ts_fnode *n) {
     uint32_t last = 0;
     for (uint32_t d = 0; d < x->rank; d++) {
         if (x->dims[n->perm[d]] > 1) {
@@ -735,15 +725,15 @@ static bool is_unread_input(const qdq *q, ts_tensor_id tensor) {
 
 /* Adds a movement of codes; the result keeps their quantum. */
 static ts_status move_codes(qdq *q, const ts_fnode *n, const meaning *x, meaning *out) {
-    const ts_ftensor *from = ftensor(q, n->inputs[0]), *to = ftensor(q, n->output);
+    const ts_ftensor *from = ts__qdq_ftensor(q, n->inputs[0]), *to = ts__qdq_ftensor(q, n->output);
     uint32_t dims[4];
     ts_tensor in = q->graph->tensors.data[x->tensor];
-    target own = own_quantum(x, &in);
-    ts_node node = new_node(q, n, TS_OP_RESHAPE, x->tensor);
-    if (!map_dims(to, dims) || from->rank > 4) {
+    target own = ts__qdq_own_quantum(x, &in);
+    ts_node node = ts__qdq_new_node(q, n, TS_OP_RESHAPE, x->tensor);
+    if (!ts__qdq_map_dims(to, dims) || from->rank > 4) {
         return FAIL(q, TS_DIAG_SHAPE, "makes no map of up to 4 dimensions with a batch of 1");
     }
-    bool reshapes = n->op == TS_FOP_RESHAPE || (n->op == TS_FOP_TRANSPOSE && order_stays(from, n));
+    bool reshapes = n->op == TS_FOP_RESHAPE || (n->op == TS_FOP_TRANSPOSE && ts__qdq_order_stays(from, n));
     if (n->op == TS_FOP_TRANSPOSE && !reshapes) {
         node.op = TS_OP_TRANSPOSE;
         for (uint32_t i = 0; i < 3; i++) {
@@ -780,14 +770,14 @@ static ts_status move_codes(qdq *q, const ts_fnode *n, const meaning *x, meaning
         *out = *x;
         return TS_OK;
     }
-    *out = finish(q, &node, dims, &own);
+    *out = ts__qdq_finish(q, &node, dims, &own);
     out->kind = REAL;
     return TS_OK;
 }
 
 /* A constant in another order or shape. */
 static ts_status move_constant(qdq *q, const ts_fnode *n, const meaning *x, meaning *out) {
-    const ts_ftensor *to = ftensor(q, n->output);
+    const ts_ftensor *to = ts__qdq_ftensor(q, n->output);
     *out = *x;
     out->rank = to->rank;
     memcpy(out->file_dims, to->dims, sizeof out->file_dims);
@@ -832,7 +822,7 @@ static bool is_arithmetic(ts_fop op) {
 static ts_status realise(qdq *q, const meaning *p, const target *y, meaning *out) {
     const target b = bounded(p, y);
     if (p->chain_count > 0) {
-        const meaning x = meaning_of(q, p->node->inputs[0]);
+        const meaning x = ts__qdq_meaning_of(q, p->node->inputs[0]);
         *out = add_table(q, p->node, &x, p, y);
         return TS_OK;
     }
@@ -868,6 +858,7 @@ static ts_status realise_bare(qdq *q, ts_tensor_id id, meaning *out) {
     q->node = before;
     out->kind = TAIL;
     out->node = NULL;
+    out->bare = p.node;
     q->meanings[id] = *out;
     return TS_OK;
 }
@@ -875,7 +866,7 @@ static ts_status realise_bare(qdq *q, ts_tensor_id id, meaning *out) {
 /* A network input is its codes. */
 static ts_status take_input(qdq *q, const ts_fnode *n, const target *y, meaning *out) {
     uint32_t dims[4];
-    if (!map_dims(ftensor(q, n->output), dims)) {
+    if (!ts__qdq_map_dims(ts__qdq_ftensor(q, n->output), dims)) {
         return FAIL(q, TS_DIAG_SHAPE, "an input with a batch of 1 and up to 4 dimensions is served");
     }
     const char *name = q->from->tensors.data[q->from->inputs.data[0]].name;
@@ -887,14 +878,52 @@ static ts_status take_input(qdq *q, const ts_fnode *n, const target *y, meaning 
     return TS_OK;
 }
 
+/* Codes of what stands in floats; where nothing makes them, it is still the tail, and why. */
+static ts_status quantise_floats(qdq *q, const ts_fnode *n, const meaning *x, const target *y, meaning *out) {
+    const char *why;
+    if (x->kind == TAIL && x->node == NULL) { /* a layer, read in floats elsewhere */
+        const meaning layer = {.kind = PENDING, .node = x->bare, .low = -INFINITY, .high = INFINITY};
+        TS_TRY(realise(q, &layer, y, out));
+        out->kind = CODES;
+        return TS_OK;
+    }
+    *out = (meaning){.kind = NOTHING};
+    TS_TRY(ts__qdq_island(q, n->inputs[0], y, out, &why));
+    if (why == NULL) {
+        out->kind = CODES;
+        return TS_OK;
+    }
+    *out = *x;
+    if (x->kind == PENDING) {
+        out->kind = TAIL;
+        out->tensor = TS_NONE;
+    }
+    out->why = out->why == NULL ? why : out->why;
+    return TS_OK;
+}
+
+/* Integers compute what is asked for. */
+static bool is_served(qdq *q, const meaning *p) {
+    const ts_fnode *n = p->node;
+    ts_window window;
+    uint32_t dims[4];
+    if (p->chain_count == 0 && n->op == TS_FOP_REDUCE_MEAN) {
+        return mean_window(q, n, &window, dims);
+    }
+    return p->chain_count > 0 || !is_binary(n->op) || is_served_binary(q, n);
+}
+
 static ts_status on_quant(qdq *q, const ts_fnode *n, meaning *out) {
-    meaning x = meaning_of(q, n->inputs[0]);
+    meaning x = ts__qdq_meaning_of(q, n->inputs[0]);
     target y;
-    if (x.kind == TAIL) {
+    if (x.kind == TAIL && x.why != NULL) {
         *out = x;
         return TS_OK;
     }
     TS_TRY(read_target(q, n, &y));
+    if (x.kind == TAIL || (x.kind == PENDING && !is_served(q, &x))) {
+        return quantise_floats(q, n, &x, &y, out);
+    }
     switch (x.kind) {
         case REAL:
             *out = to_quantum(q, n, &x, &y);
@@ -915,9 +944,9 @@ static ts_status on_quant(qdq *q, const ts_fnode *n, meaning *out) {
 /* A network input that holds codes has the quantum of its reader. */
 static ts_status take_codes(qdq *q, const ts_fnode *n, meaning *x) {
     const ts_ftensor *input = &q->from->tensors.data[q->from->inputs.data[0]];
-    const ts_ftensor *scale = ftensor(q, n->inputs[1]), *zero = ftensor(q, n->inputs[2]);
+    const ts_ftensor *scale = ts__qdq_ftensor(q, n->inputs[1]), *zero = ts__qdq_ftensor(q, n->inputs[2]);
     uint32_t dims[4];
-    if (!map_dims(ftensor(q, n->output), dims) || q->graph->inputs.count > 0) {
+    if (!ts__qdq_map_dims(ts__qdq_ftensor(q, n->output), dims) || q->graph->inputs.count > 0) {
         return FAIL(q, TS_DIAG_SHAPE, "one input with a batch of 1 and up to 4 dimensions is served");
     }
     target y = {.scale = scale->data[0], .zero = (int32_t)zero->data[0], .is_signed = input->codes == TS_S8};
@@ -928,8 +957,8 @@ static ts_status take_codes(qdq *q, const ts_fnode *n, meaning *x) {
 }
 
 static ts_status on_dequant(qdq *q, const ts_fnode *n, meaning *out) {
-    meaning x = meaning_of(q, n->inputs[0]);
-    const ts_ftensor *scale = ftensor(q, n->inputs[1]), *zero = ftensor(q, n->inputs[2]);
+    meaning x = ts__qdq_meaning_of(q, n->inputs[0]);
+    const ts_ftensor *scale = ts__qdq_ftensor(q, n->inputs[1]), *zero = ts__qdq_ftensor(q, n->inputs[2]);
     *out = x;
     if (x.kind == TAIL) {
         return TS_OK;
@@ -937,7 +966,7 @@ static ts_status on_dequant(qdq *q, const ts_fnode *n, meaning *out) {
     if (scale->data == NULL || zero->data == NULL) {
         return FAIL(q, TS_DIAG_UNSUPPORTED, "its scale and zero point are not constants");
     }
-    if (is_constant(&x)) {
+    if (ts__qdq_is_constant(&x)) {
         float *zeros = TS_NEW_ARRAY(q->scratch, float, ts_ftensor_elements(scale));
         for (uint64_t i = 0; i < ts_ftensor_elements(scale); i++) {
             zeros[i] = zero->data[ts_ftensor_elements(zero) > 1 ? i : 0];
@@ -963,34 +992,36 @@ static ts_status on_dequant(qdq *q, const ts_fnode *n, meaning *out) {
                       : FAIL(q, TS_DIAG_UNSUPPORTED, "its quantum is another than its tensor was given");
 }
 
-/* A float operator behind which nothing is quantised belongs to the tail. */
+/* What stands in floats until something quantises it, or to the end: then it is left out. */
 static ts_status on_tail(qdq *q, const ts_fnode *n, meaning *out) {
+    *out = (meaning){.kind = NOTHING, .tensor = TS_NONE, .node = n};
     for (uint32_t i = 0; i < n->input_count; i++) {
-        meaning x = meaning_of(q, n->inputs[i]);
+        meaning x = ts__qdq_meaning_of(q, n->inputs[i]);
         if (x.kind == PENDING) {
             TS_TRY(realise_bare(q, n->inputs[i], &x));
         }
-        if (x.kind == REAL || x.kind == TAIL) {
-            *out = x;
-            out->kind = TAIL;
-            out->node = x.kind == TAIL && x.node != NULL ? x.node : n;
-            ts_note(q->diags, TS_DIAG_UNSUPPORTED, n->name, ts_fop_name(n->op),
-                    "left out: the network's output is what it reads");
-            return TS_OK;
+        if ((x.kind == REAL || x.kind == TAIL) && out->tensor == TS_NONE) {
+            out->tensor = x.tensor;
         }
+        if (x.kind == TAIL && x.node != NULL && out->node == n) {
+            out->node = x.node;
+            out->why = x.why;
+        }
+        out->kind = x.kind == REAL || x.kind == TAIL || x.kind == PENDING ? TAIL : out->kind;
     }
-    return FAIL(q, TS_DIAG_UNSUPPORTED,
-                "stands in floats between quantised operators, which integers do not compute; a quantisation "
-                "before it would be right");
+    return out->kind == TAIL ? TS_OK
+                             : FAIL(q, TS_DIAG_UNSUPPORTED,
+                                    "stands in floats before anything is quantised, which integers do not "
+                                    "compute; a quantisation before it would be right");
 }
 
 /* A layer of integers behind an operator that only floats compute: leaving out from there on would leave out
  * the layer. */
 static bool is_behind_tail(qdq *q, const ts_fnode *n, meaning *tail) {
     bool layer = n->op == TS_FOP_CONV || n->op == TS_FOP_GEMM || n->op == TS_FOP_MATMUL;
-    *tail = meaning_of(q, n->inputs[0]);
-    const meaning w = layer ? meaning_of(q, n->inputs[1]) : *tail;
-    return layer && tail->kind == TAIL && tail->node != NULL && is_constant(&w) && w.scale_count > 0;
+    *tail = ts__qdq_meaning_of(q, n->inputs[0]);
+    const meaning w = layer ? ts__qdq_meaning_of(q, n->inputs[1]) : *tail;
+    return layer && tail->kind == TAIL && tail->node != NULL && ts__qdq_is_constant(&w) && w.scale_count > 0;
 }
 
 static ts_status on_function(const ts_fnode *n, const meaning *x, meaning *out) {
@@ -1016,9 +1047,9 @@ static ts_status on_function(const ts_fnode *n, const meaning *x, meaning *out) 
 static bool operands_known(qdq *q, const ts_fnode *n) {
     bool any = false;
     for (uint32_t i = 0; i < n->input_count; i++) {
-        meaning x = meaning_of(q, n->inputs[i]);
+        meaning x = ts__qdq_meaning_of(q, n->inputs[i]);
         any = any || x.kind == REAL;
-        if (x.kind != REAL && !is_constant(&x)) {
+        if (x.kind != REAL && !ts__qdq_is_constant(&x)) {
             return false;
         }
     }
@@ -1032,7 +1063,7 @@ static ts_status on_codes(qdq *q, const ts_fnode *n, const meaning *x, meaning *
     } else {
         const ts_tensor in = q->graph->tensors.data[x->tensor];
         const meaning p = {.kind = PENDING, .node = n, .low = -INFINITY, .high = INFINITY};
-        const target own = own_quantum(x, &in);
+        const target own = ts__qdq_own_quantum(x, &in);
         TS_TRY(make_pool(q, &p, &own, out));
     }
     out->kind = CODES;
@@ -1040,14 +1071,12 @@ static ts_status on_codes(qdq *q, const ts_fnode *n, const meaning *x, meaning *
 }
 
 static ts_status take_node(qdq *q, const ts_fnode *n, meaning *out) {
-    meaning x = meaning_of(q, n->inputs[0]), tail;
+    meaning x = ts__qdq_meaning_of(q, n->inputs[0]), tail;
     if (is_behind_tail(q, n, &tail)) {
         q->node = tail.node;
-        return FAIL(
-            q, TS_DIAG_UNSUPPORTED,
-            "stands in floats before the quantised layer '%s', and integers do not compute it; a network "
-            "that ends before it, or has a quantised operator in its place, would be right",
-            n->name);
+        return FAIL(q, TS_DIAG_UNSUPPORTED,
+                    "stands in floats before the quantised layer '%s', and integers do not compute it: %s",
+                    n->name, tail.why != NULL ? tail.why : "a quantisation between them is missing");
     }
     if (n->op == TS_FOP_QUANT) {
         return on_quant(q, n, out);
@@ -1055,7 +1084,7 @@ static ts_status take_node(qdq *q, const ts_fnode *n, meaning *out) {
     if (n->op == TS_FOP_DEQUANT) {
         return on_dequant(q, n, out);
     }
-    if (is_movement(n->op) && is_constant(&x)) {
+    if (is_movement(n->op) && ts__qdq_is_constant(&x)) {
         return move_constant(q, n, &x, out);
     }
     if (is_movement(n->op) && x.kind == REAL) {
@@ -1079,19 +1108,47 @@ static ts_status take_node(qdq *q, const ts_fnode *n, meaning *out) {
     return on_tail(q, n, out);
 }
 
+/* Says of each operator that only floats before the outputs need that it is left out. */
+static void note_tail(qdq *q) {
+    uint8_t *wanted = TS_NEW_ARRAY(q->scratch, uint8_t, q->from->tensors.count);
+    for (uint32_t i = 0; i < q->from->outputs.count; i++) {
+        wanted[q->from->outputs.data[i]] = 1;
+    }
+    for (ts_node_id i = q->from->nodes.count; i-- > 0;) {
+        const ts_fnode *n = &q->from->nodes.data[i];
+        const meaning *m = &q->meanings[n->output];
+        wanted[n->output] = wanted[n->output] && m->kind == TAIL && m->node != NULL;
+        for (uint32_t k = 0; wanted[n->output] && k < n->input_count; k++) {
+            wanted[n->inputs[k]] = 1;
+        }
+    }
+    for (ts_node_id i = 0; i < q->from->nodes.count; i++) {
+        const ts_fnode *n = &q->from->nodes.data[i];
+        if (wanted[n->output] && n->op != TS_FOP_QUANT && n->op != TS_FOP_DEQUANT) {
+            const char *why = q->meanings[n->output].why;
+            ts_note(q->diags, TS_DIAG_UNSUPPORTED, n->name, ts_fop_name(n->op),
+                    "left out: the network's output is what it reads%s%s", why != NULL ? "; " : "",
+                    why != NULL ? why : "");
+        }
+    }
+}
+
 static ts_status add_outputs(qdq *q) {
     for (uint32_t i = 0; i < q->from->outputs.count; i++) {
         ts_tensor_id id = q->from->outputs.data[i];
-        meaning m = meaning_of(q, id);
+        meaning m = ts__qdq_meaning_of(q, id);
         if (m.kind == PENDING) {
             TS_TRY(realise_bare(q, id, &m));
         }
-        if (m.kind != CODES && m.kind != REAL && m.kind != TAIL) {
+        if ((m.kind != CODES && m.kind != REAL && m.kind != TAIL) || m.tensor == TS_NONE) {
+            bool named = m.kind == PENDING || m.kind == TAIL;
             return ts_error(
                 q->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
-                "network output '%s' is computed in floats by '%s'; a quantised one would be right",
-                ftensor(q, id)->name, m.kind == PENDING ? m.node->name : "");
+                "network output '%s' is computed in floats by '%s'; a quantised one would be right%s%s",
+                ts__qdq_ftensor(q, id)->name, named ? m.node->name : "", m.why != NULL ? ": " : "",
+                m.why != NULL ? m.why : "");
         }
+
         bool twice = false;
         for (uint32_t k = 0; k < q->graph->outputs.count; k++) {
             twice = twice || q->graph->outputs.data[k] == m.tensor;
@@ -1112,6 +1169,7 @@ static ts_status convert(qdq *q) {
         TS_TRY(take_node(q, q->node, &q->meanings[q->node->output]));
     }
     TS_TRY(add_outputs(q));
+    note_tail(q);
     if (q->beside > 0) {
         ts_note(q->diags, TS_DIAG_VALUE, NULL, NULL,
                 "%u steps of the requantisations are one accumulator beside those of float arithmetic",
@@ -1122,8 +1180,8 @@ static ts_status convert(qdq *q) {
 
 static void free_arena(void *arena) { ts_arena_free(arena); }
 
-ts_status ts__qdq_convert(ts_arena *arena, const ts_fgraph *from, const char *name, ts_graph **out,
-                          ts_diags *diags) {
+ts_status ts__qdq_convert(ts_arena *arena, const ts_fgraph *from, const char *name, bool allow_float,
+                          ts_graph **out, ts_diags *diags) {
     ts_arena *scratch = ts_arena_new("qdq", 0);
     ts_guard_defer(free_arena, scratch);
     qdq q = {.arena = arena,
@@ -1131,6 +1189,7 @@ ts_status ts__qdq_convert(ts_arena *arena, const ts_fgraph *from, const char *na
              .diags = diags,
              .from = from,
              .graph = ts_graph_new(arena, name),
+             .allow_float = allow_float,
              .meanings = TS_NEW_ARRAY(scratch, meaning, from->tensors.count)};
     ts_status status = convert(&q);
     if (status == TS_OK) {

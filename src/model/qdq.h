@@ -10,8 +10,9 @@
 /* Does the network say its integers by quanta? */
 bool ts__onnx_is_quantised(const Onnx__GraphProto *graph);
 
-/* The integer graph of a float graph in which every operator stands between quantisations; verified. */
-ts_status ts__qdq_convert(ts_arena *arena, const ts_fgraph *from, const char *name, ts_graph **out,
-                          ts_diags *diags);
+/* The integer graph of a float graph in which every operator stands between quantisations; verified.
+ * `allow_float`: operators that integers do not compute become FLOAT nodes, where kernels have them. */
+ts_status ts__qdq_convert(ts_arena *arena, const ts_fgraph *from, const char *name, bool allow_float,
+                          ts_graph **out, ts_diags *diags);
 
 #endif

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/program.h"
+
 enum { KAPPA_MOST = 2047, M_MOST = 255 };
 
 ts__builder ts__builder_new(ts_arena *arena, const char *name, uint64_t seed, ts_diags *diags) {
@@ -597,5 +599,81 @@ ts_tensor_id ts__build_table(ts__builder *b, const char *name, ts_type in_type, 
         data[i] = (uint8_t)ts_random_range(&b->random, ts_type_low(type), ts_type_high(type));
     }
     t.data = data;
+    return add_tensor(b, &t, NULL);
+}
+
+/* A float in words: mostly small, some far out. */
+static int32_t random_real(ts__builder *b) {
+    float real = (float)ts_random_range(&b->random, -4000, 4000) / 1000;
+    real = ts_random_range(&b->random, 0, 40) == 0 ? real * 1e30f : real;
+    int32_t bits;
+    memcpy(&bits, &real, sizeof bits);
+    return bits;
+}
+
+/* Words of a program that is being made: its data come behind the steps. */
+typedef struct program {
+    ts__builder *b;
+    int32_t words[TS_PROGRAM_HEAD + TS_PROGRAM_STEP * TS_PROGRAM_STEPS];
+    uint32_t steps, data;
+} program;
+
+static void add_step(program *p, ts_float_step step, uint32_t first, uint32_t second) {
+    int32_t *word = p->words + TS_PROGRAM_HEAD + (size_t)TS_PROGRAM_STEP * p->steps++;
+    word[0] = (int32_t)step;
+    word[1] = (int32_t)first;
+    word[2] = (int32_t)second;
+}
+
+static void add_read(program *p, const ts_type *operands, uint32_t count, uint32_t channels) {
+    uint32_t operand = (uint32_t)ts_random_range(&p->b->random, 0, (int64_t)count - 1);
+    bool bytes = ts_type_bits(operands[operand]) == 8;
+    switch (ts_random_range(&p->b->random, 0, 3)) {
+        case 0:
+            add_step(p, TS_STEP_CODE, operand, 0);
+            return;
+        case 1: {
+            bool by_channel = ts_random_range(&p->b->random, 0, 1) == 1;
+            add_step(p, TS_STEP_CONST, p->data, by_channel);
+            p->data += by_channel ? channels : 1;
+            return;
+        }
+        default:
+            add_step(p, bytes ? TS_STEP_TABLE : TS_STEP_CODE, operand, bytes ? p->data : 0);
+            p->data += bytes ? TS_PROGRAM_TABLE : 0;
+    }
+}
+
+ts_tensor_id ts__build_program(ts__builder *b, const char *name, const ts_type *operands, uint32_t count,
+                               uint32_t channels, ts_type type) {
+    program p = {.b = b};
+    uint32_t wanted = (uint32_t)ts_random_range(&b->random, 2, 14);
+    while (p.steps < wanted) {
+        if (p.steps < 2 || ts_random_range(&b->random, 0, 5) == 0) {
+            add_read(&p, operands, count, channels);
+            continue;
+        }
+        int64_t last = (int64_t)p.steps - 1, from = last < 3 ? 0 : last - 3;
+        add_step(&p, (ts_float_step)ts_random_range(&b->random, TS_STEP_ADD, TS_STEP_COUNT - 1),
+                 (uint32_t)ts_random_range(&b->random, from, last),
+                 (uint32_t)ts_random_range(&b->random, 0, last));
+    }
+    float scale = (float)ts_random_range(&b->random, 1, 200) / 1000;
+    p.words[TS_PROGRAM_COUNT] = (int32_t)p.steps;
+    memcpy(&p.words[TS_PROGRAM_SCALE], &scale, sizeof scale);
+    p.words[TS_PROGRAM_ZERO] = (int32_t)ts_random_range(&b->random, ts_type_low(type), ts_type_high(type));
+    p.words[TS_PROGRAM_LOW] = (int32_t)ts_type_low(type);
+    p.words[TS_PROGRAM_HIGH] = (int32_t)ts_type_high(type) - (int32_t)ts_random_range(&b->random, 0, 9);
+    uint32_t head = TS_PROGRAM_HEAD + TS_PROGRAM_STEP * p.steps;
+    int32_t *words = TS_NEW_ARRAY(b->arena, int32_t, (uint64_t)head + p.data);
+    memcpy(words, p.words, head * sizeof *words);
+    for (uint32_t i = 0; i < p.data; i++) {
+        words[head + i] = random_real(b);
+    }
+    ts_tensor t = {.name = ts_arena_printf(b->arena, "%s.program", name),
+                   .type = TS_S32,
+                   .rank = 1,
+                   .dims = {head + p.data},
+                   .data = words};
     return add_tensor(b, &t, NULL);
 }

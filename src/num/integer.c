@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/fixed_point.h"
+#include "num/program.h"
 
 typedef struct layer {
     const ts_graph *graph;
@@ -314,6 +315,9 @@ static ts_status compute(layer *l, ts_arena *scratch, const int32_t *const *inpu
             return lut(l);
         case TS_OP_SOFTMAX:
             return softmax(l);
+        case TS_OP_FLOAT:
+            ts__program_run(l->graph, l->node, inputs, l->y, scratch);
+            return TS_OK;
         case TS_OP_CONCAT:
         case TS_OP_PAD:
         case TS_OP_SLICE:

@@ -323,6 +323,24 @@ static ts_status add_softmax(walk *w, const char *name, ts_tensor_id in, ts_tens
     return ts__build_plain(&w->b, name, &node, x.type, x.dims + 1, out);
 }
 
+static ts_status add_float(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    ts_tensor_id other = chance(w, 2) ? partner(w, in) : TS_NONE;
+    const ts_tensor x = *tensor_of(w, in);
+    ts_type types[2] = {x.type, TS_S32};
+    ts_node node = {.op = TS_OP_FLOAT, .input_count = 1, .inputs = {in}, .bias = TS_NONE};
+    *out = TS_NONE;
+    if (other != TS_NONE && ts_type_bits(tensor_of(w, other)->type) >= 8) {
+        types[node.input_count] = tensor_of(w, other)->type;
+        node.inputs[node.input_count++] = other;
+    }
+    if (ts_type_bits(x.type) < 8) {
+        return TS_OK;
+    }
+    ts_type type = chance(w, 3) ? TS_S8 : TS_U8;
+    node.weights = ts__build_program(&w->b, name, types, node.input_count, x.dims[3], type);
+    return ts__build_plain(&w->b, name, &node, type, x.dims + 1, out);
+}
+
 static ts_status add_product(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
     ts_tensor_id found = partner(w, in), other = found == TS_NONE ? in : found;
     const ts_tensor x = *tensor_of(w, in);
@@ -369,6 +387,11 @@ static ts_status grow(walk *w, uint32_t index, ts_tensor_id in, ts_tensor_id *ou
                                 TS_OP_MAX_POOL, TS_OP_AVG_POOL, TS_OP_REQUANT, TS_OP_ADD};
     if (!w->limits->nemo_only && pick(w, 1, 5) <= (w->limits->moves ? 4u : 2u)) {
         return grow_other(w, index, in, out);
+    }
+    char named[32];
+    if (w->limits->floats && chance(w, 2)) {
+        snprintf(named, sizeof named, "n%u.float", (unsigned)index);
+        return add_float(w, named, in, out);
     }
     ts_op op = ops[pick(w, 0, 8)];
     op = would_merge(w, op, in) ? TS_OP_CONV : op;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/fixed_point.h"
+#include "ir/program.h"
 #include "num/integer.h"
 #include "plan/kernel.h"
 #include "plan/kernel_pack.h"
@@ -33,6 +34,8 @@ static bool serves_mul(const ts_layer *layer) { return layer->kind == TS_LAYER_M
 static bool serves_lut(const ts_layer *layer) { return layer->kind == TS_LAYER_LUT; }
 
 static bool serves_softmax(const ts_layer *layer) { return layer->kind == TS_LAYER_SOFTMAX; }
+
+static bool serves_float(const ts_layer *layer) { return layer->kind == TS_LAYER_FLOAT; }
 
 static bool serves_move(const ts_layer *layer) { return layer->kind == TS_LAYER_MOVE; }
 
@@ -105,6 +108,18 @@ static void softmax_pack(const ts_layer *layer, uint8_t *out) {
     }
 }
 
+/* The program, as it is. */
+static uint64_t float_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    return channels == 0 ? 0 : ts_tensor_elements(layer->weights) * 4;
+}
+
+static void float_pack(const ts_layer *layer, uint8_t *out) {
+    uint64_t words = ts_tensor_elements(layer->weights);
+    for (uint64_t i = 0; i < words; i++) {
+        ts__pack_word(out + 4 * i, (uint32_t)ts_tensor_int(layer->weights, i));
+    }
+}
+
 static uint64_t no_weights(const ts_layer *layer, uint32_t channels) {
     (void)layer, (void)channels;
     return 0;
@@ -153,7 +168,7 @@ static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t 
     return 0;
 }
 
-enum { CALL_CYCLES = 120 };
+enum { CALL_CYCLES = 120, READ_CYCLES = 30, FLOAT_CYCLES = 110, FUNCTION_CYCLES = 1500 };
 
 /* Of the busiest core: outputs are dealt in fours of channels (device/kernels/ref/ref.h). */
 static double outputs_per_core(const ts_tile *tile, uint32_t cores) {
@@ -192,6 +207,20 @@ static double softmax_cycles(const ts_layer *layer, const ts_tile *tile, uint32_
         share = 1;
     }
     return CALL_CYCLES + (double)pixels * (600 + tile->y_c * (22.0 + 30.0 / (double)share));
+}
+
+/* Every step of every channel, once and once more for each step over the channels. */
+static double float_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    const int32_t *words = layer->weights->data, *step = words + TS_PROGRAM_HEAD;
+    double each = 0, rounds = 1;
+    for (int32_t i = 0; i < words[TS_PROGRAM_COUNT]; i++, step += TS_PROGRAM_STEP) {
+        bool over = step[0] == TS_STEP_SUM || step[0] == TS_STEP_MOST;
+        bool function = step[0] >= TS_STEP_SQRT && !over;
+        rounds += over;
+        each += over ? 0 : function ? FUNCTION_CYCLES : step[0] < TS_STEP_ADD ? READ_CYCLES : FLOAT_CYCLES;
+    }
+    double elements = (double)tile->y_h * tile->y_w * tile->y_c / cores;
+    return CALL_CYCLES + elements * (each * rounds + FLOAT_CYCLES);
 }
 
 /* Nothing is computed: what it costs are transfers (move.c). */
@@ -277,6 +306,16 @@ const ts_kernel ts__kernels_ref[] = {
      .pack = softmax_pack,
      .scratch_bytes = no_scratch,
      .cycles = softmax_cycles},
+    {.name = "float_ref",
+     .isa = "ref",
+     .sources = "ref/float_ref.c",
+     .c_granule = UINT16_MAX, /* all channels of a pixel */
+     .stack_bytes = 544,
+     .serves = serves_float,
+     .weight_bytes = float_weight_bytes,
+     .pack = float_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = float_cycles},
     {.name = "move",
      .isa = "ref",
      .sources = "../runtime/move.c",

@@ -235,6 +235,8 @@ static ts_layer_kind kind_of(const builder *b, const ts_node *node) {
             return TS_LAYER_LUT;
         case TS_OP_SOFTMAX:
             return TS_LAYER_SOFTMAX;
+        case TS_OP_FLOAT:
+            return TS_LAYER_FLOAT;
         default:
             return ts_op_moves(node->op) ? TS_LAYER_MOVE : TS_LAYER_REQUANT;
     }
@@ -303,6 +305,15 @@ static void shape_mul(builder *b, const ts_node *node, ts_layer *layer) {
     layer->in1 = less_zero(layer->x.zero);
     layer->in2 = less_zero(layer->x2.zero);
     layer->sum = less_zero(0);
+}
+
+static void shape_float(builder *b, const ts_node *node, ts_layer *layer) {
+    layer->weights = tensor_of(b, node->weights);
+    layer->two = node->input_count > 1;
+    layer->in1 = layer->in2 = layer->sum = less_zero(0);
+    if (layer->two) {
+        layer->x2 = map_shape(b, node->inputs[1]);
+    }
 }
 
 static void shape_move(builder *b, const ts_node *node, ts_layer *layer) {
@@ -375,6 +386,9 @@ static ts_status build_layer(builder *b, ts_node_id id, ts_layer *layer) {
             layer->weights = tensor_of(b, node->weights);
             layer->groups = layer->x.c;
             break;
+        case TS_OP_FLOAT:
+            shape_float(b, node, layer);
+            break;
         case TS_OP_SOFTMAX:
             layer->softmax = node->softmax;
             layer->groups = layer->x.c;
@@ -434,6 +448,7 @@ bool ts_layer_has_rq_params(const ts_layer *layer) {
             return layer->rq.class_ != TS_RQC_NONE;
         case TS_LAYER_LUT:
         case TS_LAYER_SOFTMAX:
+        case TS_LAYER_FLOAT:
         case TS_LAYER_MOVE:
             return false;
         default:
@@ -442,12 +457,17 @@ bool ts_layer_has_rq_params(const ts_layer *layer) {
 }
 
 bool ts_layer_has_x2(const ts_layer *layer) {
-    return layer->kind == TS_LAYER_ADD || layer->kind == TS_LAYER_MUL;
+    return layer->kind == TS_LAYER_ADD || layer->kind == TS_LAYER_MUL ||
+           (layer->kind == TS_LAYER_FLOAT && layer->two);
+}
+
+bool ts_layer_is_elementwise(const ts_layer *layer) {
+    return ts_layer_has_x2(layer) || layer->kind == TS_LAYER_REQUANT || layer->kind == TS_LAYER_FLOAT;
 }
 
 const char *ts_layer_kind_name(ts_layer_kind kind) {
     static const char *const names[] = {"conv",    "dwconv", "linear", "add",     "max_pool", "avg_pool",
-                                        "requant", "mul",    "lut",    "softmax", "move"};
+                                        "requant", "mul",    "lut",    "softmax", "float",    "move"};
     _Static_assert(sizeof names / sizeof names[0] == TS_LAYER_KIND_COUNT, "one name a kind");
     return names[kind];
 }

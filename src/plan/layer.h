@@ -26,6 +26,7 @@ typedef enum ts_layer_kind {
     TS_LAYER_MUL,
     TS_LAYER_LUT,
     TS_LAYER_SOFTMAX,
+    TS_LAYER_FLOAT,
     TS_LAYER_MOVE, /* moves elements: concatenation, slice, ... */
     TS_LAYER_KIND_COUNT
 } ts_layer_kind;
@@ -93,10 +94,10 @@ typedef struct ts_layer {
     ts_node_id node;
     const char *name; /* the node's */
     ts_layer_kind kind;
-    ts_map_shape x, x2, y; /* x2: ADD and MUL; LINEAR: x.h = x.w = 1, x.c = all elements */
+    ts_map_shape x, x2, y; /* x2: ADD, MUL and FLOAT; LINEAR: x.h = x.w = 1, x.c = all elements */
     ts_window window;
     uint32_t groups;
-    const ts_tensor *weights;  /* CONV, DWCONV: OHWI; LINEAR: {out, in}; LUT: the table */
+    const ts_tensor *weights;  /* CONV, DWCONV: OHWI; LINEAR: {out, in}; LUT, FLOAT: the table */
     ts_excess excess;          /* CONV, DWCONV: of weights with a zero point */
     ts_add_step in1, in2, sum; /* ADD; MUL: of the product of the two */
     ts_softmax softmax;
@@ -108,6 +109,7 @@ typedef struct ts_layer {
     ts_rq_plan rq;
     ts_rq_plan
         rq_own; /* as the graph has it: NONE, S64 or TFLITE; what rq becomes where no kernel knows better */
+    bool two;   /* FLOAT: it has a second operand */
     bool wide;  /* accumulators may pass 32 bits: rq is S64 */
     uint64_t macs;
 } ts_layer;
@@ -128,7 +130,11 @@ bool ts_layer_has_rq_params(const ts_layer *layer);
 /* It has a second input, element by element beside the first. */
 bool ts_layer_has_x2(const ts_layer *layer);
 
-/* "conv", "dwconv", "linear", "add", "max_pool", "avg_pool", "requant", "mul", "lut", "softmax", "move". */
+/* Its kernel takes a ts_add_tile: elements in their order, without a window. */
+bool ts_layer_is_elementwise(const ts_layer *layer);
+
+/* "conv", "dwconv", "linear", "add", "max_pool", "avg_pool", "requant", "mul", "lut", "softmax",
+ * "float", "move". */
 const char *ts_layer_kind_name(ts_layer_kind kind);
 
 /* A tile: sizes of one kernel call. x_h, x_w are the rows and columns of x that y_h x y_w outputs need,

@@ -1,5 +1,8 @@
 #include "run/evaluate_target.h"
 
+#include "model/float_model.h"
+#include "num/float.h"
+
 /* The program, and what it took so far. */
 typedef struct chip {
     ts_deployed *deployed;
@@ -36,4 +39,25 @@ ts_status ts_evaluate_target(ts_arena *arena, const ts_graph *graph, const ts_ru
     ts_status removed = ts_deployed_free(c.deployed, diags);
     *use = c.use;
     return status != TS_OK ? status : removed;
+}
+
+ts_status ts_evaluate_file(ts_arena *arena, const char *path, const ts_model_options *reading,
+                           const ts_run_options *run, double input_scale, const ts_data *data,
+                           const ts_progress *progress, ts_evaluation *out, ts_diags *diags) {
+    ts_graph *integer;
+    ts_fgraph *real;
+    ts_diags quiet = {.arena = arena, .file = path};
+    double scale = input_scale > 0 ? input_scale : ts_model_input_scale(arena, path);
+    *out = (ts_evaluation){.integer = true};
+    if (run != NULL) {
+        TS_TRY(ts_model_read(arena, path, reading, &integer, diags));
+        return ts_evaluate_target(arena, integer, run, scale, data, progress, &out->score, &out->use, diags);
+    }
+    if (ts_model_read(arena, path, reading, &integer, &quiet) == TS_OK) {
+        return ts_evaluate_integer(arena, integer, scale, data, NULL, progress, &out->score, diags);
+    }
+    out->integer = false;
+    TS_TRY(ts_float_model_read(arena, path, NULL, &real, diags));
+    ts_fgraph_fold(real);
+    return ts_evaluate_float(arena, real, data, progress, &out->score, diags);
 }

@@ -393,7 +393,7 @@ static void fill_rq(ts_case_call *call, const ts_rq_plan *rq) {
 
 static void fill_call(const ts_layer *layer, ts_case_call *call) {
     const ts_window *w = &layer->window;
-    call->is_add = ts_layer_has_x2(layer) || layer->kind == TS_LAYER_REQUANT;
+    call->is_add = ts_layer_is_elementwise(layer);
     call->x_h = layer->x.h, call->x_w = layer->x.w, call->x_c = layer->x.c;
     call->y_h = layer->y.h, call->y_w = layer->y.w, call->y_c = layer->y.c;
     call->k_h = w->kernel_h, call->k_w = w->kernel_w;

@@ -1,11 +1,18 @@
 /* The ref kernels against the integer interpreter: every layer of random networks, each fed what the
  * interpreter computed, element for element, for teams of any size. */
 #include "kernels/ref/ref.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/random.h"
 #include "call.h"
 #include "case.h"
 #include "harness.h"
+#include "ir/program.h"
 #include "num/generate.h"
 #include "num/integer.h"
+#include "num/program.h"
 
 uint32_t ts_test_core, ts_test_cores = 1;
 
@@ -25,7 +32,9 @@ static void run_layer(const ts_layer *layer, const ts_case_call *call, uint8_t *
     for (ts_test_core = 0; ts_test_core < ts_test_cores; ts_test_core++) {
         if (call->is_add) {
             struct ts_add_tile tile = call_add(call, area);
-            (layer->kind == TS_LAYER_MUL ? mul_ref : add_ref)(&tile);
+            (layer->kind == TS_LAYER_MUL     ? mul_ref
+             : layer->kind == TS_LAYER_FLOAT ? float_ref
+                                             : add_ref)(&tile);
             continue;
         }
         struct ts_conv_tile tile = call_conv(call, area);
@@ -70,6 +79,7 @@ static void random_networks(void **state) {
         ts_diags diags = {.arena = arena};
         ts_random_limits limits = ts_random_limits_default();
         limits.tflite = seed % 2 == 1;
+        limits.floats = seed % 4 == 0;
         ts_graph *graph;
         ts_layer *layers;
         int32_t **values;
@@ -94,7 +104,50 @@ static void random_networks(void **state) {
     assert_true(layers_checked > 2 * NETWORKS);
 }
 
+/* The functions of float_ref have the bits of the reference's: their difference, divided by the least number
+ * there is, has the code of zero. */
+static void float_functions_have_the_same_bits(void **state) {
+    (void)state;
+    static const ts_float_step functions[] = {TS_STEP_EXP, TS_STEP_LOG, TS_STEP_SQRT};
+    static float (*const references[])(float) = {ts_exact_exp, ts_exact_log, ts_exact_sqrt};
+    enum { TABLE = TS_PROGRAM_TABLE, STEPS = 4, HEAD = TS_PROGRAM_HEAD + STEPS * TS_PROGRAM_STEP };
+    ts_random random = ts_random_seed(7);
+    ts_test_cores = 1;
+    ts_test_core = 0;
+    for (uint32_t round = 0; round < 300; round++) {
+        uint8_t x[TABLE], y[TABLE];
+        float inputs[TABLE], expected[TABLE];
+        int32_t words[HEAD + 2 * TABLE] = {
+            STEPS, 1, 100,           0, 255,   TS_STEP_TABLE, 0, 0, (int32_t)functions[round % 3],
+            0,     0, TS_STEP_TABLE, 0, TABLE, TS_STEP_SUB,   1, 2};
+        for (int32_t i = 0; i < TABLE; i++) {
+            x[i] = (uint8_t)i;
+            inputs[i] = ldexpf((float)ts_random_range(&random, -999999, 999999),
+                               (int)ts_random_range(&random, -40, round % 3 == 0 ? -13 : 90));
+            expected[i] = references[round % 3](inputs[i]);
+        }
+        memcpy(words + HEAD, inputs, sizeof inputs);
+        memcpy(words + HEAD + TABLE, expected, sizeof expected);
+        const struct ts_add_tile tile = {.a = x,
+                                         .y = y,
+                                         .count = TABLE,
+                                         .channels = TABLE,
+                                         .a_type = TS_ELEM_U8,
+                                         .b_type = TS_ELEM_U8,
+                                         .y_type = TS_ELEM_U8,
+                                         .rq_params = words};
+        float_ref(&tile);
+        for (uint32_t i = 0; i < TABLE; i++) {
+            if (y[i] != 100) {
+                fail_msg("function %u of %a: not the %a of the reference", round % 3, (double)inputs[i],
+                         (double)expected[i]);
+            }
+        }
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_networks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_networks),
+                                       cmocka_unit_test(float_functions_have_the_same_bits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

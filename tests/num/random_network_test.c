@@ -21,6 +21,7 @@ static ts_random_limits limits_of(uint64_t seed) {
     limits.nemo_only = seed % 4 == 1;
     limits.signed_activations = seed % 4 != 1;
     limits.halves = seed % 5 == 0;
+    limits.floats = seed % 8 == 2;
     return limits;
 }
 

@@ -43,6 +43,7 @@ static ts_random_limits networks_of(uint64_t seed, bool tflite) {
     limits.nodes = 1 + (uint32_t)(seed % 4);
     limits.tflite = tflite;
     limits.halves = seed % 3 == 0;
+    limits.floats = seed % 5 == 0;
     return limits;
 }
 

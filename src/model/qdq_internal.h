@@ -1,0 +1,98 @@
+/* Inside the importer of quantised float networks: meanings of tensors (qdq.c), and what floats make of codes
+ * between quantisations (qdq_float.c). */
+#ifndef TS_MODEL_QDQ_INTERNAL_H
+#define TS_MODEL_QDQ_INTERNAL_H
+
+#include "model/qdq.h"
+
+enum { MAX_CHAIN = 4, CODES_COUNT = 256 };
+
+typedef enum meaning_kind {
+    NOTHING, /* not computed: behind the float tail, or of no use */
+    CODES,   /* integers in a tensor of the graph */
+    REAL,    /* these times their quantum */
+    CONST_CODES,
+    CONST_REAL, /* constant, with or without a quantum */
+    INPUT,      /* the network's input, perhaps reshaped */
+    PENDING,    /* what `node` makes of REAL operands, in floats */
+    TAIL        /* floats over the tensor (TS_NONE: over no single one) that nothing has quantised */
+} meaning_kind;
+
+typedef struct meaning {
+    meaning_kind kind;
+    ts_tensor_id tensor; /* CODES, REAL, TAIL */
+    float scale;         /* CODES (once read), REAL */
+    int32_t zero;
+    uint32_t dims[4]; /* of the graph's tensor as the file shapes it, {1, H, W, C} */
+    /* CONST_CODES, CONST_REAL: elements as floats, with the quantum of each along `axis`; no scale: plain */
+    const float *data, *scales, *zeros;
+    uint32_t count, scale_count, axis, rank, file_dims[TS_MAX_RANK];
+    /* PENDING: the operator, what bounds follow it, or a chain of functions of one element */
+    const ts_fnode *node;
+    float low, high;
+    const ts_fnode *chain[MAX_CHAIN];
+    uint32_t chain_count;
+    /* TAIL: its first operator is `node`, NULL where it is the accumulator of the layer `bare`; why it stays
+     * in floats behind a quantisation, NULL before one */
+    const ts_fnode *bare;
+    const char *why;
+} meaning;
+
+/* The quantum that the present QuantizeLinear writes. */
+typedef struct target {
+    float scale;
+    int32_t zero, low, high; /* bounds may be narrower than the type's */
+    bool is_signed;
+    bool bare; /* no codes: the accumulator of 32 bits is wanted, in its own units */
+} target;
+
+typedef struct qdq {
+    ts_arena *arena, *scratch;
+    ts_diags *diags;
+    const ts_fgraph *from;
+    ts_graph *graph;
+    meaning *meanings; /* one a tensor of `from` */
+    const ts_fnode *node;
+    bool allow_float;
+    struct qdq_value *values; /* one a tensor of `from`: what floats make (qdq_float.c); NULL at first */
+    uint32_t island;          /* the island that the values are of */
+    uint32_t beside;          /* steps of requantisations that are one accumulator beside the float ones */
+} qdq;
+
+#define FAIL(q, code, ...) \
+    ts_error((q)->diags, (code), (q)->node->name, ts_fop_name((q)->node->op), __VA_ARGS__)
+
+const ts_ftensor *ts__qdq_ftensor(const qdq *q, ts_tensor_id id);
+
+meaning ts__qdq_meaning_of(qdq *q, ts_tensor_id id);
+bool ts__qdq_is_constant(const meaning *m);
+
+/* Element i of a constant. */
+float ts__qdq_real_at(const meaning *m, uint32_t i);
+
+/* {1, H, W, C} with the dimensions at the right end; false where there are more, or a batch. */
+bool ts__qdq_map_dims(const ts_ftensor *t, uint32_t dims[4]);
+
+/* Does a transposition keep the order of the elements? */
+bool ts__qdq_order_stays(const ts_ftensor *x, const ts_fnode *n);
+
+/* The quantum and type of codes that only move. */
+target ts__qdq_own_quantum(const meaning *x, const ts_tensor *t);
+
+ts_node ts__qdq_new_node(qdq *q, const ts_fnode *n, ts_op op, ts_tensor_id input);
+
+/* Adds the node and its output of `dims`. */
+meaning ts__qdq_finish(qdq *q, ts_node *node, const uint32_t dims[4], const target *y);
+
+/* x repeated to `dims`, for node `n`. */
+ts_status ts__qdq_broadcast(qdq *q, const ts_fnode *n, const uint32_t dims[4], meaning *x);
+
+/* y = table[x]: `reals` of each code from the type's lowest on, quantised. */
+meaning ts__qdq_add_table(qdq *q, const ts_fnode *n, const meaning *x, const float *reals, const target *y);
+
+/* Codes of the tensor `id`, which floats make of codes: a table where it is a function of one element of one
+ * tensor; else a FLOAT node, where floats are allowed. Else *out is left and `why` says what stands in the
+ * way. */
+ts_status ts__qdq_island(qdq *q, ts_tensor_id id, const target *y, meaning *out, const char **why);
+
+#endif
