@@ -40,8 +40,8 @@ static uint32_t sum_of(const uint8_t *data, uint32_t bytes) {
 static uint32_t part_of(uint32_t bytes) { return bytes < sizeof window ? bytes : sizeof window; }
 
 static uint32_t sum_of_place(const struct ts_place *place, const struct ts_run *run) {
-    if (!place->in_l3) {
-        return sum_of(run->l2 + place->offset, place->bytes);
+    if (place->memory != TS_IN_L3) {
+        return sum_of((place->memory == TS_IN_L1 ? run->l1 : run->l2) + place->offset, place->bytes);
     }
     uint32_t sum = 0;
     for (uint32_t done = 0, part; done < place->bytes; done += part) {
@@ -59,7 +59,7 @@ static void copy(uint8_t *to, const uint8_t *from, uint32_t bytes) {
 }
 
 static void put_place(const struct ts_place *place, const struct ts_run *run, const uint8_t *from) {
-    if (!place->in_l3) {
+    if (place->memory != TS_IN_L3) {
         copy(run->l2 + place->offset, from, place->bytes);
         return;
     }

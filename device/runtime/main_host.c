@@ -59,7 +59,8 @@ struct job {
 };
 
 static uint8_t *address(const struct job *job, const struct ts_place *place) {
-    return (place->in_l3 ? job->l3 : job->l2) + place->offset;
+    uint8_t *const memories[] = {[TS_IN_L2] = job->l2, [TS_IN_L3] = job->l3, [TS_IN_L1] = job->l1};
+    return memories[place->memory] + place->offset;
 }
 
 static void run_network(void *argument) {

@@ -1,8 +1,9 @@
 /* A network as the program around it sees it: a table of layers and what they need.
  *
  * Every core of the team calls every layer, each with a ts_run of its own that holds the same addresses.
- * A layer returns when its output lies complete in L2 (or L3); the program may look at it there before it
- * calls the next one. NAME_run() of the emitted network.c does nothing but call them in order. */
+ * A layer returns when its output lies complete in L2 (or L3, or, where the next layer alone reads it there,
+ * in L1); the program may look at it there before it calls the next one. NAME_run() of the emitted network.c
+ * does nothing but call them in order. */
 #ifndef TS_RUNTIME_NETWORK_H
 #define TS_RUNTIME_NETWORK_H
 
@@ -17,10 +18,12 @@ struct ts_run {
     struct ts_fetching fetching; /* core 0 only */
 };
 
-/* Where an activation lies: at `offset` of the lent L2, or of the network's part of L3. */
+enum ts_memory { TS_IN_L2, TS_IN_L3, TS_IN_L1 };
+
+/* Where an activation lies: at `offset` of the lent L2 or L1, or of the network's part of L3. */
 struct ts_place {
     uint32_t offset, bytes;
-    int in_l3;
+    enum ts_memory memory;
 };
 
 struct ts_network_layer {

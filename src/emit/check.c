@@ -34,7 +34,8 @@ static void emit_l2(const ts__emit *e, ts_text *out) {
              count, e->macro);
 }
 
-/* Buffers of L1 live for their layer; where elements are moved the plan knows one block. */
+/* Buffers of L1 live for their layer, an input that the layer before left there longer; where elements are
+ * moved the plan knows one block. */
 static void emit_l1(const ts__emit *e, ts_text *out, uint32_t index) {
     const ts_l1_plan *l1 = &e->plan->layer_plans[index].l1;
     bool moves = e->plan->layers[index].kind == TS_LAYER_MOVE;
@@ -54,7 +55,8 @@ static void emit_l1(const ts__emit *e, ts_text *out, uint32_t index) {
     for (uint32_t i = moves ? 4 : 0; i < sizeof rows / sizeof rows[0]; i++) {
         for (uint32_t n = 0; n < rows[i].count; n++, count++) {
             const char *which = rows[i].count < 2 ? "" : n == 0 ? " a" : " b";
-            emit_buffer(out, rows[i].offset[n], rows[i].bytes, index, index,
+            bool stayed = i == 0 && e->plan->layer_plans[index].x_stays;
+            emit_buffer(out, rows[i].offset[n], rows[i].bytes, (int64_t)index - stayed, index,
                         ts_arena_printf(e->arena, "%s%s", rows[i].name, which));
         }
     }

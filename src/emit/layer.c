@@ -86,7 +86,9 @@ static void emit_channel_fields(const code *k) {
         return;
     }
     ts__line(k->out, 1, "t->y_c = channels;");
-    ts__line(k->out, 1, "t->y_pixel_bytes = %s;", ts__bytes_of(k, "channels", l->y.type, true));
+    if (!k->lp->y_stays) {
+        ts__line(k->out, 1, "t->y_pixel_bytes = %s;", ts__bytes_of(k, "channels", l->y.type, true));
+    }
     if (k->x_follows) {
         ts__line(k->out, 1, "t->x_c = %s;", ts__x_channel(k, "channels"));
         ts__line(k->out, 1, "t->groups = %s;",
@@ -97,7 +99,7 @@ static void emit_channel_fields(const code *k) {
 
 static void emit_row_bytes(const code *k) {
     const ts_layer *l = k->layer;
-    bool y_row = k->w.border || ts__varying_c(k);
+    bool y_row = (k->w.border || ts__varying_c(k)) && !k->lp->y_stays;
     bool x_row = (k->w.loops && (k->w.border || k->w.clips_begin || k->w.clips_end)) ||
                  (ts__varying_c(k) && k->x_follows);
     if (k->adds) {
@@ -142,12 +144,16 @@ static map map_y(const code *k) {
     return (map){"Y", "y", &k->layer->y, k->lp->y_buffer, true, k->lp->l3.y_in_l3};
 }
 
-/* Address of a tile in L2: in the whole map, or in the stripe of the pass. */
+/* Does the whole map lie in L1? */
+static bool stays(const code *k, const map *m) { return m->of_y ? k->lp->y_stays : k->lp->x_stays; }
+
+/* Address of a tile: in the whole map, or in the stripe of the pass. */
 static const char *place_of(const code *k, const map *m) {
     bool by_output = m->of_y || k->adds, cut = m->in_l3 && k->stripes > 1;
     const char *row = by_output ? "h" : "first_row";
-    const char *at = k->passes ? ts__text(k, "p->%s", m->name)
-                               : ts__text(k, "run->l2 + %s", ts__buffer_name(k->e, m->buffer));
+    const char *at = k->passes     ? ts__text(k, "p->%s", m->name)
+                     : stays(k, m) ? ts__text(k, "l1->%s", m->name)
+                                   : ts__text(k, "run->l2 + %s", ts__buffer_name(k->e, m->buffer));
     if (k->h.loops) {
         at = cut ? ts__text(k, "%s + (%s - p->%s) * %s_ROW", at, row, m->of_y ? "h" : "x_row", m->prefix)
                  : ts__text(k, "%s + %s * %s_ROW", at, row, m->prefix);
@@ -208,6 +214,9 @@ static void emit_place(const code *k) {
              chunk_border(k) ? ", int chunk_end" : "");
     bool tile_used = !k->adds ? (k->h.loops || k->w.loops || ts__varying_c(k))
                               : (k->h.border || k->w.border || ts__varying_c(k));
+    if (k->lp->x_stays || k->lp->y_stays) {
+        ts__line(k->out, 1, "struct l1 *const l1 = (struct l1 *)run->l1;");
+    }
     if (tile_used) {
         ts__line(k->out, 1, "struct %s *t = &s->tile;", k->tile_type);
     }
@@ -230,11 +239,11 @@ static void emit_place(const code *k) {
         ts__line(k->out, 1, "s->columns = columns;");
     }
     const map x = map_x(k), x2 = map_x2(k), y = map_y(k);
-    ts__line(k->out, 1, "s->x = %s;", place_of(k, &x));
+    ts__line(k->out, 1, "s->%s = %s;", stays(k, &x) ? "tile.x" : "x", place_of(k, &x));
     if (k->x2.used) {
         ts__line(k->out, 1, "s->x2 = %s;", place_of(k, &x2));
     }
-    ts__line(k->out, 1, "s->y = %s;", place_of(k, &y));
+    ts__line(k->out, 1, "s->%s = %s;", stays(k, &y) ? "tile.y" : "y", place_of(k, &y));
     if (k->chunks == 1 && k->w_sliced) {
         emit_w_slice(k, 1, "s", w_base(k));
     }
@@ -344,11 +353,17 @@ static void emit_step(const code *k) {
         ts__line(k->out, 1, "int %s%s%s;", k->h.border ? "rows" : "", k->h.border && k->w.border ? ", " : "",
                  k->w.border ? "columns" : "");
     }
-    ts__line(k->out, 1, "const uint8_t *x%s%s;", k->x2.used ? ", *x2" : "", k->w_sliced ? ", *w" : "");
+    if (!k->lp->x_stays) {
+        ts__line(k->out, 1, "const uint8_t *x%s%s;", k->x2.used ? ", *x2" : "", k->w_sliced ? ", *w" : "");
+    } else if (k->w_sliced) {
+        ts__line(k->out, 1, "const uint8_t *w;");
+    }
     if (k->w_sliced) {
         ts__line(k->out, 1, "uint32_t w_bytes;");
     }
-    ts__line(k->out, 1, "uint8_t *y;");
+    if (!k->lp->y_stays) {
+        ts__line(k->out, 1, "uint8_t *y;");
+    }
     ts__line(k->out, 0, "};\n");
 }
 
@@ -425,18 +440,36 @@ static const char *home_of(const code *k, const map *m) {
                      : ts__text(k, "run->l2 + %s", ts__buffer_name(k->e, m->buffer));
 }
 
+/* Operands whose first tile is loaded: first_NAME is the ticket. */
+static void emit_first_tickets(const code *k) {
+    const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
+    const char *list = NULL;
+    for (uint32_t i = 0; i < 3; i++) {
+        if (operands[i]->used && !operands[i]->stays) {
+            list = list == NULL ? ts__text(k, "first_%s = 0", operands[i]->name)
+                                : ts__text(k, "%s, first_%s = 0", list, operands[i]->name);
+        }
+    }
+    if (list != NULL) {
+        ts__line(k->out, 1, "ts_ticket %s;", list);
+    }
+}
+
 /* Core 0 starts the loads of the first tile: before anything else, while the cores set up their arguments.
  * The tickets are first_x, first_x2, first_w. */
 static void emit_first_loads(const code *k) {
     const ts_l1_plan *l1 = ts__l1_of(k);
     const map x = map_x(k), x2 = map_x2(k);
     const char *to_x = buffer_a(k, "x", l1->x_count);
-    ts__line(k->out, 1, "ts_ticket first_x = 0%s%s;", k->x2.used ? ", first_x2 = 0" : "",
-             k->w_operand.used ? ", first_w = 0" : "");
+    emit_first_tickets(k);
+    size_t before = k->out->size;
     ts__line(k->out, 1, "if (lead) {");
-    ts__line(k->out, 2, "first_x = %s;",
-             ts__padded(k) ? first_padded_transfer(k, to_x, home_of(k, &x))
-                           : transfer_of(k, &x, first_extent(k, &x), to_x, home_of(k, &x)));
+    size_t opened = k->out->size;
+    if (!k->lp->x_stays) {
+        ts__line(k->out, 2, "first_x = %s;",
+                 ts__padded(k) ? first_padded_transfer(k, to_x, home_of(k, &x))
+                               : transfer_of(k, &x, first_extent(k, &x), to_x, home_of(k, &x)));
+    }
     if (k->x2.used) {
         ts__line(k->out, 2, "first_x2 = %s;",
                  transfer_of(k, &x2, first_extent(k, &x2), buffer_a(k, "x2", l1->x2_count), home_of(k, &x2)));
@@ -452,19 +485,31 @@ static void emit_first_loads(const code *k) {
     if (fetches(k)) {
         emit_step_begin(k->e, k->layer->index, 2, k->out);
     }
-    ts__line(k->out, 1, "}");
+    if (k->out->size == opened) {
+        k->out->size = before;
+    } else {
+        ts__line(k->out, 1, "}");
+    }
 }
+
+/* Does the layer begin with a load? */
+static bool first_loads(const code *k) { return !k->lp->x_stays || k->x2.used || k->w_operand.used; }
 
 static void emit_first_waits(const code *k) {
     const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
-    ts__line(k->out, 1, "if (lead) {");
-    for (uint32_t i = 0; i < 3; i++) {
-        if (operands[i]->used) {
-            ts__line(k->out, 2, "ts_dma_wait(first_%s);", operands[i]->name);
+    if (first_loads(k)) {
+        ts__line(k->out, 1, "if (lead) {");
+        for (uint32_t i = 0; i < 3; i++) {
+            if (operands[i]->used && !operands[i]->stays) {
+                ts__line(k->out, 2, "ts_dma_wait(first_%s);", operands[i]->name);
+            }
         }
+        ts__line(k->out, 1, "}");
+        ts__line(k->out, 1, "ts_barrier();");
     }
-    ts__line(k->out, 1, "}");
-    ts__line(k->out, 1, "ts_barrier();%s", ts__loops(k) ? "\n" : "");
+    if (ts__loops(k)) {
+        ts_text_add(k->out, "\n");
+    }
 }
 
 /* `tile`: copied out of slow memory, which takes about as long as a transfer needs to begin. */
@@ -499,6 +544,9 @@ static void emit_single(const code *k) {
     emit_first_waits(k);
     ts__line(k->out, 1, "%s(&tile);", k->lp->kernel->name);
     ts__line(k->out, 1, "ts_barrier();");
+    if (k->lp->y_stays) {
+        return;
+    }
     ts__line(k->out, 1, "if (lead) {");
     ts__line(k->out, 2, "ts_dma_wait(%s);",
              transfer(k, &y, place_of(k, &y), buffer_a(k, "y", ts__l1_of(k)->y_count)));
@@ -550,7 +598,7 @@ static void emit_locals(const code *k) {
             ts__line(k->out, 1, "int %s_turn = 0;", operands[i]->name);
         }
     }
-    ts__line(k->out, 1, "ts_ticket y_out = 0;\n");
+    ts_text_add(k->out, k->lp->y_stays ? "\n" : "    ts_ticket y_out = 0;\n\n");
 }
 
 static const char *loader_call(const code *k, const operand *o, const char *step) {
@@ -562,8 +610,7 @@ static const char *loader_call(const code *k, const operand *o, const char *step
 /* A stripe's first tile has its own border and place: loaded as the others are. */
 static void emit_pass_loads(const code *k) {
     const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
-    ts__line(k->out, 1, "ts_ticket first_x = 0%s%s;", k->x2.used ? ", first_x2 = 0" : "",
-             k->w_operand.used ? ", first_w = 0" : "");
+    emit_first_tickets(k);
     ts__line(k->out, 1, "if (lead) {");
     for (uint32_t i = 0; i < 3; i++) {
         const operand *o = operands[i];
@@ -805,25 +852,31 @@ static void emit_look_ahead(const code *k) {
 
 /* Between two tiles: what has one buffer only is stored and loaded while nobody computes. */
 static void emit_between(const code *k) {
-    bool loads = some_loads(k, false);
+    bool loads = some_loads(k, false), stores = !k->lp->y_stays, waits = stores && !k->y_twin;
     ts__line(k->out, 2, "ts_barrier();");
-    ts__line(k->out, 2, "if (lead) {");
-    ts__line(k->out, 3, "y_out = store_y(now);");
+    if (stores || loads) {
+        ts__line(k->out, 2, "if (lead) {");
+    }
+    if (stores) {
+        ts__line(k->out, 3, "y_out = store_y(now);");
+    }
     if (loads) {
         ts__line(k->out, 3, "if (more) {");
         emit_start_loads(k, false, 4);
         ts__line(k->out, 3, "}");
     }
-    if (!k->y_twin) {
+    if (waits) {
         ts__line(k->out, 3, "ts_dma_wait(y_out);");
     }
-    ts__line(k->out, 2, "}");
+    if (stores || loads) {
+        ts__line(k->out, 2, "}");
+    }
     if (loads && !k->x.twin && k->x.loads_again && ts__padded(k)) {
         ts__line(k->out, 2, "if (more) {");
         emit_next_fill(k, 3);
         ts__line(k->out, 2, "}");
     }
-    if (loads || !k->y_twin) {
+    if (loads || waits) {
         ts__line(k->out, 2, "ts_barrier();");
     }
     ts__line(k->out, 2, "struct step *const done = now;");
@@ -908,7 +961,9 @@ ts_status ts__emit_layer(const ts__emit *e, uint32_t index, ts_text *out) {
         emit_loader(&k, &k.x, &x);
         emit_loader(&k, &k.x2, &x2);
         emit_chunk_place(&k);
-        emit_storer(&k);
+        if (!k.lp->y_stays) {
+            emit_storer(&k);
+        }
     }
     emit_function(&k);
     return TS_OK;

@@ -118,6 +118,9 @@ static void set_operands(code *k) {
     const ts_l1_plan *l1 = ts__l1_of(k);
     bool weights = k->lp->l3.weights_bytes > 0;
     k->x = make_operand(k, "x", k->adds ? "a" : "x", true, true, k->x_follows, l1->x_count);
+    if (k->lp->x_stays) {
+        k->x = (operand){.name = "x", .field = "x", .used = true, .stays = true};
+    }
     k->x2 = make_operand(k, "x2", "b", ts_layer_has_x2(k->layer), true, true, l1->x2_count);
     bool sliced =
         weights && ts__many_channels(k) && ts__w_bytes(k, k->tile_c) != ts__w_bytes(k, k->layer->y.c);

@@ -20,6 +20,7 @@ typedef struct operand {
     const char *name;  /* in struct l1 and struct step */
     const char *field; /* in the tile struct */
     bool used;
+    bool stays;       /* in L1 from the layer before: never loaded */
     bool loads_again; /* not only in the prologue */
     bool twin;        /* two buffers */
     const char *when; /* condition under which the next tile needs another one; NULL: every tile does */

@@ -180,9 +180,10 @@ static void add_part(const code *k, l1_part *parts, uint32_t *n, const char *nam
 }
 
 static const char *life_of(const operand *o) {
-    return !o->loads_again ? "loaded once"
-           : !o->twin      ? "loaded between tiles"
-                           : "one is computed on while the other is loaded";
+    return o->stays          ? "the layer before left it here"
+           : !o->loads_again ? "loaded once"
+           : !o->twin        ? "loaded between tiles"
+                             : "one is computed on while the other is loaded";
 }
 
 /* struct l1: the buffers in the order of their offsets, gaps made visible. */
@@ -192,7 +193,7 @@ static void emit_l1_map(const code *k) {
     uint32_t n = 0;
     uint64_t scratch[2] = {l1->scratch_offset, 0};
     add_part(k, parts, &n, "x", l1->x_count, l1->x_offset, l1->x_bytes,
-             ts__text(k, "input tile; %s", life_of(&k->x)));
+             ts__text(k, "%s; %s", k->lp->x_stays ? "the input" : "input tile", life_of(&k->x)));
     if (k->x2.used) {
         add_part(k, parts, &n, "x2", l1->x2_count, l1->x2_offset, l1->x2_bytes,
                  ts__text(k, "second input; %s", life_of(&k->x2)));
@@ -202,7 +203,9 @@ static void emit_l1_map(const code *k) {
                  ts__text(k, "weights and requantisation; %s", life_of(&k->w_operand)));
     }
     add_part(k, parts, &n, "y", l1->y_count, l1->y_offset, l1->y_bytes,
-             k->y_twin ? "output tile; one is computed while the other is stored" : "output tile");
+             k->lp->y_stays ? "the output; the next layer reads it here"
+             : k->y_twin    ? "output tile; one is computed while the other is stored"
+                            : "output tile");
     add_part(k, parts, &n, "scratch", 1, scratch, l1->scratch_bytes, "of the kernel");
     ts__line(k->out, 0, "/* L1: %" PRIu64 " of %" PRIu64 " bytes. */", l1->used_bytes,
              k->e->plan->options.l1_bytes);
@@ -298,7 +301,8 @@ static void emit_conv_shape(const code *k) {
     } else if (ts__x_cut(k)) {
         groups = (uint32_t)((uint64_t)groups * k->tile_c / l->y.c);
     }
-    uint64_t y_pixel = k->flat ? l->y.pixel_bytes : ts__bytes_for(k->tile_c, l->y.type);
+    bool whole_pixels = k->flat || k->lp->y_stays;
+    uint64_t y_pixel = whole_pixels ? l->y.pixel_bytes : ts__bytes_for(k->tile_c, l->y.type);
     bool padded = ts__padded(k);
     uint32_t x_h = k->h.first_in + (padded ? k->h.first_pad_begin + k->h.first_pad_end : 0);
     uint32_t x_w = k->w.first_in + (padded ? k->w.first_pad_begin + k->w.first_pad_end : 0);
@@ -306,9 +310,10 @@ static void emit_conv_shape(const code *k) {
         x_h = l->x.h;
         x_w = l->x.w;
     }
+    uint64_t x_row = k->lp->x_stays ? l->x.w : x_w;
     ts__line(k->out, 1,
              ".x_row_bytes = %" PRIu64 ", .y_row_bytes = %" PRIu64 ", .y_pixel_bytes = %" PRIu64 ",",
-             x_w * ts__bytes_for(x_c, l->x.type), k->w.tile * y_pixel, y_pixel);
+             x_row * ts__bytes_for(x_c, l->x.type), k->w.tile * y_pixel, y_pixel);
     ts__line(k->out, 1, ".x_h = %u, .x_w = %u, .x_c = %u,", x_h, x_w, x_c);
     ts__line(k->out, 1, ".y_h = %u, .y_w = %u, .y_c = %u,", k->h.tile, k->w.tile, k->tile_c);
     ts__line(k->out, 1,

@@ -308,7 +308,7 @@ static int32_t buffer_of(const ts_plan *plan, ts_tensor_id tensor) {
     return TS_NO_BUFFER;
 }
 
-static int in_l3(const ts__emit *e, int32_t buffer) {
+static bool in_l3(const ts__emit *e, int32_t buffer) {
     return e->plan->buffers.data[buffer].level == TS_IN_L3;
 }
 
@@ -318,8 +318,8 @@ static void emit_places(const ts__emit *e, ts_text *out, const char *name, const
     for (uint32_t i = 0; i < count; i++) {
         const ts_tensor *t = &graph_of(e)->tensors.data[tensors[i]];
         int32_t buffer = buffer_of(e->plan, tensors[i]);
-        ts__line(out, 1, "{%s, %" PRIu64 ", %d},", ts__buffer_name(e, buffer), ts_emit_map_bytes(t),
-                 in_l3(e, buffer));
+        ts__line(out, 1, "{%s, %" PRIu64 ", %s},", ts__buffer_name(e, buffer), ts_emit_map_bytes(t),
+                 in_l3(e, buffer) ? "TS_IN_L3" : "TS_IN_L2");
     }
     ts__line(out, 0, "};\n");
 }
@@ -397,10 +397,15 @@ static void emit_network_c(const ts__emit *e, ts_text *out) {
     ts__line(out, 0, "static const struct ts_network_layer layers[] = {");
     for (uint32_t i = 0; i < e->plan->layer_count; i++) {
         const ts_layer *layer = &e->plan->layers[i];
-        ts__line(out, 1, "{%s, %s, {%s, %" PRIu64 ", %d}},", ts__c_string(e, layer->name),
-                 ts__called_function(e, i), ts__buffer_name(e, e->plan->layer_plans[i].y_buffer),
-                 ts_emit_map_bytes(&graph->tensors.data[layer->y.tensor]),
-                 in_l3(e, e->plan->layer_plans[i].y_buffer));
+        const ts_layer_plan *lp = &e->plan->layer_plans[i];
+        uint64_t bytes = ts_emit_map_bytes(&graph->tensors.data[layer->y.tensor]);
+        const char *place = lp->y_stays ? ts_arena_printf(e->arena, "%" PRIu64, lp->l1.y_offset[0])
+                                        : ts__buffer_name(e, lp->y_buffer);
+        ts__line(out, 1, "{%s, %s, {%s, %" PRIu64 ", %s}},", ts__c_string(e, layer->name),
+                 ts__called_function(e, i), place, bytes,
+                 lp->y_stays              ? "TS_IN_L1"
+                 : in_l3(e, lp->y_buffer) ? "TS_IN_L3"
+                                          : "TS_IN_L2");
     }
     ts__line(out, 0, "};\n");
     emit_places(e, out, "inputs", graph->inputs.data, graph->inputs.count);

@@ -25,6 +25,8 @@ ts_pass ts__pass_of(const ts_planner *p, const ts_layer_plan *lp, uint32_t h, ui
                      .h = h,
                      .c = c,
                      .most_h = lp->most_h,
+                     .x_stays = lp->x_stays,
+                     .y_stays = lp->y_stays,
                      .repeats = h == lp->layer->y.h ? (double)lp->layer->y.c / c : 1};
 }
 
@@ -68,13 +70,15 @@ static ts_tiled_pass key_of(const ts_planner *p, const ts_layer_plan *lp) {
                            .rq_div = rq->div,
                            .rq_low = rq->low,
                            .rq_high = rq->high,
-                           .most_h = lp->most_h};
+                           .most_h = lp->most_h,
+                           .x_stays = lp->x_stays,
+                           .y_stays = lp->y_stays};
 }
 
 static bool same_key(const ts_tiled_pass *a, const ts_tiled_pass *b) {
     return a->shape == b->shape && a->kernel == b->kernel && a->rq_class == b->rq_class &&
            a->rq_div == b->rq_div && a->rq_low == b->rq_low && a->rq_high == b->rq_high &&
-           a->most_h == b->most_h;
+           a->most_h == b->most_h && a->x_stays == b->x_stays && a->y_stays == b->y_stays;
 }
 
 static bool recall_tiles(const ts_planner *p, ts_layer_plan *lp, uint32_t h, uint32_t c) {
@@ -669,9 +673,11 @@ static void finish(ts_planner *p) {
     plan->modelled_cycles = ts_target_levels(p->target) < 3 ? sum_of_layers(plan) : ts__schedule(p);
     plan->bound_cycles = 0;
     plan->l1_used_bytes = 0;
+    ts__lay_out_staying(p);
     for (uint32_t i = 0; i < plan->layer_count; i++) {
         ts_layer_plan *lp = &plan->layer_plans[i];
-        if (plan->options.guard_bytes > 0 && lp->layer->kind != TS_LAYER_MOVE) {
+        bool stays = lp->x_stays || lp->y_stays;
+        if (plan->options.guard_bytes > 0 && lp->layer->kind != TS_LAYER_MOVE && !stays) {
             guard_l1(&lp->l1, plan->options.guard_bytes);
         }
         uint64_t used = lp->l1.used_bytes;
@@ -770,6 +776,9 @@ static ts_status build(ts_arena *arena, const ts_graph *graph, const ts_target *
             (unsigned long long)(p.plan->l3_weights_bytes - p.plan->options.l3_bytes));
     }
     TS_TRY(check_l3(&p));
+    if (!near && p.plan->options.objective == TS_OBJECTIVE_LATENCY) {
+        ts__choose_staying(&p);
+    }
     finish(&p);
     *out = p.plan;
     return TS_OK;

@@ -26,6 +26,7 @@ typedef struct ts_tiled_pass {
     int64_t rq_div;
     int32_t rq_low, rq_high;
     uint32_t most_h;
+    bool x_stays, y_stays;
     ts_l1_plan l1;
 } ts_tiled_pass;
 
@@ -128,6 +129,12 @@ uint64_t ts__overlap_saves(const ts_layer_plan *lp);
 
 /* Back to maps that lie apart; tiles are to be planned again. */
 void ts__forget_overlap(ts_layer_plan *lp);
+
+/* Chooses the maps that stay in L1 between two layers, so that the modelled cycles of all layers are fewest,
+ * and tiles for them (stay.c); nothing else of the plan changes. ts__lay_out_staying() gives them their
+ * places: at the lower and the upper end of L1 in turn, so that a layer's two lie apart. */
+void ts__choose_staying(ts_planner *p);
+void ts__lay_out_staying(ts_planner *p);
 
 /* Cycles in which core 0 copies the rows that two stripes share, through L1. */
 double ts__halo_cycles(const ts_target *target, const ts_layer_plan *lp, uint32_t stripe);

@@ -114,11 +114,12 @@ static void json_layer(ts_text *out, const ts_plan *plan, const ts_layer_plan *l
                    ull(lp->l2_live_bytes), ull(lp->dma_in_bytes), ull(lp->dma_out_bytes),
                    ull(lp->l3_read_bytes), ull(lp->l3_write_bytes));
     ts_text_printf(out,
-                   "     \"x_behind_y\": %llu, \"modelled_cycles\": %.0f, \"compute_cycles\": %.0f, "
+                   "     \"x_behind_y\": %llu, \"x_stays\": %s, \"y_stays\": %s, \"modelled_cycles\": %.0f, "
+                   "\"compute_cycles\": %.0f, "
                    "\"l3_wait_cycles\": %.0f, "
                    "\"bound_cycles\": %.0f}",
-                   ull(lp->x_behind_y), lp->modelled_cycles, lp->compute_cycles, lp->l3_wait_cycles,
-                   lp->bound_cycles);
+                   ull(lp->x_behind_y), lp->x_stays ? "true" : "false", lp->y_stays ? "true" : "false",
+                   lp->modelled_cycles, lp->compute_cycles, lp->l3_wait_cycles, lp->bound_cycles);
 }
 
 static void json_buffer(ts_text *out, const ts_plan *plan, const ts_buffer *b) {
@@ -209,6 +210,9 @@ static void l3_text(char *text, size_t size, const ts_layer_plan *lp) {
     }
 }
 
+/* Buffers of a map in L1; s: it stays there whole. */
+static char copies_of(bool stays, uint32_t count) { return stays ? 's' : (char)('0' + count % 10); }
+
 static void print_layer(ts_text *out, const ts_layer_plan *lp) {
     const ts_layer *l = lp->layer;
     const ts_l1_plan *l1 = &lp->l1;
@@ -217,8 +221,8 @@ static void print_layer(ts_text *out, const ts_layer_plan *lp) {
     shape(y, sizeof y, l->y.h, l->y.w, l->y.c);
     shape(tile, sizeof tile, l1->tile.y_h, l1->tile.y_w, l1->tile.y_c);
     shape(tiles, sizeof tiles, l1->tiles_h, l1->tiles_w, l1->tiles_c);
-    snprintf(copies, sizeof copies, "%u%u%u%s", l1->x_count, l1->w_count, l1->y_count,
-             l1->order == TS_LOOP_CHANNELS_INNER ? "c" : "p");
+    snprintf(copies, sizeof copies, "%c%u%c%s", copies_of(lp->x_stays, l1->x_count), l1->w_count,
+             copies_of(lp->y_stays, l1->y_count), l1->order == TS_LOOP_CHANNELS_INNER ? "c" : "p");
     l3_text(l3, sizeof l3, lp);
     ts_text_printf(
         out,

@@ -152,9 +152,11 @@ static bool has_x2(const ts_pass *p) { return ts_layer_has_x2(p->layer); }
 static void set_bytes(const ts_pass *p, ts_l1_plan *l1) {
     const ts_layer *layer = p->layer;
     const ts_tile *t = &l1->tile;
-    l1->x_bytes = word_up((uint64_t)t->x_h * t->x_w * element_bytes(layer->x.type, t->x_c));
+    l1->x_bytes = word_up(p->x_stays ? ts_map_bytes(&layer->x)
+                                     : (uint64_t)t->x_h * t->x_w * element_bytes(layer->x.type, t->x_c));
     l1->x2_bytes = has_x2(p) ? word_up((uint64_t)t->x_h * t->x_w * element_bytes(layer->x2.type, t->x_c)) : 0;
-    l1->y_bytes = word_up((uint64_t)t->y_h * t->y_w * element_bytes(layer->y.type, t->y_c));
+    l1->y_bytes = word_up(p->y_stays ? ts_map_bytes(&layer->y)
+                                     : (uint64_t)t->y_h * t->y_w * element_bytes(layer->y.type, t->y_c));
     l1->w_bytes = word_up(p->kernel->weight_bytes(layer, t->y_c));
     l1->scratch_bytes = word_up(p->kernel->scratch_bytes(layer, t, p->cores));
 }
@@ -247,6 +249,9 @@ static transfer load_map(const ts_pass *p, const ts_map_shape *map, const axis_c
 
 static transfer load_x(const ts_pass *p, const axis_class *rows, const axis_class *columns, uint32_t y_c) {
     uint32_t c = x_channels(p->layer, y_c);
+    if (p->x_stays) {
+        return no_transfer();
+    }
     transfer t = load_map(p, &p->layer->x, rows, columns, c);
     return has_x2(p) ? sum(t, load_map(p, &p->layer->x2, rows, columns, c)) : t;
 }
@@ -265,6 +270,9 @@ static transfer load_w(const ts_pass *p, uint32_t y_c) {
 
 static transfer store_y(const ts_pass *p, const axis_class *rows, const axis_class *columns, uint32_t y_c) {
     const ts_map_shape *y = &p->layer->y;
+    if (p->y_stays) {
+        return no_transfer();
+    }
     block b = block_of(y->type, rows->y, columns->y, y_c, y->w, y->c);
     return lines_out(p->target, (double)b.planes, b.planes * b.lines, b.line_bytes);
 }
@@ -481,8 +489,9 @@ static void try_counts(search *s, ts_l1_plan *l1, const work_table *table) {
     uint32_t tiles_c = table->tiles_c;
     uint64_t pixels = (uint64_t)table->rows->tiles * table->columns->tiles;
     flow f = flow_of(s->pass, l1, pixels, tiles_c);
-    uint32_t x_most = f.x_each || f.x_outer ? 2 : 1, w_most = f.w_each || f.w_outer ? 2 : 1;
-    uint32_t y_most = pixels * tiles_c > 1 || s->pass->repeats > 1 ? 2 : 1;
+    uint32_t x_most = (f.x_each || f.x_outer) && !s->pass->x_stays ? 2 : 1;
+    uint32_t w_most = f.w_each || f.w_outer ? 2 : 1;
+    uint32_t y_most = (pixels * tiles_c > 1 || s->pass->repeats > 1) && !s->pass->y_stays ? 2 : 1;
     uint32_t fitted[8], fitted_count = 0;
     for (uint32_t single = 0; single < 8; single++) {
         l1->x_count = single & 1 ? 1 : x_most;
@@ -518,6 +527,9 @@ static double added_cycles(const search *s, const ts_tile *tile, const axis *row
     double pixels = (double)rows->tiles * columns->tiles, steps = pixels * tiles_c;
     double loads = ts__cuts_x(p->layer) ? steps : fmax(pixels, tiles_c);
     steps *= p->repeats;
+    if (p->x_stays || p->y_stays) {
+        return steps * STEP_CYCLES + PASS_CYCLES;
+    }
     double x = (double)rows->classes[0].x * columns->classes[0].x *
                (double)element_bytes(p->layer->x.type, tile->x_c);
     double w = (double)p->kernel->weight_bytes(p->layer, tile->y_c);
@@ -566,8 +578,20 @@ static bool hopeless(const search *s, uint32_t h, uint32_t w, uint32_t c) {
            s->floor_cycles + s->pass->repeats * steps * STEP_CYCLES >= s->best;
 }
 
+/* Rows of a map that stays are not cut, nor are pixels by kernels that know no distance between them: that of
+ * x is its channels' number, that of y only convolutions are told apart from theirs. */
+static bool cuts_staying(const ts_pass *p, uint32_t c) {
+    bool cuts = c < p->c;
+    return cuts && ((p->x_stays && ts__cuts_x(p->layer)) ||
+                    (p->y_stays && p->layer->kind != TS_LAYER_CONV && p->layer->kind != TS_LAYER_LINEAR));
+}
+
 static void search_channels(search *s, uint32_t c) {
     uint32_t full_w = s->pass->layer->y.w, step = ts__tile_columns(s->pass->layer);
+    step = s->pass->x_stays || s->pass->y_stays ? full_w : step;
+    if (cuts_staying(s->pass, c)) {
+        return;
+    }
     uint32_t full_h = s->pass->most_h > 0 && s->pass->most_h < s->pass->h ? s->pass->most_h : s->pass->h;
     for (uint32_t h = full_h; h > 0 && !hopeless(s, h, full_w, c); h--) {
         for (uint32_t w = full_w; w > 0 && !hopeless(s, h, w, c); w = w > step ? (w - 1) / step * step : 0) {

@@ -18,6 +18,7 @@ typedef struct ts_pass {
     /* Not 0: tiles have at most so many rows, and all tiles of some rows come before those of later ones, so
      * that y may lie over x. */
     uint32_t most_h;
+    bool x_stays, y_stays; /* ts_layer_plan */
 } ts_pass;
 
 /* What a pass costs in the model. */

@@ -515,6 +515,47 @@ static ts_status check_lives(const check *c) {
     return TS_OK;
 }
 
+static uint32_t readers_of(const ts_plan *plan, ts_tensor_id tensor) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        const ts_layer *l = &plan->layers[i];
+        count += l->x.tensor == tensor;
+        count += ts_layer_has_x2(l) && l->x2.tensor == tensor;
+        for (uint32_t n = 0; n < l->input_count; n++) {
+            count += l->inputs[n].tensor == tensor;
+        }
+    }
+    for (uint32_t i = 0; i < plan->graph->outputs.count; i++) {
+        count += plan->graph->outputs.data[i] == tensor;
+    }
+    return count;
+}
+
+/* A map that stays in L1: whole, in one place, for the next layer alone, which reads it as it lies. */
+static ts_status check_staying(const check *c) {
+    const ts_layer *l = c->lp->layer;
+    const ts_layer_plan *before = l->index > 0 ? c->lp - 1 : NULL;
+    const ts_l1_plan *l1 = &c->lp->l1;
+    REQUIRE(c, c->lp->x_stays == (before != NULL && before->y_stays), "a map stays for nobody");
+    REQUIRE(c, !c->lp->y_stays || l->index + 1 < c->plan->layer_count, "the last map stays");
+    REQUIRE(c, !c->lp->y_stays || (l1->y_count == 1 && l1->y_bytes >= ts_map_bytes(&l->y)),
+            "a map that stays exceeds its buffer");
+    if (!c->lp->x_stays) {
+        return TS_OK;
+    }
+    const ts_kernel *k = c->lp->kernel;
+    REQUIRE(c, l->x.tensor == before->layer->y.tensor && readers_of(c->plan, l->x.tensor) == 1,
+            "a map that stays is read by others");
+    REQUIRE(
+        c,
+        l1->x_count == 1 && l1->x_offset[0] == before->l1.y_offset[0] && l1->x_bytes >= ts_map_bytes(&l->x),
+        "a map that stays is looked for elsewhere");
+    REQUIRE(c, !k->padded_x && !k->rewrites_x, "a map that stays is no copy with padding");
+    REQUIRE(c, l1->tile.y_w == l->y.w && (!cuts_x(l) || l1->tile.y_c == l->y.c),
+            "pixels of a map that stays are cut");
+    return TS_OK;
+}
+
 ts_status ts_plan_verify(const ts_plan *plan, ts_diags *diags) {
     check c = {.plan = plan, .diags = diags};
     TS_TRY(check_buffers(&c));
@@ -526,6 +567,7 @@ ts_status ts_plan_verify(const ts_plan *plan, ts_diags *diags) {
                 "a layer's kernel does not serve it");
         REQUIRE(&c, c.lp->l3.weights_l3_offset >= expected, "weights overlap in the L3 image");
         expected = c.lp->l3.weights_l3_offset + c.lp->l3.weights_bytes;
+        TS_TRY(check_staying(&c));
         if (c.lp->layer->kind == TS_LAYER_MOVE) {
             TS_TRY(check_move(&c));
             continue;

@@ -20,7 +20,7 @@ typedef struct session {
     uint32_t count;
     bool self_check;
     const ts_sim_run_options *options;
-    uint32_t l2_begin;
+    uint32_t l1_begin, l2_begin;
     ts_status status; /* of what a callback could not do */
     ts_text printed;
     uint32_t done; /* networks */
@@ -215,9 +215,11 @@ static void take_output(session *s, ts_sim *sim, ts_execution *execution, uint32
     size_t bytes = (size_t)ts_emit_map_bytes(&plan->graph->tensors.data[plan->layers[layer].y.tensor]);
     execution->outputs[layer] = ts_arena_alloc(s->arena, bytes);
     uint8_t *to = execution->outputs[layer];
-    bool taken = buffer->level == TS_IN_L3
-                     ? ts_sim_l3_read(sim, buffer->offset, to, bytes, s->diags) == TS_OK
-                     : ts_sim_read(sim, s->l2_begin + (uint32_t)buffer->offset, to, bytes);
+    const ts_layer_plan *lp = &plan->layer_plans[layer];
+    uint32_t at =
+        lp->y_stays ? s->l1_begin + (uint32_t)lp->l1.y_offset[0] : s->l2_begin + (uint32_t)buffer->offset;
+    bool taken = buffer->level == TS_IN_L3 ? ts_sim_l3_read(sim, buffer->offset, to, bytes, s->diags) == TS_OK
+                                           : ts_sim_read(sim, at, to, bytes);
     if (!taken) {
         fault(s, "the output's place is not memory", plan->layers[layer].name);
     }
@@ -226,11 +228,9 @@ static void take_output(session *s, ts_sim *sim, ts_execution *execution, uint32
     }
     /* Elements of less than a byte may leave bits of a pixel's last byte to nobody. */
     uint32_t first, bits = ts_type_bits(plan->graph->tensors.data[plan->layers[layer].y.tensor].type);
-    if (buffer->level != TS_IN_L3 && bits % 8u == 0u &&
-        !ts_sim_known(sim, s->l2_begin + (uint32_t)buffer->offset, bytes, &first)) {
+    if (buffer->level != TS_IN_L3 && bits % 8u == 0u && !ts_sim_known(sim, at, bytes, &first)) {
         ts_error(s->diags, TS_DIAG_SIM, plan->layers[layer].name, NULL,
-                 "check: byte %u of the output depends on bytes that nobody wrote",
-                 first - s->l2_begin - (uint32_t)buffer->offset);
+                 "check: byte %u of the output depends on bytes that nobody wrote", first - at);
     }
 }
 
@@ -448,6 +448,9 @@ static ts_status run_session(session *s, ts_sim *sim, ts_bytes elf, const ts_sim
     TS_TRY(ts_sim_load_elf(sim, elf, s->diags));
     if (!ts_sim_symbol(sim, "pulp_l2_begin", &s->l2_begin)) {
         return ts_error(s->diags, TS_DIAG_SIM, NULL, NULL, "the program has no symbol 'pulp_l2_begin'");
+    }
+    if (!ts_sim_symbol(sim, "pulp_l1_begin", &s->l1_begin)) {
+        return ts_error(s->diags, TS_DIAG_SIM, NULL, NULL, "the program has no symbol 'pulp_l1_begin'");
     }
     TS_TRY(set_marks(s, sim));
     if (options->timeline != NULL || options->sim.timeline_path != NULL) {
