@@ -742,6 +742,9 @@ static double linear_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t
     double each = layer->rq.class_ == TS_RQC_NONE ? 7 : 40;
     double channels = parts == 1 ? groups * CHANNELS : ceil((double)tile->y_c / cores);
     double apart = parts == 1 ? 0 : 60 + channels * (40 + 6.0 * parts);
+    if (layer->rq.class_ == TS_RQC_NONE && !is_wide(layer) && tile->y_c % (2 * CHANNELS * cores) == 0) {
+        return 40 + pairs * (1.04 * 17 * words + 115);
+    }
     return 230 +
            1.04 *
                (pairs * (17 * words + 60) + (groups - 2 * pairs) * ((is_wide(layer) ? 17 : 9) * words + 45)) +

@@ -1,5 +1,5 @@
 /* Every xpulp kernel on the simulated chip against its ref twin on the host, bit for bit, with guard bytes.
- */
+ * Usage: device_xpulp [TEXT]: the kernels alone whose names contain TEXT. */
 #include <string.h>
 
 #include "call.h"
@@ -11,6 +11,7 @@ uint32_t ts_test_core, ts_test_cores = 1;
 enum { CASES = 400, CORES = 8 };
 
 static rig the_rig;
+static const char *wanted = "";
 
 typedef struct family {
     const char *kernel;
@@ -266,6 +267,20 @@ static const family families[] = {
       .y_type = TS_U8,
       .rq_class = TS_RQC_S32,
       .c_out = 130}},
+    {"linear_xpulp_u8s8",
+     {.kind = TS_LAYER_LINEAR,
+      .x_type = TS_U8,
+      .w_type = TS_S8,
+      .y_type = TS_S32,
+      .rq_class = TS_RQC_NONE,
+      .c_out = 128}},
+    {"linear_xpulp_s8s8",
+     {.kind = TS_LAYER_LINEAR,
+      .x_type = TS_S8,
+      .w_type = TS_S8,
+      .y_type = TS_S32,
+      .rq_class = TS_RQC_NONE,
+      .c_out = 64}},
     {"linear_xpulp_s16s8",
      {.kind = TS_LAYER_LINEAR, .x_type = TS_S16, .w_type = TS_S8, .y_type = TS_U8, .rq_class = -1}},
     {"linear_xpulp_s16s8",
@@ -308,12 +323,15 @@ static const family families[] = {
 static void all_families(void **state) {
     (void)state;
     for (uint32_t i = 0; i < sizeof families / sizeof *families; i++) {
-        test_family(&families[i]);
+        if (strstr(families[i].kernel, wanted) != NULL) {
+            test_family(&families[i]);
+        }
     }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     ts_arena *arena = ts_arena_new("rig", 0);
+    wanted = argc > 1 ? argv[1] : "";
     if (!rig_build(&the_rig, arena, "gap8", CORES)) {
         fprintf(stderr, "no RISC-V compiler: skipped\n");
         return TS_TEST_SKIP;

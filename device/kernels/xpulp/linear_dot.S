@@ -1,7 +1,8 @@
 /* void linear_pair_<types>(x, w0, w1, words, acc[8]) and linear_one_<types>(x, w0, -, words, acc[4]): dot products
  * of one input vector with two groups, or one, of 4 channels packed as for the 4x4 convolution. 17 instructions
  * and cycles for 32 multiply-accumulates, 9 for 16. With inputs of 16 bits there is linear_one alone: the low
- * and the high bytes of four inputs in turn, 17 instructions for 16. */
+ * and the high bytes of four inputs in turn, 17 instructions for 16.
+ * linear_sums_<types>: as linear_pair, but the sums begin with the biases, which lie behind the groups' weights. */
 #include "xpulp.inc"
 
 #define XP  a0
@@ -53,10 +54,9 @@
     .endr
 .endm
 
-.macro linear_routines types, sdot
-    enter linear_pair_\types
-    zero A0, A1, A2, A3, A4, A5, A6, A7
-    lp.setup 0, N, .Lpair_\types
+/* Eight sums that begin with what the accumulators hold. */
+.macro pair_loop name, sdot
+    lp.setup 0, N, .L\name\()_end
     p.lw_pi X, XP, 4
     p.lw_pi W0, WP0, 4
     p.lw_pi W1, WP0, 4
@@ -74,11 +74,32 @@
     \sdot A5, X, W1
     \sdot A6, X, W2
     \sdot A7, X, W3
-.Lpair_\types:
+.L\name\()_end:
     .irp a, A0, A1, A2, A3, A4, A5, A6, A7
     p.sw_pi \a, ACC, 4
     .endr
-    leave linear_pair_\types
+    leave \name
+.endm
+
+.macro linear_routines types, sdot
+    enter linear_pair_\types
+    zero A0, A1, A2, A3, A4, A5, A6, A7
+    pair_loop linear_pair_\types, \sdot
+
+    enter linear_sums_\types
+    slli X, N, 4
+    p.lw_rr A0, WP0, X
+    p.lw_rr A4, WP1, X
+    addi X, X, 4
+    p.lw_rr A1, WP0, X
+    p.lw_rr A5, WP1, X
+    addi X, X, 4
+    p.lw_rr A2, WP0, X
+    p.lw_rr A6, WP1, X
+    addi X, X, 4
+    p.lw_rr A3, WP0, X
+    p.lw_rr A7, WP1, X
+    pair_loop linear_sums_\types, \sdot
 
     enter linear_one_\types
     zero A0, A1, A2, A3

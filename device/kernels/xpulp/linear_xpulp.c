@@ -8,7 +8,8 @@ enum { LINEAR_CHANNELS = 4, LINEAR_LEAST_WORDS = 4 };
 
 typedef void linear_dots(const void *x, const uint8_t *w0, const uint8_t *w1, uint32_t words, int32_t *acc);
 
-linear_dots linear_pair_u8, linear_one_u8, linear_pair_s8, linear_one_s8, linear_one_s16;
+linear_dots linear_pair_u8, linear_one_u8, linear_pair_s8, linear_one_s8, linear_one_s16, linear_sums_u8,
+    linear_sums_s8;
 
 /* What a core computes: groups [begin, end) of channels over words [first, first + words) of K. */
 struct linear_share {
@@ -100,6 +101,21 @@ static void add_parts(const struct ts_conv_tile *t, uint32_t parts, uint32_t gro
     }
 }
 
+/* Outputs of 32 bits, groups in pairs and as many pairs for each core: nothing but the sums. */
+static inline bool is_sums(const struct ts_conv_tile *t) {
+    return t->rq.kind == TS_RQ_NONE && t->y_c % (2u * LINEAR_CHANNELS * ts_cores()) == 0 && t->x_c > 4u;
+}
+
+static __attribute__((noinline)) void linear_sums(const struct ts_conv_tile *t, linear_dots *sums) {
+    uint32_t words = ((uint32_t)t->x_c + 3u) / 4u, group_bytes = (words + 1u) * 4u * LINEAR_CHANNELS;
+    uint32_t channels = t->y_c / ts_cores(), first = channels * ts_core();
+    const uint8_t *w = (const uint8_t *)t->w + first / LINEAR_CHANNELS * group_bytes;
+    int32_t *y = (int32_t *)t->y + first;
+    for (; channels > 0; channels -= 2u * LINEAR_CHANNELS, y += 2u * LINEAR_CHANNELS, w += 2u * group_bytes) {
+        sums(t->x, w, w + group_bytes, words, y);
+    }
+}
+
 /* `pair` may be missing. A word of weights meets 4 << x_shift bytes of x. */
 static inline void linear(const struct ts_conv_tile *t, uint32_t x_shift, linear_dots *pair,
                           linear_dots *one) {
@@ -128,8 +144,20 @@ static inline void linear(const struct ts_conv_tile *t, uint32_t x_shift, linear
     }
 }
 
-void linear_xpulp_u8s8(const struct ts_conv_tile *tile) { linear(tile, 0, linear_pair_u8, linear_one_u8); }
+void linear_xpulp_u8s8(const struct ts_conv_tile *tile) {
+    if (is_sums(tile)) {
+        linear_sums(tile, linear_sums_u8);
+    } else {
+        linear(tile, 0, linear_pair_u8, linear_one_u8);
+    }
+}
 
-void linear_xpulp_s8s8(const struct ts_conv_tile *tile) { linear(tile, 0, linear_pair_s8, linear_one_s8); }
+void linear_xpulp_s8s8(const struct ts_conv_tile *tile) {
+    if (is_sums(tile)) {
+        linear_sums(tile, linear_sums_s8);
+    } else {
+        linear(tile, 0, linear_pair_s8, linear_one_s8);
+    }
+}
 
 void linear_xpulp_s16s8(const struct ts_conv_tile *tile) { linear(tile, 1, 0, linear_one_s16); }
