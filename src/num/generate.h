@@ -68,6 +68,7 @@ typedef struct ts_random_limits {
     bool moves;              /* most layers are tables, products, softmaxes and movements of elements */
     bool floats;             /* every other layer is a program of floats */
     bool halves;             /* every other activation, and weights that read them, have 16 bits */
+    bool column;             /* activations of one column, in which windows slide down */
 } ts_random_limits;
 
 /* Eight nodes, 12 x 12 x 24, everything but TFLite's arithmetic. */

@@ -69,6 +69,9 @@ static ts_window pick_window(walk *w, const ts_tensor *in) {
     if (ts_h(in) > 1 || !w->is_1d) {
         pick_axis(w, ts_h(in), &win.kernel_h, &win.stride_h, &win.dilation_h, &win.pad_top, &win.pad_bottom);
     }
+    if (w->limits->column && ts_w(in) == 1) {
+        return win;
+    }
     pick_axis(w, ts_w(in), &win.kernel_w, &win.stride_w, &win.dilation_w, &win.pad_left, &win.pad_right);
     return win;
 }
@@ -475,10 +478,11 @@ ts_status ts_random_network(ts_arena *arena, uint64_t seed, const ts_random_limi
     walk w = {.b = ts__builder_new(arena, ts_arena_printf(arena, "random%llu", (unsigned long long)seed),
                                    seed, diags),
               .limits = limits};
-    w.is_1d = chance(&w, 5);
+    w.is_1d = chance(&w, 5) && !limits->column;
     ts_type type = limits->nemo_only ? TS_U8 : pick_activation_type(&w);
-    ts_tensor_id newest = ts__build_input(&w.b, "input", type, w.is_1d ? 1 : pick(&w, 1, limits->side),
-                                          pick(&w, 1, limits->side), pick(&w, 1, limits->channels));
+    ts_tensor_id newest =
+        ts__build_input(&w.b, "input", type, w.is_1d ? 1 : pick(&w, 1, limits->side),
+                        limits->column ? 1 : pick(&w, 1, limits->side), pick(&w, 1, limits->channels));
     uint32_t nodes = pick(&w, 1, limits->nodes);
     bool classify = chance(&w, 2);
     while (w.b.graph->nodes.count == 0 || w.b.graph->nodes.count + classify < nodes) {

@@ -644,13 +644,28 @@ static uint64_t dw_any_scratch_bytes(const ts_layer *layer, const ts_tile *tile,
     return (div_up(bytes, 64) * 64 + 8) * cores;
 }
 
+/* Of four outputs. */
+static double dw_any_requant_cycles(const ts_layer *layer) {
+    if (ts_type_bits(layer->y.type) == 8) {
+        switch (layer->rq.class_) {
+            case TS_RQC_S32:
+                return 32;
+            case TS_RQC_S32D:
+                return 44;
+            case TS_RQC_S32R:
+            case TS_RQC_S32RC:
+                return 56;
+            default:
+                break;
+        }
+    }
+    return 240;
+}
+
 static double dw_any_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     const ts_window *w = &layer->window;
     double words = dw_any_row_bytes(layer) / 4, groups = (double)div_up(tile->y_c, 4), best = 0;
-    bool in_line = ts_type_bits(layer->y.type) == 8 &&
-                   (layer->rq.class_ == TS_RQC_S32 || layer->rq.class_ == TS_RQC_S32D);
-    double four =
-        30 + (in_line ? (layer->rq.class_ == TS_RQC_S32 ? 32 : 44) : 240) + w->kernel_h * (5 + 12.5 * words);
+    double four = 30 + dw_any_requant_cycles(layer) + w->kernel_h * (5 + 12.5 * words);
     uint32_t parts = (uint32_t)groups % cores == 0 ? 1 : DW_MOST_PARTS;
     for (uint32_t p = 1; p <= parts && p <= tile->y_h; p++) {
         double rows = (double)div_up(tile->y_h, p);

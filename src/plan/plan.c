@@ -571,6 +571,40 @@ static void choose_quads(ts_planner *p) {
     }
 }
 
+/* A map of one column lies in memory as one of one row does. */
+static bool is_column(const ts_layer *l) {
+    bool slides = l->kind == TS_LAYER_CONV || l->kind == TS_LAYER_DWCONV || l->kind == TS_LAYER_MAX_POOL ||
+                  l->kind == TS_LAYER_AVG_POOL;
+    return slides && l->x.w == 1 && l->y.w == 1 && l->window.kernel_w == 1 && l->window.kernel_h > 1 &&
+           l->window.pad_left == 0 && l->window.pad_right == 0;
+}
+
+static void turn(ts_layer *l) {
+    const ts_window w = l->window;
+    l->window = (ts_window){.kernel_h = w.kernel_w,
+                            .kernel_w = w.kernel_h,
+                            .stride_h = w.stride_w,
+                            .stride_w = w.stride_h,
+                            .dilation_h = w.dilation_w,
+                            .dilation_w = w.dilation_h,
+                            .pad_left = w.pad_top,
+                            .pad_right = w.pad_bottom};
+    l->x.w = l->x.h;
+    l->y.w = l->y.h;
+    l->x.h = l->y.h = 1;
+}
+
+/* Kernels work along rows: windows that slide down a column slide along a row instead, where the maps need
+ * not be cut between L3 and L2, which is done at rows. */
+static void turn_columns(const ts_planner *p) {
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        ts_layer *l = &p->plan->layers[i];
+        if (is_column(l) && ts_map_bytes(&l->x) + ts_map_bytes(&l->y) <= p->plan->options.l2_bytes / 4) {
+            turn(l);
+        }
+    }
+}
+
 static ts_status begin(ts_planner *p, const ts_plan_options *options) {
     ts_plan *plan = p->plan = TS_NEW(p->arena, ts_plan);
     plan->arena = p->arena;
@@ -579,6 +613,7 @@ static ts_status begin(ts_planner *p, const ts_plan_options *options) {
     plan->options = *options;
     TS_TRY(fill_options(p));
     TS_TRY(ts_layers_build(p->arena, p->graph, &plan->layers, &plan->layer_count, p->diags));
+    turn_columns(p);
     share_l1(p);
     plan->layer_plans = TS_NEW_ARRAY(p->arena, ts_layer_plan, plan->layer_count);
     p->holds = TS_NEW_ARRAY(p->arena, bool, plan->layer_count);

@@ -117,6 +117,10 @@ static void requantisation(ts_arena *arena, ts_random *random, ts_layer *layer, 
                        : (int64_t)(most * (double)ts_random_range(random, 50, 100) / 100);
         rq->l[c] = (int64_t)(most * sigma * (double)ts_random_range(random, -100, 100) / 100);
         if (splits) {
+            if (odd) { /* the low bits of l hold the shift, which must not matter */
+                rq->k[c] *= TS_RQ_RUN;
+                rq->l[c] = rq->l[c] / TS_RQ_RUN * TS_RQ_RUN;
+            }
             double sum = fabs((double)rq->k[c]) * sigma * exp2(-(double)rq->split) / range;
             double both = fmax(0, fmin(31, floor(log2(fmax(1, sum)))));
             bool twice = class_ == TS_RQC_S32R || class_ == TS_RQC_S32RC;

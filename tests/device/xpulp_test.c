@@ -228,6 +228,17 @@ static const family families[] = {
     DW_ANY(TS_U8, TS_U8, .pad = 2, .kernel_h = 5, .kernel_w = 5, .h = 11, .w = 14),
     DW_ANY(TS_U8, TS_S8, .pad = 3, .kernel_h = 7, .kernel_w = 7, .w = 13),
     DW_ANY(TS_S8, TS_U8, .pad = -1, .kernel_h = 1, .kernel_w = 9, .w = 20),
+#define DW_ANY_ROUNDED(x, y, class_, ...)                                                           \
+    {                                                                                               \
+        "dwconv_xpulp_b8s8", {                                                                      \
+            .kind = TS_LAYER_DWCONV, .x_type = x, .w_type = TS_S8, .y_type = y, .rq_class = class_, \
+            .dilation = 1, __VA_ARGS__                                                              \
+        }                                                                                           \
+    }
+    DW_ANY_ROUNDED(TS_U8, TS_U8, TS_RQC_S32R, .pad = -1),
+    DW_ANY_ROUNDED(TS_U8, TS_U8, TS_RQC_S32R, .pad = 0, .kernel_h = 1, .kernel_w = 15, .h = 1, .w = 24),
+    DW_ANY_ROUNDED(TS_U8, TS_S8, TS_RQC_S32RC, .pad = 2, .kernel_h = 5, .kernel_w = 5),
+    DW_ANY_ROUNDED(TS_S8, TS_S8, TS_RQC_S32RC, .pad = -1, .kernel_h = 3, .kernel_w = 7, .w = 16),
 #define DW_SUB8(x, y, w, ...)                                                                          \
     {                                                                                                  \
         "dwconv_xpulp_sub8", {                                                                         \

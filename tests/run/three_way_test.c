@@ -48,7 +48,7 @@ static ts_plan_options memories(uint64_t seed) {
 }
 
 /* What a batch's networks are made of. */
-typedef enum mixture { MIXED, TFLITE, MOVES, HALVES, FLOATS } mixture;
+typedef enum mixture { MIXED, TFLITE, MOVES, HALVES, FLOATS, COLUMN } mixture;
 
 static void make_network(ts_arena *arena, uint64_t seed, mixture what, network *n, ts_diags *diags) {
     ts_random_limits limits = ts_random_limits_default();
@@ -58,6 +58,10 @@ static void make_network(ts_arena *arena, uint64_t seed, mixture what, network *
     limits.halves = what == HALVES;
     limits.floats = what == FLOATS;
     limits.sub_byte = what != FLOATS;
+    if (what == COLUMN) { /* long enough for depthwise kernels of wide rows */
+        limits.column = limits.tflite = true;
+        limits.side = 60;
+    }
     n->seed = seed;
     n->tight = what == MOVES;
     assert_int_equal(ts_random_network(arena, seed, &limits, &n->graph, diags), TS_OK);
@@ -206,11 +210,11 @@ static uint64_t first_seed(void) {
 
 static void test_random_networks(void **state) {
     (void)state;
-    static const mixture mixtures[] = {MIXED, MOVES, HALVES, TFLITE, FLOATS};
+    static const mixture mixtures[] = {MIXED, MOVES, HALVES, TFLITE, FLOATS, COLUMN};
     uint32_t wanted = networks_wanted();
     for (uint32_t done = 0; done < wanted; done += BATCH) {
         uint32_t count = wanted - done < BATCH ? wanted - done : BATCH;
-        batch(first_seed() + done, count, mixtures[done / BATCH % 5]);
+        batch(first_seed() + done, count, mixtures[done / BATCH % 6]);
     }
 }
 

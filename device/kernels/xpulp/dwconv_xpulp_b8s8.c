@@ -16,8 +16,10 @@ struct plane_run {
     struct xpulp_requant requant;
 };
 
-/* The kinds that the loops contain. */
-enum plane_kind { PLANE_S32, PLANE_S32D, PLANE_OTHER };
+/* The kinds that the loops contain; S32R with a clip of the accumulator, which serves S32RC, too. */
+enum plane_kind { PLANE_S32, PLANE_S32D, PLANE_S32R, PLANE_OTHER };
+
+#define PLANE_USES(kind) ((TS_RQ_USED >> (kind)) & 1)
 
 static inline int32_t dot(int32_t acc, uint32_t x, uint32_t w, bool is_signed) {
     return is_signed ? pv_sdotsp_b(acc, x, w) : pv_sdotusp_b(acc, x, w);
@@ -25,7 +27,8 @@ static inline int32_t dot(int32_t acc, uint32_t x, uint32_t w, bool is_signed) {
 
 /* What holds for a plane, in registers: stores of bytes could alias what lies in memory. */
 struct plane_constants {
-    int32_t k, l, k2, l2, shift, low, high; /* shift: S32D: the split */
+    int32_t k, l, k2, l2, shift, low, high;
+    int32_t middle, split, acc_high;
     uint32_t k_h, words, rest, s1, s2, s3, pixel;
     enum plane_kind kind;
     bool is_signed;
@@ -36,8 +39,13 @@ ALWAYS int32_t requantised(const struct plane_run *r, const struct plane_constan
     if (p->kind == PLANE_S32) {
         acc = p_addNr(p_mac(acc, acc, p->k), p->l, p->shift);
     } else if (p->kind == PLANE_S32D) {
-        int32_t part = p_addNr((int32_t)((uint32_t)acc * (uint32_t)p->k2), p->l2, p->shift);
+        int32_t part = p_addNr((int32_t)((uint32_t)acc * (uint32_t)p->k2), p->l2, p->split);
         acc = p_addNr(p_mac(part, acc, p->k), p->l, p->l2);
+    } else if (p->kind == PLANE_S32R) {
+        acc = p_clipr(acc, p->acc_high);
+        int32_t part = p_addNr((int32_t)((uint32_t)acc * (uint32_t)p->k2), p->l2, p->split);
+        part = p_addNr(p_mac(part, acc, p->k), p->l, p->shift);
+        acc = p_subNr(part, part < p->middle, p->l2);
     } else {
         return xpulp_requant(&r->requant, p->params, acc);
     }
@@ -93,12 +101,16 @@ ALWAYS void plane(const struct plane_run *r, const uint8_t *x, const uint8_t *w,
                   enum plane_kind kind, bool is_signed, uint32_t words) {
     const struct ts_conv_tile *t = r->t;
     const int32_t *params = (const int32_t *)(const void *)(w + t->k_h * words * 4u);
-    bool is_double = kind == PLANE_S32D;
+    bool is_rounded = kind == PLANE_S32R, is_double = kind == PLANE_S32D || is_rounded;
     const struct plane_constants constants = {.k = params[0],
                                               .l = params[1],
                                               .k2 = is_double ? params[2] : 0,
                                               .l2 = is_double ? params[3] : 0,
-                                              .shift = is_double ? t->rq.split : t->rq.shift,
+                                              .middle = is_rounded ? params[4] : 0,
+                                              .acc_high =
+                                                  t->rq.kind == TS_RQ_S32RC ? t->rq.acc_high : INT32_MAX,
+                                              .split = t->rq.split,
+                                              .shift = t->rq.shift,
                                               .low = t->rq.low,
                                               .high = t->rq.high,
                                               .k_h = t->k_h,
@@ -152,17 +164,27 @@ ALWAYS void plane(const struct plane_run *r, const uint8_t *x, const uint8_t *w,
 
 PLANE(PLANE_S32)
 PLANE(PLANE_S32D)
-PLANE(PLANE_OTHER)
+PLANE(PLANE_S32R)
+
+/* Requantised in C, beside which the loop hardly counts. */
+static void other_plane(const struct plane_run *r, const uint8_t *x, const uint8_t *w, uint8_t *y,
+                        uint32_t rows) {
+    plane(r, x, w, y, rows, PLANE_OTHER, r->t->x_type == TS_ELEM_S8, r->words);
+}
 
 static void any_plane(const struct plane_run *r, const uint8_t *x, const uint8_t *w, uint8_t *y,
                       uint32_t rows) {
     bool byte = ref_bits(r->t->y_type) == 8u;
-    if (byte && r->t->rq.kind == TS_RQ_S32) {
+    uint32_t kind = r->t->rq.kind;
+    if (PLANE_USES(TS_RQ_S32) && byte && kind == TS_RQ_S32) {
         PLANE_S32_plane(r, x, w, y, rows);
-    } else if (byte && r->t->rq.kind == TS_RQ_S32D) {
+    } else if (PLANE_USES(TS_RQ_S32D) && byte && kind == TS_RQ_S32D) {
         PLANE_S32D_plane(r, x, w, y, rows);
+    } else if ((PLANE_USES(TS_RQ_S32R) || PLANE_USES(TS_RQ_S32RC)) && byte &&
+               (kind == TS_RQ_S32R || kind == TS_RQ_S32RC)) {
+        PLANE_S32R_plane(r, x, w, y, rows);
     } else {
-        PLANE_OTHER_plane(r, x, w, y, rows);
+        other_plane(r, x, w, y, rows);
     }
 }
 
