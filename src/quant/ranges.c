@@ -168,12 +168,39 @@ static uint32_t bits_of(const ts_quant *quant, uint32_t value) {
     return bits;
 }
 
+/* Whether a layer moves whole bytes, `per_byte` elements each: a pixel's channels, and those that it begins
+ * with. */
+static bool moves_bytes(const ts_qnet *net, const ts_qlayer *l, uint32_t per_byte) {
+    bool whole = l->c % per_byte == 0, begins = l->kind == TS_QUANT_PAD || l->kind == TS_QUANT_SLICE;
+    for (uint32_t k = 0; k < l->input_count; k++) {
+        uint32_t h, w, c;
+        ts_qnet_shape(net, l->inputs[k], &h, &w, &c);
+        whole = whole && c % per_byte == 0;
+    }
+    return whole && (!begins || l->move.begin[2] % per_byte == 0) &&
+           (l->kind != TS_QUANT_SLICE || l->move.step[2] == 1);
+}
+
+/* Bits that an element with the grid of `value` is stored in: those of its own where layers that move
+ * elements leave bytes whole, else more, which cost memory but change no number. */
+static uint32_t stored_bits(const ts_quant *quant, uint32_t value, uint32_t bits) {
+    uint32_t stored = bits <= 2 ? 2 : bits <= 4 ? 4 : 8;
+    for (uint32_t v = value + 1; v <= quant->net->layers.count; v++) {
+        const ts_qlayer *l = &quant->net->layers.data[v - 1];
+        bool moves = ts_qkind_moves(l->kind) && l->kind != TS_QUANT_MAX_POOL;
+        while (quant->roots[v] == value && moves && stored < 8 && !moves_bytes(quant->net, l, 8 / stored)) {
+            stored *= 2;
+        }
+    }
+    return stored;
+}
+
 static void set_grid(const ts_quant *quant, uint32_t value, seen *s, double given_scale) {
     ts_qvalue *v = &quant->values[value];
     uint32_t bits = bits_of(quant, value);
     bool is_signed = s->low < 0 && !stays_positive(quant, value);
     int32_t high = is_signed ? (1 << (bits - 1)) - 1 : (1 << bits) - 1, low = is_signed ? -high - 1 : 0;
-    *v = (ts_qvalue){.type = type_of(bits, is_signed),
+    *v = (ts_qvalue){.type = type_of(stored_bits(quant, value, bits), is_signed),
                      .bottom = low,
                      .top = high,
                      .seen_low = s->low,

@@ -986,6 +986,53 @@ static void pools_in_other_places(void **state) {
     assert_int_equal(f->diags.list.count, warned + 1);
 }
 
+/* Channels that are joined and cut where their bits do not fill bytes. */
+static void make_odd_channels(fixture *f) {
+    f->graph->nodes.count = 0;
+    f->graph->outputs.count = 0;
+    f->graph->results = 0;
+    ts_tensor_id x = simple(f, TS_FOP_RELU, conv(f, f->graph->inputs.data[0], 6, 3, 1, 1));
+    ts_fnode cut = {.op = TS_FOP_SLICE, .input_count = 1, .inputs = {x}, .step = {1, 1, 1, 1}};
+    ts_ftensor part = {.rank = 4, .dims = {1, SIDE, SIDE, 3}, .layout = TS_LAYOUT_CHANNELS_LAST};
+    ts_fnode join = {.op = TS_FOP_CONCAT, .input_count = 3, .axis = 3};
+    cut.begin[3] = 3;
+    join.inputs[0] = simple(f, TS_FOP_RELU, conv(f, x, 5, 1, 1, 1));
+    join.inputs[1] = add(f, &cut, &part);
+    join.inputs[2] = simple(f, TS_FOP_RELU, conv(f, x, 2, 3, 1, 1));
+    x = simple(f, TS_FOP_RELU, conv(f, add(f, &join, NULL), CLASSES, 3, 2, 1));
+    ts_fnode mean = {.op = TS_FOP_REDUCE_MEAN, .input_count = 1, .inputs = {x}, .axes = 6};
+    uint32_t matrix[] = {CLASSES, CLASSES};
+    ts_fnode gemm = {.op = TS_FOP_GEMM, .input_count = 2, .trans_b = true, .alpha = 1.0f};
+    gemm.inputs[0] = add(f, &mean, NULL);
+    gemm.inputs[1] = constant(f, 2, matrix, 0.5f, 0.0f);
+    TS_PUSH(f->arena, &f->graph->outputs, add(f, &gemm, NULL));
+}
+
+/* They are stored in more bits than their grid has. */
+static void odd_channels_are_stored_wider(void **state) {
+    fixture *f = *state;
+    make_odd_channels(f);
+    const ts_qnet *net = read_net(f);
+    for (uint32_t bits = 4; bits >= 2; bits--) {
+        ts_quant_options options = ts_quant_defaults();
+        options.weight_bits = options.activation_bits = bits;
+        const ts_quant *quant = quantise(f, &options);
+        for (uint32_t v = 1; v <= net->layers.count; v++) {
+            const ts_qlayer *l = &net->layers.data[v - 1];
+            bool joined = l->kind == TS_QUANT_CONCAT,
+                 last = l->kind == TS_QUANT_CONV && v + 3 > net->layers.count;
+            if (joined) {
+                assert_int_equal(quant->values[v].type, TS_U8);
+                assert_int_equal(quant->values[v].high, (1 << bits) - 1);
+            } else if (last) {
+                assert_int_equal(quant->values[v].type, bits == 2 ? TS_U2 : TS_U4);
+            }
+        }
+        check_emulation(f, &options);
+        check_programs(f, quant);
+    }
+}
+
 static void varied_networks_become_integers(void **state) {
     fixture *f = *state;
     make_varied_network(f);
@@ -1076,6 +1123,7 @@ int main(void) {
                                        TEST(equalising_helps_quanta_of_layers),
                                        TEST(programs_compute_the_integers),
                                        TEST(asymmetric_weights_have_a_zero_point),
+                                       TEST(odd_channels_are_stored_wider),
                                        TEST(varied_networks_become_integers),
                                        TEST(pools_leave_padding_out),
                                        TEST(pools_in_other_places),
