@@ -27,14 +27,16 @@ enum {
 };
 
 static const struct argp_option options[] = {
-    {"output", 'o', "FILE", 0, "Write FILE: *.tsg in the text form, else ONNX in the NEMO dialect", 0},
+    {"output", 'o', "FILE", 0,
+     "Write FILE: *.tsg in the text form, *.tflite for TensorFlow Lite, else ONNX in the NEMO dialect", 0},
     {"width", 'w', "W", 0, "Multiply all channel counts by W", 0},
     {"resolution", 'r', "R", 0, "Input picture of R x R", 0},
     {"classes", OPTION_CLASSES, "N", 0, "Outputs of the last layer", 0},
     {"seed", OPTION_SEED, "N", 0, "Another seed, another network (1)", 0},
     {"bits", OPTION_BITS, "N", 0, "Bits of activations: 16, 8, 4 or 2", 0},
     {"weight-bits", OPTION_WEIGHT_BITS, "N", 0, "Bits of weights: 16, 8, 4 or 2", 0},
-    {"tflite", OPTION_TFLITE, NULL, 0, "Requantise and add as TensorFlow Lite does; *.tsg only", 0},
+    {"tflite", OPTION_TFLITE, NULL, 0, "Requantise and add as TensorFlow Lite does; *.tsg and *.tflite only",
+     0},
     {"in", OPTION_IN, "HxWxC", 0, "Input of a single layer", 1},
     {"out", OPTION_OUT, "C", 0, "Output channels of a single layer", 1},
     {"kernel", OPTION_KERNEL, "KxK", 0, "Rows x columns, or one number for both", 1},
@@ -211,6 +213,9 @@ static bool ends_with(const char *text, const char *end) {
 }
 
 static ts_status write_graph(const ts_graph *graph, const char *path, ts_diags *diags) {
+    if (ends_with(path, ".tflite")) {
+        return ts_model_write_tflite(graph, path, diags);
+    }
     if (!ends_with(path, ".tsg")) {
         if (graph->tensors.data[graph->inputs.data[0]].type != TS_U8) {
             return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
@@ -261,7 +266,9 @@ int ts_cmd_generate(int argc, char **argv) {
             return TS_BAD_INPUT;
         }
     }
-    r.generate.nemo_only = !ends_with(r.output, ".tsg");
+    bool tflite = ends_with(r.output, ".tflite");
+    r.generate.nemo_only = !ends_with(r.output, ".tsg") && !tflite;
+    r.generate.tflite = r.generate.tflite || tflite;
     ts_arena *arena = ts_arena_new("generate", 0);
     ts_diags diags = {.arena = arena};
     int status = ts_cli_finish(&diags, generate(arena, &r, &diags));

@@ -38,6 +38,12 @@ ts_status ts_model_write_nemo(const ts_graph *graph, const char *path, ts_diags 
  * belongs to something else. */
 ts_status ts_model_write(ts_arena *arena, const ts_graph *graph, const char *path, ts_diags *diags);
 
+/* Writes a network in TensorFlow Lite's form (ts_generate_options.tflite) as a file of int8, as a file that
+ * appears whole. Multipliers become scales of single precision, a pooling's mean is TensorFlow Lite's, and a
+ * last layer of 32 bits gets 8: the file is a network of its own with the same layers, weights and biases.
+ * Errors: other requantisations and operators, named. */
+ts_status ts_model_write_tflite(const ts_graph *graph, const char *path, ts_diags *diags);
+
 /* The step of the input of `model` as ts_model_write() notes it in the JSON beside the file; 0 where it is
  * not. */
 double ts_model_input_scale(ts_arena *arena, const char *model);

@@ -67,7 +67,8 @@ static int32_t zero_point(const maker *m, ts__centre centre) {
 static ts_status layer(maker *m, const char *name, ts__layer_spec spec) {
     spec.weight_type = m->weight_type;
     spec.out_type = m->activation_type;
-    if (m->options->tflite && spec.requant == TS_REQUANT_NEMO && spec.op == TS_OP_CONV) {
+    if (m->options->tflite && spec.requant == TS_REQUANT_NEMO &&
+        (spec.op == TS_OP_CONV || spec.op == TS_OP_LINEAR)) {
         spec.requant = TS_REQUANT_TFLITE;
         spec.zero = zero_point(m, spec.centre);
     }
