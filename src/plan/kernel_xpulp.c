@@ -39,9 +39,28 @@ typedef struct k_layout {
 
 static bool is_wide(const ts_layer *layer) { return layer->x.type == TS_S16; }
 
+/* Bytes from one pixel of x to the next where they are spread to words, else 0 (conv_block.h,
+ * conv_is_spread()).
+ */
+static uint32_t spread_pitch(const ts_layer *layer) {
+    const ts_window *w = &layer->window;
+    uint32_t pitch = (uint32_t)div_up(layer->x.c, CHANNELS) * CHANNELS;
+    bool spread = layer->kind == TS_LAYER_CONV && layer->x.type == TS_U8 &&
+                  ts_type_bits(layer->y.type) >= 8 && w->kernel_h == 1 && w->kernel_w >= 5 &&
+                  pitch != layer->x.c && (uint64_t)pitch * 8 <= (uint64_t)layer->x.c * 9 &&
+                  (pitch == 12 || pitch % 8 == 0);
+    return spread ? pitch : 0;
+}
+
+/* Of a pixel where the kernel reads it. */
+static uint32_t x_pitch(const ts_layer *layer) {
+    uint32_t pitch = spread_pitch(layer);
+    return pitch != 0 ? pitch : layer->x.c;
+}
+
 static k_layout conv_k(const ts_layer *layer) {
     const ts_window *w = &layer->window;
-    uint32_t row = layer->x.c;
+    uint32_t row = x_pitch(layer);
     bool strung = w->kernel_h == 1 && w->dilation_w > 1;
     if (layer->kind == TS_LAYER_LINEAR) {
         uint32_t linear_words = (uint32_t)div_up((uint64_t)row, 4);
@@ -56,10 +75,10 @@ static k_layout conv_k(const ts_layer *layer) {
                            (several && (odd_rows || (w->kernel_h > 1 && w->dilation_w > 1)))};
     if (k.dense) {
         k.segments = 1;
-        k.segment_elements = w->kernel_h * w->kernel_w * layer->x.c;
+        k.segment_elements = w->kernel_h * w->kernel_w * row;
     } else {
         k.segments = strung ? w->kernel_w : w->kernel_h;
-        k.segment_elements = strung ? layer->x.c : w->kernel_w * layer->x.c;
+        k.segment_elements = strung ? row : w->kernel_w * row;
     }
     k.words = (uint32_t)div_up(k.segment_elements, 4);
     k.words = k.words < 2 ? 2 : k.words;
@@ -90,12 +109,14 @@ static uint64_t conv_weight_bytes(const ts_layer *layer, uint32_t channels) {
 /* One channel of a group: its word of every step, then its parameters. */
 static void conv_pack_channel(const ts_layer *layer, const k_layout *k, uint32_t channel, uint32_t in_group,
                               uint8_t *group) {
-    uint64_t taps = (uint64_t)k->segments * k->segment_elements;
+    uint32_t row = layer->x.c, pitch = layer->kind == TS_LAYER_LINEAR ? row : x_pitch(layer);
+    uint64_t taps = (uint64_t)k->segments * k->segment_elements / pitch * row;
     int64_t sum = 0;
     for (uint64_t i = 0; i < taps; i++) {
         int32_t value = ts_layer_weight_s8(layer, channel * taps + i);
-        uint64_t byte = i % k->segment_elements;
-        uint64_t step = i / k->segment_elements * k->words + byte / 4;
+        uint64_t element = i / row * pitch + i % row;
+        uint64_t byte = element % k->segment_elements;
+        uint64_t step = element / k->segment_elements * k->words + byte / 4;
         group[(step * CHANNELS + in_group) * 4 + byte % 4] = (uint8_t)value;
         sum += value;
     }
@@ -144,14 +165,26 @@ static uint64_t patch_pixels(const ts_layer *layer, const ts_tile *tile, uint32_
     return PIXELS * (share < most ? share : most);
 }
 
+/* Of x where its pixels are spread, its padding included. */
+static uint64_t spread_bytes(const ts_layer *layer, const ts_tile *tile) {
+    const ts_window *w = &layer->window;
+    uint64_t columns = (uint64_t)(tile->y_w - 1) * w->stride_w + (w->kernel_w - 1) * w->dilation_w + 1;
+    uint64_t rows = (uint64_t)(tile->y_h - 1) * w->stride_h + 1;
+    uint64_t all_columns = (uint64_t)tile->x_w + w->pad_left + w->pad_right;
+    uint64_t all_rows = (uint64_t)tile->x_h + w->pad_top + w->pad_bottom;
+    return (columns < all_columns ? all_columns : columns) * (rows < all_rows ? all_rows : rows) *
+           spread_pitch(layer);
+}
+
 static uint64_t conv_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     const ts_window *w = &layer->window;
     k_layout k = conv_k(layer);
+    uint64_t spread = spread_bytes(layer, tile);
     uint64_t found = is_wide(layer) && !k.dense ? sizeof(uint32_t) : 0; /* where x is split in place */
     if (!k.dense && w->pad_top + w->pad_left + w->pad_bottom + w->pad_right == 0) {
-        return found * cores; /* every window lies inside x */
+        return found * cores + spread; /* every window lies inside x */
     }
-    return (patch_pixels(layer, tile, cores) * window_bytes(layer) + 16 + found) * cores;
+    return spread + (patch_pixels(layer, tile, cores) * window_bytes(layer) + 16 + found) * cores;
 }
 
 /* Splitting x of 16 bits in place. */
@@ -243,7 +276,11 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     double block = 25 + (line || runs ? 0 : 160 * fmin(calls, 1));
     bool tail = tile->y_c % CHANNELS != 0; /* the last channels in calls of their own */
     block += tail && tile->y_c < CHANNELS ? 90 : tail && !line && !runs ? 80 * fmin(calls, 1) : 0;
-    double crossing = layer->x.pixel_bytes % 4 == 0 ? 0 : layer->x.pixel_bytes % 2 == 0 ? 0.5 : 0.75;
+    uint32_t pitch = spread_pitch(layer);
+    double spread = pitch == 0 ? 0 : 60 + (4 + 3.0 * pitch / 4) * ceil((double)tile->x_w / cores) * tile->x_h;
+    double crossing = pitch != 0 || layer->x.pixel_bytes % 4 == 0 ? 0
+                      : layer->x.pixel_bytes % 2 == 0             ? 0.5
+                                                                  : 0.75;
     item += runs ? 0 : PIXELS * k_words * crossing; /* loads of x that cross a word */
     double row_words = ceil(w->kernel_w * layer->x.pixel_bytes / 4.0);
     double gather = runs ? 4 * (18 + 220 / fmin(tile->y_w, (double)patch_pixels(layer, tile, cores)) +
@@ -252,7 +289,7 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     double share = ceil((inner_items + outer_items) / cores);
     double outer_blocks = outer_items > 0 ? floor(ceil(outer_items / cores) / groups) + 1 : 0;
     double columns = k.dense ? ceil((double)outer_columns * tile->y_h / cores) : 0;
-    return 350 + (tail ? 160 : 0) +
+    return 350 + (tail ? 160 : 0) + spread +
            1.035 * (share * item + ceil(share / groups) * block + outer_blocks * gather + columns * 320);
 }
 
@@ -317,7 +354,7 @@ static uint64_t padded_wide_scratch_bytes(const ts_layer *layer, const ts_tile *
 }
 
 static uint64_t padded_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    return conv_k(layer).dense ? conv_scratch_bytes(layer, tile, cores) : 0;
+    return conv_k(layer).dense ? conv_scratch_bytes(layer, tile, cores) : spread_bytes(layer, tile);
 }
 
 /* Elements of 4 and 2 bits (device/kernels/xpulp/conv_xpulp_sub8.c). */

@@ -124,6 +124,8 @@ static const family families[] = {
          .kernel_h = 5, .kernel_w = 5),
     CONV(.w_type = TS_S8, .y_type = TS_U8, .rq_class = TS_RQC_S32, .pad = -1, .h = 21, .w = 10, .c_in = 1,
          .kernel_h = 10, .kernel_w = 4),
+    CONV(.w_type = TS_S8, .y_type = TS_U8, .rq_class = -1, .pad = -1, .w = 23, .c_in = 15, .kernel_h = 1,
+         .kernel_w = 6),
     DW(.w_type = TS_S8, .y_type = TS_U8, .rq_class = TS_RQC_S32, .pad = 1, .stride = 1),
     DW(.w_type = TS_S8, .y_type = TS_U8, .rq_class = TS_RQC_S32, .pad = 1, .stride = 2),
     DW(.w_type = TS_S8, .y_type = TS_U8, .rq_class = -1, .pad = -1, .stride = 1, .w = 13),
@@ -207,6 +209,8 @@ static const family families[] = {
     DW_QUADS(TS_S8, TS_RQC_S32C, .stride = 2, .w = 16, .h = 2, .c_in = 8),
 #define CONV_QUADS(name, x, class_, ...) \
     QUADS("conv_xpulp_" name, TS_LAYER_CONV, x, TS_U8, class_, __VA_ARGS__)
+    CONV_QUADS("u8s8_4x4", TS_U8, TS_RQC_S32, .kernel_h = 1, .kernel_w = 5, .stride = 1, .w = 12, .pad = 0,
+               .c_in = 11, .c_out = 12),
     CONV_QUADS("u8s8_4x4", TS_U8, TS_RQC_S32D, .kernel_h = 1, .kernel_w = 1, .stride = 1, .w = 8,
                .c_out = 12),
     CONV_QUADS("u8s8_4x4", TS_U8, TS_RQC_S32, .w = 20, .h = 6, .kernel_h = 3, .kernel_w = 3, .stride = 1,

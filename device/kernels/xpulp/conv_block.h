@@ -58,6 +58,7 @@ typedef uint32_t conv_split_routine(uint8_t *x, uint32_t words);
 struct conv_routines {
     conv_routine *line[XPULP_ALL_MODES], *window[XPULP_ALL_MODES];
     conv_split_routine *split; /* x of 16 bits */
+    bool spreads;              /* x may be spread (conv_is_spread()) */
 };
 
 /* What every kernel of a pair of types calls: conv_blocks() with other routines. */
@@ -65,15 +66,15 @@ void conv_u8s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *
 void conv_s8s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *routines);
 void conv_s16s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *routines);
 
-#define CONV_ROUTINES(prefix) \
-    { XPULP_TABLE_ROUNDED(prefix##_line), XPULP_TABLE_ROUNDED(prefix##_window), 0 }
+#define CONV_ROUTINES(prefix, spreads) \
+    { XPULP_TABLE_ROUNDED(prefix##_line), XPULP_TABLE_ROUNDED(prefix##_window), 0, spreads }
 #define CONV_DECLARE(prefix) \
     conv_routine XPULP_NAMES_ROUNDED(prefix##_line), XPULP_NAMES_ROUNDED(prefix##_window)
 
 /* Those whose outputs lie in quads (kernels/tile.h) have no `raw`. Tiles must then be cut so that every block
  * of 4 pixels is a quad: columns of y a multiple of 4, all windows inside x or all of them gathered. */
-#define CONV_ROUTINES_QUADS(prefix) \
-    { XPULP_TABLE_IN_LINE(prefix##_line), XPULP_TABLE_IN_LINE(prefix##_window), 0 }
+#define CONV_ROUTINES_QUADS(prefix, spreads) \
+    { XPULP_TABLE_IN_LINE(prefix##_line), XPULP_TABLE_IN_LINE(prefix##_window), 0, spreads }
 
 /* Read by the routines of conv_gather.S: order and sizes are theirs. */
 struct conv_windows {
@@ -96,8 +97,10 @@ enum { CONV_GATHER_BYTES = 16 };
 struct conv_run {
     const struct ts_conv_tile *t;
     conv_routine *const *line, *const *window;
-    uint32_t mode;                      /* xpulp_mode_of() */
-    conv_split_routine *split;          /* x of 16 bits */
+    uint32_t mode;             /* xpulp_mode_of() */
+    conv_split_routine *split; /* x of 16 bits */
+    const uint8_t *x;          /* the tile's, or what it was spread to */
+    uint32_t x_row_bytes, x_c;
     uint32_t words, segments;           /* of a window read in place */
     uint32_t segment_bytes;             /* of x that the words of a segment meet */
     uint32_t group_bytes, weight_bytes; /* of a channel group: all, and without the parameters */
@@ -111,11 +114,20 @@ struct conv_run {
     struct conv_block block;
 };
 
+/* Are pixels spread to words, each filled up by bytes that meet zero weights? In one-dimensional layers of
+ * many taps, where most loads of x would cross words; rows are copied by 12 bytes or by multiples of 8.
+ * src/plan/kernel_xpulp.c packs by the same rule. */
+static inline bool conv_is_spread(const struct ts_conv_tile *t) {
+    uint32_t pitch = (t->x_c + 3u) & ~3u;
+    return t->k_h == 1 && t->k_w >= 5u && t->x_c % 4u != 0 && pitch * 8u <= t->x_c * 9u &&
+           (pitch == 12u || pitch % 8u == 0);
+}
+
 /* Is a whole K gathered into consecutive words? Where its rows do not end on words, unless that costs an
  * eighth of the words at most; where its taps do not follow each other at one distance; and where x is split
  * (`wide`) and pixels do not end on words. src/plan/kernel_xpulp.c packs by the same rule. */
-static inline bool conv_is_dense(const struct ts_conv_tile *t, bool wide) {
-    uint32_t pixel = t->x_c;
+static inline bool conv_is_dense(const struct ts_conv_tile *t, uint32_t x_c, bool wide) {
+    uint32_t pixel = x_c;
     if (wide && pixel % 4u != 0) {
         return true;
     }
@@ -159,16 +171,16 @@ static inline uint32_t conv_patch_pixels(const struct ts_conv_tile *t, uint32_t 
 
 static inline void conv_geometry(struct conv_run *run) {
     const struct ts_conv_tile *t = run->t;
-    uint32_t size_shift = run->split != 0, row = (uint32_t)t->x_c << size_shift, elements;
+    uint32_t size_shift = run->split != 0, row = run->x_c << size_shift, elements;
     bool strung = t->k_h == 1 && t->dilation_w > 1; /* pixels of a 1-D dilated kernel */
     run->pixel_bytes = row;
-    run->dense = conv_is_dense(t, run->split != 0);
+    run->dense = conv_is_dense(t, run->x_c, run->split != 0);
     if (run->dense) {
         run->segments = 1;
-        elements = t->k_h * t->k_w * (uint32_t)t->x_c;
+        elements = t->k_h * t->k_w * run->x_c;
     } else {
         run->segments = strung ? t->k_w : t->k_h;
-        elements = strung ? t->x_c : t->k_w * (uint32_t)t->x_c;
+        elements = strung ? run->x_c : t->k_w * run->x_c;
     }
     run->words = (elements + 3u) / 4u;
     run->words = run->words < 2u ? 2u : run->words;
@@ -178,7 +190,7 @@ static inline void conv_geometry(struct conv_run *run) {
     run->block.params_bytes = ref_params_bytes(t->rq.kind) * CONV_CHANNELS;
     run->group_bytes = run->weight_bytes + run->block.params_bytes;
     run->patch_pixels = conv_patch_pixels(t, run->segment_bytes * run->segments);
-    uint32_t apart = strung ? t->dilation_w * row : t->dilation_h * t->x_row_bytes;
+    uint32_t apart = strung ? t->dilation_w * row : t->dilation_h * run->x_row_bytes;
     run->block.segment_step = (int32_t)(apart - run->segment_bytes);
     conv_inner(t->x_h, t->y_h, (t->k_h - 1u) * t->dilation_h + 1u, t->stride_h, t->pad_top, &run->top,
                &run->bottom);
@@ -247,9 +259,9 @@ static inline void conv_gather_taps(const struct conv_run *run, uint8_t *to, con
 static inline void conv_gather_rows(const struct conv_run *run, uint8_t *to, int32_t row, int32_t column,
                                     uint32_t rows, uint32_t row_bytes) {
     const struct ts_conv_tile *t = run->t;
-    uint32_t zeros = (uint32_t)(uint8_t)t->x_zero * 0x01010101u, x_step = t->dilation_h * t->x_row_bytes;
+    uint32_t zeros = (uint32_t)(uint8_t)t->x_zero * 0x01010101u, x_step = t->dilation_h * run->x_row_bytes;
     uint32_t tap_bytes = run->dense ? run->pixel_bytes : run->segment_bytes;
-    const uint8_t *x = (const uint8_t *)t->x + (uint32_t)row * t->x_row_bytes;
+    const uint8_t *x = run->x + (uint32_t)row * run->x_row_bytes;
     if (t->dilation_w == 1 && column >= 0 && column + t->k_w <= t->x_w) {
         conv_copy_rows(to, x + (uint32_t)column * run->pixel_bytes, rows, t->k_w * run->pixel_bytes,
                        row_bytes, x_step);
@@ -357,7 +369,7 @@ static inline void conv_gather_inside(const struct conv_run *run, uint8_t *to, c
                                                     conv_gather_13};
     const struct ts_conv_tile *t = run->t;
     uint32_t k_bytes = run->segment_bytes, bytes = t->k_w * run->pixel_bytes;
-    uint32_t x_row = t->dilation_h * t->x_row_bytes, pixel_step = t->stride_w * run->pixel_bytes;
+    uint32_t x_row = t->dilation_h * run->x_row_bytes, pixel_step = t->stride_w * run->pixel_bytes;
     if (bytes <= CONV_GATHER_BYTES) {
         const struct conv_windows windows = {.x = x,
                                              .to = to,
@@ -394,10 +406,10 @@ static inline void conv_gather_columns(const struct conv_run *run, uint8_t *to, 
         }
     }
     if (first < end) {
-        uint32_t line = (uint32_t)(row + (int32_t)(first * t->dilation_h)) * t->x_row_bytes;
+        uint32_t line = (uint32_t)(row + (int32_t)(first * t->dilation_h)) * run->x_row_bytes;
         uint32_t column = place.x * t->stride_w - t->pad_left;
-        conv_gather_inside(run, to + first * bytes, (const uint8_t *)t->x + line + column * run->pixel_bytes,
-                           end - first, count);
+        conv_gather_inside(run, to + first * bytes, run->x + line + column * run->pixel_bytes, end - first,
+                           count);
     }
     if (first > 0 || end < t->k_h) {
         for (; count > 0; count--, to += k_bytes) {
@@ -464,7 +476,7 @@ static inline void conv_aim(struct conv_run *run, struct conv_place *place, uint
         if (outer && !run->dense) {
             conv_gather(run, run->patch + p * k_bytes, place->y, place->x);
         } else if (!outer) {
-            x = (const uint8_t *)t->x + (place->y * t->stride_h - t->pad_top) * t->x_row_bytes +
+            x = run->x + (place->y * t->stride_h - t->pad_top) * run->x_row_bytes +
                 (place->x * t->stride_w - t->pad_left) * run->pixel_bytes;
         }
         uint8_t *y = conv_y(run, *place);
@@ -690,7 +702,7 @@ static inline uint32_t conv_run_in_place(struct conv_run *run, struct conv_place
         blocks--;
     }
     if (blocks > 0) {
-        const uint8_t *x = (const uint8_t *)t->x + (place->y * t->stride_h - t->pad_top) * t->x_row_bytes +
+        const uint8_t *x = run->x + (place->y * t->stride_h - t->pad_top) * run->x_row_bytes +
                            (place->x * t->stride_w - t->pad_left) * run->pixel_bytes;
         conv_call_run(run, routine, *place, blocks, x, t->stride_w * run->pixel_bytes);
         place->x += blocks * CONV_PIXELS;
@@ -741,7 +753,7 @@ static inline bool conv_is_line(const struct conv_run *run) {
     const struct ts_conv_tile *t = run->t;
     return run->mode != XPULP_RAW && t->k_h == 1 && run->inner == (uint32_t)t->y_h * t->y_w &&
            (t->y_h == 1 || (t->y_row_bytes == t->y_w * t->y_pixel_bytes && t->stride_h == 1 &&
-                            t->x_row_bytes == t->y_w * t->stride_w * run->pixel_bytes));
+                            run->x_row_bytes == t->y_w * t->stride_w * run->pixel_bytes));
 }
 
 /* Groups [group, group + groups) of `blocks` blocks from `index` on. */
@@ -755,7 +767,7 @@ static inline void conv_line_part(struct conv_run *run, uint32_t index, uint32_t
         block->d[p - 1] = p < left ? (int32_t)(p * x_step) : 0;
         block->e[p - 1] = p < left ? (int32_t)(p * t->y_pixel_bytes) : 0;
     }
-    block->x = (const uint8_t *)t->x + pixel * x_step;
+    block->x = run->x + pixel * x_step;
     block->y = (uint8_t *)t->y + pixel * t->y_pixel_bytes;
     block->x_step = (int32_t)(CONV_PIXELS * x_step);
     block->y_step = (int32_t)(CONV_PIXELS * t->y_pixel_bytes);
@@ -829,6 +841,21 @@ static inline uint8_t *conv_split_x(struct conv_run *run) {
     return (uint8_t *)(found + cores);
 }
 
+/* Spreads the pixels of x in scratch, of which this returns the rest. */
+static inline uint8_t *conv_spread_x(struct conv_run *run) {
+    const struct ts_conv_tile *t = run->t;
+    uint8_t *scratch = t->scratch;
+    struct ref_share share = ref_share(t->x_w);
+    uint32_t from = share.begin * t->x_c, to = share.begin * run->x_c;
+    for (uint32_t row = 0; row < t->x_h; row++) {
+        conv_copy_rows(scratch + row * run->x_row_bytes + to,
+                       (const uint8_t *)t->x + row * t->x_row_bytes + from, share.end - share.begin, t->x_c,
+                       run->x_c, t->x_c);
+    }
+    ts_barrier();
+    return scratch + t->x_h * run->x_row_bytes;
+}
+
 /* The whole of a tile: this core's share. Gathered windows cost more, so they are shared by themselves, from
  * the last core on. */
 static inline void conv_blocks(const struct ts_conv_tile *t, const struct conv_routines *routines) {
@@ -838,9 +865,20 @@ static inline void conv_blocks(const struct ts_conv_tile *t, const struct conv_r
     run.window = routines->window;
     run.mode = xpulp_mode_of(t);
     run.split = routines->split;
+    run.x = t->x;
+    run.x_c = t->x_c;
+    run.x_row_bytes = t->x_row_bytes;
+    bool spread = routines->spreads && conv_is_spread(t);
+    if (spread) {
+        run.x = t->scratch;
+        run.x_c = (t->x_c + 3u) & ~3u;
+        run.x_row_bytes = t->x_w * run.x_c;
+    }
     conv_geometry(&run);
     conv_setup(&run);
-    uint8_t *scratch = run.split != 0 && !run.dense ? conv_split_x(&run) : t->scratch;
+    uint8_t *scratch = spread                         ? conv_spread_x(&run)
+                       : run.split != 0 && !run.dense ? conv_split_x(&run)
+                                                      : t->scratch;
     uint32_t outer = (uint32_t)t->y_h * t->y_w - run.inner;
     xpulp_stagger(run.words < 8u ? 3u : 7u);
     if (run.inner > 0) {

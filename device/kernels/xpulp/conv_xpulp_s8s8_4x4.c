@@ -3,7 +3,7 @@
 
 CONV_DECLARE(conv_s8s8_4x4);
 
-static const struct conv_routines all = CONV_ROUTINES(conv_s8s8_4x4);
+static const struct conv_routines all = CONV_ROUTINES(conv_s8s8_4x4, false);
 
 void conv_s8s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *routines) {
     conv_blocks(tile, routines);

@@ -7,7 +7,8 @@
 CONV_DECLARE(conv_u8s8_4x4);
 CONV_DECLARE(conv_s8s8_4x4);
 
-static const struct conv_routines u8 = CONV_ROUTINES(conv_u8s8_4x4), s8 = CONV_ROUTINES(conv_s8s8_4x4);
+static const struct conv_routines u8 = CONV_ROUTINES(conv_u8s8_4x4, false),
+                                  s8 = CONV_ROUTINES(conv_s8s8_4x4, false);
 
 /* src/plan/kernel_xpulp.c reckons with the same sizes. */
 void conv_xpulp_sub8(const struct ts_conv_tile *tile) {

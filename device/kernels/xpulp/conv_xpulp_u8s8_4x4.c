@@ -3,7 +3,7 @@
 
 CONV_DECLARE(conv_u8s8_4x4);
 
-static const struct conv_routines all = CONV_ROUTINES(conv_u8s8_4x4);
+static const struct conv_routines all = CONV_ROUTINES(conv_u8s8_4x4, true);
 
 void conv_u8s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *routines) {
     conv_blocks(tile, routines);
