@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { EVALUATION_BATCH = 50, TAYLOR_BATCHES = 32, NEED_SAMPLES = 4 };
+enum { EVALUATION_BATCH = 50, TAYLOR_BATCHES = 32, NEED_SAMPLES = 4, JUDGES = 1000 };
 
 ts_fit_options ts_fit_defaults(void) {
     ts_fit_options o = {.bits = 8, .batch = 32, .calibration = 128};
@@ -18,6 +18,7 @@ typedef struct fitter {
     ts_arena *arena;
     const ts_fgraph *graph;
     const ts_data *train, *eval;
+    const ts_data *judges; /* some of `train`: did training help? */
     const ts_fit_options *options;
     const ts_progress *progress;
     const ts_train_log *log;
@@ -172,11 +173,11 @@ static ts_status prune_network(const fitter *f, ts_fgraph **pruned) {
 
 /* ---- training ---- */
 
-static ts_status accuracy_of(const fitter *f, const ts_fgraph *graph, double *out) {
+static ts_status accuracy_of(const fitter *f, const ts_fgraph *graph, const ts_data *data, double *out) {
     ts_arena *scratch = ts_arena_new("evaluation", 0);
     ts_trainer *t = NULL;
     ts_status status = ts_trainer_new(scratch, graph, EVALUATION_BATCH, &t, f->diags);
-    status = status == TS_OK ? ts_trainer_accuracy(t, f->eval, NULL, out, f->diags) : status;
+    status = status == TS_OK ? ts_trainer_accuracy(t, data, NULL, out, f->diags) : status;
     ts_trainer_free(t);
     ts_arena_free(scratch);
     return status;
@@ -195,7 +196,19 @@ static void scale_rates(ts_trainer *t) {
     }
 }
 
-/* Trains the pruned network in float; the network as it came is its teacher. */
+/* Samples from all over the training set. */
+static ts_data spread_of(ts_arena *arena, const ts_data *data, uint32_t count) {
+    ts_data part = first_of(data, count);
+    uint32_t *order = TS_NEW_ARRAY(arena, uint32_t, part.count);
+    for (uint32_t i = 0; i < part.count; i++) {
+        order[i] = data->order[(uint64_t)i * data->count / part.count];
+    }
+    part.order = order;
+    return part;
+}
+
+/* Trains the pruned network in float; the network as it came is its teacher. Few samples or epochs may do
+ * more harm than good: then it stays as it was. */
 static ts_status train_pruned(const fitter *f, ts_fgraph **graph) {
     ts_train_options o = f->options->pruned;
     if (o.epochs == 0) {
@@ -211,22 +224,34 @@ static ts_status train_pruned(const fitter *f, ts_fgraph **graph) {
         }
         status = ts_train(t, f->train, &o, NULL, f->progress, f->log, f->diags);
     }
-    if (status == TS_OK) {
-        *graph = ts_trainer_export(t, f->arena, false);
-    }
+    ts_fgraph *trained = status == TS_OK ? ts_trainer_export(t, f->arena, false) : NULL;
     ts_trainer_free(t);
     ts_arena_free(scratch);
-    return status;
+    TS_TRY(status);
+    double before, after;
+    TS_TRY(accuracy_of(f, *graph, f->judges, &before));
+    TS_TRY(accuracy_of(f, trained, f->judges, &after));
+    *graph = after < before ? *graph : trained;
+    return TS_OK;
 }
 
-/* The teacher of the integers: the pruned float network, in the order of elements that they have. */
+/* The teacher of the integers is the network as it came, in the order of elements that they have. As above,
+ * they stay as they were where training did harm. */
 static ts_status train_quantised(const fitter *f, ts_quant *quant, const ts_fgraph *teacher) {
     ts_train_options o = f->options->quantised;
     if (o.epochs == 0) {
         return TS_OK;
     }
     o.teacher = teacher;
-    return ts_power_train(quant, f->train, f->options->batch, &o, f->progress, f->log, f->diags);
+    double before, after;
+    const ts_power_state *start = ts_power_save(f->arena, quant);
+    TS_TRY(ts_power_accuracy(quant, f->judges, &before, f->diags));
+    TS_TRY(ts_power_train(quant, f->train, f->options->batch, &o, f->progress, f->log, f->diags));
+    TS_TRY(ts_power_accuracy(quant, f->judges, &after, f->diags));
+    if (after < before) {
+        ts_power_restore(quant, start);
+    }
+    return TS_OK;
 }
 
 static ts_status quantise(const fitter *f, const ts_fgraph *pruned) {
@@ -247,13 +272,14 @@ static ts_status quantise(const fitter *f, const ts_fgraph *pruned) {
 ts_status ts_fit_network(ts_arena *arena, const ts_fgraph *graph, const ts_data *train, const ts_data *eval,
                          const ts_fit_options *options, const ts_progress *progress, const ts_train_log *log,
                          ts_fit *out, ts_diags *diags) {
-    fitter f = {arena, graph, train, eval, options, progress, log, out, diags};
+    ts_data judges = spread_of(arena, train, JUDGES);
+    fitter f = {arena, graph, train, eval, &judges, options, progress, log, out, diags};
     ts_fgraph *pruned;
     *out = (ts_fit){.macs_before = macs_of(graph)};
     TS_TRY(prune_network(&f, &pruned));
-    TS_TRY(accuracy_of(&f, graph, &out->float_accuracy));
+    TS_TRY(accuracy_of(&f, graph, eval, &out->float_accuracy));
     TS_TRY(train_pruned(&f, &pruned));
-    TS_TRY(accuracy_of(&f, pruned, &out->pruned_accuracy));
+    TS_TRY(accuracy_of(&f, pruned, eval, &out->pruned_accuracy));
     out->macs = macs_of(pruned);
     out->pruned = pruned;
     return quantise(&f, pruned);

@@ -501,6 +501,37 @@ ts_status ts_power_train(ts_quant *quant, const ts_data *data, uint32_t batch,
     return status;
 }
 
+/* The net's weights and biases stand on their grids: the rest follows from them. */
+struct ts_power_state {
+    float **weights, **bias; /* by layer; NULL where it has none */
+};
+
+const ts_power_state *ts_power_save(ts_arena *arena, const ts_quant *quant) {
+    uint32_t layers = quant->net->layers.count;
+    ts_power_state *s = TS_NEW(arena, ts_power_state);
+    s->weights = TS_NEW_ARRAY(arena, float *, layers);
+    s->bias = TS_NEW_ARRAY(arena, float *, layers);
+    for (uint32_t i = 0; i < layers; i++) {
+        const ts_qlayer *l = &quant->net->layers.data[i];
+        if (is_linear(l)) {
+            s->weights[i] = ts_arena_copy(arena, l->weights, (size_t)l->c * l->inner * sizeof(float));
+            s->bias[i] = ts_arena_copy(arena, l->bias, l->c * sizeof(float));
+        }
+    }
+    return s;
+}
+
+void ts_power_restore(ts_quant *quant, const ts_power_state *state) {
+    for (uint32_t i = 0; i < quant->net->layers.count; i++) {
+        const ts_qlayer *l = &quant->net->layers.data[i];
+        if (state->weights[i] != NULL) {
+            memcpy(l->weights, state->weights[i], (size_t)l->c * l->inner * sizeof(float));
+            memcpy(l->bias, state->bias[i], l->c * sizeof(float));
+        }
+    }
+    settle(quant);
+}
+
 ts_status ts_power_accuracy(const ts_quant *quant, const ts_data *data, double *out, ts_diags *diags) {
     enum { BATCH = 50 };
     ts_arena *scratch = ts_arena_new("accuracy", 0);

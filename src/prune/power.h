@@ -27,6 +27,11 @@ ts_status ts_power_train(ts_quant *quant, const ts_data *data, uint32_t batch,
                          const ts_train_options *options, const ts_progress *progress,
                          const ts_train_log *log, ts_diags *diags);
 
+/* The integers as they are now, in `arena`, and again. */
+typedef struct ts_power_state ts_power_state;
+const ts_power_state *ts_power_save(ts_arena *arena, const ts_quant *quant);
+void ts_power_restore(ts_quant *quant, const ts_power_state *state);
+
 /* Share of samples that the emulated network classifies as their labels say. */
 ts_status ts_power_accuracy(const ts_quant *quant, const ts_data *data, double *out, ts_diags *diags);
 

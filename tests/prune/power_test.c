@@ -132,6 +132,12 @@ static void test_fit(void **state) {
     }
     assert_non_null(integer);
     assert_int_equal(parameters, fit.after.parameters);
+    /* Training that does harm is not kept. */
+    o.quantised.epochs = 2;
+    o.quantised.rate = 30;
+    good(&m, ts_fit_network(m.arena, m.graph, &data, &data, &o, NULL, NULL, &fit, &m.diags));
+    assert_true(fit.accuracy >= fit.start_accuracy);
+    assert_int_equal(differing(&m, fit.quant, &data), 0);
     o.ram = 60;
     assert_int_equal(ts_fit_network(m.arena, m.graph, &data, &data, &o, NULL, NULL, &fit, &m.diags),
                      TS_NO_FIT);
