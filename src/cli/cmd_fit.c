@@ -390,21 +390,50 @@ static void print_table(const json_t *const *results, const grid *g) {
     }
 }
 
-/* What to deploy at a budget. */
+/* Names of layers that converters fused are lists: the last one says enough. */
+static const char *short_name(const char *name) {
+    const char *last = strrchr(name, ';');
+    return last == NULL || last[1] == '\0' ? name : last + 1;
+}
+
+/* The layers that lost filters, with what they have left. */
+static void print_filters(const json_t *layers) {
+    uint32_t pruned = 0;
+    for (size_t i = 0; i < json_array_size(layers); i++) {
+        const json_t *l = json_array_get(layers, i);
+        json_int_t has = json_integer_value(json_object_get(l, "has")),
+                   had = json_integer_value(json_object_get(l, "had"));
+        if (has < had) {
+            printf("%s %s %" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT, pruned++ == 0 ? "" : ",",
+                   short_name(json_string_value(json_object_get(l, "name"))), has, had);
+        }
+    }
+    printf("%s", pruned == 0 ? " all" : pruned < json_array_size(layers) ? ", others whole" : "");
+}
+
+/* Why nothing fits a budget: the reason of the width that needs least. */
+static void print_refusal(const json_t *const *results, const grid *g, uint32_t ram) {
+    uint32_t widths = g->request->bits_count, least = ram * widths;
+    for (uint32_t i = least; i < (ram + 1) * widths; i++) {
+        least = bits_of(g, i) < bits_of(g, least) ? i : least;
+    }
+    const char *message = json_string_value(json_object_get(results[least], "message"));
+    if (message != NULL && g->count > 1) {
+        printf("%" PRIu64 " bytes: %s\n", g->ram[ram], message);
+    }
+}
+
+/* What to deploy at a budget, in one line. */
 static void print_answer(ts_arena *arena, const json_t *const *results, const grid *g, uint32_t ram) {
     uint32_t best = best_at(results, g, ram);
     if (best == TS_NONE) {
+        print_refusal(results, g, ram);
         return;
     }
-    const json_t *p = results[best], *layers = json_object_get(p, "layers");
+    const json_t *p = results[best];
     printf("%" PRIu64 " bytes: %u bits, filters", g->ram[ram], bits_of(g, best));
-    for (size_t i = 0; i < json_array_size(layers); i++) {
-        const json_t *l = json_array_get(layers, i);
-        printf("%s %s %" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT, i == 0 ? "" : ",",
-               json_string_value(json_object_get(l, "name")), json_integer_value(json_object_get(l, "has")),
-               json_integer_value(json_object_get(l, "had")));
-    }
-    printf("; top-1 %.2f %% (float %.2f %%)\n    equation 1: %" JSON_INTEGER_FORMAT
+    print_filters(json_object_get(p, "layers"));
+    printf("; top-1 %.2f %% (float %.2f %%); equation 1: %" JSON_INTEGER_FORMAT
            " bytes (%" JSON_INTEGER_FORMAT " unpruned)",
            json_number_value(json_object_get(p, "accuracy")),
            json_number_value(json_object_get(p, "float_accuracy")),
@@ -414,7 +443,7 @@ static void print_answer(ts_arena *arena, const json_t *const *results, const gr
         printf("; %s: %" JSON_INTEGER_FORMAT " bytes, weights apart", g->target->name,
                json_integer_value(json_object_get(p, "target_bytes")));
     }
-    printf("\n    tessera run %s%s%s\n", network_path(arena, g, best), g->target != NULL ? " --target " : "",
+    printf("; tessera run %s%s%s\n", network_path(arena, g, best), g->target != NULL ? " --target " : "",
            g->target != NULL ? g->request->target : "");
 }
 

@@ -93,11 +93,17 @@ static ts_status need_now(const fitter *f, const ts_prune *prune, uint64_t *byte
     return TS_OK;
 }
 
-static ts_status no_fit(const fitter *f, uint64_t bytes) {
-    return ts_error(f->diags, TS_DIAG_NO_FIT, NULL, NULL,
+/* What is left of the network fills: the node that most of it is, and what would do. */
+static ts_status no_fit(const fitter *f, const ts_prune *prune, uint64_t bytes) {
+    ts_prune_memory m = ts_prune_measure(prune);
+    bool weights = m.heaviest_parameters > m.activations && f->options->model == NULL;
+    return ts_error(f->diags, TS_DIAG_NO_FIT, weights ? m.heaviest : m.widest, NULL,
                     "pruned to its last filters the network needs %" PRIu64 " bytes at %u bits, %" PRIu64
-                    " more than the %" PRIu64 " that there are; fewer bits or %" PRIu64 " bytes would do",
-                    bytes, f->options->bits, bytes - f->options->ram, f->options->ram, bytes);
+                    " more than the %" PRIu64 " that there are; %s '%s' alone take %" PRIu64
+                    " elements; fewer bits or %" PRIu64 " bytes would do",
+                    bytes, f->options->bits, bytes - f->options->ram, f->options->ram,
+                    weights ? "the parameters of" : "what is read and written by",
+                    weights ? m.heaviest : m.widest, weights ? m.heaviest_parameters : m.activations, bytes);
 }
 
 /* Algorithm 1: prunes until it fits. The model is asked after steps of growing length where it is not an
@@ -123,7 +129,7 @@ static ts_status prune_until_fit(const fitter *f, const ts_prune_options *option
         }
         *steps += done;
         if (done == 0) {
-            return no_fit(f, bytes);
+            return no_fit(f, p, bytes);
         }
         TS_TRY(need_now(f, p, &bytes));
     }

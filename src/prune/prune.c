@@ -419,18 +419,24 @@ static bool is_layer(const ts_fnode *n) {
 }
 
 static void measure_node(const ts_prune *p, const ts_fnode *n, ts_prune_memory *m) {
-    uint64_t traffic = elements_now(p, n->output);
+    uint64_t traffic = elements_now(p, n->output), parameters = 0;
     bool reads_two = false;
     for (uint32_t k = 0; k < n->input_count; k++) {
         bool constant = tensor_of(p, n->inputs[k])->data != NULL;
         reads_two = reads_two || (k > 0 && !constant);
         traffic += constant ? 0 : elements_now(p, n->inputs[k]);
         if (constant && (n->op == TS_FOP_CONV || n->op == TS_FOP_GEMM || n->op == TS_FOP_MATMUL)) {
-            m->parameters += constant_now(p, n, k);
+            parameters += constant_now(p, n, k);
         }
+    }
+    m->parameters += parameters;
+    if (parameters > m->heaviest_parameters) {
+        m->heaviest_parameters = parameters;
+        m->heaviest = n->name;
     }
     if ((is_layer(n) || reads_two) && traffic > m->activations) {
         m->activations = traffic;
+        m->widest = n->name;
     }
     if (n->op == TS_FOP_CONV) {
         const ts_ftensor *w = tensor_of(p, n->inputs[1]);

@@ -48,6 +48,8 @@ const char *ts_prune_choice_help(ts_prune_choice choice);
  * largest im2col buffer (two columns, as CMSIS-NN has it). */
 typedef struct ts_prune_memory {
     uint64_t parameters, activations, im2col;
+    const char *widest, *heaviest; /* nodes with the largest sum and with the most parameters */
+    uint64_t heaviest_parameters;
 } ts_prune_memory;
 
 /* Equation 1: M = b (Np + max(I + O) + max(im2col)), in bytes, rounded up. */

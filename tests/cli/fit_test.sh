@@ -48,7 +48,9 @@ grep -q '^ *100  none fits$' log || fail "100 bytes hold nothing: $(cat log)"
 grep -q '^6000 bytes: ' log || fail "no answer for 6000 bytes: $(cat log)"
 [ "$(grep -c ',verified,' grid/results.csv)" -eq 2 ] || fail "two points fit: $(cat grid/results.csv)"
 grep -q '<svg' grid/map.svg || fail "no map"
-bytes=$(sed -n 's/^ *equation 1: \([0-9]*\) bytes.*/\1/p' log)
+grep '^6000 bytes: ' log | grep -q '; tessera run grid/ram6000-bits[48].onnx$' || fail "no command: $(cat log)"
+grep '^100 bytes: ' log | grep -q "last filters.*'.*alone take.*would do" || fail "no reason: $(cat log)"
+bytes=$(sed -n 's/^6000 .* equation 1: \([0-9]*\) bytes.*/\1/p' log)
 [ "$bytes" -le 6000 ] || fail "needs $bytes of 6000 bytes"
 "$tessera" run grid/ram6000-bits8.onnx --target host | grep -q 'layers verified' || fail "the integers do not verify"
 
