@@ -166,12 +166,15 @@ static void linear_range(const ts_graph *graph, const ts_node *node, uint32_t ch
                          int64_t x_high, int64_t *low, int64_t *high) {
     const ts_tensor *weights = &graph->tensors.data[node->weights];
     uint64_t taps = ts_tensor_elements(weights) / weights->dims[0];
-    wide least = 0, most = 0;
-    for (uint64_t i = 0; i < taps; i++) {
-        int64_t w = (int64_t)ts_tensor_int(weights, channel * taps + i) - ts_weights_zero(weights);
-        least += w * (w < 0 ? x_high : x_low);
-        most += w * (w < 0 ? x_low : x_high);
+    int64_t zero = ts_weights_zero(weights), below = 0, above = 0;
+    bool bytes = weights->type == TS_S8 || weights->type == TS_S4 || weights->type == TS_S2;
+    for (uint64_t i = channel * taps; i < (channel + 1) * taps; i++) {
+        int64_t w = bytes ? ((const int8_t *)weights->data)[i] : ts_tensor_int(weights, i);
+        below += w < zero ? w - zero : 0;
+        above += w > zero ? w - zero : 0;
     }
+    wide least = (wide)below * x_high + (wide)above * x_low;
+    wide most = (wide)below * x_low + (wide)above * x_high;
     if (node->bias != TS_NONE) {
         int32_t bias = ts_tensor_int(&graph->tensors.data[node->bias], channel);
         least += bias;

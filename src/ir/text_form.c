@@ -11,18 +11,24 @@ static const char *const requant_words[] = {"none", "nemo", "tflite"};
 
 /* ---- printing ---- */
 
-static void print_int(ts_text *out, int64_t value) {
-    char digits[24];
-    size_t at = sizeof digits;
+enum { INT_DIGITS = 24 };
+
+/* Writes the digits of `value` so that they end before `end`; returns their begin. */
+static char *digits_of(int64_t value, char *end) {
     uint64_t rest = value < 0 ? 0u - (uint64_t)value : (uint64_t)value;
     do {
-        digits[--at] = (char)('0' + rest % 10);
+        *--end = (char)('0' + rest % 10);
         rest /= 10;
     } while (rest != 0);
     if (value < 0) {
-        digits[--at] = '-';
+        *--end = '-';
     }
-    ts_text_add_bytes(out, digits + at, sizeof digits - at);
+    return end;
+}
+
+static void print_int(ts_text *out, int64_t value) {
+    char digits[INT_DIGITS], *end = digits + sizeof digits, *begin = digits_of(value, end);
+    ts_text_add_bytes(out, begin, (size_t)(end - begin));
 }
 
 /* What stands before value i of a list. */
@@ -30,17 +36,26 @@ static void separate(ts_text *out, uint64_t i) {
     ts_text_add(out, i % TS__VALUES_A_LINE == 0 ? "\n   " : "");
 }
 
+/* Values [first, end) of a tensor of integers, one line; networks have millions. */
+static void print_line(ts_text *out, const ts_tensor *tensor, uint64_t first, uint64_t end) {
+    char line[TS__VALUES_A_LINE * INT_DIGITS], *last = line + sizeof line, *at = last;
+    for (uint64_t i = end; i-- > first;) {
+        at = digits_of(ts_tensor_int(tensor, i), at);
+        *--at = ' ';
+    }
+    ts_text_add(out, "\n   ");
+    ts_text_add_bytes(out, at, (size_t)(last - at));
+}
+
 static void print_data(ts_text *out, const ts_tensor *tensor) {
     uint64_t count = ts_tensor_elements(tensor);
     ts_text_add(out, " data");
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < count && tensor->type == TS_F32; i++) {
         separate(out, i);
-        if (tensor->type == TS_F32) {
-            ts_text_printf(out, " %.9g", (double)((const float *)tensor->data)[i]);
-        } else {
-            ts_text_add(out, " ");
-            print_int(out, ts_tensor_int(tensor, i));
-        }
+        ts_text_printf(out, " %.9g", (double)((const float *)tensor->data)[i]);
+    }
+    for (uint64_t i = 0; i < count && tensor->type != TS_F32; i += TS__VALUES_A_LINE) {
+        print_line(out, tensor, i, count - i < TS__VALUES_A_LINE ? count : i + TS__VALUES_A_LINE);
     }
 }
 

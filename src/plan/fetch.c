@@ -24,6 +24,7 @@ typedef struct fetching {
     ts_planner *p;
     space *space;      /* NULL: bytes are counted, and no places given */
     double bus_free;   /* when the last transfer so far is complete */
+    uint32_t useful;   /* the last step that has begun by then, of those whose begin is known */
     uint32_t earliest; /* step of the fetch before, which starts first */
     bool lost;         /* some fetch found no place */
 } fetching;
@@ -102,10 +103,10 @@ static bool find_place(const space *s, uint32_t first, uint32_t last, uint64_t b
 static void begin_steps(ts_planner *p) {
     ts__number_steps(p);
     p->steps.count = p->plan->fetches.count = 0;
+    ts__resident_bytes_of_all(p, p->resident);
     for (uint32_t i = 0; i < p->plan->layer_count; i++) {
-        uint64_t bytes = ts__resident_bytes(p, i);
         for (uint32_t n = 0; n < ts__chunk_loads(&p->plan->layer_plans[i]); n++) {
-            TS_PUSH(p->arena, &p->steps, ((ts_step){.layer = i, .used_bytes = bytes}));
+            TS_PUSH(p->arena, &p->steps, ((ts_step){.layer = i, .used_bytes = p->resident[i]}));
         }
     }
 }
@@ -119,6 +120,13 @@ static bool free_in(const fetching *f, uint32_t first, uint32_t last, uint64_t b
 static uint32_t earliest_step(fetching *f, uint32_t need, uint64_t bytes, uint64_t *place) {
     const ts_plan *plan = f->p->plan;
     uint32_t stop = f->earliest, layer = f->p->steps.data[need].layer, at = need;
+    if (f->space == NULL) { /* earlier than the bus is free there is nothing to gain */
+        const ts_step *steps = f->p->steps.data;
+        while (f->useful < need && steps[f->useful + 1].begin_cycles <= f->bus_free) {
+            f->useful++;
+        }
+        stop = stop > f->useful ? stop : f->useful;
+    }
     if (plan->options.objective != TS_OBJECTIVE_LATENCY) {
         uint32_t before = plan->layer_plans[layer > 0 ? layer - 1 : 0].l3.first_step;
         stop = stop > before ? stop : before;

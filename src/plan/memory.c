@@ -65,17 +65,24 @@ static bool alive(const ts_life *life, uint32_t layer) {
     return life->used && life->first <= layer && layer <= life->last;
 }
 
+static uint64_t bytes_of_life(const ts_planner *p, const ts_life *life) {
+    return word_up(life->bytes) + p->plan->options.guard_bytes;
+}
+
+/* What a layer's maps have in common. */
+static uint64_t shared_bytes(const ts_planner *p, const ts_layer_plan *lp) {
+    bool both = !p->lives[lp->layer->x.tensor].in_l3 && !p->lives[lp->layer->y.tensor].in_l3;
+    return both ? ts__overlap_saves(lp) : 0;
+}
+
 /* Activations that live in L2 while a layer runs. */
 static uint64_t resident_bytes(const ts_planner *p, uint32_t layer) {
     uint64_t bytes = 0;
     for (uint32_t t = 0; t < p->graph->tensors.count; t++) {
-        bytes += alive(&p->lives[t], layer) && !p->lives[t].in_l3
-                     ? word_up(p->lives[t].bytes) + p->plan->options.guard_bytes
-                     : 0;
+        const ts_life *life = &p->lives[t];
+        bytes += alive(life, layer) && !life->in_l3 ? bytes_of_life(p, life) : 0;
     }
-    const ts_layer_plan *lp = &p->plan->layer_plans[layer];
-    bool both = !p->lives[lp->layer->x.tensor].in_l3 && !p->lives[lp->layer->y.tensor].in_l3;
-    return bytes - (both ? ts__overlap_saves(lp) : 0);
+    return bytes - shared_bytes(p, &p->plan->layer_plans[layer]);
 }
 
 static void take_homes(ts_planner *p, ts_layer_plan *lp) {
@@ -393,6 +400,21 @@ static bool cut_layers(ts_planner *p, bool quick) {
 
 uint64_t ts__resident_bytes(const ts_planner *p, uint32_t layer) {
     return resident_bytes(p, layer) + stripes_now(&p->plan->layer_plans[layer]);
+}
+
+void ts__resident_bytes_of_all(const ts_planner *p, uint64_t *bytes) {
+    uint32_t layers = p->plan->layer_count;
+    memset(bytes, 0, layers * sizeof *bytes);
+    for (uint32_t t = 0; t < p->graph->tensors.count; t++) {
+        const ts_life *life = &p->lives[t];
+        for (uint32_t i = life->first; i <= life->last && i < layers && life->used && !life->in_l3; i++) {
+            bytes[i] += bytes_of_life(p, life);
+        }
+    }
+    for (uint32_t i = 0; i < layers; i++) {
+        const ts_layer_plan *lp = &p->plan->layer_plans[i];
+        bytes[i] += stripes_now(lp) - shared_bytes(p, lp);
+    }
 }
 
 /* Buffers. */
@@ -823,6 +845,31 @@ static void tune_all(ts_planner *p) {
     }
 }
 
+/* Lays out activations and stripes alone, whose buffers were built. False where they do not fit. */
+static bool lay_out_low(ts_planner *p, ts_layout_order order) {
+    ts_plan *plan = p->plan;
+    ts_low_layout *low = &p->low[order];
+    uint32_t buffers = plan->buffers.count;
+    if (low->offsets == NULL) {
+        ts_block *blocks = TS_NEW_ARRAY(p->arena, ts_block, buffers);
+        uint32_t *owner = TS_NEW_ARRAY(p->arena, uint32_t, buffers);
+        uint32_t count = blocks_of(p, TS_IN_L2, blocks, owner);
+        let_overlap(p, blocks, owner, count);
+        low->bytes = ts__layout_low(p->arena, blocks, count, order);
+        low->offsets = TS_NEW_ARRAY(p->arena, uint64_t, buffers);
+        for (uint32_t i = 0; i < count; i++) {
+            low->offsets[owner[i]] = blocks[i].offset;
+        }
+    }
+    for (uint32_t b = 0; b < buffers; b++) {
+        plan->buffers.data[b].offset = low->offsets[b];
+    }
+    return low->bytes <= p->l2_bytes;
+}
+
+/* Homes or stripes have changed. */
+static void forget_low(ts_planner *p) { memset(p->low, 0, sizeof p->low); }
+
 /* Gives all weights their places between activations and stripes that are laid out alone, as low as they go:
  * that leaves one piece for all weights, but may leave too little. With TS_LAYOUT_ORDERS the layout keeps
  * room for the weights of every layer, and what fits has a place. */
@@ -831,12 +878,7 @@ static bool place_weights(ts_planner *p, ts_layout_order order, double *cycles) 
     bool alone = order != TS_LAYOUT_ORDERS, placed = true;
     build_buffers(p, !alone);
     if (alone) {
-        ts_block *blocks = TS_NEW_ARRAY(p->arena, ts_block, plan->buffers.count);
-        uint32_t *owner = TS_NEW_ARRAY(p->arena, uint32_t, plan->buffers.count);
-        uint32_t count = blocks_of(p, TS_IN_L2, blocks, owner);
-        let_overlap(p, blocks, owner, count);
-        placed = ts__layout_low(p->arena, blocks, count, order) <= p->l2_bytes;
-        take_offsets(plan, blocks, owner, count, 0);
+        placed = lay_out_low(p, order);
     } else {
         lay_out_least(p);
         placed = plan->l2_used_bytes <= p->l2_bytes;
@@ -876,6 +918,7 @@ static bool place_best(ts_planner *p, bool overlaps) {
     ts_layer_plan *chosen = TS_NEW_ARRAY(p->arena, ts_layer_plan, layers);
     ts_layout_order best_order = TS_LAYOUT_ORDERS;
     double best = 0, cycles = 0;
+    forget_low(p);
     for (uint32_t n = overlaps ? 1 : 0; n <= TS_LAYOUT_ORDERS; n++) {
         ts_layout_order order = n == 0 ? TS_LAYOUT_ORDERS : (ts_layout_order)(n - 1);
         memcpy(p->plan->layer_plans, first, layers * sizeof *first);
@@ -962,6 +1005,7 @@ static bool plan_overlaps(ts_planner *p) {
     tune(p);
     tune_halos(p);
     bool room = false;
+    forget_low(p);
     for (uint32_t order = 0; order < TS_LAYOUT_ORDERS && !room; order++) {
         room = make_room(p, (ts_layout_order)order);
     }

@@ -597,9 +597,13 @@ static void turn(ts_layer *l) {
 /* Kernels work along rows: windows that slide down a column slide along a row instead, where the maps need
  * not be cut between L3 and L2, which is done at rows. */
 static void turn_columns(const ts_planner *p) {
+    const ts_memory *l2 = ts_target_level(p->target, 2);
+    uint64_t bytes = p->plan->options.l2_bytes > 0 ? p->plan->options.l2_bytes
+                     : l2 != NULL                  ? bytes_left(l2->size_bytes, p->target->code_reserve_bytes)
+                                                   : 0;
     for (uint32_t i = 0; i < p->plan->layer_count; i++) {
         ts_layer *l = &p->plan->layers[i];
-        if (is_column(l) && ts_map_bytes(&l->x) + ts_map_bytes(&l->y) <= p->plan->options.l2_bytes / 4) {
+        if (is_column(l) && ts_map_bytes(&l->x) + ts_map_bytes(&l->y) <= bytes / 4) {
             turn(l);
         }
     }
@@ -617,6 +621,7 @@ static ts_status begin(ts_planner *p, const ts_plan_options *options) {
     share_l1(p);
     plan->layer_plans = TS_NEW_ARRAY(p->arena, ts_layer_plan, plan->layer_count);
     p->holds = TS_NEW_ARRAY(p->arena, bool, plan->layer_count);
+    p->resident = TS_NEW_ARRAY(p->arena, uint64_t, plan->layer_count);
     find_lives(p);
     if (p->puts_quads) {
         choose_quads(p);

@@ -37,6 +37,12 @@ typedef struct ts_step {
     double begin_cycles;
 } ts_step;
 
+/* Activations and stripes laid out alone, as low as they go. Chunks of weights do not change them. */
+typedef struct ts_low_layout {
+    uint64_t *offsets; /* of each buffer that is no weights; NULL: not laid out yet */
+    uint64_t bytes;
+} ts_low_layout;
+
 typedef struct ts_planner {
     ts_arena *arena;
     const ts_graph *graph;
@@ -51,6 +57,8 @@ typedef struct ts_planner {
     uint32_t lost_layer; /* whose weights found no place in ts__place_fetches() */
     bool *holds;         /* no weights of later layers are fetched while this layer runs */
     TS_VEC(ts_step) steps;
+    uint64_t *resident; /* L2 bytes of each layer's activations and stripes, filled when fetches are chosen */
+    ts_low_layout low[TS_LAYOUT_ORDERS];
     TS_VEC(double) arrivals; /* when each fetch is complete, filled by ts__schedule() */
 } ts_planner;
 
@@ -106,8 +114,9 @@ uint64_t ts__chunk_bytes(const ts_layer_plan *lp, uint32_t part, uint64_t *first
 /* Bytes that a layer's stripes carry over the border to L3. */
 uint64_t ts__stripe_traffic(const ts_layer_plan *lp);
 
-/* L2 bytes of the activations that are alive while a layer runs, and of its stripes. */
+/* L2 bytes of the activations that are alive while a layer runs, and of its stripes: of one layer, of all. */
 uint64_t ts__resident_bytes(const ts_planner *p, uint32_t layer);
+void ts__resident_bytes_of_all(const ts_planner *p, uint64_t *bytes);
 
 /* Numbers the steps of all layers, and sets the steps of the buffers that live for whole layers. */
 void ts__number_steps(ts_planner *p);
