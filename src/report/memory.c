@@ -6,9 +6,21 @@
 
 enum { LEFT = 76, TOP = 12, BOTTOM = 26, WIDTH = 1000, MAP_H = 300 };
 
+/* Pairs of buffers that are looked at, and those of them that are drawn. */
+enum { MOST_PAIRS = 4000000, MOST_SHARED = 4096 };
+
+/* Bytes that two buffers have in common in the layers in which both live: one follows the other there. */
+typedef struct shared {
+    uint32_t a, b;
+    uint64_t first_layer, last_layer, offset, bytes;
+} shared;
+
+typedef TS_VEC(shared) shared_list;
+
 typedef struct map {
     const ts__page *page;
     const ts_report_run *run;
+    const char *name;
     double column; /* width of a layer */
     double bytes;  /* of the whole height */
 } map;
@@ -23,7 +35,7 @@ static double x_of(const map *m, uint64_t layer) { return LEFT + (double)layer *
 static map open_map(const ts__page *page, const char *name, const char *title, uint64_t bytes) {
     const ts_report_run *run = page->run;
     double column = (double)(WIDTH - LEFT) / run->layer_count;
-    map m = {page, run, column < 16 ? 16 : column, bytes > 0 ? (double)bytes : 1};
+    map m = {page, run, name, column < 16 ? 16 : column, bytes > 0 ? (double)bytes : 1};
     ts__chart(page, name, title,
               "Bytes upwards, layers to the right in the order in which they run; a box is a "
               "buffer. The table below lists the buffers.",
@@ -36,6 +48,11 @@ static map open_map(const ts__page *page, const char *name, const char *title, u
                        LEFT, y_of(&m, at), LEFT + m.column * run->layer_count, LEFT - 6, y_of(&m, at) + 4,
                        ts__bytes_text(run->arena, at));
     }
+    ts_text_printf(
+        page->out,
+        "<defs><pattern id=\"%s%s-hatch\" width=\"7\" height=\"7\" patternUnits=\"userSpaceOnUse\" "
+        "patternTransform=\"rotate(45)\"><path class=\"hatch\" d=\"M1 0V7\"/></pattern></defs>\n",
+        page->id, name);
     uint32_t each = m.column < 22 ? 2 : 1;
     for (uint32_t i = 0; i < run->layer_count; i += each) {
         ts_text_printf(page->out,
@@ -86,6 +103,17 @@ static void write_box(const map *m, const char *class_, uint64_t first, uint64_t
     ts_text_add(m->page->out, "</g>\n");
 }
 
+/* Hatched: the box lies over two others. */
+static void write_shared(const map *m, uint64_t first, uint64_t last, uint64_t offset, uint64_t bytes,
+                         const char *title) {
+    double x = x_of(m, first), w = m->column * (double)(last - first + 1);
+    double y = y_of(m, offset + bytes), h = y_of(m, offset) - y;
+    ts_text_printf(m->page->out,
+                   "<g class=\"shared\"><title>%s</title><rect x=\"%.1f\" y=\"%.2f\" width=\"%.1f\" "
+                   "height=\"%.2f\" fill=\"url(#%s%s-hatch)\"/></g>\n",
+                   title, x + 0.5, y, w - 1, h < 0.5 ? 0.5 : h, m->page->id, m->name);
+}
+
 static const char *life_text(const ts_report_run *run, const ts__buffer *b) {
     return b->first_layer == b->last_layer
                ? ts_arena_printf(run->arena, "layer %" PRIu64, b->first_layer)
@@ -106,7 +134,63 @@ static const char *buffer_title(const ts_report_run *run, const ts__buffer *b) {
                            life_text(run, b));
 }
 
-static void write_buffer_table(const ts__page *page, bool l3) {
+static uint64_t greater(uint64_t a, uint64_t b) { return a > b ? a : b; }
+static uint64_t lesser(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+/* What buffers of a memory have in common: outputs that lie over the inputs that they are made of, and chunks
+ * of weights that come when others have been used. */
+static shared_list find_shared(const ts_report_run *run, bool l3) {
+    shared_list list = {0};
+    uint32_t pairs = 0;
+    for (uint32_t i = 0; i < run->buffer_count; i++) {
+        const ts__buffer *a = &run->buffers[i];
+        for (uint32_t k = 0; a->in_l3 == l3 && k < i && pairs < MOST_PAIRS && list.count < MOST_SHARED; k++) {
+            const ts__buffer *b = &run->buffers[k];
+            uint64_t offset = greater(a->offset, b->offset),
+                     end = lesser(a->offset + a->bytes, b->offset + b->bytes);
+            shared s = {k,
+                        i,
+                        greater(a->first_layer, b->first_layer),
+                        lesser(a->last_layer, b->last_layer),
+                        offset,
+                        end > offset ? end - offset : 0};
+            pairs++;
+            if (b->in_l3 == l3 && s.bytes > 0 && s.first_layer <= s.last_layer) {
+                TS_PUSH(run->arena, &list, s);
+            }
+        }
+    }
+    return list;
+}
+
+static void write_all_shared(const map *m, const shared_list *list) {
+    const ts_report_run *run = m->run;
+    for (uint32_t i = 0; i < list->count; i++) {
+        const shared *s = &list->data[i];
+        const char *title =
+            ts_arena_printf(run->arena, "%s bytes that %s and %s use one after the other in layer %" PRIu64,
+                            ts__count(run->arena, s->bytes), buffer_name(run, &run->buffers[s->a]),
+                            buffer_name(run, &run->buffers[s->b]), s->first_layer);
+        write_shared(m, s->first_layer, s->last_layer, s->offset, s->bytes, title);
+    }
+}
+
+/* "1,024 bytes with NAME" of a buffer, "" where it has its bytes alone. */
+static const char *shared_text(const ts_report_run *run, const shared_list *list, uint32_t buffer) {
+    ts_text text = {.arena = run->arena};
+    ts_text_add(&text, "");
+    for (uint32_t i = 0; i < list->count; i++) {
+        const shared *s = &list->data[i];
+        if (s->a == buffer || s->b == buffer) {
+            ts_text_printf(&text, "%s%s bytes with %s", text.size > 0 ? "; " : "",
+                           ts__count(run->arena, s->bytes),
+                           buffer_name(run, &run->buffers[s->a == buffer ? s->b : s->a]));
+        }
+    }
+    return text.data;
+}
+
+static void write_buffer_table(const ts__page *page, bool l3, const shared_list *list) {
     const ts_report_run *run = page->run;
     const char *name = l3 ? "L3" : "L2";
     ts_text_printf(
@@ -114,16 +198,16 @@ static void write_buffer_table(const ts__page *page, bool l3) {
         "<details><summary>Table: buffers of %s</summary><div class=\"wide\"><table>\n<caption>Buffers "
         "of %s</caption><thead><tr><th scope=\"col\">Buffer</th><th scope=\"col\">Holds</th><th "
         "scope=\"col\" class=\"n\">Offset</th><th scope=\"col\" class=\"n\">Bytes</th><th "
-        "scope=\"col\">Alive</th></tr></thead>\n<tbody>\n",
+        "scope=\"col\">Alive</th><th scope=\"col\">Shares</th></tr></thead>\n<tbody>\n",
         name, name);
     for (uint32_t i = 0; i < run->buffer_count; i++) {
         const ts__buffer *b = &run->buffers[i];
         if (b->in_l3 == l3) {
             ts_text_printf(page->out,
                            "<tr><th scope=\"row\">%s</th><td>%s</td><td class=\"n\">%s</td><td "
-                           "class=\"n\">%s</td><td>%s</td></tr>\n",
+                           "class=\"n\">%s</td><td>%s</td><td>%s</td></tr>\n",
                            buffer_name(run, b), b->role, ts__count(run->arena, b->offset),
-                           ts__count(run->arena, b->bytes), life_text(run, b));
+                           ts__count(run->arena, b->bytes), life_text(run, b), shared_text(run, list, i));
         }
     }
     for (uint32_t i = 0; l3 && i < run->layer_count; i++) {
@@ -131,7 +215,8 @@ static void write_buffer_table(const ts__page *page, bool l3) {
         if (l->weights_bytes > 0) {
             ts_text_printf(page->out,
                            "<tr><th scope=\"row\">image of %s</th><td>weights</td><td class=\"n\">%s</td><td "
-                           "class=\"n\">%s</td><td>always; read from layer %" PRIu64 " on</td></tr>\n",
+                           "class=\"n\">%s</td><td>always; read from layer %" PRIu64
+                           " on</td><td></td></tr>\n",
                            l->name, ts__count(run->arena, l->weights_offset),
                            ts__count(run->arena, l->weights_bytes), l->load_at);
         }
@@ -203,8 +288,10 @@ static void write_l2(const ts__page *page) {
     ts_arena *a = run->arena;
     uint64_t all = height_of(run->l2_used, run->l2_budget);
     ts_text_add(page->out, "<h3>L2: activations and weights</h3>\n");
+    const shared_list list = find_shared(run, false);
     map m = open_map(page, "l2", "Map of L2", all);
     write_buffers(&m, false);
+    write_all_shared(&m, &list);
     write_live(&m);
     write_limit(&m, run->l2_budget, "L2 for buffers");
     ts__chart_end(page);
@@ -213,12 +300,13 @@ static void write_l2(const ts__page *page) {
         page->out,
         "<ul class=\"legend\"><li><span class=\"key b-activation\"></span>activations</li><li><span "
         "class=\"key b-weights\"></span>weights</li><li><span class=\"key b-stripe\"></span>stripes of "
-        "what lives in L3</li><li><span class=\"key k-live\"></span>bytes alive</li></ul>\n<p "
+        "what lives in L3</li><li><span class=\"key k-shared\"></span>bytes that two buffers use one "
+        "after the other within a layer</li><li><span class=\"key k-live\"></span>bytes alive</li></ul>\n<p "
         "class=\"note\">Used %s bytes. Bidirectional stack %s, search %s, lower bound (most bytes "
         "alive at once) %s.</p>\n",
         ts__count(a, run->l2_used), ts__count(a, run->l2_stack_bytes), ts__count(a, run->l2_search_bytes),
         ts__count(a, run->l2_bound_bytes));
-    write_buffer_table(page, false);
+    write_buffer_table(page, false, &list);
 }
 
 static void write_l3(const ts__page *page) {
@@ -228,6 +316,7 @@ static void write_l3(const ts__page *page) {
         ts_text_add(page->out, "<p class=\"note\">Nothing lives in L3.</p>\n");
         return;
     }
+    const shared_list list = find_shared(run, true);
     map m = open_map(page, "l3", "Map of L3", run->l3_used);
     for (uint32_t i = 0; i < run->layer_count; i++) {
         const ts__layer *l = &run->layers[i];
@@ -244,18 +333,21 @@ static void write_l3(const ts__page *page) {
         }
     }
     write_buffers(&m, true);
+    write_all_shared(&m, &list);
     ts__chart_end(page);
     ts_text_add(page->out,
                 "<ul class=\"legend\"><li><span class=\"key b-image\"></span>weights, at rest</li><li><span "
                 "class=\"key b-weights\"></span>weights, from when they are loaded until their layer</li><li>"
                 "<span class=\"key b-activation\"></span>activations</li></ul>\n");
-    write_buffer_table(page, true);
+    write_buffer_table(page, true, &list);
 }
 
 void ts__write_memory(const ts__page *page) {
-    ts__section(page, "memory", "Memory over time",
-                "Each box is a buffer: its bytes upwards, its life to the right. The dashed line is what the "
-                "memory offers.");
+    ts__section(
+        page, "memory", "Memory over time",
+        "Each box is a buffer: its bytes upwards, its life to the right. Hatched: bytes that two buffers use "
+        "one after the other within a layer (an output over its input, weights that come in chunks). The "
+        "dashed line is what the memory offers.");
     write_l1(page);
     write_l2(page);
     write_l3(page);

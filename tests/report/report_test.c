@@ -52,6 +52,18 @@ static const char run_json[] =
     "16, \"left_out\": 3, \"spans\": [[0, 0, 50, 100, 1, \"" EVIL
     "\"], [0, 0, 150, 200, 1], [1, 1, 60, 5, 4]]}}";
 
+/* The output of a layer over a part of its input, and a third buffer that comes when the first is dead. */
+static const char shared_json[] =
+    "{\"model\": \"m\", \"target\": \"t\", \"modelled_cycles\": 10, \"l2\": {\"used_bytes\": 900}, "
+    "\"layers\": "
+    "[{\"name\": \"n\", \"op\": \"add\"}, {\"name\": \"o\", \"op\": \"add\"}], \"buffers\": ["
+    "{\"role\": \"activation\", \"tensor\": \"first\", \"level\": \"l2\", \"offset\": 0, \"bytes\": 600, "
+    "\"first_layer\": 0, \"last_layer\": 0},"
+    "{\"role\": \"activation\", \"tensor\": \"second\", \"level\": \"l2\", \"offset\": 345, \"bytes\": 500, "
+    "\"first_layer\": 0, \"last_layer\": 1},"
+    "{\"role\": \"activation\", \"tensor\": \"third\", \"level\": \"l2\", \"offset\": 0, \"bytes\": 345, "
+    "\"first_layer\": 1, \"last_layer\": 1}]}";
+
 static const char plan_json[] =
     "{\"model\": \"m\", \"target\": \"t\", \"modelled_cycles\": 10, \"layers\": [{\"name\": \"n\", \"op\": "
     "\"add\"}], "
@@ -157,6 +169,19 @@ static void assert_safe(const char *html, uint32_t scripts) {
     assert_null(strstr(html, "@import"));
     assert_null(strstr(html, "nan"));
     assert_null(strstr(html, "inf\""));
+}
+
+static void test_shared_bytes(void **state) {
+    (void)state;
+    page p = make(shared_json, NULL);
+    assert_non_null(p.html);
+    assert_balanced(p.html);
+    assert_linked(p.html);
+    assert_int_equal(occurrences(p.html, "class=\"shared\""), 1);
+    assert_non_null(strstr(p.html, "255 bytes that first and second use one after the other in layer 0"));
+    assert_non_null(strstr(p.html, "<td>255 bytes with second</td>"));
+    assert_non_null(strstr(p.html, "<td>255 bytes with first</td>"));
+    drop(&p);
 }
 
 static void test_structure(void **state) {
@@ -317,10 +342,14 @@ static void test_prefixes(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_structure),  cmocka_unit_test(test_figures),
-        cmocka_unit_test(test_quantised),  cmocka_unit_test(test_quantised_refusals),
-        cmocka_unit_test(test_plan_alone), cmocka_unit_test(test_comparison),
-        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_prefixes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_structure),
+                                       cmocka_unit_test(test_shared_bytes),
+                                       cmocka_unit_test(test_figures),
+                                       cmocka_unit_test(test_quantised),
+                                       cmocka_unit_test(test_quantised_refusals),
+                                       cmocka_unit_test(test_plan_alone),
+                                       cmocka_unit_test(test_comparison),
+                                       cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_prefixes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
