@@ -187,9 +187,59 @@ static ts_status spell_concat(speller *s) {
     return TS_OK;
 }
 
+/* A float node with a result of its own. */
+static uint32_t computed(speller *s, const char *op, uint32_t a, uint32_t b, const char *suffix) {
+    uint32_t y = new_value(s, suffix, NULL);
+    const uint32_t inputs[] = {a, b};
+    add_node(s, op, proto_with(s, NULL, 0), inputs, b == TS_NONE ? 1 : 2, y);
+    return y;
+}
+
+static uint32_t number(speller *s, double value, const char *suffix) {
+    return new_value(s, suffix, ts__constant_reals(s->net->scratch, &value, 1, true));
+}
+
+/* The largest of all elements and 0. */
+static uint32_t largest(speller *s, uint32_t x, uint32_t zero, const char *suffix) {
+    uint32_t y = new_value(s, suffix, NULL);
+    add_node(s, "ReduceMax", proto_with(s, "keepdims", 0), &x, 1, y);
+    return computed(s, "Max", y, zero, suffix);
+}
+
+/* The whole number nearest to x, plus `offset` (TS_NONE: nothing), within 8 bits, as output `output`. */
+static uint32_t rounded_byte(speller *s, uint32_t x, uint32_t offset, uint32_t output) {
+    uint32_t whole = computed(s, "Round", x, TS_NONE, "round");
+    whole = offset == TS_NONE ? whole : computed(s, "Add", whole, offset, "code");
+    uint32_t y = output < s->node->output_count ? s->node->outputs[output] : TS_NONE;
+    y = y == TS_NONE ? new_value(s, "byte", NULL) : y;
+    const uint32_t inputs[] = {whole, number(s, 0, "low"), number(s, 255, "high")};
+    add_node(s, "Clip", proto_with(s, NULL, 0), inputs, 3, y);
+    return y;
+}
+
+/* DynamicQuantizeLinear: the scale spans the input's values and 0; then codes, scale and zero point. */
+static void spell_dynamic(speller *s) {
+    uint32_t x = s->node->inputs[0], zero = number(s, 0, "zero");
+    uint32_t above = largest(s, x, zero, "above");
+    uint32_t below = largest(s, computed(s, "Neg", x, TS_NONE, "negative"), zero, "below");
+    uint32_t range = computed(s, "Add", above, below, "range");
+    uint32_t scale = s->node->output_count > 1 ? s->node->outputs[1] : TS_NONE;
+    scale = scale == TS_NONE ? new_value(s, "scale", NULL) : scale;
+    const uint32_t steps[] = {range, number(s, 255, "steps")};
+    add_node(s, "Div", proto_with(s, NULL, 0), steps, 2, scale);
+    uint32_t point = rounded_byte(s, computed(s, "Div", below, scale, "point"), TS_NONE, 2);
+    rounded_byte(s, computed(s, "Div", x, scale, "quotient"), point, 0);
+}
+
 static ts_status spell(speller *s) {
     uint32_t before = s->made.count;
     if (s->node->output_count == 0 || s->node->outputs[0] == TS_NONE) {
+        return TS_OK;
+    }
+    bool is_native = s->node->proto->domain == NULL || *s->node->proto->domain == '\0';
+    if (strcmp(s->node->op, "DynamicQuantizeLinear") == 0 && s->node->input_count == 1 && is_native &&
+        s->node->inputs[0] != TS_NONE) {
+        spell_dynamic(s);
         return TS_OK;
     }
     if (strcmp(s->node->op, "QLinearConcat") == 0) {
@@ -207,8 +257,14 @@ static ts_status spell(speller *s) {
 
 const char *ts_model_quantised_operator(uint32_t index, const char **becomes) {
     enum { FORMS = sizeof forms / sizeof forms[0] };
-    *becomes = index < FORMS ? forms[index].becomes : "Concat";
-    return index < FORMS ? forms[index].name : index == FORMS ? "QLinearConcat" : NULL;
+    static const char *const others[][2] = {
+        {"QLinearConcat", "Concat"},
+        {"DynamicQuantizeLinear", "ReduceMax, Div, Round, Clip (in floats only)"}};
+    enum { OTHERS = sizeof others / sizeof others[0] };
+    *becomes = index < FORMS            ? forms[index].becomes
+               : index < FORMS + OTHERS ? others[index - FORMS][1]
+                                        : NULL;
+    return index < FORMS ? forms[index].name : index < FORMS + OTHERS ? others[index - FORMS][0] : NULL;
 }
 
 ts_status ts__onnx_spell_out(ts_onnx *net) {
