@@ -210,29 +210,36 @@ static bool collide(const ts_block *blocks, uint32_t i, uint32_t j) {
     return together(a, b) && !apart && !over;
 }
 
-/* The lowest place of a block beside those placed before it: it begins at 0, at the end of another, or as far
- * behind another's begin as it may. */
-static void place_low(ts_block *blocks, const uint32_t *order, uint32_t placed, uint32_t i) {
-    uint64_t best = UINT64_MAX;
-    for (uint32_t c = 0; c < 2 * placed + 1; c++) {
-        const ts_block *next = c == 0 ? NULL : &blocks[order[(c - 1) / 2]];
-        bool behind = c % 2 == 0 && next != NULL && blocks[i].over == order[(c - 1) / 2] + 1;
-        uint64_t at = next == NULL ? 0 : next->offset + (behind ? blocks[i].behind : size_of(next));
-        blocks[i].offset = at;
-        bool fits = at < best;
-        for (uint32_t n = 0; n < placed && fits; n++) {
-            fits = !collide(blocks, i, order[n]);
+/* Where block i has to begin at least, so that j is not in its way where it now is. */
+static uint64_t beyond(const ts_block *blocks, uint32_t i, uint32_t j) {
+    uint64_t end = blocks[j].offset + size_of(&blocks[j]), over = blocks[j].offset + blocks[i].behind;
+    return blocks[i].over == j + 1 && over < end ? over : end;
+}
+
+/* The lowest place of a block beside those placed before it: what stands in its way pushes it up, until
+ * nothing does. */
+static void place_low(ts_block *blocks, const uint32_t *order, uint32_t placed, uint32_t i,
+                      const ts_block **neighbours) {
+    uint32_t n = find_neighbours(blocks, order, placed, &blocks[i], neighbours);
+    blocks[i].offset = 0;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (uint32_t k = 0; k < n; k++) {
+            uint32_t j = (uint32_t)(neighbours[k] - blocks);
+            if (collide(blocks, i, j)) {
+                blocks[i].offset = beyond(blocks, i, j);
+                moved = true;
+            }
         }
-        best = fits ? at : best;
     }
-    blocks[i].offset = best;
 }
 
 uint64_t ts__layout_low(ts_arena *scratch, ts_block *blocks, uint32_t count, ts_layout_order order) {
     uint32_t *sequence = TS_NEW_ARRAY(scratch, uint32_t, count);
+    const ts_block **neighbours = TS_NEW_ARRAY(scratch, const ts_block *, count);
     order_low(blocks, count, low_ranks[order], sequence);
     for (uint32_t i = 0; i < count; i++) {
-        place_low(blocks, sequence, i, sequence[i]);
+        place_low(blocks, sequence, i, sequence[i], neighbours);
     }
     return reach_of(blocks, count);
 }

@@ -52,15 +52,6 @@ uint32_t ts__stripe_rows_most(const ts_layer *l, uint32_t stripe_h) {
     return most;
 }
 
-static bool reads(const ts_layer *l, ts_tensor_id t) {
-    for (uint32_t i = 0; i < l->input_count; i++) {
-        if (l->inputs[i].tensor == t) {
-            return true;
-        }
-    }
-    return l->x.tensor == t || (ts_layer_has_x2(l) && l->x2.tensor == t);
-}
-
 static bool alive(const ts_life *life, uint32_t layer) {
     return life->used && life->first <= layer && layer <= life->last;
 }
@@ -290,8 +281,8 @@ static uint64_t least_need(ts_planner *p, uint32_t layer, ts_shortage *why) {
 /* L3 bytes that a tensor in L3 costs: written once, read by each of its readers. */
 static double spill_cost(const ts_planner *p, ts_tensor_id t) {
     double reads_count = 0;
-    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
-        reads_count += reads(&p->plan->layers[i], t) ? 1.2 : 0;
+    for (uint32_t i = 0; i < p->lives[t].readers; i++) {
+        reads_count += 1.2;
     }
     double writes = p->lives[t].is_input ? 0 : 1;
     return (double)p->lives[t].bytes * (reads_count + writes);

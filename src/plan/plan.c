@@ -404,18 +404,25 @@ static void use_map(ts_planner *p, const ts_map_shape *map, uint32_t layer) {
     life->bytes = ts_map_bytes(map);
 }
 
+static void read_map(ts_planner *p, const ts_map_shape *map, uint32_t layer) {
+    ts_life *life = &p->lives[map->tensor];
+    use_map(p, map, layer);
+    life->readers += life->last_read != layer + 1; /* a layer may read it twice */
+    life->last_read = layer + 1;
+}
+
 static void find_lives(ts_planner *p) {
     ts_plan *plan = p->plan;
     p->lives = TS_NEW_ARRAY(p->arena, ts_life, p->graph->tensors.count);
     for (uint32_t i = 0; i < plan->layer_count; i++) {
         const ts_layer *l = &plan->layers[i];
-        use_map(p, &l->x, i);
+        read_map(p, &l->x, i);
         use_map(p, &l->y, i);
         if (ts_layer_has_x2(l)) {
-            use_map(p, &l->x2, i);
+            read_map(p, &l->x2, i);
         }
         for (uint32_t n = 0; n < l->input_count; n++) {
-            use_map(p, &l->inputs[n], i);
+            read_map(p, &l->inputs[n], i);
         }
     }
     for (uint32_t i = 0; i < p->graph->inputs.count; i++) {
@@ -617,6 +624,11 @@ static ts_status begin(ts_planner *p, const ts_plan_options *options) {
     plan->options = *options;
     TS_TRY(fill_options(p));
     TS_TRY(ts_layers_build(p->arena, p->graph, &plan->layers, &plan->layer_count, p->diags));
+    if (plan->layer_count > TS_PLAN_MAX_LAYERS) {
+        return ts_error(p->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+                        "the network has %u layers; at most %d are planned", (unsigned)plan->layer_count,
+                        TS_PLAN_MAX_LAYERS);
+    }
     turn_columns(p);
     share_l1(p);
     plan->layer_plans = TS_NEW_ARRAY(p->arena, ts_layer_plan, plan->layer_count);

@@ -72,6 +72,9 @@ typedef struct ts_fetch {
     uint64_t from, bytes; /* in the L3 image */
 } ts_fetch;
 
+/* The time of planning grows with the square of the layers and more: seconds for so many. */
+enum { TS_PLAN_MAX_LAYERS = 2048 };
+
 enum { TS_NO_BUFFER = -1 };
 
 /* Order of the L1 tile loops: which index runs fastest. */

@@ -13,6 +13,8 @@ typedef struct ts_life {
     bool is_input, is_output;
     uint64_t bytes;
     uint32_t first, last;
+    uint32_t readers;   /* layers that read it */
+    uint32_t last_read; /* 1 + the last of them; 0: none */
     bool in_l3;
     int32_t buffer;
 } ts_life;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "ir/text_form.h"
 #include "num/generate.h"
 #include "plan/plan.h"
 #include "plan/tile.h"
@@ -399,6 +400,36 @@ static void maps_stay_in_l1(void **state) {
     ts_arena_free(w.arena);
 }
 
+/* A chain of poolings of one element, one more than are planned. */
+static void too_many_layers_are_refused(void **state) {
+    (void)state;
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    ts_text text = {.arena = arena};
+    ts_plan_options options = {0};
+    const ts_target *target;
+    ts_graph *graph;
+    ts_plan *plan;
+    unsigned count = TS_PLAN_MAX_LAYERS + 1;
+    ts_text_add(&text, "graph 1 \"long\"\n");
+    for (unsigned i = 0; i <= count; i++) {
+        ts_text_printf(&text, "tensor %%%u \"t%u\" u8 1x1x1x4\n", i, i);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        ts_text_printf(&text,
+                       "node \"p%u\" max_pool at %u from %%%u to %%%u\n"
+                       "  kernel 1 1 stride 1 1 dilation 1 1 pads 0 0 0 0\n",
+                       i, i, i, i + 1);
+    }
+    ts_text_printf(&text, "input %%0\noutput %%%u\nend\n", count);
+    ts_bytes file = {(const uint8_t *)text.data, text.size};
+    assert_int_equal(ts_graph_parse(arena, file, &graph, &diags), TS_OK);
+    assert_int_equal(ts_target_load(arena, "gap8", &target, &diags), TS_OK);
+    assert_int_equal(ts_plan_build(arena, graph, target, &options, &plan, &diags), TS_BAD_INPUT);
+    assert_non_null(strstr(diags.list.data[0].text, "at most 2048 are planned"));
+    ts_arena_free(arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_plans_hold),
                                        cmocka_unit_test(maps_of_depthwise_layers_lie_in_quads),
@@ -409,6 +440,7 @@ int main(void) {
                                        cmocka_unit_test(a_tensor_that_just_fits_moves_out),
                                        cmocka_unit_test(more_l2_is_not_slower),
                                        cmocka_unit_test(maps_lie_over_each_other),
-                                       cmocka_unit_test(maps_stay_in_l1)};
+                                       cmocka_unit_test(maps_stay_in_l1),
+                                       cmocka_unit_test(too_many_layers_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
