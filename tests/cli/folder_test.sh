@@ -43,6 +43,24 @@ refused 'cannot write' sh -c "trap '' XFSZ; ulimit -f 128; exec \"\$0\" compile 
 check 'a full disk leaves the folder as it was' unchanged
 check 'a full disk leaves nothing beside it' alone
 
+# The same for single files: what was there before is still there.
+for file in old.tflite old.onnx old.tsg; do
+    "$tessera" generate conv --in 8x8x4 --out 8 -o "$work/$file" >/dev/null || exit 1
+    cp "$work/$file" "$work/copy"
+    refused 'cannot write' sh -c "trap '' XFSZ; ulimit -f 128; exec \"\$0\" generate mobilenet-v1 --width 0.25 -o \"\$1\"" "$tessera" "$work/$file"
+    check "a full disk leaves $file as it was" cmp -s "$work/$file" "$work/copy"
+    rm -f "$work/$file" "$work/copy"
+done
+"$tessera" report "$work/other" -o "$work/page.html" || exit 1
+cp "$work/page.html" "$work/copy"
+refused 'cannot write' sh -c "trap '' XFSZ; ulimit -f 8; exec \"\$0\" report \"\$1\" -o \"\$2\"" "$tessera" "$work/other" "$work/page.html"
+check 'a full disk leaves the page as it was' cmp -s "$work/page.html" "$work/copy"
+rm -f "$work/page.html" "$work/copy"
+check 'a full disk leaves nothing beside the files' alone
+
+# Where nobody may write, root included.
+refused 'cannot' "$tessera" compile "$small" --target gap8 -o /proc/tessera-out
+refused 'cannot' "$tessera" generate conv -o /proc/tessera-out.tflite
 refused 'cannot' "$tessera" compile "$large" --target gap8 -o "$small/out"
 check 'a file in place of a folder is left' test -f "$small"
 if [ "$(id -u)" -ne 0 ]; then
