@@ -229,19 +229,44 @@ static uint32_t flat_place(const ts_qnet *net, const meaning *x, uint32_t k) {
     return x->planes ? k % (h * w) * c + k / (h * w) : k;
 }
 
+/* A product of the channels at every place with a constant matrix: a convolution of one element. */
+static ts_status read_pointwise(reader *r, const ts_fnode *n) {
+    const ts_ftensor *b = tensor(r, n->inputs[1]);
+    meaning x;
+    TS_TRY(whole_input(r, n, 0, &x));
+    ts_qlayer l = new_layer(r, n, TS_QUANT_CONV);
+    l.inputs[0] = x.value;
+    l.inner = b->dims[0];
+    l.weights = TS_NEW_ARRAY(r->net->arena, float, (uint64_t)l.c *l.inner);
+    l.bias = TS_NEW_ARRAY(r->net->arena, float, l.c);
+    l.gain = ones(r, l.c);
+    for (uint32_t k = 0; k < l.inner; k++) {
+        for (uint32_t o = 0; o < l.c; o++) {
+            l.weights[(size_t)o * l.inner + k] = b->data[(size_t)k * l.c + o];
+        }
+    }
+    add_layer(r, n, &l);
+    return TS_OK;
+}
+
 static ts_status read_linear(reader *r, const ts_fnode *n) {
     const ts_ftensor *a = tensor(r, n->inputs[0]), *b = tensor(r, n->inputs[1]);
     meaning x = r->meanings[n->inputs[0]];
     if (!x.known || x.tail) {
         return map_input(r, n, 0, &x);
     }
+    bool gemm = n->op == TS_FOP_GEMM, places = !gemm && a->rank >= 3 && a->rank <= 4 && a->dims[0] == 1;
+    if (places && b->data != NULL && b->rank == 2 && ts_ftensor_elements(a) != b->dims[0]) {
+        return read_pointwise(r, n);
+    }
     x = settle(r, n, n->inputs[0]);
     settle_pads(r, n, &x);
-    bool gemm = n->op == TS_FOP_GEMM;
     uint32_t inner = b->rank < 2 ? 0 : b->dims[b->rank - 2 + (gemm && n->trans_b)];
     uint32_t outer = b->rank < 2 ? 0 : b->dims[b->rank - 1 - (gemm && n->trans_b)];
     if (b->data == NULL || b->rank != 2 || ts_ftensor_elements(a) != inner || (gemm && n->trans_a)) {
-        return refuse(r, n, "only a vector times a constant matrix has an integer counterpart");
+        return refuse(
+            r, n,
+            "only a vector, or the channels of a map, times a constant matrix has an integer counterpart");
     }
     ts_qlayer l = new_layer(r, n, TS_QUANT_LINEAR);
     l.h = l.w = 1;
@@ -583,8 +608,15 @@ static uint32_t of_axis(const ts_ftensor *t, const uint32_t *list, uint32_t axis
 static ts_status read_pad(reader *r, const ts_fnode *n) {
     const ts_ftensor *t = tensor(r, n->inputs[0]);
     meaning x;
+    uint32_t last = t->rank - 1, wide = t->rank - 2, elements = 0;
+    for (uint32_t i = 0; i < t->rank; i++) {
+        elements += n->begin[i] + n->end[i];
+    }
+    if (elements == 0) {
+        r->meanings[n->output] = r->meanings[n->inputs[0]];
+        return TS_OK;
+    }
     TS_TRY(map_input(r, n, 0, &x));
-    uint32_t last = t->rank - 1, wide = t->rank - 2;
     if ((t->rank != 3 && t->rank != 4) || n->pad_mode != TS_PAD_CONSTANT || n->alpha != 0.0f ||
         n->begin[0] != 0 || n->end[0] != 0) {
         return refuse(r, n, "only zeros around rows, columns and channels have an integer counterpart");
@@ -779,7 +811,7 @@ static const struct {
 } readers[TS_FOP_COUNT] = {
     [TS_FOP_CONV] = {read_conv, "`conv` with constant weights"},
     [TS_FOP_GEMM] = {read_linear, "`linear`: a vector times a constant matrix"},
-    [TS_FOP_MATMUL] = {read_linear, "`linear`: a vector times a constant matrix"},
+    [TS_FOP_MATMUL] = {read_linear, "`linear`: a vector times a constant matrix; `conv`: a map's channels"},
     [TS_FOP_BATCH_NORM] = {read_batch_norm, "goes into the linear layer before it, else `requant`"},
     [TS_FOP_RELU] = {read_relu, "a bound of the layer before it, else `requant`"},
     [TS_FOP_CLIP] = {read_bounds, "bounds of the layer before it, else `requant`"},

@@ -986,6 +986,34 @@ static void pools_in_other_places(void **state) {
     assert_int_equal(f->diags.list.count, warned + 1);
 }
 
+/* Keras' dense layers over maps, and paddings by nothing wherever exporters leave them. */
+static void products_at_every_place(void **state) {
+    fixture *f = *state;
+    f->graph->nodes.count = 0;
+    f->graph->outputs.count = 0;
+    f->graph->results = 0;
+    uint32_t matrix[] = {6, 8}, last[] = {CLASSES, 8};
+    ts_tensor_id x = simple(f, TS_FOP_RELU, conv(f, f->graph->inputs.data[0], 6, 3, 1, 1));
+    ts_fnode nothing = {.op = TS_FOP_PAD, .input_count = 1, .inputs = {x}};
+    ts_fnode product = {.op = TS_FOP_MATMUL, .input_count = 2};
+    product.inputs[0] = add(f, &nothing, NULL);
+    product.inputs[1] = constant(f, 2, matrix, 0.5f, 0.0f);
+    x = pair(f, TS_FOP_ADD, add(f, &product, NULL), constant(f, 1, matrix + 1, 0.2f, 0.0f));
+    ts_fnode mean = {
+        .op = TS_FOP_REDUCE_MEAN, .input_count = 1, .inputs = {simple(f, TS_FOP_RELU, x)}, .axes = 6};
+    ts_fnode gemm = {.op = TS_FOP_GEMM, .input_count = 2, .trans_b = true, .alpha = 1.0f};
+    gemm.inputs[0] = add(f, &mean, NULL);
+    gemm.inputs[1] = constant(f, 2, last, 0.5f, 0.0f);
+    ts_fnode soft = {.op = TS_FOP_SOFTMAX, .input_count = 1, .inputs = {add(f, &gemm, NULL)}, .axis = 1};
+    TS_PUSH(f->arena, &f->graph->outputs, add(f, &soft, NULL));
+    const ts_qnet *net = read_net(f);
+    assert_int_equal(net->layers.count, 4);
+    assert_int_equal(count_kind(net, TS_QUANT_CONV), 2);
+    normal_form_computes_the_same(state);
+    ts_quant_options options = ts_quant_defaults();
+    check_emulation(f, &options);
+}
+
 /* Channels that are joined and cut where their bits do not fill bytes. */
 static void make_odd_channels(fixture *f) {
     f->graph->nodes.count = 0;
@@ -1123,6 +1151,7 @@ int main(void) {
                                        TEST(equalising_helps_quanta_of_layers),
                                        TEST(programs_compute_the_integers),
                                        TEST(asymmetric_weights_have_a_zero_point),
+                                       TEST(products_at_every_place),
                                        TEST(odd_channels_are_stored_wider),
                                        TEST(varied_networks_become_integers),
                                        TEST(pools_leave_padding_out),
