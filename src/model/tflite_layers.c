@@ -763,6 +763,58 @@ static ts_status add_exactly(tfl *t, const tfl_op *o, const binary *b, ts_node *
     return TS_OK;
 }
 
+/* A constant of one number a channel: the share of x to the bit, plus the constant's share in 32 bits, then
+ * the sum's own requantisation. */
+static ts_status add_channels(tfl *t, const tfl_op *o, const binary *b, uint32_t k) {
+    const tfl_tensor *x = b->x[1 - k], *constant = b->x[k];
+    const operand *a = &b->a[1 - k];
+    const int32_t most = 1 << 29; /* no sum of two shares is greater */
+    ts_tensor_id output, from = x->tensor;
+    uint32_t dims[4], channels = ts_c(ts__tfl_value_of(t, x));
+    if (!ts__tfl_map_dims(constant, dims) || constant->elements != channels || dims[3] != channels) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                        "a constant of %llu numbers; one, or one a channel (%u), is served",
+                        (unsigned long long)constant->elements, channels);
+    }
+    ts_tensor sums = {.name = ts_arena_printf(t->arena, "%s.sum", o->name), .type = TS_S32, .rank = 4};
+    memcpy(sums.dims, ts__tfl_value_of(t, x)->dims, sizeof sums.dims);
+    ts_node node = {.name = sums.name,
+                    .file_index = o->index,
+                    .op = TS_OP_ADD,
+                    .input_count = 2,
+                    .inputs = {from, from},
+                    .in1 = operand_step(a, 0),
+                    .in2 = {.mul = 0, .div = 1, .low = 0, .high = 0},
+                    .sum = {.mul = 1, .div = 1, .low = INT32_MIN, .high = INT32_MAX}};
+    if (a->shift < 0) { /* two roundings, each on its side of the zero point */
+        node.in2 = operand_step(a, LEANS);
+        *(a->negative ? &node.in1.high : &node.in1.low) = 0;
+        *(a->negative ? &node.in2.low : &node.in2.high) = 0;
+    }
+    int64_t *kappa = TS_NEW_ARRAY(t->arena, int64_t, channels),
+            *lambda = TS_NEW_ARRAY(t->arena, int64_t, channels);
+    for (uint32_t c = 0; c < channels; c++) {
+        kappa[c] = 1;
+        lambda[c] = b->a[k].exact[constant_at(constant, c) - b->a[k].low];
+    }
+    node.requant = (ts_requant){.kind = TS_REQUANT_NEMO,
+                                .channels = channels,
+                                .kappa = kappa,
+                                .lambda = lambda,
+                                .m = 1,
+                                .d = 1,
+                                .low = -most,
+                                .high = most};
+    node.output = ts_graph_add_tensor(t->graph, &sums);
+    ts_graph_add_node(t->graph, &node);
+    ts_node last = ts__tfl_new_node(t, o, TS_OP_REQUANT, x);
+    last.inputs[0] = node.output;
+    last.requant = b->rq;
+    TS_TRY(ts__tfl_new_activation(t, o, b->y, &output));
+    ts__tfl_add_node(t, &last, b->y, output);
+    return TS_OK;
+}
+
 static ts_status take_sum(tfl *t, const tfl_op *o, bool difference) {
     binary *b = TS_NEW(t->scratch, binary);
     int32_t *multiplier, *shift;
@@ -781,10 +833,8 @@ static ts_status take_sum(tfl *t, const tfl_op *o, bool difference) {
     tabulate(&b->a[1]);
     for (uint32_t k = 0; k < 2; k++) {
         if (b->x[k]->data.count > 0) {
-            return is_one_number(b->x[k])
-                       ? ts__tfl_add_table(t, o, b->x[1 - k], b->y, sum_with_constant, b)
-                       : TFL_FAIL(TS_DIAG_UNSUPPORTED,
-                                  "a constant of several numbers; activations and single numbers are served");
+            return is_one_number(b->x[k]) ? ts__tfl_add_table(t, o, b->x[1 - k], b->y, sum_with_constant, b)
+                                          : add_channels(t, o, b, k);
         }
     }
     ts_node node = ts__tfl_new_node(t, o, TS_OP_ADD, b->x[0]);

@@ -287,13 +287,12 @@ static int32_t joined(int32_t code, const value *a, int32_t va, const value *b, 
 }
 
 /* x and a second operand that QUANTIZE makes of it, or of its first pixel (broadcast); or a constant of one
- * number, for products also one a channel. */
+ * number, or one a channel. */
 static void one_binary(int32_t type, int32_t code) {
     static value x, b, y;
     uint8_t bytes[8];
     int32_t activation = pick(0, 3), what = pick(0, 3);
-    bool pixel = what == 1, constant = what >= 2, by_channel = what == 3 && code == 18,
-         first = pick(0, 1) == 1;
+    bool pixel = what == 1, constant = what >= 2, by_channel = what == 3, first = pick(0, 1) == 1;
     new_value(&x, type, pick(1, 5), pick(1, 5), pick(1, 8), pick_scale(0.01f, 0.2f));
     new_value(&b, type, pixel || constant ? 1 : x.h, pixel || constant ? 1 : x.w,
               constant && !by_channel ? 1 : x.c, x.scale * pick_scale(0.2f, 5));
