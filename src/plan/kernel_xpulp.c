@@ -284,7 +284,7 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     item += runs ? 0 : PIXELS * k_words * crossing; /* loads of x that cross a word */
     double row_words = ceil(w->kernel_w * layer->x.pixel_bytes / 4.0);
     double gather = runs ? 4 * (18 + 220 / fmin(tile->y_w, (double)patch_pixels(layer, tile, cores)) +
-                                4.3 * row_words * w->kernel_h)
+                                3.5 * row_words * w->kernel_h)
                          : 150 + 4 * (300 + k_words * 6 + 14.0 * w->kernel_h);
     double share = ceil((inner_items + outer_items) / cores);
     double outer_blocks = outer_items > 0 ? floor(ceil(outer_items / cores) / groups) + 1 : 0;

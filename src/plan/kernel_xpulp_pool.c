@@ -103,12 +103,12 @@ static double elements_per_core(const ts_tile *tile, uint32_t cores) {
 
 static double add_dot_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     bool requantises = layer->rq.class_ != TS_RQC_NONE;
-    return 220 + elements_per_core(tile, cores) * (requantises ? 9.5 : 6.5);
+    return 220 + elements_per_core(tile, cores) * (requantises ? 9.9 : 6.9);
 }
 
 static double add_line_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     (void)layer;
-    return 220 + elements_per_core(tile, cores) * 10;
+    return 220 + elements_per_core(tile, cores) * 9;
 }
 
 static double add_step_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {

@@ -722,6 +722,9 @@ static void guard_l1(ts_l1_plan *l1, uint64_t guard) {
 
 static void finish(ts_planner *p) {
     ts_plan *plan = p->plan;
+    for (uint32_t i = 0; i < plan->layer_count && ts_target_levels(p->target) == 3; i++) {
+        plan->layer_plans[i].work_cycles += ts__cold_cycles(plan, i);
+    }
     plan->modelled_cycles = ts_target_levels(p->target) < 3 ? sum_of_layers(plan) : ts__schedule(p);
     plan->bound_cycles = 0;
     plan->l1_used_bytes = 0;

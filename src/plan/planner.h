@@ -147,6 +147,11 @@ void ts__forget_overlap(ts_layer_plan *lp);
 void ts__choose_staying(ts_planner *p);
 void ts__lay_out_staying(ts_planner *p);
 
+/* Cycles that a layer takes more because its kernel's code is not in the instruction cache yet; and that a
+ * tile takes more because cores fetch it again and again (code.c). */
+double ts__cold_cycles(const ts_plan *plan, uint32_t layer);
+double ts__refill_cycles(const ts_target *target, const ts_layer *layer, const ts_tile *tile, uint32_t cores);
+
 /* Cycles in which core 0 copies the rows that two stripes share, through L1. */
 double ts__halo_cycles(const ts_target *target, const ts_layer_plan *lp, uint32_t stripe);
 

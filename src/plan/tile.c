@@ -1,5 +1,7 @@
 #include "plan/tile.h"
 
+#include "plan/planner.h"
+
 #include <math.h>
 
 enum { AXIS_CLASSES = 6, EXHAUSTIVE_TILINGS = 2500 };
@@ -334,7 +336,8 @@ typedef struct work_table {
 static work work_of(const ts_pass *p, const axis_class *rows, const axis_class *columns, uint32_t y_c) {
     ts_tile tile = {.y_h = rows->y, .y_w = columns->y, .y_c = y_c, .x_h = rows->x, .x_w = columns->x};
     tile.x_c = x_channels(p->layer, y_c);
-    return (work){.compute = p->kernel->cycles(p->layer, &tile, p->cores),
+    return (work){.compute = p->kernel->cycles(p->layer, &tile, p->cores) +
+                             ts__refill_cycles(p->target, p->layer, &tile, p->cores),
                   .new_x = p->kernel->x_cycles != NULL ? p->kernel->x_cycles(p->layer, &tile, p->cores) : 0,
                   .x = load_x(p, rows, columns, y_c),
                   .w = load_w(p, y_c),
