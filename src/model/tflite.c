@@ -215,11 +215,12 @@ void ts__tfl_add_node(tfl *t, ts_node *node, tfl_tensor *y, ts_tensor_id output)
 ts_status ts__tfl_activation_bounds(tfl *t, const tfl_op *o, int64_t activation, const tfl_tensor *y,
                                     int32_t *low, int32_t *high) {
     double scale = (double)ts__tfl_scale_of(y, 0), zero = ts__tfl_zero_of(y);
-    double min = activation == ACTIVATION_RELU || activation == ACTIVATION_RELU6 ? 0 : -1;
+    double min = activation == ACTIVATION_RELU_N1 ? -1 : 0;
     double max = activation == ACTIVATION_RELU6 ? 6 : 1;
     *low = ts__tfl_low(y);
     *high = ts__tfl_high(y);
-    if (activation < ACTIVATION_NONE || activation > ACTIVATION_RELU6) {
+    if ((activation < ACTIVATION_NONE || activation > ACTIVATION_RELU6) &&
+        activation != ACTIVATION_RELU_0_1) {
         return TFL_FAIL(TS_DIAG_UNSUPPORTED,
                         "fused activation %lld; NONE, RELU, RELU_N1_TO_1 and RELU6 are served",
                         (long long)activation);
@@ -228,7 +229,7 @@ ts_status ts__tfl_activation_bounds(tfl *t, const tfl_op *o, int64_t activation,
         double bound = zero + round(min / scale);
         *low = bound > *low ? bound > *high ? *high : (int32_t)bound : *low;
     }
-    if (activation == ACTIVATION_RELU6 || activation == ACTIVATION_RELU_N1) {
+    if (activation != ACTIVATION_NONE && activation != ACTIVATION_RELU) {
         double bound = zero + round(max / scale);
         *high = bound < *high ? bound < *low ? *low : (int32_t)bound : *high;
     }
@@ -354,7 +355,8 @@ static ts_status on_tail(tfl *t, const tfl_op *o) {
     X(98, "LEAKY_RELU", ts__tfl_leaky_relu)          \
     X(102, "SPLIT_V", ts__tfl_split_v)               \
     X(114, "QUANTIZE", on_quantize)                  \
-    X(117, "HARD_SWISH", ts__tfl_hard_swish)
+    X(117, "HARD_SWISH", ts__tfl_hard_swish)         \
+    X(152, "RELU_0_TO_1", ts__tfl_relu_0_1)
 
 static const struct {
     int64_t code;

@@ -429,6 +429,8 @@ ts_status ts__tfl_float_operator(tfl *t, const tfl_op *o, int64_t code) {
             return take_clip(t, o, -1, 1);
         case 21:
             return take_clip(t, o, 0, 6);
+        case 152:
+            return take_clip(t, o, 0, 1);
         case 22:
         case 43:
         case 70:

@@ -20,6 +20,7 @@ enum { DEPTHWISE_ACTIVATION = 4, DEPTHWISE_DILATION_W = 5, DEPTHWISE_DILATION_H 
 enum { POOL_FILTER_W = 3, POOL_FILTER_H = 4, POOL_ACTIVATION = 5 };
 enum { PADDING_SAME, PADDING_VALID };
 enum { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_RELU_N1, ACTIVATION_RELU6 };
+enum { ACTIVATION_RELU_0_1 = 1000 }; /* no fused one, which are bytes: an operator of its own */
 enum { TYPE_FLOAT = 0, TYPE_INT32 = 2, TYPE_UINT8 = 3, TYPE_INT8 = 9 };
 enum { MAX_TENSORS = 1 << 16, MAX_OPERATORS = 1 << 16, MAX_WINDOW = 4096, MAX_PARTS = 64 };
 
@@ -134,7 +135,7 @@ ts__tfl_take ts__tfl_conv, ts__tfl_depthwise, ts__tfl_fully_connected, ts__tfl_a
 ts__tfl_take ts__tfl_reshape, ts__tfl_pad, ts__tfl_concat, ts__tfl_transpose, ts__tfl_split, ts__tfl_split_v,
     ts__tfl_slice, ts__tfl_strided_slice, ts__tfl_resize;
 ts__tfl_take ts__tfl_logistic, ts__tfl_tanh, ts__tfl_hard_swish, ts__tfl_leaky_relu, ts__tfl_relu,
-    ts__tfl_relu_n1, ts__tfl_relu6, ts__tfl_softmax;
+    ts__tfl_relu_n1, ts__tfl_relu6, ts__tfl_relu_0_1, ts__tfl_softmax;
 
 /* A range of one axis of the file: first element, step, number of elements. */
 typedef struct tfl_range {

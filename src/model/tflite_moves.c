@@ -478,12 +478,32 @@ ts_status ts__tfl_check_resize(tfl *t, const tfl_op *o, const tfl_tensor *x, con
                : TFL_FAIL(TS_DIAG_UNSUPPORTED, "whole factors without aligned corners are served");
 }
 
+/* Fewer rows and columns by whole factors: every factor-th one, the middle one with half-pixel centres. */
+static bool shrinks(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_tensor *y, uint32_t begin[3],
+                    uint32_t step[3]) {
+    enum { ALIGN_CORNERS, HALF_PIXEL_CENTERS };
+    bool corners = ts__flat_int(&t->flat, o->options, ALIGN_CORNERS, 1, 0) != 0;
+    bool half = ts__flat_int(&t->flat, o->options, HALF_PIXEL_CENTERS, 1, 0) != 0;
+    bool fewer = false, whole = !corners && x->rank == 4 && y->rank == 4 && y->elements > 0;
+    for (uint32_t i = 0; i < 2 && whole; i++) {
+        whole = x->dims[1 + i] % y->dims[1 + i] == 0;
+        fewer = fewer || x->dims[1 + i] > y->dims[1 + i];
+        step[i] = x->dims[1 + i] / y->dims[1 + i];
+        begin[i] = half ? step[i] / 2 : 0;
+    }
+    return whole && fewer;
+}
+
 ts_status ts__tfl_resize(tfl *t, const tfl_op *o) {
     tfl_tensor *x, *y;
     ts_tensor_id output;
+    uint32_t begin[3] = {0, 0, 0}, step[3] = {1, 1, 1};
     TS_TRY(ts__tfl_map_at(t, o, 0, &x));
     TS_TRY(ts__tfl_output_of(t, o, &y));
     TS_TRY(same_quantum(t, o, x, y));
+    if (shrinks(t, o, x, y, begin, step) && y->dims[3] == x->dims[3]) {
+        return add_slice(t, o, x, y, begin, step, y->dims + 1);
+    }
     TS_TRY(ts__tfl_check_resize(t, o, x, y));
     TS_TRY(ts__tfl_new_activation(t, o, y, &output));
     ts_node node = ts__tfl_new_node(t, o, TS_OP_RESIZE, x);

@@ -83,6 +83,7 @@ static ts_status take_relu(tfl *t, const tfl_op *o, int64_t activation) {
 ts_status ts__tfl_relu(tfl *t, const tfl_op *o) { return take_relu(t, o, ACTIVATION_RELU); }
 ts_status ts__tfl_relu_n1(tfl *t, const tfl_op *o) { return take_relu(t, o, ACTIVATION_RELU_N1); }
 ts_status ts__tfl_relu6(tfl *t, const tfl_op *o) { return take_relu(t, o, ACTIVATION_RELU6); }
+ts_status ts__tfl_relu_0_1(tfl *t, const tfl_op *o) { return take_relu(t, o, ACTIVATION_RELU_0_1); }
 
 static int32_t leaky(const void *context, int32_t x) {
     const unary *u = context;

@@ -28,6 +28,8 @@ static float pick_scale(float low, float high) {
 
 static int32_t lowest(int32_t type) { return type == INT8 ? -128 : 0; }
 
+static int32_t type_of(int32_t i) { return i % 3 == 2 ? UINT8 : INT8; }
+
 /* ---- arithmetic of TensorFlow Lite's reference kernels ---- */
 
 static void quantize_multiplier(double real, int32_t *multiplier, int *shift) {
@@ -408,9 +410,155 @@ static void one_mean(int32_t type) {
     check("MEAN", tfm_pack(&maker, tensors, 3, &op, 1), &x, &y);
 }
 
+/* ---- what moves elements ---- */
+
+static int32_t element(const value *x, int32_t row, int32_t column, int32_t c) {
+    return x->v[(row * x->w + column) * x->c + c];
+}
+
+/* A result of x's type and quantum. */
+static void like(value *y, const value *x, int32_t h, int32_t w, int32_t c) {
+    *y = (value){.h = h, .w = w, .c = c, .type = x->type, .scale = x->scale, .zero = x->zero};
+}
+
+static tfm_tensor list_of(const char *name, const int32_t *values, int32_t count) {
+    return (tfm_tensor){name, 1, {count}, INT32, values, 4 * (uint32_t)count, 0, {0}, 0, 0};
+}
+
+/* Begins and ends from either end of an axis, masks that leave them out, steps. */
+static void one_strided_slice(int32_t type) {
+    static value x, y;
+    int32_t begin[4] = {0}, end[4] = {1, 0, 0, 0}, step[4] = {1, 1, 1, 1}, first[4], count[4],
+            masks[2] = {0, 0};
+    new_value(&x, type, pick(1, 7), pick(1, 7), pick(1, 7), 0.1f);
+    const int32_t sizes[4] = {1, x.h, x.w, x.c};
+    for (int32_t i = 1; i < 4; i++) {
+        int32_t from = pick(0, sizes[i] - 1), to = pick(from + 1, sizes[i]);
+        step[i] = pick(1, 3);
+        bool no_begin = pick(0, 3) == 0, no_end = pick(0, 3) == 0;
+        masks[0] |= (int32_t)no_begin << i;
+        masks[1] |= (int32_t)no_end << i;
+        begin[i] = pick(0, 1) == 1 ? from : from - sizes[i];
+        end[i] = pick(0, 1) == 1 || to == sizes[i] ? to + (to == sizes[i] ? pick(0, 9) : 0) : to - sizes[i];
+        first[i] = no_begin ? 0 : from;
+        count[i] = ((no_end ? sizes[i] : to) - first[i] + step[i] - 1) / step[i];
+    }
+    like(&y, &x, count[1], count[2], count[3]);
+    for (int32_t i = 0; i < y.h * y.w * y.c; i++) {
+        y.v[i] = element(&x, first[1] + i / y.c / y.w * step[1], first[2] + i / y.c % y.w * step[2],
+                         first[3] + i % y.c * step[3]);
+    }
+    const tfm_tensor tensors[5] = {tensor_of("x", &x), list_of("begin", begin, 4), list_of("end", end, 4),
+                                   list_of("step", step, 4), tensor_of("y", &y)};
+    const tfm_operator op = {45, 4, {0, 1, 2, 3}, 4, 5, {masks[0], masks[1], 0, 0, 0}};
+    check("STRIDED_SLICE", tfm_pack(&maker, tensors, 5, &op, 1), &x, &y);
+}
+
+/* Larger or smaller by whole factors; half-pixel centres. Source: ResizeNearestNeighbor's GetNearestNeighbor.
+ */
+static void one_resize(int32_t type) {
+    static value x, y;
+    bool half = pick(0, 1) == 1, smaller = pick(0, 1) == 1;
+    int32_t fy = pick(1, 3), fx = pick(1, 3), h = pick(1, 4), w = pick(1, 4), c = pick(1, 5);
+    new_value(&x, type, smaller ? h * fy : h, smaller ? w * fx : w, c, 0.1f);
+    like(&y, &x, smaller ? h : h * fy, smaller ? w : w * fx, c);
+    float scale_h = (float)x.h / (float)y.h, scale_w = (float)x.w / (float)y.w, offset = half ? 0.5f : 0;
+    for (int32_t i = 0; i < y.h * y.w * y.c; i++) {
+        int32_t row = (int32_t)floorf(((float)(i / c / y.w) + offset) * scale_h),
+                column = (int32_t)floorf(((float)(i / c % y.w) + offset) * scale_w);
+        y.v[i] = element(&x, row < x.h ? row : x.h - 1, column < x.w ? column : x.w - 1, i % c);
+    }
+    const int32_t size[2] = {y.h, y.w};
+    const tfm_tensor tensors[3] = {tensor_of("x", &x), list_of("size", size, 2), tensor_of("y", &y)};
+    const tfm_operator op = {97, 2, {0, 1}, 2, 2, {0, half}};
+    check("RESIZE_NEAREST_NEIGHBOR", tfm_pack(&maker, tensors, 3, &op, 1), &x, &y);
+}
+
+/* A transposition and a padding of rows, columns and channels behind it. */
+static void one_turn_and_pad(int32_t type) {
+    static value x, y;
+    static const int32_t orders[6][4] = {{0, 1, 2, 3}, {0, 1, 3, 2}, {0, 2, 1, 3},
+                                         {0, 2, 3, 1}, {0, 3, 1, 2}, {0, 3, 2, 1}};
+    const int32_t *order = orders[pick(0, 5)];
+    int32_t pads[8] = {0}, at[4];
+    new_value(&x, type, pick(1, 5), pick(1, 5), pick(1, 5), 0.1f);
+    const int32_t sizes[4] = {1, x.h, x.w, x.c};
+    const int32_t turned[4] = {1, sizes[order[1]], sizes[order[2]], sizes[order[3]]};
+    for (int32_t i = 2; i < 8; i++) {
+        pads[i] = pick(0, 2);
+    }
+    like(&y, &x, turned[1] + pads[2] + pads[3], turned[2] + pads[4] + pads[5], turned[3] + pads[6] + pads[7]);
+    for (int32_t i = 0; i < y.h * y.w * y.c; i++) {
+        const int32_t from[4] = {0, i / y.c / y.w - pads[2], i / y.c % y.w - pads[4], i % y.c - pads[6]};
+        bool inside = true;
+        for (int32_t d = 1; d < 4; d++) {
+            inside = inside && from[d] >= 0 && from[d] < turned[d];
+            at[order[d]] = from[d];
+        }
+        y.v[i] = inside ? element(&x, at[1], at[2], at[3]) : x.zero;
+    }
+    tfm_tensor tensors[5] = {
+        tensor_of("x", &x),
+        list_of("order", order, 4),
+        {"turned", 4, {1, turned[1], turned[2], turned[3]}, type, NULL, 0, 1, {x.scale}, x.zero, 0},
+        {"pads", 2, {4, 2}, INT32, pads, 32, 0, {0}, 0, 0},
+        tensor_of("y", &y)};
+    const tfm_operator ops[2] = {{39, 2, {0, 1}, 2, 1, {0}}, {34, 2, {2, 3}, 4, 1, {0}}};
+    check("TRANSPOSE and PAD", tfm_pack(&maker, tensors, 5, ops, 2), &x, &y);
+}
+
+/* Halves of x along an axis, joined the other way round. */
+static void one_split_and_join(int32_t type) {
+    static value x, y;
+    int32_t axis_number = pick(1, 3), size[4] = {1, pick(1, 4), pick(1, 4), pick(1, 4)};
+    int32_t half = size[axis_number], which = pick(0, 1) == 1 ? axis_number : axis_number - 4;
+    size[axis_number] *= 2;
+    new_value(&x, type, size[1], size[2], size[3], 0.1f);
+    like(&y, &x, x.h, x.w, x.c);
+    for (int32_t i = 0; i < y.h * y.w * y.c; i++) {
+        int32_t at[4] = {0, i / y.c / y.w, i / y.c % y.w, i % y.c};
+        at[axis_number] = (at[axis_number] + half) % (2 * half);
+        y.v[i] = element(&x, at[1], at[2], at[3]);
+    }
+    tfm_tensor part = tensor_of("left", &x);
+    part.dims[axis_number] = half;
+    tfm_tensor tensors[5] = {tensor_of("x", &x), list_of("axis", &which, 1), part, part, tensor_of("y", &y)};
+    tensors[3].name = "right";
+    const tfm_operator ops[2] = {{49, 2, {1, 0}, 2 + (3 << 16), 1, {2}}, {2, 2, {3, 2}, 4, 2, {which, 0}}};
+    check("SPLIT and CONCATENATION", tfm_pack(&maker, tensors, 5, ops, 2), &x, &y);
+}
+
+/* QUANTIZE between both types, and the rectifiers as operators of their own. */
+static void one_table(int32_t type) {
+    static value x, y;
+    static const int32_t codes[5] = {114, 19, 20, 21, 152};
+    int32_t which = pick(0, 4), out = which == 0 && pick(0, 1) == 1 ? (type == INT8 ? UINT8 : INT8) : type;
+    new_value(&x, type, 4, 8, 8, pick_scale(0.005f, 0.2f));
+    new_value(&y, out, 4, 8, 8, x.scale * pick_scale(0.3f, 3));
+    double real = which == 0 ? (double)x.scale / (double)y.scale : (double)(x.scale / y.scale);
+    for (int32_t i = 0; i < 256; i++) {
+        x.v[i] = lowest(type) + i;
+        int32_t code = activated(&y, which < 4 ? which : 3, times(x.v[i] - x.zero, real) + y.zero);
+        int32_t one = y.zero + (int32_t)roundf(1.0f / y.scale);
+        y.v[i] = which == 4 && code > one ? one : code;
+    }
+    const tfm_tensor tensors[2] = {tensor_of("x", &x), tensor_of("y", &y)};
+    const tfm_operator op = {codes[which], 1, {0}, 1, 1, {0}};
+    check("QUANTIZE or a rectifier", tfm_pack(&maker, tensors, 2, &op, 1), &x, &y);
+}
+
 /* ---- the tests ---- */
 
-static int32_t type_of(int32_t i) { return i % 3 == 2 ? UINT8 : INT8; }
+static void movements(void **state) {
+    (void)state;
+    for (int32_t i = 0; i < MODELS; i++) {
+        one_strided_slice(type_of(i));
+        one_resize(type_of(i));
+        one_turn_and_pad(type_of(i));
+        one_split_and_join(type_of(i));
+        one_table(type_of(i));
+    }
+}
 
 static void convolutions(void **state) {
     (void)state;
@@ -445,6 +593,7 @@ int main(void) {
         cmocka_unit_test(convolutions),
         cmocka_unit_test(two_operands),
         cmocka_unit_test(poolings),
+        cmocka_unit_test(movements),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
