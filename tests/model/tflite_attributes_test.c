@@ -485,7 +485,7 @@ static void one_turn_and_pad(int32_t type) {
     const int32_t sizes[4] = {1, x.h, x.w, x.c};
     const int32_t turned[4] = {1, sizes[order[1]], sizes[order[2]], sizes[order[3]]};
     for (int32_t i = 2; i < 8; i++) {
-        pads[i] = pick(0, 2);
+        pads[i] = pick(i == 2, 2); /* nothing that moves would be no network */
     }
     like(&y, &x, turned[1] + pads[2] + pads[3], turned[2] + pads[4] + pads[5], turned[3] + pads[6] + pads[7]);
     for (int32_t i = 0; i < y.h * y.w * y.c; i++) {
