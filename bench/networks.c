@@ -145,6 +145,58 @@ static void print_times(const bench *b) {
     }
 }
 
+static bool is_in(const json_t *names, const char *name) {
+    size_t index;
+    json_t *entry;
+    json_array_foreach(names, index, entry) {
+        if (strcmp(json_string_value(entry), name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* MACs by cycles of all layers of a group, and the mean of theirs; keeps both in the group. */
+static void sum_group(json_t *group, json_t *run) {
+    double macs = 0, cycles = 0, each = 0;
+    size_t index, count = 0;
+    json_t *layer;
+    json_array_foreach(json_object_get(run, "layers"), index, layer) {
+        if (is_in(json_object_get(group, "layers"), json_string_value(json_object_get(layer, "name")))) {
+            macs += json_number_value(json_object_get(layer, "macs"));
+            cycles += json_number_value(json_object_get(layer, "cycles"));
+            each += json_number_value(json_object_get(layer, "mac_per_cycle"));
+            count++;
+        }
+    }
+    json_object_set_new(group, "mac_per_cycle", json_real(cycles > 0 ? macs / cycles : 0));
+    json_object_set_new(group, "mean_mac_per_cycle", json_real(count > 0 ? each / (double)count : 0));
+}
+
+/* Groups of layers, their transfers included, beside what was published for such layers. */
+static void print_groups(bench *b) {
+    size_t index, inner, last;
+    json_t *result, *group, *entry;
+    json_array_foreach(b->results, index, result) {
+        json_array_foreach(json_object_get(result, "layer_groups"), inner, group) {
+            double ours = json_number_value(json_object_get(group, "mac_per_cycle"));
+            double floor = json_number_value(json_object_get(group, "floor"));
+            printf("\n%-28s %-20s %6.2f MAC/cycle, mean of layers %6.2f, floor %5.1f %s",
+                   json_string_value(json_object_get(result, "network")),
+                   json_string_value(json_object_get(group, "group")), ours,
+                   json_number_value(json_object_get(group, "mean_mac_per_cycle")), floor,
+                   ours >= floor ? "met" : "MISSED");
+            json_array_foreach(json_object_get(group, "published"), last, entry) {
+                printf("%s %s %.3g", last == 0 ? "; published:" : ",",
+                       json_string_value(json_object_get(entry, "system")),
+                       json_number_value(json_object_get(entry, "value")));
+            }
+            b->missed += ours < floor;
+        }
+    }
+    printf("\n");
+}
+
 static void measure(bench *b, json_t *row) {
     const char *name = json_string_value(json_object_get(row, "network"));
     char model[PATH_BYTES], result[PATH_BYTES];
@@ -173,6 +225,12 @@ static void measure(bench *b, json_t *row) {
     json_t *times = json_object_get(row, "published_times");
     if (times != NULL) {
         json_object_set(kept, "published_times", times);
+    }
+    json_t *groups = json_object_get(row, "layer_groups"), *group;
+    size_t index;
+    json_array_foreach(groups, index, group) { sum_group(group, run); }
+    if (groups != NULL) {
+        json_object_set(kept, "layer_groups", groups);
     }
     json_array_append_new(b->results, kept);
 }
@@ -214,6 +272,7 @@ int main(int argc, char **argv) {
             measure(&b, row);
         }
     }
+    print_groups(&b);
     print_times(&b);
     if (json_dump_file(b.results, argv[3], JSON_INDENT(2)) != 0) {
         die("cannot write", argv[3]);
