@@ -5,8 +5,8 @@
  *
  *     y = scale * floor((alpha * sum / unit + offset) / divisor)        alpha of AVG_POOL alone, else 1
  *
- * with sum / unit as the whole number that it is, up to 2^53, before it is rounded down: what an integer
- * accumulator holds and float32 does not. */
+ * Units, divisors and scales are powers of two; sum / unit is the whole number that it is, up to 2^53, before
+ * it is rounded down: what an integer accumulator holds and float32 does not. */
 #ifndef TS_NUM_EXACT_H
 #define TS_NUM_EXACT_H
 
