@@ -431,7 +431,8 @@ static ts_status make_conv(qdq *q, const meaning *p, const target *y, meaning *o
     return TS_OK;
 }
 
-/* op(x) times constant weights [in, out] (or [out, in] where trans_b says so). */
+/* op(x) times constant weights [in, out] (or [out, in] where trans_b says so). Several rows of features are
+ * the positions of a convolution of 1 x 1. */
 static ts_status make_linear(qdq *q, const meaning *p, const target *y, meaning *out) {
     const ts_fnode *n = p->node;
     meaning x, w;
@@ -441,10 +442,11 @@ static ts_status make_linear(qdq *q, const meaning *p, const target *y, meaning 
     uint32_t in = w.file_dims[turned ? 1 : 0], channels = w.file_dims[turned ? 0 : 1];
     bool plain =
         n->op != TS_FOP_GEMM || (n->alpha == 1 && (n->input_count < 3 || n->beta == 1) && !n->trans_a);
-    uint64_t elements = ts_tensor_elements(&q->graph->tensors.data[x.tensor]);
-    if (w.rank != 2 || !plain || elements != in ||
+    const ts_tensor from = q->graph->tensors.data[x.tensor];
+    bool rows = ts_tensor_elements(&from) != in;
+    if (w.rank != 2 || !plain || (rows && ts_c(&from) != in) ||
         (w.scale_count > 1 && (w.axis != (turned ? 0u : 1u) || w.scale_count != channels))) {
-        return FAIL(q, TS_DIAG_UNSUPPORTED, "one row of features times a constant matrix is served");
+        return FAIL(q, TS_DIAG_UNSUPPORTED, "rows of features times a constant matrix are served");
     }
     ts_node node = ts__qdq_new_node(q, n, TS_OP_LINEAR, x.tensor);
     int8_t *raw = TS_NEW_ARRAY(q->scratch, int8_t, w.count), *data = TS_NEW_ARRAY(q->arena, int8_t, w.count);
@@ -452,13 +454,21 @@ static ts_status make_linear(qdq *q, const meaning *p, const target *y, meaning 
     for (uint32_t i = 0; i < w.count; i++) {
         data[i] = turned ? raw[i] : raw[i % in * channels + i / in];
     }
-    TS_TRY(add_weights(q, &node, &w, data, zero, 2, (const uint32_t[]){channels, in}));
+    if (rows) {
+        node.op = TS_OP_CONV;
+        node.groups = 1;
+        node.window = (ts_window){1, 1, 1, 1, 1, 1, 0, 0, 0, 0};
+        TS_TRY(add_weights(q, &node, &w, data, zero, 4, (const uint32_t[]){channels, 1, 1, in}));
+    } else {
+        TS_TRY(add_weights(q, &node, &w, data, zero, 2, (const uint32_t[]){channels, in}));
+    }
     if (n->op == TS_FOP_GEMM && n->input_count > 2) {
         meaning b = ts__qdq_meaning_of(q, n->inputs[2]);
         TS_TRY(add_bias(q, &node, &b, &x, &w, channels));
     }
     TS_TRY(layer_requant(q, &x, &w, channels, y, &node.requant));
-    *out = ts__qdq_finish(q, &node, (const uint32_t[]){1, 1, 1, channels}, y);
+    const uint32_t dims[4] = {1, rows ? ts_h(&from) : 1, rows ? ts_w(&from) : 1, channels};
+    *out = ts__qdq_finish(q, &node, dims, y);
     return TS_OK;
 }
 

@@ -103,6 +103,59 @@ static void made_networks_equal_the_float_interpreter(void **state) {
     assert_true(beside * 50 <= outputs && distinct > 40);
 }
 
+/* Products of rows of features by a matrix, with MatMul behind Gemm; float operands in the order of the file.
+ */
+static void rows_times_a_matrix(void **state) {
+    (void)state;
+    enum { ROWS = 6, FEATURES = 10, HIDDEN = 7, RESULTS = 4 };
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        ts_arena *arena = ts_arena_new("test", 0);
+        ts_diags diags = {.arena = arena};
+        ts_random random = ts_random_seed(seed);
+        maker m = {.arena = arena, .opset = 13};
+        const char *codes, *scales;
+        ts_fgraph *real;
+        bool flat = seed % 2 == 1, by_channel = seed % 4 < 2;
+        const int64_t batched[] = {1, ROWS, FEATURES}, matrix[] = {FEATURES, HIDDEN},
+                      last[] = {HIDDEN, RESULTS};
+        const char *x = mk_input(&m, 3, batched);
+        x = qdq_both(&m, x, 0.031f, UINT8, 117);
+        if (flat) {
+            const int64_t shape[] = {ROWS, FEATURES};
+            const char *to = mk_initializer(&m, "shape", MK_INT64, 1, (const int64_t[]){2}, shape);
+            x = mk_node(&m, "Reshape", x, to, NULL)->output[0];
+        }
+        const char *w = qdq_weights(&m, &random, 2, matrix, by_channel, 1, &codes, &scales);
+        const char *y = mk_node(&m, flat ? "Gemm" : "MatMul", x, w, NULL)->output[0];
+        y = qdq_both(&m, mk_node(&m, "Relu", y, NULL, NULL)->output[0], 0.04f, UINT8, 0);
+        w = qdq_weights(&m, &random, 2, last, by_channel, 1, &codes, &scales);
+        mk_output(&m, qdq_both(&m, mk_node(&m, "MatMul", y, w, NULL)->output[0], 0.06f, INT8, -3));
+        ts_bytes file = mk_pack(&m);
+        ts_graph *graph = import(arena, file, &diags);
+        assert_int_equal(ts_float_model_parse(arena, file, "net", NULL, &real, &diags), TS_OK);
+        const ts_tensor *out = &graph->tensors.data[graph->outputs.data[0]];
+        assert_int_equal(ts_tensor_elements(out), ROWS * RESULTS);
+        uint32_t beside = 0;
+        for (int round = 0; round < 20; round++) {
+            float input[ROWS * FEATURES];
+            for (int i = 0; i < ROWS * FEATURES; i++) {
+                input[i] = (float)ts_random_range(&random, -4500, 4500) / 1000;
+            }
+            ts_fsession *session = ts_fsession_new(arena, real);
+            ts_fsession_run(session, (const float *const[]){input});
+            const float *expected = ts_fsession_value(session, real->outputs.data[0]);
+            const int32_t *got = run_codes(arena, graph, input);
+            for (int i = 0; i < ROWS * RESULTS; i++) {
+                int32_t code = code_of(out, expected[i]);
+                assert_true(abs(got[i] - code) <= 1);
+                beside += got[i] != code;
+            }
+        }
+        assert_true(beside * 50 <= 20 * ROWS * RESULTS);
+        ts_arena_free(arena);
+    }
+}
+
 /* ---- what nothing quantises ---- */
 
 enum { SIDE = 5, IN = 3, OUT = 4, TAPS = 9 };
@@ -284,6 +337,7 @@ static void one_network_in_four_forms(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(made_networks_equal_the_float_interpreter),
+        cmocka_unit_test(rows_times_a_matrix),
         cmocka_unit_test(integer_operators_give_their_accumulators),
         cmocka_unit_test(absurd_quanta_are_survived),
         cmocka_unit_test(floats_before_integers_are_named),
