@@ -294,27 +294,56 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     return ts_cli_option(key, text, state, parse_value);
 }
 
+/* Bits of a grid; those that it is stored in may be more. */
+static uint32_t grid_bits(const ts_qvalue *v) {
+    uint32_t bits = 1;
+    while (bits < 8 && (1 << bits) <= v->top - v->bottom) {
+        bits++;
+    }
+    return bits;
+}
+
+static bool has_weights(const ts_qlayer *l) { return l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR; }
+
+/* "w4a8"; "a8" without weights, "w4" where the result is an accumulator. */
+static const char *print_bits(const ts_quant *q, uint32_t i, char text[16]) {
+    const ts_qvalue *v = &q->values[i + 1];
+    int used = has_weights(&q->net->layers.data[i]) ? snprintf(text, 16, "w%u", q->layers[i].bits) : 0;
+    if (!v->raw) {
+        snprintf(text + used, 16 - (size_t)used, "a%u", grid_bits(v));
+    }
+    return text;
+}
+
 static void print_values(const ts_quant *q) {
     const ts_qnet *net = q->net;
     const ts_qvalue *x = &q->values[0];
-    printf("%-28s %-8s %-4s %12s %10s %10s %8s %7s %7s %5s\n", "layer", "op", "type", "quantum", "low",
-           "high", "clipped", "w dB", "y dB", "32bit");
-    printf("%-28.28s %-8s %-4s %12.6g %10.4g %10.4g %7.3f%%\n", net->input_name, "input",
+    char bits[16] = "";
+    snprintf(bits, sizeof bits, "a%u", grid_bits(x));
+    printf("%-28s %-8s %-4s %-4s %12s %10s %10s %8s %7s %7s %6s %5s\n", "layer", "op", "bits", "type",
+           "quantum", "low", "high", "clipped", "w dB", "y dB", "error", "32bit");
+    printf("%-28.28s %-8s %-4s %-4s %12.6g %10.4g %10.4g %7.3f%%\n", net->input_name, "input", bits,
            ts_type_name(x->type), x->scale, x->seen_low, x->seen_high, 100 * x->clipped);
     for (uint32_t i = 0; i < net->layers.count; i++) {
         const ts_qlayer *l = &net->layers.data[i];
         const ts_qvalue *v = &q->values[i + 1];
         const ts_qweights *w = &q->layers[i];
-        bool linear = l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR;
-        printf("%-28.28s %-8s %-4s %12.6g %10.4g %10.4g %7.3f%%", l->name, ts_qkind_name(l->kind),
-               v->raw ? "s32" : ts_type_name(v->type), v->scale, v->seen_low, v->seen_high,
-               v->raw ? 0.0 : 100 * v->clipped);
+        bool linear = has_weights(l);
+        printf("%-28.28s %-8s %-4s %-4s %12.6g %10.4g %10.4g %7.3f%%", l->name, ts_qkind_name(l->kind),
+               print_bits(q, i, bits), v->raw ? "s32" : ts_type_name(v->type), v->scale, v->seen_low,
+               v->seen_high, v->raw ? 0.0 : 100 * v->clipped);
         if (linear) {
             printf(" %7.1f", w->snr_db);
         } else {
             printf(" %7s", "");
         }
-        printf(" %7.1f %5s\n", v->snr_db, linear && !v->raw ? (w->wide ? "no" : "yes") : "");
+        printf(" %7.1f", v->snr_db);
+        if (ts_quant_error(q, i) > 0) {
+            printf(" %6.3f", ts_quant_error(q, i));
+        } else {
+            printf(" %6s", "");
+        }
+        printf(" %5s\n", linear && !v->raw ? (w->wide ? "no" : "yes") : "");
     }
 }
 
@@ -475,8 +504,12 @@ static ts_status write_json(const request *r, const stages *s, ts_diags *diags) 
             l->name, "op", ts_qkind_name(l->kind), "type", v->raw ? "s32" : ts_type_name(v->type), "quantum",
             v->scale, "low", v->seen_low, "high", v->seen_high, "clipped", v->clipped, "weights_db",
             s->quant->layers[i].snr_db, "output_db", v->snr_db, "wide", (int)s->quant->layers[i].wide);
-        if (l->kind == TS_QUANT_CONV || l->kind == TS_QUANT_LINEAR) {
+        if (has_weights(l)) {
             json_object_set_new(layer, "weight_bits", json_integer(s->quant->layers[i].bits));
+        }
+        if (!v->raw) {
+            json_object_set_new(layer, "bits", json_integer(grid_bits(v)));
+            json_object_set_new(layer, "requantisation_error", json_real(ts_quant_error(s->quant, i)));
         }
         if (s->points != NULL) {
             json_object_set_new(layer, "points_lost", json_real(s->points[i + 1]));

@@ -116,6 +116,11 @@ ts_status ts_quant_qdq(ts_arena *arena, const ts_quant *quant, ts_fgraph **out, 
 ts_status ts_quant_blame(ts_arena *arena, const ts_quant *quant, uint32_t value, ts_fgraph **out,
                          ts_diags *diags);
 
+/* The largest error of a layer's requantisation in steps of its result, over every input on its grid: of the
+ * factors and terms as integers, and of the rounding, which is half a step. 0 where nothing is requantised.
+ */
+double ts_quant_error(const ts_quant *quant, uint32_t layer);
+
 /* The network at stage ID, verified. */
 ts_status ts_quant_integer(ts_arena *arena, const ts_quant *quant, ts_graph **out, ts_diags *diags);
 
