@@ -36,7 +36,8 @@ enum ts_elem {
  *   S32C   y = clip((clip(acc, acc_low, acc_high) * k + l) >> shift)  {int32 k, l}
  *          acc_low = -acc_high - 1, here, for S32DC and S32RC
  *   S32D   y = clip((acc * k + l + ((acc * k2 + l2) >> split)) >> (l2 & 31))  {int32 k, l, k2, l2}
- *          neither acc * k2 + l2 nor the sum wraps; 0 <= k2, l2 < 2^split; the shift is the channel's own
+ *          neither acc * k2 + l2 nor the sum wraps; -2^split <= 2 k2 < 2^split, 0 <= l2 < 2^split;
+ *          the shift is the channel's own
  *   S32DC  the same of clip(acc, acc_low, acc_high)
  *   S32R   y = clip((h - (h < z)) >> (l2 & 31)), h = (acc * k + l + ((acc * k2 + l2) >> split)) >> shift
  *          {int32 k, l, k2, l2, z}: as S32D, rounded twice, halves away from where h is z

@@ -46,9 +46,9 @@ static inline void ts__pack_params(const ts_rq_plan *rq, uint32_t channel, int64
         case TS_RQC_S32R:
         case TS_RQC_S32RC:
             l = ts__rq_wide_offset(rq, c, offset);
-            ts__pack_word(out, (uint32_t)(uint64_t)(rq->k[c] >> rq->split));
+            ts__pack_word(out, (uint32_t)(uint64_t)ts__rq_high(rq->k[c], rq->split));
             ts__pack_word(out + 4, (uint32_t)(uint64_t)(l >> rq->split));
-            ts__pack_word(out + 8, (uint32_t)(uint64_t)rq->k[c] & ((1u << rq->split) - 1u));
+            ts__pack_word(out + 8, (uint32_t)(uint64_t)ts__rq_low(rq->k[c], rq->split));
             ts__pack_word(out + 12, (uint32_t)(uint64_t)l & ((1u << rq->split) - 1u));
             if (rq->class_ == TS_RQC_S32R || rq->class_ == TS_RQC_S32RC) {
                 ts__pack_word(out + 16, (uint32_t)rq->middle[c]);

@@ -72,6 +72,24 @@ static bool serves_add_line(const ts_layer *layer) {
            is_whole(&layer->in2) && layer->sum.mul == 1 && layer->sum.add == 0;
 }
 
+/* Products of bytes, all requantised by the same 32-bit form. */
+static bool serves_mul(const ts_layer *layer) {
+    const ts_rq_plan *rq = &layer->rq;
+    if (layer->kind != TS_LAYER_MUL || !is_byte(layer->x.type) || !is_byte(layer->x2.type) ||
+        !is_byte(layer->y.type) || rq->class_ == TS_RQC_NONE || rq->class_ == TS_RQC_S64 ||
+        rq->class_ == TS_RQC_TFLITE) {
+        return false;
+    }
+    bool same = true, twice = rq->class_ == TS_RQC_S32R || rq->class_ == TS_RQC_S32RC;
+    bool splits = twice || rq->class_ == TS_RQC_S32D || rq->class_ == TS_RQC_S32DC;
+    for (uint32_t c = 1; c < rq->channels; c++) {
+        same = same && rq->k[c] == rq->k[0] && rq->l[c] == rq->l[0] &&
+               (!splits || rq->channel_shift[c] == rq->channel_shift[0]) &&
+               (!twice || rq->middle[c] == rq->middle[0]);
+    }
+    return same;
+}
+
 static bool serves_max_pool(const ts_layer *layer) {
     return layer->kind == TS_LAYER_MAX_POOL && is_byte(layer->x.type) && layer->y.type == layer->x.type &&
            !ts_layer_has_rq_params(layer);
@@ -85,7 +103,7 @@ static bool serves_max_pool_sub8(const ts_layer *layer) {
 }
 
 static bool serves_avg_pool(const ts_layer *layer) {
-    return layer->kind == TS_LAYER_AVG_POOL && is_byte(layer->x.type) && layer->x.zero == 0;
+    return layer->kind == TS_LAYER_AVG_POOL && is_byte(layer->x.type);
 }
 
 static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
@@ -109,6 +127,11 @@ static double add_dot_cycles(const ts_layer *layer, const ts_tile *tile, uint32_
 static double add_line_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     (void)layer;
     return 220 + elements_per_core(tile, cores) * 9;
+}
+
+static double mul_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    bool one_step = layer->rq.class_ == TS_RQC_S32 || layer->rq.class_ == TS_RQC_S32C;
+    return 200 + elements_per_core(tile, cores) * (one_step ? 16 : 20);
 }
 
 static double add_step_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
@@ -173,6 +196,16 @@ const ts_kernel ts__kernels_xpulp_pool[] = {
      .pack = ts__params_pack,
      .scratch_bytes = no_scratch,
      .cycles = add_step_cycles},
+    {.name = "mul_xpulp",
+     .isa = "xpulp",
+     .sources = "xpulp/mul_xpulp.c",
+     .c_granule = 1,
+     .stack_bytes = 64,
+     .serves = serves_mul,
+     .weight_bytes = ts__params_weight_bytes,
+     .pack = ts__params_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = mul_cycles},
     {.name = "requant_xpulp",
      .isa = "xpulp",
      .sources = "xpulp/lut_xpulp.c",

@@ -54,9 +54,9 @@ enum { TS_RQ_RUN = 32 };
 typedef struct ts_rq_plan {
     ts_rq_class class_;
     uint32_t shift; /* S32, S32C; S64 with a power of two; S32R(C): of the first rounding, behind the split */
-    uint32_t
-        split;   /* S32D, S32DC, S32R, S32RC: k = k_high 2^split + k_low, 0 <= k_low < 2^split; l likewise */
-    int64_t div; /* S64 */
+    uint32_t split; /* S32D, S32DC, S32R, S32RC: k = k_high 2^split + k_low, -2^split <= 2 k_low < 2^split;
+                       l = l_high 2^split + l_low, 0 <= l_low < 2^split */
+    int64_t div;    /* S64 */
     int32_t low, high;
     int32_t acc_low,
         acc_high;      /* S32C, S32DC, S32RC: -r - 1 and r, to which the accumulator is clipped first */
@@ -67,6 +67,15 @@ typedef struct ts_rq_plan {
     uint8_t *channel_shift; /* S32D, S32DC; S32R, S32RC: of the second rounding */
     int32_t *middle;        /* S32R, S32RC: below it the second rounding is one less */
 } ts_rq_plan;
+
+/* The upper part of k: what is left is as small as can be, of either sign. */
+static inline int64_t ts__rq_high(int64_t k, uint32_t split) {
+    return (k + (INT64_C(1) << (split - 1))) >> split;
+}
+
+static inline int64_t ts__rq_low(int64_t k, uint32_t split) {
+    return k - ts__rq_high(k, split) * (INT64_C(1) << split);
+}
 
 /* S32D, S32DC, S32R, S32RC: the wide l of a channel whose low bits hold its shift, for accumulators that are
  * the layer's less `offset`. */

@@ -48,7 +48,8 @@ static const struct source {
     {"xpulp/lut_xpulp.c", 492, 0, 0, 0},
     {"xpulp/max_2x2.S", 96, 0, 0, 0},
     {"xpulp/max_pool_xpulp_sub8.c", 4676, 0, 0, 0},
-    {"xpulp/pool_xpulp.c", 4255, 0, 0, 0},
+    {"xpulp/mul_xpulp.c", 800, 0, 0, 0},
+    {"xpulp/pool_xpulp.c", 4288, 0, 0, 0},
 };
 enum { SOURCES = sizeof sources / sizeof sources[0], OTHER_SOURCE = 3200 };
 

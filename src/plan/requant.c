@@ -368,24 +368,31 @@ static bool find_wide_line(ts_arena *arena, staircase *s, ts_acc_range part, wid
     return false;
 }
 
-/* The two halves of a wide number: high 2^split + low, 0 <= low < 2^split. */
-static int64_t high_part(int64_t value, uint32_t split) { return value >> split; }
-static int64_t low_part(int64_t value, uint32_t split) { return value & ((INT64_C(1) << split) - 1); }
-
 /* (k a + l) >> 2^e = (k_high a + l_high + ((k_low a + l_low) >> split)) >> (e - split): what is shifted must
  * fit 32 bits; the rest may wrap on its way to a sum that fits. All is monotone in a, so the ends of the part
  * tell; `offset` is what kernels have more in their accumulators that leave the zero point in, and l_low may
  * then be anything. */
 static bool split_fits(int64_t k, wide l, uint32_t split, ts_acc_range part, int64_t offset) {
     wide unit = (wide)1 << split;
-    bool fits = fits_s32(high_part(k, split)) && fits_s32(floor_div(l - (wide)k * offset, unit));
+    bool fits = fits_s32(ts__rq_high(k, split)) && fits_s32(floor_div(l - (wide)k * offset, unit));
     for (int end = 0; end < 2; end++) {
         wide a = end == 0 ? part.low : part.high;
-        wide low = a * low_part(k, split), raw = (a + offset) * low_part(k, split);
+        wide low = a * ts__rq_low(k, split), raw = (a + offset) * ts__rq_low(k, split);
         fits = fits && fits_s32(low) && fits_s32(low + unit) && fits_s32(raw) && fits_s32(raw + unit) &&
                fits_s32(floor_div((wide)k * a + l, unit));
     }
     return fits;
+}
+
+/* The l from which on kernels may take the one whose low bits are `shift`: all of a run are right; or, where
+ * the kernels' accumulators are the layer's (offset 0), that one itself. False where there is neither. */
+static bool take_run(wide low, wide high, uint32_t shift, int64_t offset, wide *l) {
+    if (high - low >= TS_RQ_RUN - 1) {
+        *l = low + (high - low - (TS_RQ_RUN - 1)) / 2;
+        return true;
+    }
+    *l = low + (wide)(((uint64_t)shift - (uint64_t)low) & (TS_RQ_RUN - 1));
+    return offset == 0 && *l <= high;
 }
 
 /* Puts a channel's line into the plan, scaled so that it fits the layer's split and leaves a run of
@@ -397,8 +404,8 @@ static bool place_line(const staircase *s, const wide_line *found, ts_rq_plan *p
         int32_t shift = (int32_t)(found->shift + more) - (int32_t)plan->split;
         wide scale = (wide)1 << more, k = found->k * scale;
         wide low = found->low * scale, high = (found->high + 1) * scale - 1;
-        wide l = low + (high - low - (TS_RQ_RUN - 1)) / 2;
-        if (shift < 0 || shift > 31 || high - low < TS_RQ_RUN - 1) {
+        wide l;
+        if (shift < 0 || shift > 31 || !take_run(low, high, (uint32_t)shift, offset, &l)) {
             continue;
         }
         k = s->mirrored ? -k : k;
@@ -455,7 +462,7 @@ static bool second_rounding(const staircase *s, const ts_rq_plan *plan, uint32_t
     return fits_s32(end->middle);
 }
 
-/* The channel's line up to h, with a run of values of l. */
+/* The channel's line up to h. */
 static bool find_rounded_line(ts_arena *arena, staircase *s, const line_end *end, ts_acc_range part,
                               wide_line *out) {
     out->shift = end->shift;
@@ -470,7 +477,7 @@ static bool find_rounded_line(ts_arena *arena, staircase *s, const line_end *end
     }
     out->high = search_line(s, end, part, false, &out->k, &out->low);
     out->high += out->low;
-    return out->high - out->low >= TS_RQ_RUN - 1;
+    return out->high >= out->low;
 }
 
 /* Do the lines fit 32 bits with this split? */
@@ -478,10 +485,11 @@ static bool place_rounded(const staircase *stairs, const wide_line *lines, const
                           ts_rq_plan *plan, const ts_acc_range *clipped, uint32_t split) {
     for (uint32_t c = 0; c < plan->channels; c++) {
         const wide_line *at = &lines[c];
-        wide l = at->low + (at->high - at->low - (TS_RQ_RUN - 1)) / 2;
+        wide l;
         ts_acc_range part = part_inside(&stairs[c], clipped);
         int64_t more = offset != NULL ? offset[c] : 0;
-        if (!split_fits(at->k, l, split, part, more) ||
+        if (!take_run(at->low, at->high, plan->channel_shift[c], more, &l) ||
+            !split_fits(at->k, l, split, part, more) ||
             !split_fits(at->k, l + TS_RQ_RUN - 1, split, part, more)) {
             return false;
         }
@@ -702,21 +710,21 @@ static int64_t apply_s32(const ts_rq_plan *plan, uint32_t c, int64_t acc) {
     return clip(sum >> plan->shift, plan->low, plan->high);
 }
 
+/* floor((k acc + l) / 2^split) in two steps of 32 bits. */
+static int32_t two_steps(const ts_rq_plan *plan, uint32_t c, int64_t acc) {
+    int64_t l = ts__rq_wide_offset(plan, c, 0), mask = (INT64_C(1) << plan->split) - 1;
+    uint32_t a = (uint32_t)acc, k_low = (uint32_t)ts__rq_low(plan->k[c], plan->split);
+    int32_t low = (int32_t)(a * k_low + (uint32_t)(l & mask));
+    uint32_t sum = (uint32_t)(low >> plan->split) + a * (uint32_t)ts__rq_high(plan->k[c], plan->split);
+    return (int32_t)(sum + (uint32_t)(l >> plan->split));
+}
+
 static int64_t apply_s32d(const ts_rq_plan *plan, uint32_t c, int64_t acc) {
-    int64_t l = ts__rq_wide_offset(plan, c, 0);
-    uint32_t a = (uint32_t)acc, k_low = (uint32_t)low_part(plan->k[c], plan->split);
-    int32_t low = (int32_t)(a * k_low + (uint32_t)low_part(l, plan->split));
-    uint32_t sum = (uint32_t)(low >> plan->split) + a * (uint32_t)high_part(plan->k[c], plan->split);
-    int32_t all = (int32_t)(sum + (uint32_t)high_part(l, plan->split));
-    return clip(all >> plan->channel_shift[c], plan->low, plan->high);
+    return clip(two_steps(plan, c, acc) >> plan->channel_shift[c], plan->low, plan->high);
 }
 
 static int64_t apply_s32r(const ts_rq_plan *plan, uint32_t c, int64_t acc) {
-    int64_t l = ts__rq_wide_offset(plan, c, 0);
-    uint32_t a = (uint32_t)acc, k_low = (uint32_t)low_part(plan->k[c], plan->split);
-    int32_t low = (int32_t)(a * k_low + (uint32_t)low_part(l, plan->split));
-    uint32_t sum = (uint32_t)(low >> plan->split) + a * (uint32_t)high_part(plan->k[c], plan->split);
-    int32_t h = (int32_t)(sum + (uint32_t)high_part(l, plan->split)) >> plan->shift;
+    int32_t h = two_steps(plan, c, acc) >> plan->shift;
     return clip((h - (h < plan->middle[c])) >> plan->channel_shift[c], plan->low, plan->high);
 }
 

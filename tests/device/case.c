@@ -216,6 +216,10 @@ static void make_pool(ts_arena *arena, ts_random *random, const ts_case_limits *
     if (layer->kind == TS_LAYER_AVG_POOL) {
         double taps = (double)layer->window.kernel_h * layer->window.kernel_w;
         double bound = taps * sigma_of(layer->x.type) * 2;
+        if (ts_random_range(random, 0, 1) == 0) {
+            layer->x.zero =
+                (int32_t)ts_random_range(random, ts_type_low(layer->x.type), ts_type_high(layer->x.type));
+        }
         requantisation(arena, random, layer, rq_class(random, limits), bound, bound / 4);
         layer->y =
             layer->rq.class_ == TS_RQC_NONE ? shape(TS_S32, layer->y.h, layer->y.w, layer->y.c) : layer->y;
@@ -252,6 +256,10 @@ static void make_uniform(ts_layer *layer) {
         rq->k[c] = rq->k[0];
         rq->l[c] = rq->l[0];
         rq->tflite_shift[c] = rq->tflite_shift[0];
+        if (rq->channel_shift != NULL) {
+            rq->channel_shift[c] = rq->channel_shift[0];
+            rq->middle[c] = rq->middle[0];
+        }
     }
     layer->rq_own = *rq;
 }
@@ -276,8 +284,8 @@ static void make_add(ts_arena *arena, ts_random *random, const ts_case_limits *l
     ts_map_shape s = shape(limits->x_type, pick(random, limits->h, 1, 9), pick(random, limits->w, 1, 9),
                            pick(random, limits->c_in, 1, 21));
     layer->x = s;
-    layer->x2 = layer->kind == TS_LAYER_ADD ? s : (ts_map_shape){.type = TS_TYPE_COUNT};
-    if (limits->line && ts_random_range(random, 0, 3) == 0) {
+    layer->x2 = layer->kind != TS_LAYER_REQUANT ? s : (ts_map_shape){.type = TS_TYPE_COUNT};
+    if ((limits->line || layer->kind == TS_LAYER_MUL) && ts_random_range(random, 0, 3) == 0) {
         layer->x2 = shape(limits->x_type == TS_U8 ? TS_S8 : TS_U8, s.h, s.w, s.c);
     }
     layer->y = shape(limits->y_type, s.h, s.w, s.c);
@@ -286,13 +294,17 @@ static void make_add(ts_arena *arena, ts_random *random, const ts_case_limits *l
     ts_rq_class class_ = rq_class(random, limits);
     if (layer->kind == TS_LAYER_REQUANT || class_ != TS_RQC_NONE) {
         class_ = class_ == TS_RQC_NONE ? TS_RQC_S32 : class_;
-        requantisation(arena, random, layer, class_, sigma_of(s.type) * 4, sigma_of(s.type));
+        double sigma = sigma_of(s.type) * (layer->kind == TS_LAYER_MUL ? sigma_of(s.type) : 1);
+        requantisation(arena, random, layer, class_, sigma * (layer->kind == TS_LAYER_MUL ? 16 : 4), sigma);
     }
-    if (layer->kind == TS_LAYER_REQUANT) {
+    if (layer->kind != TS_LAYER_ADD) {
         make_uniform(layer);
     }
     if (limits->line) {
         make_line(random, layer);
+    } else if (layer->kind == TS_LAYER_MUL) {
+        layer->in1.add = -ts_random_range(random, ts_type_low(s.type), ts_type_high(s.type));
+        layer->in2.add = -ts_random_range(random, ts_type_low(s.type), ts_type_high(s.type));
     } else if (layer->kind == TS_LAYER_ADD) {
         bool plain = ts_random_range(random, 0, 2) == 0;
         layer->in1.mul = plain ? 1 : ts_random_range(random, 1, 127);
@@ -311,6 +323,7 @@ void case_make(ts_arena *arena, ts_random *random, const ts_case_limits *limits,
     layer->kind = limits->kind;
     switch (limits->kind) {
         case TS_LAYER_ADD:
+        case TS_LAYER_MUL:
         case TS_LAYER_REQUANT:
             make_add(arena, random, limits, layer);
             break;

@@ -63,6 +63,7 @@ static const bench benches[] = {
     {"lut_xpulp", TS_LAYER_LUT, 16, 16, 32, 32, 1, 1, 0, TS_RQC_NONE, 0},
     {"add_xpulp_line", TS_LAYER_ADD, 16, 16, 32, 32, 1, 1, 0, TS_RQC_NONE, 0},
     {"add_xpulp_step", TS_LAYER_ADD, 16, 16, 32, 32, 1, 1, 0, TS_RQC_S32, 0},
+    {"mul_xpulp", TS_LAYER_MUL, 16, 16, 32, 32, 1, 1, 0, TS_RQC_S32D, 0},
     {"conv_xpulp_sub8", TS_LAYER_CONV, 12, 12, 32, 32, 3, 1, 1, TS_RQC_S32, 64.0 / 24},
     {"dwconv_xpulp_sub8", TS_LAYER_DWCONV, 16, 16, 32, 32, 3, 1, 1, TS_RQC_S32D, 36.0 / 45},
     {"dwconv_xpulp_sub8", TS_LAYER_DWCONV, 8, 16, 64, 64, 3, 2, 1, TS_RQC_S32D, 36.0 / 65},

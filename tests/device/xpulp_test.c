@@ -25,7 +25,7 @@ static uint8_t *expected(ts_arena *arena, const ts_case *c, uint32_t number, ts_
     case_lay_out(arena, c, rig_row(twin), 1, call, &area);
     if (call->is_add) {
         struct ts_add_tile tile = call_add(call, area);
-        add_ref(&tile);
+        (strcmp(twin, "mul_ref") == 0 ? mul_ref : add_ref)(&tile);
     } else {
         struct ts_conv_tile tile = call_conv(call, area);
         if (strcmp(twin, "conv_ref") == 0) {
@@ -330,6 +330,16 @@ static const family families[] = {
      {.kind = TS_LAYER_ADD, .x_type = TS_U8, .y_type = TS_U8, .rq_class = TS_RQC_NONE, .line = true}},
     {"add_xpulp_line",
      {.kind = TS_LAYER_ADD, .x_type = TS_S8, .y_type = TS_S8, .rq_class = TS_RQC_NONE, .line = true}},
+#define MUL(x, y, class_)                                                                            \
+    {                                                                                                \
+        "mul_xpulp", { .kind = TS_LAYER_MUL, .x_type = x, .y_type = y, .rq_class = class_, .h = 12 } \
+    }
+    MUL(TS_U8, TS_U8, TS_RQC_S32),
+    MUL(TS_U8, TS_S8, TS_RQC_S32C),
+    MUL(TS_S8, TS_S8, TS_RQC_S32D),
+    MUL(TS_U8, TS_U8, TS_RQC_S32DC),
+    MUL(TS_U8, TS_U8, TS_RQC_S32R),
+    MUL(TS_S8, TS_U8, TS_RQC_S32RC),
     {"add_xpulp_step", {.kind = TS_LAYER_ADD, .x_type = TS_U8, .y_type = TS_U8, .rq_class = -1}},
     {"add_xpulp_step", {.kind = TS_LAYER_ADD, .x_type = TS_S8, .y_type = TS_S8, .rq_class = TS_RQC_S32}},
     {"add_xpulp_step", {.kind = TS_LAYER_ADD, .x_type = TS_S16, .y_type = TS_S16, .rq_class = TS_RQC_S32C}},

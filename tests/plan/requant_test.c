@@ -146,7 +146,7 @@ static void random_nemo(void **state) {
 
 static void random_tflite(void **state) {
     (void)state;
-    for (uint64_t seed = 1; seed <= 150; seed++) {
+    for (uint64_t seed = 1; seed <= 250; seed++) {
         ts_random random = ts_random_seed(seed);
         layer_case k = {.channels = (uint32_t)ts_random_range(&random, 1, 4)};
         int64_t shift = ts_random_range(&random, -12, 1);
