@@ -3,6 +3,7 @@
 
 #include "cli/cmd.h"
 #include "cli/run_options.h"
+#include "cli/terminal.h"
 
 static const struct argp_option options[] = {
     {"output", 'o', "DIR", 0, "Write the application into DIR, whole or not at all", 0},
@@ -37,7 +38,7 @@ static ts_status compile(ts_arena *arena, const ts_cli_run *r, const char *comma
     run.application = NULL;
     TS_TRY(ts_compile(arena, graph, &run, r->output, &plan, diags));
     ts_text text = {.arena = arena};
-    ts_plan_print(&text, plan);
+    ts_plan_print(&text, plan, ts_cli_terminal_width());
     fputs(text.data, stdout);
     return TS_OK;
 }

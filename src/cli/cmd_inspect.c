@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/table.h"
 #include "cli/cmd.h"
+#include "cli/terminal.h"
 #include "ir/text_form.h"
 #include "model/float_model.h"
 #include "model/model.h"
@@ -110,10 +112,12 @@ typedef struct row {
     const char *cells[COLUMNS];
 } row;
 
-static const char *const heads[COLUMNS] = {"#",        "name",     "op",         "input",
-                                           "output",   "window",   "MACs",       "parameters",
-                                           "weight B", "output B", "bits x/w/y", "requantisation"};
-static const bool to_the_right[COLUMNS] = {[0] = true, [6] = true, [7] = true, [8] = true, [9] = true};
+/* A float network has the first FLOAT_COLUMNS of them. */
+enum { FLOAT_COLUMNS = 8 };
+static const ts_column columns[COLUMNS] = {
+    {"#", true, 0},        {"name", false, 0},    {"op", false, 0},         {"input", false, 1},
+    {"output", false, 0},  {"window", false, 4},  {"MACs", true, 0},        {"parameters", true, 3},
+    {"weight B", true, 6}, {"output B", true, 5}, {"bits x/w/y", false, 2}, {"requantisation", false, 7}};
 
 static const char *number(ts_arena *arena, uint64_t value) {
     return ts_arena_printf(arena, "%" PRIu64, value);
@@ -219,32 +223,14 @@ static row row_of(ts_arena *arena, uint32_t index, const figures *f) {
                   bits_text(arena, f), requant_text(arena, f)}};
 }
 
-static void print_cell(const char *text, int width, bool right, bool last) {
-    int pad = last && !right ? 0 : width - (int)strlen(text);
-    printf("%*s", right ? pad : 0, "");
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-        putchar(*c < 0x20 || *c == 0x7f ? '?' : *c);
+static void print_rows(ts_arena *arena, uint32_t column_count, const row *rows, uint32_t count) {
+    ts_table table = {.arena = arena, .columns = columns, .column_count = column_count};
+    ts_text text = {.arena = arena};
+    for (uint32_t i = 0; i < count; i++) {
+        ts_table_add(&table, rows[i].cells);
     }
-    printf("%*s%s", right ? 0 : pad, "", last ? "\n" : "  ");
-}
-
-static void print_rows(const row *rows, uint32_t count) {
-    int widths[COLUMNS] = {0};
-    for (uint32_t r = 0; r < count; r++) {
-        for (int c = 0; c < COLUMNS; c++) {
-            int width = (int)strlen(rows[r].cells[c]);
-            widths[c] = width > widths[c] ? width : widths[c];
-        }
-    }
-    for (uint32_t r = 0; r < count; r++) {
-        int last = COLUMNS - 1;
-        while (last > 0 && rows[r].cells[last][0] == '\0') {
-            last--;
-        }
-        for (int c = 0; c <= last; c++) {
-            print_cell(rows[r].cells[c], widths[c], to_the_right[c], c == last);
-        }
-    }
+    ts_table_print(&text, &table, ts_cli_terminal_width());
+    fwrite(text.data, 1, text.size, stdout);
 }
 
 typedef struct totals {
@@ -268,17 +254,16 @@ static totals totals_of(const ts_graph *g) {
 }
 
 static void print_table(ts_arena *arena, const ts_graph *g) {
-    uint32_t count = g->nodes.count + 2;
+    uint32_t count = g->nodes.count + 1;
     row *rows = TS_NEW_ARRAY(arena, row, count);
-    memcpy(rows[0].cells, heads, sizeof heads);
     for (uint32_t i = 0; i < g->nodes.count; i++) {
         figures f = figures_of(g, &g->nodes.data[i]);
-        rows[i + 1] = row_of(arena, i, &f);
+        rows[i] = row_of(arena, i, &f);
     }
     totals t = totals_of(g);
     rows[count - 1] = (row){{"", "total", "", "", "", "", number(arena, t.macs), number(arena, t.parameters),
                              number(arena, t.weight_bytes), "", "", ""}};
-    print_rows(rows, count);
+    print_rows(arena, COLUMNS, rows, count);
     printf("largest input and output of a layer: %" PRIu64 " bytes (%s)\n", t.working_bytes, t.widest);
 }
 
@@ -403,24 +388,22 @@ static const char *float_window(ts_arena *arena, const ts_fnode *n) {
 
 static void print_float_table(ts_arena *arena, const ts_fgraph *g) {
     uint64_t macs = 0, parameters = 0;
-    uint32_t count = g->nodes.count + 2;
+    uint32_t count = g->nodes.count + 1;
     row *rows = TS_NEW_ARRAY(arena, row, count);
-    rows[0] = (row){
-        {heads[0], heads[1], heads[2], heads[3], heads[4], heads[5], heads[6], heads[7], "", "", "", ""}};
     for (uint32_t i = 0; i < g->nodes.count; i++) {
         const ts_fnode *n = &g->nodes.data[i];
         uint64_t node_macs = ts_fnode_macs(g, n), node_parameters = float_parameters(g, n);
         macs += node_macs;
         parameters += node_parameters;
-        rows[i + 1] = (row){{number(arena, i), n->name, ts_fop_name(n->op),
-                             float_shape(arena, &g->tensors.data[n->inputs[0]]),
-                             float_shape(arena, &g->tensors.data[n->output]), float_window(arena, n),
-                             node_macs == 0 ? "" : number(arena, node_macs),
-                             node_parameters == 0 ? "" : number(arena, node_parameters), "", "", "", ""}};
+        rows[i] = (row){{number(arena, i), n->name, ts_fop_name(n->op),
+                         float_shape(arena, &g->tensors.data[n->inputs[0]]),
+                         float_shape(arena, &g->tensors.data[n->output]), float_window(arena, n),
+                         node_macs == 0 ? "" : number(arena, node_macs),
+                         node_parameters == 0 ? "" : number(arena, node_parameters), "", "", "", ""}};
     }
     rows[count - 1] =
         (row){{"", "total", "", "", "", "", number(arena, macs), number(arena, parameters), "", "", "", ""}};
-    print_rows(rows, count);
+    print_rows(arena, FLOAT_COLUMNS, rows, count);
     printf("a float network: 'tessera quantize' makes it an integer one\n");
 }
 

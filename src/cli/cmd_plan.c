@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cmd.h"
+#include "cli/terminal.h"
 #include "model/model.h"
 #include "plan/plan.h"
 
@@ -120,7 +121,11 @@ static ts_status plan(ts_arena *arena, const request *r, ts_diags *diags) {
     TS_TRY(load(arena, r, &graph, &target, diags));
     TS_TRY(ts_plan_build(arena, graph, target, &r->plan, &made, diags));
     TS_TRY(ts_plan_verify(made, diags));
-    (r->json ? ts_plan_print_json : ts_plan_print)(&text, made);
+    if (r->json) {
+        ts_plan_print_json(&text, made);
+    } else {
+        ts_plan_print(&text, made, ts_cli_terminal_width());
+    }
     fwrite(text.data, 1, text.size, stdout);
     return TS_OK;
 }

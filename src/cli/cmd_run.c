@@ -6,6 +6,7 @@
 #include "cli/cmd.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
+#include "cli/terminal.h"
 #include "report/report.h"
 
 enum {
@@ -141,7 +142,7 @@ static ts_status run(ts_arena *arena, const ts_cli_run *r, const char *command, 
         return status;
     }
     ts_text table = {.arena = arena};
-    ts_run_print(&table, &result);
+    ts_run_print(&table, &result, ts_cli_terminal_width());
     fputs(table.data, stdout);
     TS_TRY(write_files(arena, r, &result, diags));
     return status;

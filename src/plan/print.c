@@ -1,6 +1,7 @@
 /* plan.json (docs/plan-json.md) and the table for people. */
 #include <stdio.h>
 
+#include "base/table.h"
 #include "plan/plan.h"
 #include "plan/requant.h"
 
@@ -188,8 +189,8 @@ void ts_plan_print_json(ts_text *out, const ts_plan *plan) {
 }
 
 /* "16x16x32": height, width, channels. */
-static void shape(char *text, size_t size, uint32_t h, uint32_t w, uint32_t c) {
-    snprintf(text, size, "%ux%ux%u", h, w, c);
+static const char *shape_text(ts_arena *arena, uint32_t h, uint32_t w, uint32_t c) {
+    return ts_arena_printf(arena, "%ux%ux%u", h, w, c);
 }
 
 static void l3_text(char *text, size_t size, const ts_layer_plan *lp) {
@@ -213,23 +214,45 @@ static void l3_text(char *text, size_t size, const ts_layer_plan *lp) {
 /* Buffers of a map in L1; s: it stays there whole. */
 static char copies_of(bool stays, uint32_t count) { return stays ? 's' : (char)('0' + count % 10); }
 
-static void print_layer(ts_text *out, const ts_layer_plan *lp) {
+/* The last four are cycles. */
+enum { COLUMNS = 16, MOST_NAME = 18 };
+static const ts_column columns[COLUMNS] = {
+    {"layer", true, 0}, {"name", false, 0},    {"op", false, 1},        {"kernel", false, 3},
+    {"x", false, 7},    {"y", false, 4},       {"tile of y", false, 5}, {"tiles", false, 6},
+    {"bufs", false, 8}, {"L1", true, 0},       {"L2 live", true, 2},    {"L3", false, 9},
+    {"rq", false, 10},  {"modelled", true, 0}, {"bound", true, 11},     {"L3 wait", true, 12}};
+
+static const char *cycles_text(ts_arena *arena, double cycles) {
+    return ts_arena_printf(arena, "%.0f", cycles);
+}
+
+static void add_layer(ts_table *t, const ts_layer_plan *lp) {
     const ts_layer *l = lp->layer;
     const ts_l1_plan *l1 = &lp->l1;
-    char x[40], y[40], tile[40], tiles[40], l3[64], copies[16];
-    shape(x, sizeof x, l->x.h, l->x.w, l->x.c);
-    shape(y, sizeof y, l->y.h, l->y.w, l->y.c);
-    shape(tile, sizeof tile, l1->tile.y_h, l1->tile.y_w, l1->tile.y_c);
-    shape(tiles, sizeof tiles, l1->tiles_h, l1->tiles_w, l1->tiles_c);
-    snprintf(copies, sizeof copies, "%c%u%c%s", copies_of(lp->x_stays, l1->x_count), l1->w_count,
-             copies_of(lp->y_stays, l1->y_count), l1->order == TS_LOOP_CHANNELS_INNER ? "c" : "p");
+    ts_arena *a = t->arena;
+    char l3[64];
+    const char **cells = TS_NEW_ARRAY(a, const char *, COLUMNS);
+    uint32_t n = 0;
     l3_text(l3, sizeof l3, lp);
-    ts_text_printf(
-        out,
-        "%5u %-18.18s %-8s %-20s %-12s %-12s %-10s %-9s %-4s %6llu %7llu %-12s %-6s %10.0f %10.0f %9.0f\n",
-        l->index, l->name, ts_layer_kind_name(l->kind), lp->kernel->name, x, y, tile, tiles, copies,
-        ull(l1->used_bytes), ull(lp->l2_live_bytes), l3, ts_rq_class_name(l->rq.class_), lp->modelled_cycles,
-        lp->bound_cycles, lp->l3_wait_cycles);
+    cells[n++] = ts_arena_printf(a, "%u", l->index);
+    cells[n++] = ts_arena_printf(a, "%.*s", MOST_NAME, l->name);
+    cells[n++] = ts_layer_kind_name(l->kind);
+    cells[n++] = lp->kernel->name;
+    cells[n++] = shape_text(a, l->x.h, l->x.w, l->x.c);
+    cells[n++] = shape_text(a, l->y.h, l->y.w, l->y.c);
+    cells[n++] = shape_text(a, l1->tile.y_h, l1->tile.y_w, l1->tile.y_c);
+    cells[n++] = shape_text(a, l1->tiles_h, l1->tiles_w, l1->tiles_c);
+    cells[n++] =
+        ts_arena_printf(a, "%c%u%c%s", copies_of(lp->x_stays, l1->x_count), l1->w_count,
+                        copies_of(lp->y_stays, l1->y_count), l1->order == TS_LOOP_CHANNELS_INNER ? "c" : "p");
+    cells[n++] = ts_arena_printf(a, "%llu", ull(l1->used_bytes));
+    cells[n++] = ts_arena_printf(a, "%llu", ull(lp->l2_live_bytes));
+    cells[n++] = ts_arena_strdup(a, l3);
+    cells[n++] = ts_rq_class_name(l->rq.class_);
+    cells[n++] = cycles_text(a, lp->modelled_cycles);
+    cells[n++] = cycles_text(a, lp->bound_cycles);
+    cells[n++] = cycles_text(a, lp->l3_wait_cycles);
+    ts_table_add(t, cells);
 }
 
 static void print_requants(ts_text *out, const ts_plan *plan) {
@@ -246,22 +269,21 @@ static void print_requants(ts_text *out, const ts_plan *plan) {
     ts_text_add(out, "\n");
 }
 
-void ts_plan_print(ts_text *out, const ts_plan *plan) {
+void ts_plan_print(ts_text *out, const ts_plan *plan, uint32_t width) {
     const ts_plan_options *o = &plan->options;
     ts_text_printf(out, "%s on %s: %u cores, L1 %llu, L2 %llu, L3 %llu bytes, objective %s\n\n",
                    plan->graph->name != NULL ? plan->graph->name : "network", plan->target->name, o->cores,
                    ull(o->l1_bytes), ull(o->l2_bytes), ull(o->l3_bytes), ts_objective_name(o->objective));
-    ts_text_printf(out, "%5s %-18s %-8s %-20s %-12s %-12s %-10s %-9s %-4s %6s %7s %-12s %-6s %10s %10s %9s\n",
-                   "layer", "name", "op", "kernel", "x", "y", "tile of y", "tiles", "bufs", "L1", "L2 live",
-                   "L3", "rq", "modelled", "bound", "L3 wait");
+    ts_table table = {.arena = out->arena, .columns = columns, .column_count = COLUMNS};
     uint64_t macs = 0, reads = 0, writes = 0;
     for (uint32_t i = 0; i < plan->layer_count; i++) {
         const ts_layer_plan *lp = &plan->layer_plans[i];
-        print_layer(out, lp);
+        add_layer(&table, lp);
         macs += lp->layer->macs;
         reads += lp->l3_read_bytes;
         writes += lp->l3_write_bytes;
     }
+    ts_table_print(out, &table, width);
     double cycles = plan->modelled_cycles > 0 ? plan->modelled_cycles : 1;
     ts_text_printf(out, "\nmodelled: %.0f cycles, %.2f MAC/cycle; lower bound of the layers: %.0f cycles\n",
                    plan->modelled_cycles, (double)macs / cycles, plan->bound_cycles);

@@ -1,14 +1,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/table.h"
 #include "run/run.h"
 
 enum { COLUMNS = 12, NAME_WIDTH = 24 };
-
-typedef struct table {
-    ts_arena *arena;
-    TS_VEC(const char **) rows;
-} table;
 
 static double per_cycle(uint64_t macs, uint64_t cycles) {
     return cycles == 0 ? 0 : (double)macs / (double)cycles;
@@ -39,7 +35,7 @@ static const char *verified_text(const ts_layer_result *layer) {
     return layer->golden_state == TS_GOLDEN_EQUAL ? "golden" : "yes";
 }
 
-static void add_layer(table *t, const ts_run_result *r, uint32_t index) {
+static void add_layer(ts_table *t, const ts_run_result *r, uint32_t index) {
     const ts_layer_plan *lp = &r->plan->layer_plans[index];
     const ts_layer_result *layer = &r->layers[index];
     const ts_layer *l = lp->layer;
@@ -61,26 +57,7 @@ static void add_layer(table *t, const ts_run_result *r, uint32_t index) {
     double rate = r->counted ? per_cycle(time, l->macs) : per_cycle(l->macs, time);
     row[n++] = timed && l->macs > 0 ? ts_arena_printf(a, "%.2f", rate) : "-";
     row[n++] = verified_text(layer);
-    TS_PUSH(a, &t->rows, row);
-}
-
-/* Columns of numbers are right-aligned. */
-static void print_rows(ts_text *out, const table *t) {
-    static const char right[COLUMNS] = {1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 0};
-    int widths[COLUMNS] = {0};
-    for (uint32_t r = 0; r < t->rows.count; r++) {
-        for (uint32_t c = 0; c < COLUMNS; c++) {
-            int width = (int)strlen(t->rows.data[r][c]);
-            widths[c] = width > widths[c] ? width : widths[c];
-        }
-    }
-    for (uint32_t r = 0; r < t->rows.count; r++) {
-        for (uint32_t c = 0; c < COLUMNS; c++) {
-            int width = c + 1 == COLUMNS ? 0 : widths[c];
-            ts_text_printf(out, "%s%*s", c == 0 ? "" : "  ", right[c] ? width : -width, t->rows.data[r][c]);
-        }
-        ts_text_add(out, "\n");
-    }
+    ts_table_add(t, row);
 }
 
 static void print_memory(ts_text *out, const ts_memory_use *use) {
@@ -179,17 +156,23 @@ static void print_saturated(ts_text *out, const ts_run_result *r) {
     }
 }
 
-void ts_run_print(ts_text *out, const ts_run_result *r) {
-    static const char *head[COLUMNS] = {"#",  "layer", "op",     "kernel", "shape",     "tiles",
-                                        "L1", "L2",    "cycles", "MACs",   "MAC/cycle", "verified"};
-    static const char *counted[COLUMNS] = {"#",  "layer", "op",           "kernel", "shape",   "tiles",
-                                           "L1", "live",  "instructions", "MACs",   "per MAC", "verified"};
-    table t = {.arena = out->arena};
-    TS_PUSH(out->arena, &t.rows, r->counted ? counted : head);
+void ts_run_print(ts_text *out, const ts_run_result *r, uint32_t width) {
+    static const ts_column timed[COLUMNS] = {
+        {"#", true, 0},      {"layer", false, 0}, {"op", false, 1},       {"kernel", false, 5},
+        {"shape", false, 6}, {"tiles", false, 7}, {"L1", true, 4},        {"L2", true, 3},
+        {"cycles", true, 0}, {"MACs", true, 2},   {"MAC/cycle", true, 0}, {"verified", false, 0}};
+    ts_column columns[COLUMNS];
+    memcpy(columns, timed, sizeof columns);
+    if (r->counted) {
+        columns[7].head = "live";
+        columns[8].head = "instructions";
+        columns[10].head = "per MAC";
+    }
+    ts_table t = {.arena = out->arena, .columns = columns, .column_count = COLUMNS};
     for (uint32_t i = 0; i < r->plan->layer_count; i++) {
         add_layer(&t, r, i);
     }
-    print_rows(out, &t);
+    ts_table_print(out, &t, width);
     ts_text_printf(out, "\n%s on %s: %u of %u layers verified%s, %u sample%s\n", r->model, r->target,
                    r->verified_layers, r->plan->layer_count, r->verified ? "" : " - NOT EQUAL", r->samples,
                    r->samples == 1 ? "" : "s");
