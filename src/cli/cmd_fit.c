@@ -372,6 +372,16 @@ static void print_accuracy(double accuracy, double best) {
     }
 }
 
+/* Whether all widths of a budget were computed, fit or not. */
+static bool all_computed(const json_t *const *results, const grid *g, uint32_t ram) {
+    for (uint32_t k = 0; k < g->request->bits_count; k++) {
+        if (results[ram * g->request->bits_count + k] == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* As table 4 of the paper: for each budget the best width, and how far 8 and 16 bits are from it. */
 static void print_table(const json_t *const *results, const grid *g) {
     printf("%10s %5s %9s %9s %7s %9s %7s\n", "bytes", "bits", "top-1 %", "8 bits", "delta", "16 bits",
@@ -379,7 +389,7 @@ static void print_table(const json_t *const *results, const grid *g) {
     for (uint32_t i = 0; i < g->request->ram_count; i++) {
         uint32_t best = best_at(results, g, i);
         if (best == TS_NONE) {
-            printf("%10" PRIu64 "  none fits\n", g->ram[i]);
+            printf("%10" PRIu64 "  %s\n", g->ram[i], all_computed(results, g, i) ? "none fits" : "failed");
             continue;
         }
         double top = json_number_value(json_object_get(results[best], "accuracy"));
@@ -564,7 +574,9 @@ static uint32_t computed_for(const grid *g, uint32_t i, uint64_t need) {
 
 /* Settles the budgets that are given as widths, and which points need computing. */
 static ts_status lay_out(ts_arena *arena, const request *r, grid *g, ts_diags *diags) {
-    const ts_prune_options plain = {0};
+    /* Taylor's criterion wants gradients, which are not needed to measure. */
+    const ts_prune_options plain = {.criterion =
+                                        r->criterion == TS_PRUNE_TAYLOR ? TS_PRUNE_L1 : r->criterion};
     ts_prune *prune;
     TS_TRY(ts_prune_new(arena, g->graph, &plain, &prune, diags));
     ts_prune_memory whole = ts_prune_measure(prune);
@@ -603,6 +615,12 @@ static ts_status read_grid(ts_arena *arena, const request *r, grid *g, const cha
     }
     TS_TRY(ts_data_read(arena, r->data, &r->samples.given, &g->train, diags));
     TS_TRY(ts_data_read(arena, r->samples.eval, &r->samples.measured, &g->eval, diags));
+    if (graph->inputs.count != 1) {
+        return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL, "the network has %u inputs; one is served",
+                        graph->inputs.count);
+    }
+    TS_TRY(ts_data_check(&g->train, &graph->tensors.data[graph->inputs.data[0]], diags));
+    TS_TRY(ts_data_check(&g->eval, &graph->tensors.data[graph->inputs.data[0]], diags));
     TS_TRY(identity_of(arena, r, identity, diags));
     g->folder = r->output != NULL ? r->output : default_folder(arena, r->model);
     return lay_out(arena, r, g, diags);

@@ -99,11 +99,11 @@ static ts_status no_fit(const fitter *f, const ts_prune *prune, uint64_t bytes) 
     bool weights = m.heaviest_parameters > m.activations && f->options->model == NULL;
     return ts_error(f->diags, TS_DIAG_NO_FIT, weights ? m.heaviest : m.widest, NULL,
                     "pruned to its last filters the network needs %" PRIu64 " bytes at %u bits, %" PRIu64
-                    " more than the %" PRIu64 " that there are; %s '%s' alone take %" PRIu64
+                    " more than the %" PRIu64 " that there are; node '%s' alone %s %" PRIu64
                     " elements; fewer bits or %" PRIu64 " bytes would do",
                     bytes, f->options->bits, bytes - f->options->ram, f->options->ram,
-                    weights ? "the parameters of" : "what is read and written by",
-                    weights ? m.heaviest : m.widest, weights ? m.heaviest_parameters : m.activations, bytes);
+                    weights ? m.heaviest : m.widest, weights ? "has parameters of" : "reads and writes",
+                    weights ? m.heaviest_parameters : m.activations, bytes);
 }
 
 /* Algorithm 1: prunes until it fits. The model is asked after steps of growing length where it is not an

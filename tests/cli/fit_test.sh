@@ -42,6 +42,10 @@ refuse 'not what this option takes' trained.onnx --ram 8K --bits 4..17 $data
 refuse 'not what this option takes' trained.onnx --ram 8K --criterion luck $data
 refuse 'needs a --target' trained.onnx --ram 8K --memory target $data
 
+"$tessera" generate glyphs --count 40 --test-count 20 --resolution 12 -o small >/dev/null
+refuse 'a sample is 12 x 12' trained.onnx --ram 8K --data small/train.json --eval data/test.json
+refuse 'a sample is 12 x 12' trained.onnx --ram 8K --data data/train.json --eval small/test.json
+
 train="--epochs 2 --quant-epochs 2 --rate 2e-3 --batch 16"
 "$tessera" fit trained.onnx --ram 6000,100 --bits 4,8 $data $train -o grid >log || fail "fit: $(cat log)"
 grep -q '^ *100  none fits$' log || fail "100 bytes hold nothing: $(cat log)"
@@ -49,7 +53,7 @@ grep -q '^6000 bytes: ' log || fail "no answer for 6000 bytes: $(cat log)"
 [ "$(grep -c ',verified,' grid/results.csv)" -eq 2 ] || fail "two points fit: $(cat grid/results.csv)"
 grep -q '<svg' grid/map.svg || fail "no map"
 grep '^6000 bytes: ' log | grep -q '; tessera run grid/ram6000-bits[48].onnx$' || fail "no command: $(cat log)"
-grep '^100 bytes: ' log | grep -q "last filters.*'.*alone take.*would do" || fail "no reason: $(cat log)"
+grep '^100 bytes: ' log | grep -q "last filters.*node '.*' alone .*would do" || fail "no reason: $(cat log)"
 bytes=$(sed -n 's/^6000 .* equation 1: \([0-9]*\) bytes.*/\1/p' log)
 [ "$bytes" -le 6000 ] || fail "needs $bytes of 6000 bytes"
 "$tessera" run grid/ram6000-bits8.onnx --target host | grep -q 'layers verified' || fail "the integers do not verify"
