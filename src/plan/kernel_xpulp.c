@@ -333,6 +333,40 @@ static bool serves_conv_u8_quads(const ts_layer *layer) { return serves_quads(la
 static bool serves_conv_s8_quads(const ts_layer *layer) { return serves_quads(layer, TS_S8); }
 static bool serves_conv_s16_quads(const ts_layer *layer) { return serves_quads(layer, TS_S16); }
 
+/* Pointwise convolutions of few channels into quads (device/kernels/xpulp/conv_narrow.inc): a pair of
+ * channels and 4 pixels. 0 where these routines do not serve the layer. */
+static double narrow_pair_cycles(const ts_layer *layer) {
+    const ts_window *w = &layer->window;
+    bool serves = w->kernel_h * w->kernel_w == 1 && w->stride_h * w->stride_w == 1 &&
+                  (layer->x.pixel_bytes == 8 || layer->x.pixel_bytes == 16) && !has_odd_bounds(layer);
+    double dots = 3.0 * layer->x.pixel_bytes;
+    switch (layer->rq.class_) {
+        case TS_RQC_S32:
+            return serves ? dots + 31 : 0;
+        case TS_RQC_S32C:
+            return serves ? dots + 39 : 0;
+        case TS_RQC_S32D:
+            return serves ? dots + 47 : 0;
+        default:
+            return 0;
+    }
+}
+
+static bool serves_conv_u8_narrow(const ts_layer *layer) {
+    return serves_quads(layer, TS_U8) && narrow_pair_cycles(layer) > 0;
+}
+static bool serves_conv_s8_narrow(const ts_layer *layer) {
+    return serves_quads(layer, TS_S8) && narrow_pair_cycles(layer) > 0;
+}
+
+/* Where a core has few blocks the others compute them. */
+static double narrow_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double groups = (double)div_up(tile->y_c, CHANNELS);
+    double share = ceil((double)div_up((uint64_t)tile->y_h * tile->y_w, PIXELS) * groups / cores);
+    return share >= 4 * groups ? 350 + 1.035 * (share * 2 * narrow_pair_cycles(layer) + groups * 70)
+                               : conv_cycles(layer, tile, cores);
+}
+
 static bool serves_conv_u8_padded_quads(const ts_layer *layer) {
     return serves_conv_u8_padded(layer) && writes_quads(layer);
 }
@@ -919,6 +953,18 @@ const ts_kernel ts__kernels_xpulp[] = {
      .pack = conv_pack,
      .scratch_bytes = padded_scratch_bytes,
      .cycles = padded_cycles},
+    {.name = "conv_xpulp_u8s8_narrow_quads",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_xpulp_u8s8_narrow_quads.c xpulp/conv_u8s8_4x4.S "
+                "xpulp/conv_u8s8_4x4_quads.S xpulp/conv_u8s8_narrow.S xpulp/conv_gather.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 816,
+     .y_quads = true,
+     .serves = serves_conv_u8_narrow,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = conv_scratch_bytes,
+     .cycles = narrow_cycles},
     {.name = "conv_xpulp_u8s8_4x4_quads",
      .isa = "xpulp",
      .sources = "xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_xpulp_u8s8_4x4_quads.c xpulp/conv_u8s8_4x4.S "
@@ -944,6 +990,18 @@ const ts_kernel ts__kernels_xpulp[] = {
      .pack = conv_pack,
      .scratch_bytes = no_scratch,
      .cycles = padded_cycles},
+    {.name = "conv_xpulp_s8s8_narrow_quads",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_s8s8_4x4.c xpulp/conv_xpulp_s8s8_narrow_quads.c xpulp/conv_s8s8_4x4.S "
+                "xpulp/conv_s8s8_4x4_quads.S xpulp/conv_s8s8_narrow.S xpulp/conv_gather.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 816,
+     .y_quads = true,
+     .serves = serves_conv_s8_narrow,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = conv_scratch_bytes,
+     .cycles = narrow_cycles},
     {.name = "conv_xpulp_s8s8_4x4_quads",
      .isa = "xpulp",
      .sources = "xpulp/conv_xpulp_s8s8_4x4.c xpulp/conv_xpulp_s8s8_4x4_quads.c xpulp/conv_s8s8_4x4.S "

@@ -27,11 +27,15 @@ static const struct source {
     {"xpulp/conv_u8s8_4x4_quads.S", 0, 1488, 151, 3},
     {"xpulp/conv_xpulp_s16s8_4x4.c", 9194, 0, 0, 0},
     {"xpulp/conv_xpulp_s16s8_4x4_quads.c", 164, 0, 0, 0},
+    {"xpulp/conv_s8s8_narrow.S", 0, 1200, 80, 2},
     {"xpulp/conv_xpulp_s8s8_4x4.c", 9194, 0, 0, 0},
     {"xpulp/conv_xpulp_s8s8_4x4_quads.c", 164, 0, 0, 0},
+    {"xpulp/conv_xpulp_s8s8_narrow_quads.c", 256, 0, 0, 0},
     {"xpulp/conv_xpulp_sub8.c", 11000, 0, 0, 0},
+    {"xpulp/conv_u8s8_narrow.S", 0, 1200, 80, 2},
     {"xpulp/conv_xpulp_u8s8_4x4.c", 9194, 0, 0, 0},
     {"xpulp/conv_xpulp_u8s8_4x4_quads.c", 164, 0, 0, 0},
+    {"xpulp/conv_xpulp_u8s8_narrow_quads.c", 256, 0, 0, 0},
     {"xpulp/conv_xpulp_u8s9_4x4.c", 2239, 0, 0, 0},
     {"xpulp/dw_k3s1.S", 624, 768, 53, 3},
     {"xpulp/dw_k3s2.S", 1264, 1456, 69, 3},
@@ -123,7 +127,18 @@ static uint64_t kernel_bytes(const ts_plan *plan) {
 
 /* Of a layer's function: its loops over tiles, its transfers, its padding. */
 static uint32_t layer_bytes(const ts_layer_plan *lp) {
-    enum { ONE = 520, TILES = 820, LONG = 90, AXIS = 130, PADDED_ONE = 110, PADDED = 500, CHUNKS = 150 };
+    enum {
+        ONE = 552,
+        TILES = 852,
+        LONG = 90,
+        AXIS = 130,
+        PADDED_ONE = 110,
+        PADDED = 500,
+        CHUNKS = 150,
+        STAYS_ONE = 60,
+        X_STAYS = 40,
+        Y_STAYS = 140
+    };
     const ts_l1_plan *l1 = &lp->l1;
     uint32_t tiles[] = {l1->tiles_h, l1->tiles_w, l1->tiles_c}, axes = 0, most = 0;
     for (uint32_t i = 0; i < 3; i++) {
@@ -133,9 +148,12 @@ static uint32_t layer_bytes(const ts_layer_plan *lp) {
     bool padded = lp->kernel->padded_x;
     bool chunks = lp->kernel->weight_bytes(lp->layer, lp->layer->y.c) > FETCHED_AT_ONCE;
     if (most <= 1) {
-        return padded ? ONE + PADDED_ONE : ONE;
+        uint32_t stay = (uint32_t)lp->x_stays + (uint32_t)lp->y_stays, moved = ONE - stay * STAYS_ONE;
+        return padded ? moved + PADDED_ONE : moved;
     }
     uint32_t bytes = TILES + (axes - 1) * AXIS;
+    bytes -= lp->x_stays ? X_STAYS : 0;
+    bytes -= lp->y_stays ? Y_STAYS : 0;
     bytes += most > 2 ? LONG : 0;
     bytes += padded ? PADDED : 0;
     return chunks ? bytes + CHUNKS : bytes;

@@ -218,6 +218,15 @@ static const family families[] = {
     CONV_QUADS("u8s8_4x4_padded", TS_U8, TS_RQC_S32C, .w = 8, .kernel_h = 3, .kernel_w = 3, .stride = 1,
                .pad = 1, .c_out = 16),
     CONV_QUADS("s8s8_4x4", TS_S8, TS_RQC_S32, .w = 4, .kernel_h = 1, .kernel_w = 1, .stride = 1, .c_out = 20),
+#define NARROW(name, x, class_, ...) \
+    CONV_QUADS(name, x, class_, .kernel_h = 1, .kernel_w = 1, .stride = 1, __VA_ARGS__)
+    NARROW("u8s8_narrow", TS_U8, TS_RQC_S32D, .w = 16, .h = 15, .c_in = 8, .c_out = 12),
+    NARROW("u8s8_narrow", TS_U8, TS_RQC_S32D, .w = 20, .h = 11, .c_in = 16, .c_out = 4),
+    NARROW("u8s8_narrow", TS_U8, TS_RQC_S32D, .w = 16, .h = 12, .c_in = 16, .c_out = 8),
+    NARROW("u8s8_narrow", TS_U8, TS_RQC_S32, .w = 12, .h = 16, .c_in = 16, .c_out = 8),
+    NARROW("u8s8_narrow", TS_U8, TS_RQC_S32C, .w = 32, .h = 6, .c_in = 8, .c_out = 16),
+    NARROW("s8s8_narrow", TS_S8, TS_RQC_S32C, .w = 16, .h = 13, .c_in = 16, .c_out = 12),
+    NARROW("s8s8_narrow", TS_S8, TS_RQC_S32, .w = 8, .h = 20, .c_in = 8, .c_out = 8),
     CONV_QUADS("s16s8_4x4", TS_S16, TS_RQC_S32D, .w = 4, .kernel_h = 1, .kernel_w = 1, .stride = 1,
                .c_out = 4),
 #define DW_ANY(x, y, ...)                                                                       \

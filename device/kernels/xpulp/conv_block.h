@@ -54,11 +54,16 @@ typedef void conv_routine(struct conv_block *block);
  * same place. Returns the OR of the high bytes. */
 typedef uint32_t conv_split_routine(uint8_t *x, uint32_t words);
 
+/* Those that keep the weights of two channels in registers (conv_narrow.inc): K of 2 and of 4 words. */
+enum { CONV_NARROW_BLOCKS = 4 /* at least, to be worth it */ };
+typedef conv_routine *const conv_narrow_routines[2][XPULP_RAW];
+
 /* The routines of one pair of types: K in one segment, and in several. */
 struct conv_routines {
     conv_routine *line[XPULP_ALL_MODES], *window[XPULP_ALL_MODES];
-    conv_split_routine *split; /* x of 16 bits */
-    bool spreads;              /* x may be spread (conv_is_spread()) */
+    conv_split_routine *split;    /* x of 16 bits */
+    bool spreads;                 /* x may be spread (conv_is_spread()) */
+    conv_narrow_routines *narrow; /* NULL: none */
 };
 
 /* What every kernel of a pair of types calls: conv_blocks() with other routines. */
@@ -67,14 +72,25 @@ void conv_s8s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *
 void conv_s16s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *routines);
 
 #define CONV_ROUTINES(prefix, spreads) \
-    { XPULP_TABLE_ROUNDED(prefix##_line), XPULP_TABLE_ROUNDED(prefix##_window), 0, spreads }
+    { XPULP_TABLE_ROUNDED(prefix##_line), XPULP_TABLE_ROUNDED(prefix##_window), 0, spreads, 0 }
 #define CONV_DECLARE(prefix) \
     conv_routine XPULP_NAMES_ROUNDED(prefix##_line), XPULP_NAMES_ROUNDED(prefix##_window)
 
 /* Those whose outputs lie in quads (kernels/tile.h) have no `raw`. Tiles must then be cut so that every block
  * of 4 pixels is a quad: columns of y a multiple of 4, all windows inside x or all of them gathered. */
 #define CONV_ROUTINES_QUADS(prefix, spreads) \
-    { XPULP_TABLE_IN_LINE(prefix##_line), XPULP_TABLE_IN_LINE(prefix##_window), 0, spreads }
+    { XPULP_TABLE_IN_LINE(prefix##_line), XPULP_TABLE_IN_LINE(prefix##_window), 0, spreads, 0 }
+#define CONV_ROUTINES_NARROW(prefix, narrow) \
+    { XPULP_TABLE_IN_LINE(prefix##_line), XPULP_TABLE_IN_LINE(prefix##_window), 0, false, narrow }
+#define CONV_NARROW_ENTRY(prefix, kind, end, name) \
+    XPULP_USED(kind, end) != 0 && (kind) != TS_RQ_S32DC && (end) != 2 ? prefix##_##name : 0,
+#define CONV_NARROW_TABLE(prefix)                             \
+    {                                                         \
+        {XPULP_MODES(CONV_NARROW_ENTRY, prefix##_narrow2)}, { \
+            XPULP_MODES(CONV_NARROW_ENTRY, prefix##_narrow4)  \
+        }                                                     \
+    }
+#define CONV_DECLARE_NARROW(prefix) conv_routine XPULP_NAMES(prefix##_narrow2), XPULP_NAMES(prefix##_narrow4)
 
 /* Read by the routines of conv_gather.S: order and sizes are theirs. */
 struct conv_windows {
@@ -99,7 +115,8 @@ struct conv_run {
     conv_routine *const *line, *const *window;
     uint32_t mode;             /* xpulp_mode_of() */
     conv_split_routine *split; /* x of 16 bits */
-    const uint8_t *x;          /* the tile's, or what it was spread to */
+    conv_narrow_routines *narrow;
+    const uint8_t *x; /* the tile's, or what it was spread to */
     uint32_t x_row_bytes, x_c;
     uint32_t words, segments;           /* of a window read in place */
     uint32_t segment_bytes;             /* of x that the words of a segment meet */
@@ -756,6 +773,14 @@ static inline bool conv_is_line(const struct conv_run *run) {
                             run->x_row_bytes == t->y_w * t->stride_w * run->pixel_bytes));
 }
 
+/* The routine for `blocks` whole blocks of a line. */
+static inline conv_routine *conv_line_routine(const struct conv_run *run, uint32_t blocks) {
+    bool narrow = run->narrow != 0 && (run->words == 2u || run->words == 4u) &&
+                  blocks >= CONV_NARROW_BLOCKS && run->t->stride_w * run->pixel_bytes == 4u * run->words;
+    conv_routine *routine = narrow ? (*run->narrow)[run->words / 4u][run->mode] : 0;
+    return routine != 0 ? routine : conv_routine_of(run);
+}
+
 /* Groups [group, group + groups) of `blocks` blocks from `index` on. */
 static inline void conv_line_part(struct conv_run *run, uint32_t index, uint32_t blocks, uint32_t group,
                                   uint32_t groups) {
@@ -771,7 +796,7 @@ static inline void conv_line_part(struct conv_run *run, uint32_t index, uint32_t
     block->y = (uint8_t *)t->y + pixel * t->y_pixel_bytes;
     block->x_step = (int32_t)(CONV_PIXELS * x_step);
     block->y_step = (int32_t)(CONV_PIXELS * t->y_pixel_bytes);
-    conv_routine *routine = conv_routine_of(run);
+    conv_routine *routine = conv_line_routine(run, blocks);
     if (group + groups <= t->y_c / CONV_CHANNELS) {
         conv_whole_groups(run, routine, group, group + groups, blocks);
     } else {
@@ -865,6 +890,7 @@ static inline void conv_blocks(const struct ts_conv_tile *t, const struct conv_r
     run.window = routines->window;
     run.mode = xpulp_mode_of(t);
     run.split = routines->split;
+    run.narrow = routines->narrow;
     run.x = t->x;
     run.x_c = t->x_c;
     run.x_row_bytes = t->x_row_bytes;
