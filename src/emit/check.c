@@ -37,7 +37,8 @@ static void emit_l2(const ts__emit *e, ts_text *out) {
 /* Buffers of L1 live for their layer, an input that the layer before left there longer; where elements are
  * moved the plan knows one block. */
 static void emit_l1(const ts__emit *e, ts_text *out, uint32_t index) {
-    const ts_l1_plan *l1 = &e->plan->layer_plans[index].l1;
+    const ts_layer_plan *lp = &e->plan->layer_plans[index];
+    const ts_l1_plan *l1 = &lp->l1;
     bool moves = e->plan->layers[index].kind == TS_LAYER_MOVE;
     uint64_t scratch[2] = {moves ? 0 : l1->scratch_offset, 0};
     const struct {
@@ -55,10 +56,14 @@ static void emit_l1(const ts__emit *e, ts_text *out, uint32_t index) {
     for (uint32_t i = moves ? 4 : 0; i < sizeof rows / sizeof rows[0]; i++) {
         for (uint32_t n = 0; n < rows[i].count; n++, count++) {
             const char *which = rows[i].count < 2 ? "" : n == 0 ? " a" : " b";
-            bool stayed = i == 0 && e->plan->layer_plans[index].x_stays;
+            bool stayed = (i == 0 && lp->x_stays) || (i == 2 && n == 0 && lp->w_early);
             emit_buffer(out, rows[i].offset[n], rows[i].bytes, (int64_t)index - stayed, index,
                         ts_arena_printf(e->arena, "%s%s", rows[i].name, which));
         }
+    }
+    if (index + 1 < e->plan->layer_count && lp[1].w_early) {
+        emit_buffer(out, lp[1].l1.w_offset[0], lp[1].l1.w_bytes, index, index, "the next layer's weights");
+        count++;
     }
     ts__line(out, 0, "};\n");
     ts__line(out, 0,

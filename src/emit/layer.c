@@ -445,14 +445,31 @@ static void emit_first_tickets(const code *k) {
     const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
     const char *list = NULL;
     for (uint32_t i = 0; i < 3; i++) {
-        if (operands[i]->used && !operands[i]->stays) {
+        if (operands[i]->used && !operands[i]->there) {
             list = list == NULL ? ts__text(k, "first_%s = 0", operands[i]->name)
                                 : ts__text(k, "%s, first_%s = 0", list, operands[i]->name);
         }
     }
+    if (k->early != NULL) {
+        list = list == NULL ? "next_w = 0" : ts__text(k, "%s, next_w = 0", list);
+    }
     if (list != NULL) {
         ts__line(k->out, 1, "ts_ticket %s;", list);
     }
+}
+
+/* The first weights of the next layer come while this one runs. */
+static void emit_early_weights(const code *k) {
+    const ts_layer_plan *lp = k->early;
+    if (lp == NULL) {
+        return;
+    }
+    const ts_l3_plan *l3 = &lp->l3;
+    uint32_t tile_c = lp->l1.tile.y_c < lp->layer->y.c ? lp->l1.tile.y_c : lp->layer->y.c;
+    uint64_t bytes = lp->kernel->weight_bytes(lp->layer, tile_c);
+    ts__line(k->out, 2, "ts_fetch_wait(run);");
+    ts__line(k->out, 2, "next_w = ts_dma_in_1d(run->l1 + %" PRIu64 ", run->l2 + %s, %" PRIu64 ");",
+             lp->l1.w_offset[0], ts__buffer_name(k->e, l3->w_buffer), bytes);
 }
 
 /* Core 0 starts the loads of the first tile: before anything else, while the cores set up their arguments.
@@ -474,10 +491,10 @@ static void emit_first_loads(const code *k) {
         ts__line(k->out, 2, "first_x2 = %s;",
                  transfer_of(k, &x2, first_extent(k, &x2), buffer_a(k, "x2", l1->x2_count), home_of(k, &x2)));
     }
-    if (fetches(k)) {
+    if (fetches(k) && !k->lp->w_early) {
         emit_arrival(k->e, k->layer->index, 2, k->out);
     }
-    if (k->w_operand.used) {
+    if (k->w_operand.used && !k->lp->w_early) {
         const char *bytes = k->w_sliced ? ts__number(k, ts__w_bytes(k, k->tile_c)) : "W_BYTES";
         ts__line(k->out, 2, "first_w = ts_dma_in_1d(%s, %s, %s);", buffer_a(k, "w", l1->w_count),
                  k->chunks > 1 ? "chunk_place(run, 0)" : w_base(k), bytes);
@@ -485,6 +502,7 @@ static void emit_first_loads(const code *k) {
     if (fetches(k)) {
         emit_step_begin(k->e, k->layer->index, 2, k->out);
     }
+    emit_early_weights(k);
     if (k->out->size == opened) {
         k->out->size = before;
     } else {
@@ -493,14 +511,16 @@ static void emit_first_loads(const code *k) {
 }
 
 /* Does the layer begin with a load? */
-static bool first_loads(const code *k) { return !k->lp->x_stays || k->x2.used || k->w_operand.used; }
+static bool first_loads(const code *k) {
+    return !k->x.there || k->x2.used || (k->w_operand.used && !k->w_operand.there);
+}
 
 static void emit_first_waits(const code *k) {
     const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
     if (first_loads(k)) {
         ts__line(k->out, 1, "if (lead) {");
         for (uint32_t i = 0; i < 3; i++) {
-            if (operands[i]->used && !operands[i]->stays) {
+            if (operands[i]->used && !operands[i]->there) {
                 ts__line(k->out, 2, "ts_dma_wait(first_%s);", operands[i]->name);
             }
         }
@@ -543,6 +563,11 @@ static void emit_single(const code *k) {
     emit_fill(k, 1, "");
     emit_first_waits(k);
     ts__line(k->out, 1, "%s(&tile);", k->lp->kernel->name);
+    if (k->early != NULL) {
+        ts__line(k->out, 1, "if (lead) {");
+        ts__line(k->out, 2, "ts_dma_wait(next_w);");
+        ts__line(k->out, 1, "}");
+    }
     ts__line(k->out, 1, "ts_barrier();");
     if (k->lp->y_stays) {
         return;
@@ -892,10 +917,15 @@ static void emit_tile_loop(const code *k) {
     emit_ticket_locals(k, 2);
     emit_look_ahead(k);
     ts__line(k->out, 2, "%s(&now->tile);", k->lp->kernel->name);
-    if (twins || k->y_twin || k->l3_busy) {
+    if (twins || k->y_twin || k->l3_busy || k->early != NULL) {
         ts__line(k->out, 2, "if (lead) {");
         if (k->l3_busy) {
             ts__line(k->out, 3, "ts_fetch_poll(run);");
+        }
+        if (k->early != NULL) {
+            ts__line(k->out, 3, "if (!more) {");
+            ts__line(k->out, 4, "ts_dma_wait(next_w);");
+            ts__line(k->out, 3, "}");
         }
         if (twins) {
             ts__line(k->out, 3, "if (more) {");

@@ -119,14 +119,17 @@ static void set_operands(code *k) {
     bool weights = k->lp->l3.weights_bytes > 0;
     k->x = make_operand(k, "x", k->adds ? "a" : "x", true, true, k->x_follows, l1->x_count);
     if (k->lp->x_stays) {
-        k->x = (operand){.name = "x", .field = "x", .used = true, .stays = true};
+        k->x = (operand){.name = "x", .field = "x", .used = true, .there = true};
     }
     k->x2 = make_operand(k, "x2", "b", ts_layer_has_x2(k->layer), true, true, l1->x2_count);
     bool sliced =
         weights && ts__many_channels(k) && ts__w_bytes(k, k->tile_c) != ts__w_bytes(k, k->layer->y.c);
     k->w_sliced = sliced;
     k->w_operand = make_operand(k, "w", k->adds ? "rq_params" : "w", weights, false, sliced, l1->w_count);
+    k->w_operand.there = k->lp->w_early;
     k->y_twin = l1->y_count == 2;
+    bool last = k->layer->index + 1 == k->e->plan->layer_count;
+    k->early = !last && k->lp[1].w_early ? k->lp + 1 : NULL;
 }
 
 static ts_status too_big(const code *k, const char *what, uint64_t value, uint64_t most) {

@@ -20,7 +20,7 @@ typedef struct operand {
     const char *name;  /* in struct l1 and struct step */
     const char *field; /* in the tile struct */
     bool used;
-    bool stays;       /* in L1 from the layer before: never loaded */
+    bool there;       /* the first tile's lies in L1 when the layer begins */
     bool loads_again; /* not only in the prologue */
     bool twin;        /* two buffers */
     const char *when; /* condition under which the next tile needs another one; NULL: every tile does */
@@ -48,6 +48,7 @@ typedef struct code {
     operand x, x2, w_operand;
     bool w_sliced; /* tiles or passes have different weights */
     bool y_twin;
+    const ts_layer_plan *early; /* the next layer, whose first weights this one loads; or NULL */
     const char *tile_type;
 } code;
 

@@ -180,10 +180,9 @@ static void add_part(const code *k, l1_part *parts, uint32_t *n, const char *nam
 }
 
 static const char *life_of(const operand *o) {
-    return o->stays          ? "the layer before left it here"
-           : !o->loads_again ? "loaded once"
-           : !o->twin        ? "loaded between tiles"
-                             : "one is computed on while the other is loaded";
+    return !o->loads_again ? (o->there ? "the layer before left it here" : "loaded once")
+           : !o->twin      ? "loaded between tiles"
+                           : "one is computed on while the other is loaded";
 }
 
 /* struct l1: the buffers in the order of their offsets, gaps made visible. */

@@ -703,41 +703,23 @@ static double sum_of_layers(const ts_plan *plan) {
     return cycles;
 }
 
-static uint64_t spread(uint64_t offset[2], uint32_t count, uint64_t moved, uint64_t guard) {
-    offset[0] += moved;
-    moved += count > 0 ? guard : 0;
-    offset[1] += count > 1 ? moved : moved - (count > 0 ? guard : 0);
-    return moved + (count > 1 ? guard : 0);
-}
-
-/* Moves the buffers of L1 apart, for which the tile search left room. */
-static void guard_l1(ts_l1_plan *l1, uint64_t guard) {
-    uint64_t moved = spread(l1->x_offset, l1->x_count, 0, guard);
-    moved = spread(l1->x2_offset, l1->x2_count, moved, guard);
-    moved = spread(l1->w_offset, l1->w_count, moved, guard);
-    moved = spread(l1->y_offset, l1->y_count, moved, guard);
-    l1->scratch_offset += moved;
-    l1->used_bytes += moved + (l1->scratch_bytes > 0 ? guard : 0);
-}
-
 static void finish(ts_planner *p) {
     ts_plan *plan = p->plan;
-    for (uint32_t i = 0; i < plan->layer_count && ts_target_levels(p->target) == 3; i++) {
+    bool near = ts_target_levels(p->target) < 3;
+    for (uint32_t i = 0; i < plan->layer_count && !near; i++) {
         plan->layer_plans[i].work_cycles += ts__cold_cycles(plan, i);
     }
-    plan->modelled_cycles = ts_target_levels(p->target) < 3 ? sum_of_layers(plan) : ts__schedule(p);
+    plan->modelled_cycles = near ? sum_of_layers(plan) : ts__schedule(p);
     plan->bound_cycles = 0;
     plan->l1_used_bytes = 0;
-    ts__lay_out_staying(p);
     for (uint32_t i = 0; i < plan->layer_count; i++) {
-        ts_layer_plan *lp = &plan->layer_plans[i];
-        bool stays = lp->x_stays || lp->y_stays;
-        if (plan->options.guard_bytes > 0 && lp->layer->kind != TS_LAYER_MOVE && !stays) {
-            guard_l1(&lp->l1, plan->options.guard_bytes);
-        }
+        const ts_layer_plan *lp = &plan->layer_plans[i];
         uint64_t used = lp->l1.used_bytes;
         plan->bound_cycles += lp->bound_cycles;
         plan->l1_used_bytes = used > plan->l1_used_bytes ? used : plan->l1_used_bytes;
+    }
+    if (!near) {
+        ts__lay_out_l1(p);
     }
 }
 

@@ -147,6 +147,7 @@ typedef struct ts_layer_plan {
     /* The whole map stays in L1 and has one buffer there: x is where the layer before left it, y where the
      * next one looks for it; neither is moved, and their places in L2 hold nothing. */
     bool x_stays, y_stays;
+    bool w_early;                         /* the layer before loads the first tile's weights to L1 */
     uint32_t guard_bytes;                 /* behind each of its buffers in L2 */
     uint64_t l2_live_bytes;               /* of L2 that is alive while this layer runs */
     double modelled_cycles, bound_cycles; /* bound: max of compute at the ceiling and of each bus's bytes */

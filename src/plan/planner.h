@@ -142,10 +142,13 @@ uint64_t ts__overlap_saves(const ts_layer_plan *lp);
 void ts__forget_overlap(ts_layer_plan *lp);
 
 /* Chooses the maps that stay in L1 between two layers, so that the modelled cycles of all layers are fewest,
- * and tiles for them (stay.c); nothing else of the plan changes. ts__lay_out_staying() gives them their
- * places: at the lower and the upper end of L1 in turn, so that a layer's two lie apart. */
+ * and tiles for them (stay.c); nothing else of the plan changes. */
 void ts__choose_staying(ts_planner *p);
-void ts__lay_out_staying(ts_planner *p);
+
+/* Places the buffers of all layers in L1: at its lower and its upper end in turn, so that a layer's two maps
+ * that stay lie apart, and the first weights of a layer may be loaded while the one before runs (w_early). To
+ * be called when the L3 bus has been scheduled. */
+void ts__lay_out_l1(ts_planner *p);
 
 /* Cycles that a layer takes more because its kernel's code is not in the instruction cache yet; and that a
  * tile takes more because cores fetch it again and again (code.c). */

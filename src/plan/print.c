@@ -115,12 +115,14 @@ static void json_layer(ts_text *out, const ts_plan *plan, const ts_layer_plan *l
                    ull(lp->l2_live_bytes), ull(lp->dma_in_bytes), ull(lp->dma_out_bytes),
                    ull(lp->l3_read_bytes), ull(lp->l3_write_bytes));
     ts_text_printf(out,
-                   "     \"x_behind_y\": %llu, \"x_stays\": %s, \"y_stays\": %s, \"modelled_cycles\": %.0f, "
+                   "     \"x_behind_y\": %llu, \"x_stays\": %s, \"y_stays\": %s, \"w_early\": %s, "
+                   "\"modelled_cycles\": %.0f, "
                    "\"compute_cycles\": %.0f, "
                    "\"l3_wait_cycles\": %.0f, "
                    "\"bound_cycles\": %.0f}",
                    ull(lp->x_behind_y), lp->x_stays ? "true" : "false", lp->y_stays ? "true" : "false",
-                   lp->modelled_cycles, lp->compute_cycles, lp->l3_wait_cycles, lp->bound_cycles);
+                   lp->w_early ? "true" : "false", lp->modelled_cycles, lp->compute_cycles,
+                   lp->l3_wait_cycles, lp->bound_cycles);
 }
 
 static void json_buffer(ts_text *out, const ts_plan *plan, const ts_buffer *b) {

@@ -63,54 +63,109 @@ typedef struct best {
     bool x_stays[2];
 } best;
 
-/* Places a layer's buffers; a map that stays lies at one end of L1, another at the other end. */
-static void lay_out(ts_layer_plan *lp, bool x_high, uint64_t guard, uint64_t top) {
-    ts_l1_plan *l1 = &lp->l1;
-    bool y_high = lp->x_stays && !x_high;
-    uint64_t at = 0, high = top;
-    const struct {
-        uint64_t *offset, bytes;
-        uint32_t count;
-        bool stays, high;
-    } rows[] = {{l1->x_offset, l1->x_bytes, l1->x_count, lp->x_stays, x_high},
-                {l1->y_offset, l1->y_bytes, l1->y_count, lp->y_stays, y_high},
-                {l1->w_offset, l1->w_bytes, l1->w_count, false, false},
-                {&l1->scratch_offset, l1->scratch_bytes, l1->scratch_bytes > 0, false, false}};
-    for (int others = 0; others < 2; others++) {
-        for (uint32_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
-            for (uint32_t n = 0; n < rows[r].count && rows[r].stays == (others == 0); n++) {
-                bool up = rows[r].stays && rows[r].high;
-                high -= up ? rows[r].bytes + guard : 0;
-                rows[r].offset[n] = up ? high : at;
-                at += up ? 0 : rows[r].bytes + guard;
-            }
-        }
+/* Where a layer's buffers are placed: from the lower end of L1 up, or from the upper end down. */
+typedef struct side {
+    bool high;
+    uint64_t at, top, guard;
+} side;
+
+static void put(side *s, uint64_t *offset, uint32_t count, uint64_t bytes) {
+    for (uint32_t n = 0; n < count && bytes > 0; n++) {
+        offset[n] = s->high ? s->top - s->at - bytes - s->guard : s->at;
+        s->at += bytes + s->guard;
     }
-    l1->used_bytes = high < top ? top : at;
+}
+
+static void put_pair(side *s, uint64_t offset[2], uint32_t count, uint64_t bytes) {
+    offset[0] = s->high ? s->top - s->at : s->at;
+    put(s, offset, count, bytes);
+    offset[1] = count < 2 ? offset[0] : offset[1];
+}
+
+/* All on the layer's side, but for a y that stays, which lies at the other end, where the next layer begins.
+ */
+static void lay_out(ts_layer_plan *lp, bool high, uint64_t guard, uint64_t top) {
+    ts_l1_plan *l1 = &lp->l1;
+    side own = {high, 0, top, guard}, other = {!high, 0, top, guard};
+    put_pair(&own, l1->x_offset, l1->x_count, l1->x_bytes);
+    put_pair(&own, l1->x2_offset, l1->x2_count, l1->x2_bytes);
+    put_pair(&own, l1->w_offset, l1->w_count, l1->w_bytes);
+    put_pair(lp->y_stays ? &other : &own, l1->y_offset, l1->y_count, l1->y_bytes);
+    put(&own, &l1->scratch_offset, 1, l1->scratch_bytes);
+    l1->used_bytes = own.at + other.at;
 }
 
 /* The bytes that a layer needs of L1, whatever lies where. */
 static uint64_t needed_bytes(const ts_l1_plan *l1, uint64_t guard) {
-    return l1->x_count * (l1->x_bytes + guard) + l1->y_count * (l1->y_bytes + guard) +
-           l1->w_count * (l1->w_bytes + guard) + l1->scratch_bytes + guard;
+    uint32_t buffers = l1->x_count + l1->x2_count + l1->w_count + l1->y_count + (l1->scratch_bytes > 0);
+    return l1->x_count * l1->x_bytes + l1->x2_count * l1->x2_bytes + l1->w_count * l1->w_bytes +
+           l1->y_count * l1->y_bytes + l1->scratch_bytes + buffers * guard;
 }
 
-void ts__lay_out_staying(ts_planner *p) {
-    ts_plan *plan = p->plan;
-    uint64_t guard = plan->options.guard_bytes, top = 0;
+/* How much of L1 is laid out: what every layer needs, and where there is room for it, the first weights of
+ * the next one beside it. */
+static uint64_t top_of(const ts_plan *plan, bool alternates) {
+    uint64_t guard = plan->options.guard_bytes, most = 0, top = 0;
     for (uint32_t i = 0; i < plan->layer_count; i++) {
         const ts_layer_plan *lp = &plan->layer_plans[i];
-        uint64_t bytes = lp->x_stays || lp->y_stays ? needed_bytes(&lp->l1, guard) : 0;
-        top = bytes > top ? bytes : top;
+        bool moves = lp->layer->kind == TS_LAYER_MOVE;
+        uint64_t bytes = moves ? lp->l1.used_bytes : needed_bytes(&lp->l1, guard), both = bytes;
+        if (alternates && i + 1 < plan->layer_count && is_plain(lp) && has_window(lp[1].layer)) {
+            both += lp[1].l1.w_bytes + guard;
+            both += lp->y_stays ? 0 : lp[1].l1.x_count * (lp[1].l1.x_bytes + guard);
+        }
+        most = bytes > most ? bytes : most;
+        top = both > top ? both : top;
     }
-    bool high = false; /* does the map in front of this layer lie at the upper end? */
+    uint64_t given = plan->options.l1_bytes / 4 * 4;
+    top = top < given ? top : given;
+    return top > most ? top : most;
+}
+
+static bool apart(uint64_t at, uint64_t bytes, const uint64_t *offset, uint32_t count, uint64_t size) {
+    bool all = true;
+    for (uint32_t n = 0; n < count && size > 0; n++) {
+        all = all && (at + bytes <= offset[n] || offset[n] + size <= at);
+    }
+    return all;
+}
+
+/* Is the first buffer of a layer's weights free while the layer before runs? */
+static bool is_free_before(const ts_layer_plan *lp, uint64_t guard) {
+    const ts_l1_plan *l1 = &lp[-1].l1;
+    uint64_t at = lp->l1.w_offset[0], bytes = lp->l1.w_bytes + guard;
+    return apart(at, bytes, l1->x_offset, l1->x_count, l1->x_bytes + guard) &&
+           apart(at, bytes, l1->x2_offset, l1->x2_count, l1->x2_bytes + guard) &&
+           apart(at, bytes, l1->w_offset, l1->w_count, l1->w_bytes + guard) &&
+           apart(at, bytes, l1->y_offset, l1->y_count, l1->y_bytes + guard) &&
+           apart(at, bytes, &l1->scratch_offset, l1->scratch_bytes > 0, l1->scratch_bytes + guard);
+}
+
+/* Have the weights arrived when the layer before begins, at `begin`? Then nobody is kept waiting for them
+ * there. */
+static bool have_arrived(const ts_planner *p, const ts_layer_plan *lp, double begin) {
+    const ts_fetch *fetch = &p->plan->fetches.data[lp->l3.first_fetch];
+    return lp->l3.weights_bytes > 0 && fetch->step <= lp[-1].l3.first_step &&
+           p->arrivals.data[lp->l3.first_fetch] <= begin;
+}
+
+void ts__lay_out_l1(ts_planner *p) {
+    ts_plan *plan = p->plan;
+    bool alternates = plan->options.objective == TS_OBJECTIVE_LATENCY;
+    uint64_t guard = plan->options.guard_bytes, top = top_of(plan, alternates);
+    double begin = 0;
     for (uint32_t i = 0; i < plan->layer_count; i++) {
         ts_layer_plan *lp = &plan->layer_plans[i];
-        if (lp->x_stays || lp->y_stays) {
-            lay_out(lp, high, guard, top);
+        if (lp->layer->kind != TS_LAYER_MOVE) {
+            lay_out(lp, alternates && i % 2 != 0 && is_plain(lp), guard, top);
         }
-        high = lp->y_stays && lp->x_stays && !high;
+        if (i > 0 && alternates) {
+            bool simple = is_plain(lp) && is_plain(lp - 1) && lp->l1.w_count > 0;
+            lp->w_early = simple && have_arrived(p, lp, begin) && is_free_before(lp, guard);
+            begin += lp[-1].modelled_cycles;
+        }
     }
+    plan->l1_used_bytes = top;
 }
 
 /* Follows the choices back from the last layer. */

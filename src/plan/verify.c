@@ -556,6 +556,33 @@ static ts_status check_staying(const check *c) {
     return TS_OK;
 }
 
+/* First weights that the layer before loads: they are there by its step, and their place is its neighbours'.
+ */
+static ts_status check_early(const check *c) {
+    const ts_layer_plan *lp = c->lp;
+    if (!lp->w_early) {
+        return TS_OK;
+    }
+    REQUIRE(c, lp->layer->index > 0 && lp->l1.w_count > 0 && lp->l3.chunks == 1 && lp[-1].l3.chunks == 1,
+            "weights come early for nobody");
+    REQUIRE(c, c->plan->fetches.data[lp->l3.first_fetch].step <= lp[-1].l3.first_step,
+            "weights are loaded before they may arrive");
+    const ts_l1_plan *before = &lp[-1].l1;
+    span spans[9];
+    uint32_t n = add_spans(spans, 0, before->x_offset, before->x_count, before->x_bytes);
+    n = add_spans(spans, n, before->x2_offset, before->x2_count, before->x2_bytes);
+    n = add_spans(spans, n, before->w_offset, before->w_count, before->w_bytes);
+    n = add_spans(spans, n, before->y_offset, before->y_count, before->y_bytes);
+    uint64_t scratch[2] = {before->scratch_offset, 0};
+    n = add_spans(spans, n, scratch, 1, before->scratch_bytes);
+    for (uint32_t i = 0; i < n; i++) {
+        REQUIRE(c,
+                lp->l1.w_offset[0] >= spans[i].end || lp->l1.w_offset[0] + lp->l1.w_bytes <= spans[i].begin,
+                "early weights lie in a buffer of the layer before");
+    }
+    return TS_OK;
+}
+
 ts_status ts_plan_verify(const ts_plan *plan, ts_diags *diags) {
     check c = {.plan = plan, .diags = diags};
     TS_TRY(check_buffers(&c));
@@ -568,6 +595,7 @@ ts_status ts_plan_verify(const ts_plan *plan, ts_diags *diags) {
         REQUIRE(&c, c.lp->l3.weights_l3_offset >= expected, "weights overlap in the L3 image");
         expected = c.lp->l3.weights_l3_offset + c.lp->l3.weights_bytes;
         TS_TRY(check_staying(&c));
+        TS_TRY(check_early(&c));
         if (c.lp->layer->kind == TS_LAYER_MOVE) {
             TS_TRY(check_move(&c));
             continue;

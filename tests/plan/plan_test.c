@@ -332,7 +332,7 @@ static void maps_lie_over_each_other(void **state) {
     network.width = 0.35;
     network.resolution = 96;
     assert_int_equal(ts_generate(w.arena, &network, &graph, &w.diags), TS_OK);
-    const ts_plan_options options = {.l2_bytes = 124000};
+    const ts_plan_options options = {.l2_bytes = 120000};
     assert_int_equal(ts_plan_build(w.arena, graph, w.target, &options, &plan, &w.diags), TS_OK);
     assert_int_equal(ts_plan_verify(plan, &w.diags), TS_OK);
     uint32_t over = 0;
@@ -395,6 +395,15 @@ static void maps_stay_in_l1(void **state) {
             }
         }
         assert_true(stay > 15);
+        uint32_t early = 0;
+        for (uint32_t i = 1; i < plan->layer_count; i++) {
+            ts_layer_plan *lp = &plan->layer_plans[i], kept = *lp;
+            early += lp->w_early;
+            lp->l1.w_offset[0] = lp[-1].l1.y_offset[0];
+            assert_true(!lp->w_early || ts_plan_verify(plan, &w.diags) != TS_OK);
+            *lp = kept;
+        }
+        assert_true(early > 15);
         assert_int_equal(ts_plan_verify(plan, &w.diags), TS_OK);
     }
     ts_arena_free(w.arena);
