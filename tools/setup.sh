@@ -5,7 +5,7 @@
 # playwright-core, which goes into build/npm.
 set -eu
 
-packages="gcc libc6-dev make meson ninja-build pkg-config clang-format git
+packages="gcc libc6-dev make meson ninja-build pkg-config clang libclang-rt-dev clang-format git
 libjansson-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libcmocka-dev
 libpng-dev libturbojpeg0-dev zlib1g-dev liblzma-dev libzip-dev libdnnl-dev
 libopenmpi-dev openmpi-bin
