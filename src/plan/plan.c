@@ -703,6 +703,17 @@ static double sum_of_layers(const ts_plan *plan) {
     return cycles;
 }
 
+/* The first weights of a layer that are there when it begins need not be waited for. */
+static void credit_early_weights(ts_plan *plan) {
+    double rate = plan->target->dma.bytes_per_cycle > 0 ? plan->target->dma.bytes_per_cycle : 4;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        ts_layer_plan *lp = &plan->layer_plans[i];
+        double saved = lp->w_early ? (double)lp->l1.w_bytes / rate : 0;
+        lp->modelled_cycles -= saved;
+        plan->modelled_cycles -= saved;
+    }
+}
+
 static void finish(ts_planner *p) {
     ts_plan *plan = p->plan;
     bool near = ts_target_levels(p->target) < 3;
@@ -720,6 +731,7 @@ static void finish(ts_planner *p) {
     }
     if (!near) {
         ts__lay_out_l1(p);
+        credit_early_weights(plan);
     }
 }
 
