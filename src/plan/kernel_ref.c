@@ -168,7 +168,10 @@ static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t 
     return 0;
 }
 
-enum { CALL_CYCLES = 120, READ_CYCLES = 30, FLOAT_CYCLES = 110, FUNCTION_CYCLES = 1500 };
+enum { CALL_CYCLES = 120 };
+
+/* Of floats, on a core that computes them with gcc's routines. */
+enum { READ_CYCLES = 80, FLOAT_CYCLES = 170, FUNCTION_CYCLES = 3000, RESULT_CYCLES = 720 };
 
 /* Of the busiest core: outputs are dealt in fours of channels (device/kernels/ref/ref.h). */
 static double outputs_per_core(const ts_tile *tile, uint32_t cores) {
@@ -209,18 +212,22 @@ static double softmax_cycles(const ts_layer *layer, const ts_tile *tile, uint32_
     return CALL_CYCLES + (double)pixels * (600 + tile->y_c * (22.0 + 30.0 / (double)share));
 }
 
-/* Every step of every channel, once and once more for each step over the channels. */
+/* A step over the channels goes through all steps before it, on every core where these share the channels of
+ * a pixel; the results through all of them. */
 static double float_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     const int32_t *words = layer->weights->data, *step = words + TS_PROGRAM_HEAD;
-    double each = 0, rounds = 1;
+    double before = 0, over = 0;
     for (int32_t i = 0; i < words[TS_PROGRAM_COUNT]; i++, step += TS_PROGRAM_STEP) {
-        bool over = step[0] == TS_STEP_SUM || step[0] == TS_STEP_MOST;
-        bool function = step[0] >= TS_STEP_SQRT && !over;
-        rounds += over;
-        each += over ? 0 : function ? FUNCTION_CYCLES : step[0] < TS_STEP_ADD ? READ_CYCLES : FLOAT_CYCLES;
+        bool function = step[0] == TS_STEP_SQRT || step[0] == TS_STEP_EXP || step[0] == TS_STEP_LOG;
+        if (step[0] == TS_STEP_SUM || step[0] == TS_STEP_MOST) {
+            over += before + FLOAT_CYCLES;
+        } else {
+            before += function ? FUNCTION_CYCLES : step[0] < TS_STEP_ADD ? READ_CYCLES : FLOAT_CYCLES;
+        }
     }
-    double elements = (double)tile->y_h * tile->y_w * tile->y_c / cores;
-    return CALL_CYCLES + elements * (each * rounds + FLOAT_CYCLES);
+    double elements = (double)tile->y_h * tile->y_w * tile->y_c;
+    bool by_pixel = tile->y_h * tile->y_w >= cores;
+    return CALL_CYCLES + elements * (over / (by_pixel ? cores : 1) + (before + RESULT_CYCLES) / cores);
 }
 
 /* Nothing is computed: what it costs are transfers (move.c). */
