@@ -366,54 +366,92 @@ static inline uint8_t *conv_y(const struct conv_run *run, struct conv_place plac
     return (uint8_t *)run->t->y + place.y * run->t->y_row_bytes + place.x * run->t->y_pixel_bytes;
 }
 
-/* Exactly `bytes` bytes, which other windows surround. */
+/* Exactly `bytes` bytes, which other windows surround: the last word may lie over the one before. */
 static inline void conv_fill(uint8_t *to, uint32_t value, uint32_t bytes) {
-    for (; bytes >= 4; bytes -= 4, to += 4) {
+    if (bytes < 4u) {
+        for (; bytes > 0; bytes--) {
+            *to++ = (uint8_t)value;
+        }
+        return;
+    }
+    uint8_t *last = to + bytes - 4u;
+    for (; to < last; to += 4) {
         xpulp_store(to, value);
     }
-    for (; bytes > 0; bytes--) {
-        *to++ = (uint8_t)value;
+    xpulp_store(last, value);
+}
+
+/* The same in each of `count` windows side by side. */
+static inline void conv_fill_rows(const struct conv_run *run, uint8_t *to, uint32_t value, uint32_t bytes,
+                                  uint32_t count) {
+    for (; count > 0; count--, to += run->segment_bytes) {
+        conv_fill(to, value, bytes);
     }
 }
 
-/* Kernel rows [0, rows) of `count` windows side by side, whose columns lie inside x; a window takes k_bytes.
- */
-static inline void conv_gather_inside(const struct conv_run *run, uint8_t *to, const uint8_t *x,
-                                      uint32_t rows, uint32_t count) {
+/* How the windows of a tile are gathered side by side: what the routines of conv_gather.S are told, and the
+ * routines for all rows of a window and for some; 0: rows are too long for them. */
+struct conv_gathering {
+    struct conv_windows windows;
+    conv_gather_routine *all, *some;
+    uint32_t bytes; /* of a row */
+    uint32_t zeros;
+};
+
+static inline void conv_gather_rows_of(const struct conv_run *run, struct conv_gathering *g, uint32_t rows) {
+    g->windows.rows = rows;
+    g->windows.x_next = (int32_t)(run->t->stride_w * run->pixel_bytes - rows * g->windows.x_row);
+    g->windows.next = run->segment_bytes - rows * g->bytes;
+}
+
+static inline void conv_gather_begin(const struct conv_run *run, struct conv_gathering *g) {
     static conv_gather_routine *const words[] = {conv_gather_4, conv_gather_8, conv_gather_12,
                                                  conv_gather_16};
     static conv_gather_routine *const and_byte[] = {conv_gather_4, conv_gather_5, conv_gather_9,
                                                     conv_gather_13};
     const struct ts_conv_tile *t = run->t;
-    uint32_t k_bytes = run->segment_bytes, bytes = t->k_w * run->pixel_bytes;
-    uint32_t x_row = t->dilation_h * run->x_row_bytes, pixel_step = t->stride_w * run->pixel_bytes;
-    if (bytes <= CONV_GATHER_BYTES) {
-        const struct conv_windows windows = {.x = x,
-                                             .to = to,
-                                             .pixels = count,
-                                             .rows = rows,
-                                             .x_row = x_row,
-                                             .x_next = (int32_t)(pixel_step - rows * x_row),
-                                             .row_bytes = bytes,
-                                             .next = k_bytes - rows * bytes};
-        bool whole = bytes == 9u && rows == 3u && k_bytes == 28u && t->k_h == 3u;
-        (whole              ? conv_gather_3x9
-         : bytes % 4u == 1u ? and_byte[(bytes - 1u) / 4u]
-                            : words[(bytes - 1u) / 4u])(&windows);
-        return;
-    }
-    for (; count > 0; count--, to += k_bytes, x += pixel_step) {
-        conv_copy_rows(to, x, rows, bytes, bytes, x_row);
+    g->bytes = t->k_w * run->pixel_bytes;
+    g->zeros = (uint32_t)(uint8_t)t->x_zero * 0x01010101u;
+    g->windows.x_row = t->dilation_h * run->x_row_bytes;
+    g->windows.row_bytes = g->bytes;
+    conv_gather_rows_of(run, g, t->k_h);
+    g->all = g->some = 0;
+    if (g->bytes <= CONV_GATHER_BYTES) {
+        g->some = (g->bytes % 4u == 1u ? and_byte : words)[(g->bytes - 1u) / 4u];
+        g->all = g->bytes == 9u && t->k_h == 3u && run->segment_bytes == 28u ? conv_gather_3x9 : g->some;
     }
 }
 
-/* The windows of `count` outputs of one row from `place` on, whose columns lie inside x; rows may not. */
-static inline void conv_gather_columns(const struct conv_run *run, uint8_t *to, struct conv_place place,
-                                       uint32_t count) {
+/* Kernel rows [0, rows) of `count` windows side by side, the first at `x`. */
+static inline void conv_gather_inside(const struct conv_run *run, struct conv_gathering *g, uint8_t *to,
+                                      const uint8_t *x, uint32_t rows, uint32_t count) {
+    uint32_t all = run->t->k_h;
+    if (g->some == 0) {
+        for (; count > 0; count--, to += run->segment_bytes, x += run->t->stride_w * run->pixel_bytes) {
+            conv_copy_rows(to, x, rows, g->bytes, g->bytes, g->windows.x_row);
+        }
+        return;
+    }
+    g->windows.x = x;
+    g->windows.to = to;
+    g->windows.pixels = count;
+    if (rows == all) {
+        g->all(&g->windows);
+        return;
+    }
+    conv_gather_rows_of(run, g, rows);
+    g->some(&g->windows);
+    conv_gather_rows_of(run, g, all);
+}
+
+/* The windows of `count` outputs of one row from `place` on, rows of which may leave x. Columns lie inside,
+ * or what lies in front of x is taken for them. */
+static inline void conv_gather_columns(const struct conv_run *run, struct conv_gathering *g, uint8_t *to,
+                                       struct conv_place place, uint32_t count) {
     const struct ts_conv_tile *t = run->t;
     int32_t row = (int32_t)(place.y * t->stride_h) - t->pad_top;
-    uint32_t k_bytes = run->segment_bytes, bytes = t->k_w * run->pixel_bytes, first = 0, end = t->k_h;
-    uint32_t zeros = (uint32_t)(uint8_t)t->x_zero * 0x01010101u;
+    int32_t column = (int32_t)(place.x * t->stride_w) - t->pad_left;
+    uint32_t first = 0, end = t->k_h;
     if (place.y < run->top || place.y >= run->bottom) {
         while (first < end && row + (int32_t)(first * t->dilation_h) < 0) {
             first++;
@@ -423,32 +461,49 @@ static inline void conv_gather_columns(const struct conv_run *run, uint8_t *to, 
         }
     }
     if (first < end) {
-        uint32_t line = (uint32_t)(row + (int32_t)(first * t->dilation_h)) * run->x_row_bytes;
-        uint32_t column = place.x * t->stride_w - t->pad_left;
-        conv_gather_inside(run, to + first * bytes, run->x + line + column * run->pixel_bytes, end - first,
-                           count);
+        const uint8_t *line = run->x + (uint32_t)(row + (int32_t)(first * t->dilation_h)) * run->x_row_bytes;
+        conv_gather_inside(run, g, to + first * g->bytes, line + column * (int32_t)run->pixel_bytes,
+                           end - first, count);
     }
-    if (first > 0 || end < t->k_h) {
-        for (; count > 0; count--, to += k_bytes) {
-            conv_fill(to, zeros, first * bytes);
-            conv_fill(to + end * bytes, zeros, (t->k_h - end) * bytes);
+    if (first > 0) {
+        conv_fill_rows(run, to, g->zeros, first * g->bytes, count);
+    }
+    if (end < t->k_h) {
+        conv_fill_rows(run, to + end * g->bytes, g->zeros, (t->k_h - end) * g->bytes, count);
+    }
+}
+
+/* What lies in front of x is zeros: of the windows of the outputs [x, left) of a row. */
+static inline void conv_gather_margin(const struct conv_run *run, const struct conv_gathering *g, uint8_t *to,
+                                      uint32_t x) {
+    const struct ts_conv_tile *t = run->t;
+    for (; x < run->left; x++, to += run->segment_bytes) {
+        uint32_t columns = t->pad_left - x * t->stride_w;
+        for (uint32_t k = 0; k < t->k_h; k++) {
+            conv_fill(to + k * g->bytes, g->zeros, columns * run->pixel_bytes);
         }
     }
 }
 
-/* The windows of `count` outputs of one row. Each spoils up to 7 bytes behind it, so they are in order. */
-static inline void conv_gather_row_of_windows(const struct conv_run *run, uint8_t *to,
-                                              struct conv_place place, uint32_t count) {
+/* The windows of `count` outputs of one row. Each spoils up to 7 bytes behind it, so they are in order. Those
+ * on the left are gathered as if they lay inside where there is a row of x above them to read. */
+static inline void conv_gather_row_of_windows(const struct conv_run *run, struct conv_gathering *g,
+                                              uint8_t *to, struct conv_place place, uint32_t count) {
+    const struct ts_conv_tile *t = run->t;
     uint32_t k_bytes = run->segment_bytes, x = place.x, end = x + count;
     uint32_t left = run->left > x ? run->left : x, right = run->right < end ? run->right : end;
-    if (run->t->dilation_w > 1 || left >= right) {
+    if (t->dilation_w > 1 || left >= right) {
         left = right = end;
+    } else if (left > x && place.y * t->stride_h > t->pad_top && t->pad_left < t->k_w &&
+               t->pad_left <= t->x_w) {
+        left = x;
     }
     for (; x < left && x < end; x++, to += k_bytes) {
         conv_gather(run, to, place.y, x);
     }
     if (left < right) {
-        conv_gather_columns(run, to, (struct conv_place){place.y, left}, right - left);
+        conv_gather_columns(run, g, to, (struct conv_place){place.y, left}, right - left);
+        conv_gather_margin(run, g, to, left);
         to += (right - left) * k_bytes;
         x = right;
     }
@@ -460,10 +515,12 @@ static inline void conv_gather_row_of_windows(const struct conv_run *run, uint8_
 /* Dense windows of `count` outputs from `place` on, which moves behind them, into the patch. */
 static inline void conv_gather_run(struct conv_run *run, struct conv_place *place, uint32_t count) {
     const struct ts_conv_tile *t = run->t;
+    struct conv_gathering gathering;
     uint8_t *to = run->patch;
+    conv_gather_begin(run, &gathering);
     while (count > 0) {
         uint32_t left = t->y_w - place->x, piece = count < left ? count : left;
-        conv_gather_row_of_windows(run, to, *place, piece);
+        conv_gather_row_of_windows(run, &gathering, to, *place, piece);
         to += piece * run->segment_bytes;
         count -= piece;
         *place = piece < left ? (struct conv_place){place->y, place->x + piece}
@@ -694,8 +751,8 @@ static inline uint32_t conv_run_of_blocks(struct conv_run *run, struct conv_plac
     uint32_t outputs = rows_touch ? (t->y_h - place->y) * t->y_w - place->x : t->y_w - place->x;
     uint32_t blocks = outputs / CONV_PIXELS, most = run->patch_pixels / CONV_PIXELS;
     blocks = blocks < most ? blocks : most;
-    while (blocks * run->groups > items) {
-        blocks--;
+    if (blocks * run->groups > items) {
+        blocks = items / run->groups;
     }
     if (!run->dense || blocks == 0 || run->mode == XPULP_RAW || run->segment_bytes > CONV_RUN_BYTES) {
         return 0;
@@ -715,8 +772,8 @@ static inline uint32_t conv_run_in_place(struct conv_run *run, struct conv_place
     if (run->mode == XPULP_RAW || items < run->groups) {
         return 0;
     }
-    while (blocks * run->groups > items) {
-        blocks--;
+    if (blocks * run->groups > items) {
+        blocks = items / run->groups;
     }
     if (blocks > 0) {
         const uint8_t *x = run->x + (place->y * t->stride_h - t->pad_top) * run->x_row_bytes +
@@ -894,7 +951,7 @@ static inline void conv_blocks(const struct ts_conv_tile *t, const struct conv_r
     run.x = t->x;
     run.x_c = t->x_c;
     run.x_row_bytes = t->x_row_bytes;
-    bool spread = routines->spreads && conv_is_spread(t);
+    bool spread = conv_is_spread(t) && routines->spreads; /* which lies in L2 */
     if (spread) {
         run.x = t->scratch;
         run.x_c = (t->x_c + 3u) & ~3u;
