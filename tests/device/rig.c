@@ -120,7 +120,10 @@ static void run_batch(rig *r, rig_job *jobs, uint32_t count, uint32_t area_base,
     if (ts_sim_new(arena, r->target, &options, &sim, diags) || ts_sim_load_elf(sim, r->elf, diags)) {
         stop(diags, "the simulator does not take the runner");
     }
-    uint32_t table_at = 0;
+    uint32_t table_at = 0, program_end = 0;
+    if (!ts_sim_symbol(sim, "pulp_l2_begin", &program_end) || program_end > table_base) {
+        stop(diags, "the runner reaches into its table of jobs: TABLE_BASE must be higher");
+    }
     runner_table table = {count, table_base};
     if (!ts_sim_symbol(sim, "runner_jobs", &table_at)) {
         stop(diags, "no runner_jobs");
@@ -154,7 +157,7 @@ static void run_batch(rig *r, rig_job *jobs, uint32_t count, uint32_t area_base,
     ts_arena_free(arena);
 }
 
-enum { TABLE_BASE = 0x1C054000, AREA_BASE = 0x1C05C000, AREA_END = 0x1C080000 }; /* behind the program */
+enum { TABLE_BASE = 0x1C058000, AREA_BASE = 0x1C060000, AREA_END = 0x1C080000 }; /* behind the program */
 
 void rig_run(rig *r, rig_job *jobs, uint32_t count) {
     uint32_t begin = 0;

@@ -61,8 +61,6 @@ typedef conv_routine *const conv_narrow_routines[2][XPULP_RAW];
 /* The routines of one pair of types: K in one segment, and in several. */
 struct conv_routines {
     conv_routine *line[XPULP_ALL_MODES], *window[XPULP_ALL_MODES];
-    conv_split_routine *split;    /* x of 16 bits */
-    bool spreads;                 /* x may be spread (conv_is_spread()) */
     conv_narrow_routines *narrow; /* NULL: none */
 };
 
@@ -71,17 +69,17 @@ void conv_u8s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *
 void conv_s8s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *routines);
 void conv_s16s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *routines);
 
-#define CONV_ROUTINES(prefix, spreads) \
-    { XPULP_TABLE_ROUNDED(prefix##_line), XPULP_TABLE_ROUNDED(prefix##_window), 0, spreads, 0 }
+#define CONV_ROUTINES(prefix) \
+    { XPULP_TABLE_ROUNDED(prefix##_line), XPULP_TABLE_ROUNDED(prefix##_window), 0 }
 #define CONV_DECLARE(prefix) \
     conv_routine XPULP_NAMES_ROUNDED(prefix##_line), XPULP_NAMES_ROUNDED(prefix##_window)
 
 /* Those whose outputs lie in quads (kernels/tile.h) have no `raw`. Tiles must then be cut so that every block
  * of 4 pixels is a quad: columns of y a multiple of 4, all windows inside x or all of them gathered. */
-#define CONV_ROUTINES_QUADS(prefix, spreads) \
-    { XPULP_TABLE_IN_LINE(prefix##_line), XPULP_TABLE_IN_LINE(prefix##_window), 0, spreads, 0 }
+#define CONV_ROUTINES_QUADS(prefix) \
+    { XPULP_TABLE_IN_LINE(prefix##_line), XPULP_TABLE_IN_LINE(prefix##_window), 0 }
 #define CONV_ROUTINES_NARROW(prefix, narrow) \
-    { XPULP_TABLE_IN_LINE(prefix##_line), XPULP_TABLE_IN_LINE(prefix##_window), 0, false, narrow }
+    { XPULP_TABLE_IN_LINE(prefix##_line), XPULP_TABLE_IN_LINE(prefix##_window), narrow }
 #define CONV_NARROW_ENTRY(prefix, kind, end, name) \
     XPULP_USED(kind, end) != 0 && (kind) != TS_RQ_S32DC && (end) != 2 ? prefix##_##name : 0,
 #define CONV_NARROW_TABLE(prefix)                             \
@@ -115,7 +113,7 @@ struct conv_run {
     conv_routine *const *line, *const *window;
     uint32_t mode;             /* xpulp_mode_of() */
     conv_split_routine *split; /* x of 16 bits */
-    conv_narrow_routines *narrow;
+    const struct conv_routines *routines;
     const uint8_t *x; /* the tile's, or what it was spread to */
     uint32_t x_row_bytes, x_c;
     uint32_t words, segments;           /* of a window read in place */
@@ -206,7 +204,6 @@ static inline void conv_geometry(struct conv_run *run) {
     run->groups = (t->y_c + CONV_CHANNELS - 1u) / CONV_CHANNELS;
     run->block.params_bytes = ref_params_bytes(t->rq.kind) * CONV_CHANNELS;
     run->group_bytes = run->weight_bytes + run->block.params_bytes;
-    run->patch_pixels = conv_patch_pixels(t, run->segment_bytes * run->segments);
     uint32_t apart = strung ? t->dilation_w * row : t->dilation_h * run->x_row_bytes;
     run->block.segment_step = (int32_t)(apart - run->segment_bytes);
     conv_inner(t->x_h, t->y_h, (t->k_h - 1u) * t->dilation_h + 1u, t->stride_h, t->pad_top, &run->top,
@@ -812,6 +809,8 @@ static inline void conv_items(struct conv_run *run, uint32_t begin, uint32_t end
         conv_aim(run, &place, count, outer);
         if (run->mode == XPULP_RAW) {
             conv_groups_raw(run, routine, group, group + groups, count);
+        } else if (run->t->y_c % CONV_CHANNELS == 0) {
+            conv_whole_groups(run, routine, group, group + groups, 1);
         } else {
             conv_groups(run, routine, group, group + groups, 1, count);
         }
@@ -830,11 +829,13 @@ static inline bool conv_is_line(const struct conv_run *run) {
                             run->x_row_bytes == t->y_w * t->stride_w * run->pixel_bytes));
 }
 
-/* The routine for `blocks` whole blocks of a line. */
+/* The routine for `blocks` whole blocks of a line. The table lies in L2: it is looked at where it may help.
+ */
 static inline conv_routine *conv_line_routine(const struct conv_run *run, uint32_t blocks) {
-    bool narrow = run->narrow != 0 && (run->words == 2u || run->words == 4u) &&
-                  blocks >= CONV_NARROW_BLOCKS && run->t->stride_w * run->pixel_bytes == 4u * run->words;
-    conv_routine *routine = narrow ? (*run->narrow)[run->words / 4u][run->mode] : 0;
+    bool few = (run->words == 2u || run->words == 4u) && blocks >= CONV_NARROW_BLOCKS &&
+               run->t->stride_w * run->pixel_bytes == 4u * run->words;
+    conv_narrow_routines *narrow = few ? run->routines->narrow : 0;
+    conv_routine *routine = narrow != 0 ? (*narrow)[run->words / 4u][run->mode] : 0;
     return routine != 0 ? routine : conv_routine_of(run);
 }
 
@@ -861,7 +862,8 @@ static inline void conv_line_part(struct conv_run *run, uint32_t index, uint32_t
     }
 }
 
-static inline void conv_line(struct conv_run *run, uint32_t begin, uint32_t end) {
+/* Items [begin, end) of a line, as conv_items() numbers them. */
+static inline void conv_line_share(struct conv_run *run, uint32_t begin, uint32_t end) {
     uint32_t index = begin / run->groups, group = begin - index * run->groups;
     uint32_t last = end / run->groups, whole = run->inner / CONV_PIXELS;
     last = last < whole ? last : whole;
@@ -877,6 +879,20 @@ static inline void conv_line(struct conv_run *run, uint32_t begin, uint32_t end)
     }
     if (begin < end) {
         conv_line_part(run, index, 1, 0, end - begin);
+    }
+}
+
+/* This core's share of a line. Where blocks divide evenly among the cores, no division is needed: those of
+ * the core take some 30 cycles each. */
+static inline void conv_line(struct conv_run *run) {
+    if (run->inner % (CONV_PIXELS * ts_cores()) == 0) {
+        uint32_t blocks = run->inner / (CONV_PIXELS * ts_cores());
+        conv_line_part(run, ts_core() * blocks, blocks, 0, run->groups);
+        return;
+    }
+    struct ref_share share = ref_share((run->inner + CONV_PIXELS - 1u) / CONV_PIXELS * run->groups);
+    if (share.begin < share.end) {
+        conv_line_share(run, share.begin, share.end);
     }
 }
 
@@ -939,19 +955,20 @@ static inline uint8_t *conv_spread_x(struct conv_run *run) {
 }
 
 /* The whole of a tile: this core's share. Gathered windows cost more, so they are shared by themselves, from
- * the last core on. */
-static inline void conv_blocks(const struct ts_conv_tile *t, const struct conv_routines *routines) {
+ * the last core on. `split`: x has 16 bits; `spreads`: x may be spread. Both are constants of the kernels. */
+static inline void conv_blocks(const struct ts_conv_tile *t, const struct conv_routines *routines,
+                               conv_split_routine *split, bool spreads) {
     struct conv_run run;
     run.t = t;
     run.line = routines->line;
     run.window = routines->window;
     run.mode = xpulp_mode_of(t);
-    run.split = routines->split;
-    run.narrow = routines->narrow;
+    run.split = split;
+    run.routines = routines;
     run.x = t->x;
     run.x_c = t->x_c;
     run.x_row_bytes = t->x_row_bytes;
-    bool spread = conv_is_spread(t) && routines->spreads; /* which lies in L2 */
+    bool spread = spreads && conv_is_spread(t);
     if (spread) {
         run.x = t->scratch;
         run.x_c = (t->x_c + 3u) & ~3u;
@@ -959,16 +976,16 @@ static inline void conv_blocks(const struct ts_conv_tile *t, const struct conv_r
     }
     conv_geometry(&run);
     conv_setup(&run);
-    uint8_t *scratch = spread                         ? conv_spread_x(&run)
-                       : run.split != 0 && !run.dense ? conv_split_x(&run)
-                                                      : t->scratch;
+    uint8_t *scratch = spread                     ? conv_spread_x(&run)
+                       : split != 0 && !run.dense ? conv_split_x(&run)
+                                                  : t->scratch;
     uint32_t outer = (uint32_t)t->y_h * t->y_w - run.inner;
     xpulp_stagger(run.words < 8u ? 3u : 7u);
-    if (run.inner > 0) {
+    if (run.inner > 0 && conv_is_line(&run)) {
+        conv_line(&run);
+    } else if (run.inner > 0) {
         struct ref_share share = ref_share((run.inner + CONV_PIXELS - 1u) / CONV_PIXELS * run.groups);
-        if (share.begin < share.end && conv_is_line(&run)) {
-            conv_line(&run, share.begin, share.end);
-        } else if (share.begin < share.end) {
+        if (share.begin < share.end) {
             conv_items(&run, share.begin, share.end, run.inner, false);
         }
     }
@@ -977,6 +994,7 @@ static inline void conv_blocks(const struct ts_conv_tile *t, const struct conv_r
                  items = (outer + CONV_PIXELS - 1u) / CONV_PIXELS * run.groups;
         struct ref_share mirror = ref_share(items), share = {items - mirror.end, items - mirror.begin};
         run.block.x_step = run.block.y_step = 0;
+        run.patch_pixels = conv_patch_pixels(t, k_bytes);
         run.patch = scratch + ts_core() * (run.patch_pixels * k_bytes + CONV_SCRATCH_SLACK);
         if (share.begin < share.end) {
             conv_items(&run, share.begin, share.end, outer, true);

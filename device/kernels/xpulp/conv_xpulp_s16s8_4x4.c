@@ -7,10 +7,10 @@ conv_routine XPULP_NAMES_ROUNDED(conv_s16s8_4x4);
 conv_split_routine conv_split;
 
 static const struct conv_routines all = {XPULP_TABLE_ROUNDED(conv_s16s8_4x4),
-                                         XPULP_TABLE_ROUNDED(conv_s16s8_4x4), conv_split, false, 0};
+                                         XPULP_TABLE_ROUNDED(conv_s16s8_4x4), 0};
 
 void conv_s16s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *routines) {
-    conv_blocks(tile, routines);
+    conv_blocks(tile, routines, conv_split, false);
 }
 
 void conv_xpulp_s16s8_4x4(const struct ts_conv_tile *tile) { conv_s16s8_4x4(tile, &all); }

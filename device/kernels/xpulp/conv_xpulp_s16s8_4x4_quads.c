@@ -5,7 +5,7 @@ conv_routine XPULP_NAMES(conv_s16s8_4x4_quads);
 conv_split_routine conv_split;
 
 static const struct conv_routines all = {XPULP_TABLE_IN_LINE(conv_s16s8_4x4_quads),
-                                         XPULP_TABLE_IN_LINE(conv_s16s8_4x4_quads), conv_split, false, 0};
+                                         XPULP_TABLE_IN_LINE(conv_s16s8_4x4_quads), 0};
 
 void conv_xpulp_s16s8_4x4_quads(const struct ts_conv_tile *tile) { conv_s16s8_4x4(tile, &all); }
 

@@ -3,10 +3,10 @@
 
 CONV_DECLARE(conv_s8s8_4x4);
 
-static const struct conv_routines all = CONV_ROUTINES(conv_s8s8_4x4, false);
+static const struct conv_routines all = CONV_ROUTINES(conv_s8s8_4x4);
 
 void conv_s8s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *routines) {
-    conv_blocks(tile, routines);
+    conv_blocks(tile, routines, 0, false);
 }
 
 void conv_xpulp_s8s8_4x4(const struct ts_conv_tile *tile) { conv_s8s8_4x4(tile, &all); }

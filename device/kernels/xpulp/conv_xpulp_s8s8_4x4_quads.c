@@ -3,7 +3,7 @@
 
 CONV_DECLARE(conv_s8s8_4x4_quads);
 
-static const struct conv_routines all = CONV_ROUTINES_QUADS(conv_s8s8_4x4_quads, false);
+static const struct conv_routines all = CONV_ROUTINES_QUADS(conv_s8s8_4x4_quads);
 
 void conv_xpulp_s8s8_4x4_quads(const struct ts_conv_tile *tile) { conv_s8s8_4x4(tile, &all); }
 

@@ -7,8 +7,7 @@
 CONV_DECLARE(conv_u8s8_4x4);
 CONV_DECLARE(conv_s8s8_4x4);
 
-static const struct conv_routines u8 = CONV_ROUTINES(conv_u8s8_4x4, false),
-                                  s8 = CONV_ROUTINES(conv_s8s8_4x4, false);
+static const struct conv_routines u8 = CONV_ROUTINES(conv_u8s8_4x4), s8 = CONV_ROUTINES(conv_s8s8_4x4);
 
 /* src/plan/kernel_xpulp.c reckons with the same sizes. */
 void conv_xpulp_sub8(const struct ts_conv_tile *tile) {
@@ -27,7 +26,7 @@ void conv_xpulp_sub8(const struct ts_conv_tile *tile) {
     }
     bytes.scratch = sub8_place_y(t, &bytes, scratch);
     ts_barrier();
-    conv_blocks(&bytes, bytes.x_type == TS_ELEM_S8 ? &s8 : &u8);
+    conv_blocks(&bytes, bytes.x_type == TS_ELEM_S8 ? &s8 : &u8, 0, false);
     ts_barrier();
     if (ref_bits(t->y_type) < 8u) {
         sub8_pack_rows(t, &bytes);

@@ -3,10 +3,10 @@
 
 CONV_DECLARE(conv_u8s8_4x4);
 
-static const struct conv_routines all = CONV_ROUTINES(conv_u8s8_4x4, true);
+static const struct conv_routines all = CONV_ROUTINES(conv_u8s8_4x4);
 
 void conv_u8s8_4x4(const struct ts_conv_tile *tile, const struct conv_routines *routines) {
-    conv_blocks(tile, routines);
+    conv_blocks(tile, routines, 0, true);
 }
 
 void conv_xpulp_u8s8_4x4(const struct ts_conv_tile *tile) { conv_u8s8_4x4(tile, &all); }

@@ -4,7 +4,7 @@
 
 CONV_DECLARE(conv_u8s8_4x4_quads);
 
-static const struct conv_routines all = CONV_ROUTINES_QUADS(conv_u8s8_4x4_quads, true);
+static const struct conv_routines all = CONV_ROUTINES_QUADS(conv_u8s8_4x4_quads);
 
 void conv_xpulp_u8s8_4x4_quads(const struct ts_conv_tile *tile) { conv_u8s8_4x4(tile, &all); }
 
