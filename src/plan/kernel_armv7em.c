@@ -195,7 +195,7 @@ int64_t ts__armv7em_sum(const ts_layer *layer, uint32_t channel, bool magnitudes
     uint64_t count = (uint64_t)r.count * r.length;
     int64_t sum = 0;
     for (uint64_t i = 0; i < count; i++) {
-        int32_t w = ts_tensor_int(layer->weights, channel * count + i);
+        int32_t w = ts_tensor_int(layer->weights, channel * count + i) - ts_weights_zero(layer->weights);
         sum += magnitudes && w < 0 ? -w : w;
     }
     return sum;
@@ -215,10 +215,15 @@ bool ts__armv7em_rq_serves(const ts_layer *layer, int64_t (*sum)(const ts_layer 
     return true;
 }
 
+/* A zero point of weights is served beside x of bytes (device/kernels/armv7em/conv_armv7em.c). */
+static bool has_weights(const ts_layer *layer) {
+    return layer->weights->type == TS_S8 && (is_byte(layer->x.type) || ts_weights_zero(layer->weights) == 0);
+}
+
 static bool is_conv(const ts_layer *layer) {
     bool conv = (layer->kind == TS_LAYER_CONV && layer->groups == 1) || layer->kind == TS_LAYER_LINEAR;
     bool halves = layer->x.type == TS_S16 && layer->x.zero == 0;
-    return conv && (is_byte(layer->x.type) || halves) && layer->weights->type == TS_S8 &&
+    return conv && (is_byte(layer->x.type) || halves) && has_weights(layer) &&
            ts__armv7em_runs(layer).groups < 8192;
 }
 
@@ -236,13 +241,14 @@ static uint64_t conv_weight_bytes(const ts_layer *layer, uint32_t channels) {
     return (channels + 1) / 2 * pair;
 }
 
-/* Pairs of channels: groups of four weights of one and of the other, then the parameters of both. */
+/* Pairs of channels: groups of four weights of one and of the other, then the parameters of both. What
+ * fills up a run stands for a weight of 0: the zero point. */
 static void conv_pack(const ts_layer *layer, uint8_t *out) {
     static const uint8_t places[2][4] = {{0, 1, 2, 3},
                                          {0, 2, 1, 3}}; /* of x of 16 bits: as SXTB16 gives them */
     const uint8_t *place = places[layer->x.type == TS_S16];
     runs r = ts__armv7em_runs(layer);
-    memset(out, 0, conv_weight_bytes(layer, layer->y.c));
+    memset(out, (uint8_t)ts_weights_zero(layer->weights), conv_weight_bytes(layer, layer->y.c));
     for (uint32_t c = 0; c < layer->y.c; c++) {
         uint8_t *pair = out + conv_weight_bytes(layer, c / 2 * 2), *group = pair + c % 2 * 4;
         uint64_t at = (uint64_t)c * r.count * r.length;
@@ -277,7 +283,7 @@ int64_t ts__armv7em_window_sum(const ts_layer *layer, uint32_t channel, bool mag
     uint64_t taps = (uint64_t)layer->window.kernel_h * layer->window.kernel_w;
     int64_t sum = 0;
     for (uint64_t i = 0; i < taps; i++) {
-        int32_t w = ts_tensor_int(layer->weights, taps * channel + i);
+        int32_t w = ts_tensor_int(layer->weights, taps * channel + i) - ts_weights_zero(layer->weights);
         sum += magnitudes && w < 0 ? -w : w;
     }
     return sum;
@@ -286,8 +292,8 @@ int64_t ts__armv7em_window_sum(const ts_layer *layer, uint32_t channel, bool mag
 static bool serves_dw(const ts_layer *layer) {
     const ts_window *w = &layer->window;
     return layer->kind == TS_LAYER_DWCONV && is_byte(layer->x.type) && is_byte(layer->y.type) &&
-           layer->weights->type == TS_S8 && w->dilation_h == 1 && w->dilation_w == 1 &&
-           w->pad_left < w->kernel_w && ts__armv7em_rq_serves(layer, ts__armv7em_window_sum);
+           has_weights(layer) && w->dilation_h == 1 && w->dilation_w == 1 && w->pad_left < w->kernel_w &&
+           ts__armv7em_rq_serves(layer, ts__armv7em_window_sum);
 }
 
 static bool serves_dw_k3(const ts_layer *layer) {
@@ -347,7 +353,8 @@ static void pack_dw_rq(const ts_layer *layer, uint32_t c, uint8_t *out) {
 static uint32_t half_of(const ts_layer *layer, uint32_t c, uint32_t row, uint32_t column) {
     uint32_t k_h = layer->window.kernel_h, k_w = layer->window.kernel_w;
     uint64_t at = ((uint64_t)c * k_h + row) * k_w + column;
-    return column < k_w ? (uint32_t)ts_tensor_int(layer->weights, at) & 0xffffu : 0;
+    int32_t zero = ts_weights_zero(layer->weights);
+    return column < k_w ? (uint32_t)(ts_tensor_int(layer->weights, at) - zero) & 0xffffu : 0;
 }
 
 /* A row of the window as {w0 w1} and {w1 w2}. */
@@ -564,6 +571,7 @@ const ts_kernel ts__kernels_armv7em[] = {
      .sources = "armv7em/conv_armv7em.c armv7em/conv_pair.S",
      .c_granule = 2,
      .in_order = true,
+     .weights_zero = true,
      .serves = serves_conv,
      .weight_bytes = conv_weight_bytes,
      .pack = conv_pack,
@@ -575,6 +583,7 @@ const ts_kernel ts__kernels_armv7em[] = {
      .sources = "armv7em/conv_armv7em.c armv7em/conv_pair.S",
      .c_granule = 2,
      .in_order = true,
+     .weights_zero = true,
      .serves = serves_conv_raw,
      .weight_bytes = conv_weight_bytes,
      .pack = conv_pack,
@@ -585,6 +594,7 @@ const ts_kernel ts__kernels_armv7em[] = {
      .stack_bytes = 320,
      .sources = "armv7em/dwconv_armv7em.c armv7em/dw_gather.S armv7em/dw_k3.S",
      .c_granule = 1,
+     .weights_zero = true,
      .serves = serves_dw_k3,
      .weight_bytes = k3_weight_bytes,
      .pack = k3_pack,
@@ -595,6 +605,7 @@ const ts_kernel ts__kernels_armv7em[] = {
      .stack_bytes = 320,
      .sources = "armv7em/dwconv_armv7em_any.c armv7em/dw_gather.S",
      .c_granule = 1,
+     .weights_zero = true,
      .serves = serves_dw,
      .weight_bytes = any_weight_bytes,
      .pack = any_pack,

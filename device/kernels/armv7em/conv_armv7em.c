@@ -125,13 +125,27 @@ static void expand_window(const struct window *v, uint32_t *to, uint32_t oy, uin
     }
 }
 
+/* What a zero point of the weights w adds to the sums of a pixel: sum((w - zero) x) = sum(w x) - zero sum(x).
+ * The weights that fill up a run are the zero point, so all of its values count. */
+static int32_t start_of(const struct window *v, const uint32_t *x) {
+    int32_t sum = 0;
+    if (v->t->w_zero == 0) {
+        return 0;
+    }
+    for (uint32_t g = 0; g < v->groups; g++, x += 4) {
+        sum = armv7em_smlad(x[0], 0x10001u, sum);
+        sum = armv7em_smlad(x[1], 0x10001u, sum);
+    }
+    return -v->t->w_zero * sum;
+}
+
 /* The last of an odd number of channels, of one pixel. */
-static void last_channel(const struct window *v, const uint32_t *x, void *y) {
+static void last_channel(const struct window *v, const uint32_t *x, int32_t start, void *y) {
     const struct ts_conv_tile *t = v->t;
     int raw = t->rq.kind == TS_RQ_NONE;
     uint32_t words = 2 * v->groups + 2 * (raw ? 1 : armv7em_rq_words(&t->rq));
     const uint32_t *w = (const uint32_t *)t->w + t->y_c / 2u * words;
-    int32_t acc = 0;
+    int32_t acc = start;
     for (uint32_t g = 0; g < v->groups; g++) {
         acc = armv7em_smlad(armv7em_even(w[2 * g], 1), x[4 * g], acc);
         acc = armv7em_smlad(armv7em_odd(w[2 * g], 1), x[4 * g + 1], acc);
@@ -168,6 +182,7 @@ static void conv(const struct ts_conv_tile *t, void (*const tails[2])(void)) {
         uint32_t count = i + 1 < pixels ? 2 : 1;
         for (uint32_t n = 0; n < count; n++) {
             expand_window(&v, x + 2 * n, oy, ox);
+            p.start[n] = start_of(&v, x + 2 * n);
             y[n] = (uint8_t *)t->y + oy * t->y_row_bytes + ox * t->y_pixel_bytes;
             ox = ox + 1 == t->y_w ? 0 : ox + 1;
             oy += ox == 0;
@@ -181,7 +196,7 @@ static void conv(const struct ts_conv_tile *t, void (*const tails[2])(void)) {
             (count == 2 ? armv7em_pair : armv7em_single)(&p);
         }
         for (uint32_t n = 0; n < count && t->y_c % 2u != 0; n++) {
-            last_channel(&v, x + 2 * n, y[n]);
+            last_channel(&v, x + 2 * n, p.start[n], y[n]);
         }
     }
 }

@@ -13,7 +13,8 @@ struct armv7em_pair {
     uint32_t pairs;
     void (*tail)(void);
     int32_t low, high;
+    int32_t start[2]; /* of the sums of each pixel */
 };
-_Static_assert(offsetof(struct armv7em_pair, high) == 36, "conv_pair.inc knows the offsets");
+_Static_assert(offsetof(struct armv7em_pair, start) == 40, "conv_pair.inc knows the offsets");
 
 #endif
