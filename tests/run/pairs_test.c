@@ -21,7 +21,7 @@ static const pair pairs[] = {
 };
 
 /* Layers so short that their code, which is cold, decides: what they may take in addition. */
-enum { COLD_CYCLES = 800 };
+enum { COLD_CYCLES = 1000 };
 
 static ts_run_result run(ts_arena *arena, const pair *p, bool tflite) {
     ts_diags diags = {.arena = arena};
