@@ -66,6 +66,12 @@ tune="--calib data/train.json --bits w4a4 --finetune data/train.json --epochs 4 
 killed "$tessera" quantize a.onnx $tune -o y.tsg
 cmp x.tsg y.tsg || fail "fine-tuning that was killed goes on otherwise"
 
+"$tessera" quantize a.onnx --calib data/train.json --limit 32 --finetune data/train.json --finetune-limit 320 \
+    --epochs 1 --relax 60 --relax-to w6a6 --trace rounds.svg -o relaxed.tsg >log
+grep -q '^round  steps  untrained' log || fail "no table of rounds: $(cat log)"
+grep -q '^<svg' rounds.svg && grep -q '</svg>' rounds.svg || fail "no picture of rounds"
+"$tessera" inspect relaxed.tsg >/dev/null || fail "the relaxed network is not read"
+
 if "$tessera" quantize a.onnx --calib data/train.json --epochs 2 >/dev/null 2>log; then
     fail "options of training were taken without --finetune"
 fi

@@ -1117,6 +1117,103 @@ static void stages_are_read_back_from_text(void **state) {
     }
 }
 
+static bool is_cheap(const ts_fgraph *graph) {
+    uint64_t work = 0;
+    for (uint32_t i = 0; i < graph->nodes.count; i++) {
+        const ts_fnode *n = &graph->nodes.data[i];
+        uint64_t taps = 1 + (uint64_t)n->window.kernel_h * n->window.kernel_w;
+        work += ts_fnode_macs(graph, n) + taps * ts_ftensor_elements(&graph->tensors.data[n->output]);
+    }
+    return work < 4000000;
+}
+
+/* A damaged float network goes as far as it can: read, folded, made layers, quantised, made integers.
+ * Whatever stops it is said. *whole: it came to the end. */
+static ts_status quantise_file(const fixture *f, ts_bytes file, bool *whole) {
+    ts_arena *arena = ts_arena_new("damaged", 0);
+    ts_diags diags = {.arena = arena};
+    ts_quant_options options = ts_quant_defaults();
+    ts_data few = f->data;
+    ts_fgraph *graph, *emulated;
+    ts_qnet *net;
+    ts_quant *quant;
+    ts_graph *integer;
+    few.count = 2;
+    options.equalise = true;
+    *whole = false;
+    ts_status status = ts_float_model_parse(arena, file, "damaged", NULL, &graph, &diags);
+    if (status == TS_OK && is_cheap(graph)) {
+        ts_fgraph_fold(graph);
+        status = ts_qnet_read(arena, graph, &net, &diags);
+        bool fits = status == TS_OK && net->h == SIDE && net->w == SIDE && net->c == DEPTH;
+        status = fits ? ts_quantize(arena, net, &few, &options, NULL, &quant, &diags) : status;
+        status =
+            fits && status == TS_OK ? ts_quant_emulate(arena, quant, TS_STAGE_QD, &emulated, &diags) : status;
+        status = fits && status == TS_OK ? ts_quant_integer(arena, quant, &integer, &diags) : status;
+        *whole = fits && status == TS_OK;
+    }
+    assert_true(status == TS_OK || diags.list.count > 0);
+    ts_arena_free(arena);
+    return status;
+}
+
+/* Some bytes are others, or are gone. */
+static void damage(fixture *f, ts_bytes file, uint32_t tries, const char *name) {
+    uint32_t refused = 0, whole = 0;
+    for (uint32_t i = 0; i < tries; i++) {
+        size_t size = file.size;
+        uint8_t *copy = malloc(size);
+        bool ended;
+        memcpy(copy, file.data, size);
+        for (int64_t n = ts_random_range(&f->random, 1, 3); n > 0; n--) {
+            /* Every third in the head, where structure is denser than in the weights. */
+            size_t end = i % 3 == 0 && size > 600 ? 600 : size,
+                   at = (size_t)ts_random_range(&f->random, 0, (int64_t)end - 1);
+            size_t cut = (size_t)ts_random_range(&f->random, 1, 8);
+            if (i % 4 == 0 && at + cut < size) {
+                memmove(copy + at, copy + at + cut, size - at - cut);
+                size -= cut;
+            } else {
+                bool digit = copy[at] >= '0' && copy[at] <= '9'; /* in a text: another number */
+                copy[at] = (uint8_t)ts_random_range(&f->random, digit ? '0' : 0, digit ? '9' : 255);
+            }
+        }
+        uint8_t *own = malloc(size); /* its own block: reads past the end are seen */
+        memcpy(own, copy, size);
+        refused += quantise_file(f, (ts_bytes){own, size}, &ended) != TS_OK;
+        whole += ended;
+        free(own);
+        free(copy);
+    }
+    printf("%s of %zu bytes: %u of %u damaged files are refused, %u become integers\n", name, file.size,
+           refused, tries, whole);
+    assert_true(refused > tries / 20 && whole > 0);
+}
+
+/* As ONNX and as text, with layers of every kind and with pools that are cut at the border. */
+static void damaged_floats_are_refused_or_quantised(void **state) {
+    fixture *f = *state;
+    static const ts_window border = {3, 3, 2, 2, 1, 1, 1, 1, 1, 1};
+    for (uint32_t k = 0; k < 2; k++) {
+        const char *folder;
+        ts_bytes file;
+        size_t size;
+        if (k == 0) {
+            make_varied_network(f);
+        } else {
+            make_pools(f, &border, 1);
+        }
+        const char *text = text_of(f, f->graph, &size);
+        damage(f, (ts_bytes){(const uint8_t *)text, size}, 150, "text");
+        assert_int_equal(ts_dir_temporary(f->arena, &folder, &f->diags), TS_OK);
+        const char *path = ts_path_join(f->arena, folder, "net.onnx");
+        assert_int_equal(said(f, ts_float_model_write(f->graph, path, &f->diags)), TS_OK);
+        assert_int_equal(ts_file_read(f->arena, path, 1 << 24, &file, &f->diags), TS_OK);
+        damage(f, file, 150, "ONNX");
+        assert_int_equal(ts_dir_remove(folder, &f->diags), TS_OK);
+    }
+}
+
 static void same_input_gives_the_same_integers(void **state) {
     fixture *f = *state;
     ts_quant_options options = ts_quant_defaults();
@@ -1169,6 +1266,7 @@ int main(void) {
                                        TEST(other_tools_read_the_qdq_form),
                                        TEST(stages_are_read_back_from_text),
                                        TEST(wrong_texts_are_refused),
+                                       TEST(damaged_floats_are_refused_or_quantised),
                                        TEST(same_input_gives_the_same_integers),
                                        TEST(operator_without_integers_is_named)};
     return cmocka_run_group_tests(tests, NULL, NULL);
