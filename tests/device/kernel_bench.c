@@ -44,6 +44,9 @@ static const bench benches[] = {
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 64, 32, 1, 32, 5, 2, 2, TS_RQC_S32, 64.0 / 24},
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 32, 64, 3, 8, 3, 2, 1, TS_RQC_S32D, 64.0 / 24},
     {"conv_xpulp_u8s8_4x4", TS_LAYER_CONV, 16, 16, 1, 64, 4, 1, 1, TS_RQC_S32D, 64.0 / 24},
+    {"conv_xpulp_u8s8_narrow_quads", TS_LAYER_CONV, 20, 64, 8, 8, 1, 1, 0, TS_RQC_S32D, 64.0 / 70},
+    {"conv_xpulp_u8s8_narrow_quads", TS_LAYER_CONV, 32, 32, 8, 16, 1, 1, 0, TS_RQC_S32, 64.0 / 54},
+    {"conv_xpulp_u8s8_narrow_quads", TS_LAYER_CONV, 24, 32, 16, 32, 1, 1, 0, TS_RQC_S32D, 128.0 / 94},
 #define DW(h, w, c, s) \
     { "dwconv_xpulp_u8s8_k3", TS_LAYER_DWCONV, h, w, c, c, 3, s, 1, TS_RQC_S32, 36.0 / (s == 1 ? 35 : 55) }
     {"conv_xpulp_s16s8_4x4", TS_LAYER_CONV, 10, 10, 32, 32, 3, 1, 0, TS_RQC_S32D, 64.0 / 24},
