@@ -539,14 +539,18 @@ static inline void conv_aim(struct conv_run *run, struct conv_place *place, uint
         conv_gather_run(run, &first, count);
     }
     for (uint32_t p = 0; p < CONV_PIXELS; p++) {
-        const uint8_t *x = run->patch + p * k_bytes;
+        const uint8_t *x;
         if (p >= count) {
             block->d[p - 1] = block->e[p - 1] = 0;
             continue;
         }
-        if (outer && !run->dense) {
-            conv_gather(run, run->patch + p * k_bytes, place->y, place->x);
-        } else if (!outer) {
+        if (outer) {
+            uint8_t *window = run->patch + p * k_bytes;
+            if (!run->dense) {
+                conv_gather(run, window, place->y, place->x);
+            }
+            x = window;
+        } else {
             x = run->x + (place->y * t->stride_h - t->pad_top) * run->x_row_bytes +
                 (place->x * t->stride_w - t->pad_left) * run->pixel_bytes;
         }
