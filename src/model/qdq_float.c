@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/float_op.h"
 #include "ir/program.h"
 #include "model/qdq_internal.h"
 
@@ -47,75 +48,6 @@ static const ts_fnode *producer_of(const island *s, ts_tensor_id id) {
 
 /* The accumulator of a layer that nothing quantises. */
 static bool is_bare(const meaning *m) { return m->kind == TAIL && m->node == NULL && m->tensor != TS_NONE; }
-
-/* ---- functions ---- */
-
-/* Source: the operators' definitions in ONNX, in floats. */
-static float unary(const ts_fnode *n, float x) {
-    switch (n->op) {
-        case TS_FOP_RELU:
-            return x > 0 ? x : 0;
-        case TS_FOP_CLIP:
-            return fminf(fmaxf(x, n->low), n->high);
-        case TS_FOP_LEAKY_RELU:
-            return x >= 0 ? x : n->alpha * x;
-        case TS_FOP_HARD_SWISH:
-            return x * fminf(fmaxf(x / 6.0f + 0.5f, 0), 1);
-        case TS_FOP_HARD_SIGMOID:
-            return fminf(fmaxf(n->alpha * x + n->beta, 0), 1);
-        case TS_FOP_SIGMOID:
-            return 1.0f / (1.0f + expf(-x));
-        case TS_FOP_TANH:
-            return tanhf(x);
-        case TS_FOP_ELU:
-            return x >= 0 ? x : n->alpha * expm1f(x);
-        case TS_FOP_SOFTPLUS:
-            return fmaxf(x, 0) + log1pf(expf(-fabsf(x)));
-        case TS_FOP_SOFTSIGN:
-            return x / (1.0f + fabsf(x));
-        case TS_FOP_ERF:
-            return erff(x);
-        case TS_FOP_EXP:
-            return expf(x);
-        case TS_FOP_LOG:
-            return logf(x);
-        case TS_FOP_SQRT:
-            return sqrtf(x);
-        case TS_FOP_RECIPROCAL:
-            return 1.0f / x;
-        case TS_FOP_ABS:
-            return fabsf(x);
-        case TS_FOP_NEG:
-            return -x;
-        case TS_FOP_FLOOR:
-            return floorf(x);
-        case TS_FOP_CEIL:
-            return ceilf(x);
-        default:
-            return rintf(x); /* ROUND */
-    }
-}
-
-static float binary(ts_fop op, float a, float b) {
-    switch (op) {
-        case TS_FOP_ADD:
-            return a + b;
-        case TS_FOP_SUB:
-            return a - b;
-        case TS_FOP_MUL:
-            return a * b;
-        case TS_FOP_DIV:
-            return a / b;
-        case TS_FOP_MIN:
-            return fminf(a, b);
-        case TS_FOP_MAX:
-            return fmaxf(a, b);
-        case TS_FOP_POW:
-            return powf(a, b);
-        default:
-            return a >= 0 ? a : a * b; /* PRELU */
-    }
-}
 
 /* ---- steps ---- */
 
@@ -355,13 +287,13 @@ static void unary_value(island *s, const ts_fnode *n, qdq_value *out) {
         return;
     }
     if (x->kind == NUMBER) {
-        make_number(out, unary(n, x->number));
+        make_number(out, ts_fop_unary(n, x->number));
     } else if (x->kind == STEP) {
         make_step(out, unary_steps(s, n, x->step));
     } else {
         float *table = TS_NEW_ARRAY(s->arena, float, TS_PROGRAM_TABLE);
         for (uint32_t i = 0; i < TS_PROGRAM_TABLE; i++) {
-            table[i] = unary(n, x->table[i]);
+            table[i] = ts_fop_unary(n, x->table[i]);
         }
         out->kind = TABLED;
         out->operand = x->operand;
@@ -376,12 +308,12 @@ static void binary_value(island *s, const ts_fnode *n, qdq_value *out) {
     }
     bool one = a->kind != TABLED || b->kind != TABLED || a->operand == b->operand;
     if (a->kind == NUMBER && b->kind == NUMBER) {
-        make_number(out, binary(n->op, a->number, b->number));
+        make_number(out, ts_fop_binary(n->op, a->number, b->number));
     } else if (a->kind != STEP && b->kind != STEP && one) {
         float *table = TS_NEW_ARRAY(s->arena, float, TS_PROGRAM_TABLE);
         for (uint32_t i = 0; i < TS_PROGRAM_TABLE; i++) {
-            table[i] = binary(n->op, a->kind == NUMBER ? a->number : a->table[i],
-                              b->kind == NUMBER ? b->number : b->table[i]);
+            table[i] = ts_fop_binary(n->op, a->kind == NUMBER ? a->number : a->table[i],
+                                     b->kind == NUMBER ? b->number : b->table[i]);
         }
         out->kind = TABLED;
         out->operand = a->kind == TABLED ? a->operand : b->operand;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/float_op.h"
 #include "num/exact.h"
 #include "num/float_internal.h"
 
@@ -186,27 +187,6 @@ static void advance(const ts_ftensor *out, uint32_t *index, const size_t *stride
     }
 }
 
-static float binary(ts_fop op, float a, float b) {
-    switch (op) {
-        case TS_FOP_ADD:
-            return a + b;
-        case TS_FOP_SUB:
-            return a - b;
-        case TS_FOP_MUL:
-            return a * b;
-        case TS_FOP_MIN:
-            return fminf(a, b);
-        case TS_FOP_MAX:
-            return fmaxf(a, b);
-        case TS_FOP_POW:
-            return powf(a, b);
-        case TS_FOP_PRELU:
-            return a >= 0.0f ? a : a * b;
-        default:
-            return a / b;
-    }
-}
-
 static void run_binary(const step *s) {
     size_t sa[TS_MAX_RANK], sb[TS_MAX_RANK], a = 0, b = 0;
     uint32_t index[TS_MAX_RANK] = {0};
@@ -214,7 +194,7 @@ static void run_binary(const step *s) {
     strides_of(s->in[1], s->out, sb);
     for (uint64_t i = 0; i < s->count; i++) {
         s->y[i] = ts_exact(s->node) ? ts_exact_round(s->node, (double)s->x[0][a] + (double)s->x[1][b])
-                                    : binary(s->node->op, s->x[0][a], s->x[1][b]);
+                                    : ts_fop_binary(s->node->op, s->x[0][a], s->x[1][b]);
         advance(s->out, index, sa, &a, sb, &b);
     }
 }
@@ -400,11 +380,6 @@ static void run_gather(const step *s) {
 }
 
 /* Halves to even. */
-static float round_even(float x) {
-    float down = floorf(x), rest = x - down;
-    return rest < 0.5f || (rest == 0.5f && fmodf(down, 2.0f) == 0.0f) ? down : down + 1.0f;
-}
-
 static void run_quant(const step *s) {
     const ts_fnode *n = s->node;
     uint64_t inner = product(s->out, n->axis + 1, s->out->rank), size = 1;
@@ -414,7 +389,7 @@ static void run_quant(const step *s) {
         uint64_t c = i / inner % size;
         float scale = s->x[1][many_scales ? c : 0], zero = s->x[2][many_zeros ? c : 0], x = s->x[0][i];
         s->y[i] = n->op == TS_FOP_DEQUANT ? (x - zero) * scale
-                                          : fminf(fmaxf(round_even(x / scale) + zero, n->low), n->high);
+                                          : fminf(fmaxf(ts_fop_round(x / scale) + zero, n->low), n->high);
     }
 }
 
@@ -439,58 +414,12 @@ static void run_requant(const step *s) {
     }
 }
 
-static float unary(const ts_fnode *n, float x) {
-    switch (n->op) {
-        case TS_FOP_RELU:
-            return x > 0.0f ? x : 0.0f;
-        case TS_FOP_CLIP:
-            return fminf(fmaxf(x, n->low), n->high);
-        case TS_FOP_LEAKY_RELU:
-            return x >= 0.0f ? x : n->alpha * x;
-        case TS_FOP_HARD_SWISH:
-            return x * fmaxf(0.0f, fminf(1.0f, x / 6.0f + 0.5f));
-        case TS_FOP_HARD_SIGMOID:
-            return fmaxf(0.0f, fminf(1.0f, n->alpha * x + n->beta));
-        case TS_FOP_SIGMOID:
-            return 1.0f / (1.0f + expf(-x));
-        case TS_FOP_TANH:
-            return tanhf(x);
-        case TS_FOP_ELU:
-            return x >= 0.0f ? x : n->alpha * expm1f(x);
-        case TS_FOP_SOFTPLUS:
-            return fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x)));
-        case TS_FOP_SOFTSIGN:
-            return x / (1.0f + fabsf(x));
-        case TS_FOP_ERF:
-            return erff(x);
-        case TS_FOP_EXP:
-            return expf(x);
-        case TS_FOP_LOG:
-            return logf(x);
-        case TS_FOP_SQRT:
-            return sqrtf(x);
-        case TS_FOP_RECIPROCAL:
-            return 1.0f / x;
-        case TS_FOP_ABS:
-            return fabsf(x);
-        case TS_FOP_NEG:
-            return -x;
-        case TS_FOP_FLOOR:
-            return floorf(x);
-        case TS_FOP_CEIL:
-            return ceilf(x);
-        case TS_FOP_ROUND:
-            return round_even(x);
-        case TS_FOP_FAKE_QUANT:
-            return ts_fake_quant(x, n->scale, n->offset, n->low, n->high);
-        default:
-            return x;
-    }
-}
-
 static void run_unary(const step *s) {
     for (uint64_t i = 0; i < s->count; i++) {
-        s->y[i] = unary(s->node, s->x[0][i]);
+        const ts_fnode *n = s->node;
+        float x = s->x[0][i];
+        s->y[i] = n->op == TS_FOP_FAKE_QUANT ? ts_fake_quant(x, n->scale, n->offset, n->low, n->high)
+                                             : ts_fop_unary(n, x);
     }
 }
 

@@ -2,25 +2,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "ir/float_op.h"
 #include "num/float.h"
 #include "train/internal.h"
-
-static float unary(const ts_fnode *n, float x) {
-    switch (n->op) {
-        case TS_FOP_LEAKY_RELU:
-            return x >= 0.0f ? x : n->alpha * x;
-        case TS_FOP_HARD_SWISH:
-            return x * fmaxf(0.0f, fminf(1.0f, x / 6.0f + 0.5f));
-        case TS_FOP_HARD_SIGMOID:
-            return fmaxf(0.0f, fminf(1.0f, n->alpha * x + n->beta));
-        case TS_FOP_SIGMOID:
-            return 1.0f / (1.0f + expf(-x));
-        case TS_FOP_TANH:
-            return tanhf(x);
-        default:
-            return x;
-    }
-}
 
 /* dy / dx at x, where the result was y. */
 static float slope(const ts_fnode *n, float x, float y) {
@@ -58,7 +42,7 @@ void ts__unary_forward(const ts__step *s) {
         return;
     }
     for (uint64_t i = 0; i < count; i++) {
-        y[i] = unary(s->node, x[i]);
+        y[i] = ts_fop_unary(s->node, x[i]);
     }
 }
 
@@ -166,19 +150,6 @@ void ts__fake_quant_backward(const ts__step *s) {
     }
 }
 
-static float binary(ts_fop op, float a, float b) {
-    switch (op) {
-        case TS_FOP_ADD:
-            return a + b;
-        case TS_FOP_SUB:
-            return a - b;
-        case TS_FOP_MUL:
-            return a * b;
-        default:
-            return a / b;
-    }
-}
-
 /* Element of operand `k` that element `i` of sample `n`'s result is made of. */
 static uint64_t place(const ts__step *s, uint32_t k, uint64_t n, uint64_t i) {
     const uint32_t *map = s->memory->map[k];
@@ -200,7 +171,7 @@ void ts__binary_forward(const ts__step *s) {
     }
     for (uint64_t n = 0; n < s->t->batch; n++) {
         for (uint64_t i = 0; i < s->y->elements; i++) {
-            *y++ = binary(s->node->op, a[place(s, 0, n, i)], b[place(s, 1, n, i)]);
+            *y++ = ts_fop_binary(s->node->op, a[place(s, 0, n, i)], b[place(s, 1, n, i)]);
         }
     }
 }
