@@ -629,7 +629,9 @@ static ts_status begin(ts_planner *p, const ts_plan_options *options) {
                         "the network has %u layers; at most %d are planned", (unsigned)plan->layer_count,
                         TS_PLAN_MAX_LAYERS);
     }
-    turn_columns(p);
+    if (p->turns_columns) {
+        turn_columns(p);
+    }
     share_l1(p);
     plan->layer_plans = TS_NEW_ARRAY(p->arena, ts_layer_plan, plan->layer_count);
     p->holds = TS_NEW_ARRAY(p->arena, bool, plan->layer_count);
@@ -793,10 +795,12 @@ static void take_fastest_share(ts_planner *p) {
     p->l2_bytes = all;
 }
 
+/* `eager`: with maps in the forms that fast kernels like best. */
 static ts_status build(ts_arena *arena, const ts_graph *graph, const ts_target *target,
-                       const ts_plan_options *options, bool puts_quads, ts_plan **out, ts_diags *diags) {
-    ts_planner p = {
-        .arena = arena, .graph = graph, .target = target, .diags = diags, .puts_quads = puts_quads};
+                       const ts_plan_options *options, bool eager, ts_plan **out, ts_diags *diags) {
+    ts_planner p = {.arena = arena, .graph = graph, .target = target, .diags = diags};
+    p.puts_quads = eager && options->objective == TS_OBJECTIVE_LATENCY && !options->ref_only;
+    p.turns_columns = eager;
     TS_TRY(begin(&p, options));
     TS_TRY(choose_kernels(&p));
     ts_shortage why = {0};
@@ -833,13 +837,13 @@ static ts_status build(ts_arena *arena, const ts_graph *graph, const ts_target *
     return TS_OK;
 }
 
-/* Maps in quads cannot be cut as freely as others: where a network does not fit with them, it may without. */
+/* Maps in quads and turned columns cannot be cut as freely as others: where a network does not fit with them,
+ * it may without. */
 ts_status ts_plan_build(ts_arena *arena, const ts_graph *graph, const ts_target *target,
                         const ts_plan_options *options, ts_plan **out, ts_diags *diags) {
     uint32_t said = diags->list.count;
-    bool puts_quads = options->objective == TS_OBJECTIVE_LATENCY && !options->ref_only;
-    ts_status status = build(arena, graph, target, options, puts_quads, out, diags);
-    if (status == TS_NO_FIT && puts_quads) {
+    ts_status status = build(arena, graph, target, options, true, out, diags);
+    if (status == TS_NO_FIT) {
         diags->list.count = said;
         status = build(arena, graph, target, options, false, out, diags);
     }

@@ -51,10 +51,11 @@ typedef struct ts_planner {
     const ts_target *target;
     ts_plan *plan;
     ts_diags *diags;
-    bool puts_quads;   /* maps may lie in quads */
-    ts_life *lives;    /* one a tensor of the graph */
-    uint64_t l2_bytes; /* the budget that is being tried */
-    uint32_t *shapes;  /* of each layer the first that differs from it in names and numbers alone */
+    bool puts_quads;    /* maps may lie in quads */
+    bool turns_columns; /* windows that slide down a column slide along a row */
+    ts_life *lives;     /* one a tensor of the graph */
+    uint64_t l2_bytes;  /* the budget that is being tried */
+    uint32_t *shapes;   /* of each layer the first that differs from it in names and numbers alone */
     TS_VEC(ts_tiled_pass) tiled;
     uint32_t lost_layer; /* whose weights found no place in ts__place_fetches() */
     bool *holds;         /* no weights of later layers are fetched while this layer runs */
