@@ -171,6 +171,31 @@ static void generated(void **state) {
     ts_arena_free(arena);
 }
 
+/* Windows that slide down a column, which are turned into a row where there is room for all of it. */
+static void columns(void **state) {
+    (void)state;
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    const ts_target *chip, *host;
+    targets(arena, &chip, &host);
+    ts_generate_options options = ts_generate_defaults(TS_GENERATE_CONV);
+    options.in_h = 512;
+    options.in_w = 1;
+    options.in_c = options.out_c = 8;
+    options.window = (ts_window){.kernel_h = 3,
+                                 .kernel_w = 1,
+                                 .stride_h = 1,
+                                 .stride_w = 1,
+                                 .dilation_h = 1,
+                                 .dilation_w = 1,
+                                 .pad_top = 1,
+                                 .pad_bottom = 1};
+    ts_graph *graph;
+    assert_int_equal(ts_generate(arena, &options, &graph, &diags), TS_OK);
+    try_network(graph, chip, host, true);
+    ts_arena_free(arena);
+}
+
 /* Maps that lie over each other, where activations would have to leave L2 otherwise: exact with transfers as
  * early and as late as allowed. */
 static void overlapping_maps(void **state) {
@@ -231,7 +256,7 @@ static void examples(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(generated), cmocka_unit_test(overlapping_maps),
-                                       cmocka_unit_test(examples)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(generated), cmocka_unit_test(columns),
+                                       cmocka_unit_test(overlapping_maps), cmocka_unit_test(examples)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
