@@ -16,7 +16,8 @@ static void read(ts_bytes file, ts_diags *diags) {
             return;
         }
     }
-    ts_fuzz_check(ts__data_array(diags->arena, "fuzz", member, &data, &known, diags), diags);
+    ts_fuzz_check(ts__data_array(diags->arena, "fuzz", member, file.size % 2 == 1, &data, &known, diags),
+                  diags);
     ts_diags other = {.arena = diags->arena}, third = {.arena = diags->arena};
     ts_fuzz_check(ts__data_vector(diags->arena, "fuzz", member, &labels, &count, &known, &other), &other);
     if (!known) {

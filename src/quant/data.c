@@ -101,16 +101,18 @@ static const void *channels_last(ts_arena *arena, const ts_data *d, const uint8_
     return to;
 }
 
-static ts_status read_raw(const description *d, const char *path, ts_bytes file, ts_data *data) {
+static ts_status read_layout(const description *d, bool *chw) {
+    const char *layout = json_string_value(json_object_get(d->json, "layout"));
+    *chw = layout != NULL && strcmp(layout, "chw") == 0;
+    return layout == NULL || *chw || strcmp(layout, "hwc") == 0 ? TS_OK
+                                                                : bad_key(d, "layout", "\"hwc\" or \"chw\"");
+}
+
+static ts_status read_raw(const description *d, const char *path, ts_bytes file, bool chw, ts_data *data) {
     uint32_t shape[3];
     const char *type = json_string_value(json_object_get(d->json, "type"));
-    const char *layout = json_string_value(json_object_get(d->json, "layout"));
     if (!sizes_of(json_object_get(d->json, "shape"), shape, 3) || shape[2] > MAX_CHANNELS) {
         return bad_key(d, "shape", "[height, width, channels] of a sample in a raw file");
-    }
-    bool chw = layout != NULL && strcmp(layout, "chw") == 0;
-    if (layout != NULL && !chw && strcmp(layout, "hwc") != 0) {
-        return bad_key(d, "layout", "\"hwc\" or \"chw\"");
     }
     size_t bytes = 0;
     for (size_t i = 0; type != NULL && i < sizeof types / sizeof types[0]; i++) {
@@ -166,6 +168,14 @@ static bool is_tar(const char *path) {
            has_suffix(path, ".tgz");
 }
 
+static size_t element_bytes(const ts_data *data) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        bytes = types[i].type == data->type ? types[i].bytes : bytes;
+    }
+    return bytes;
+}
+
 static ts_status read_samples(const description *d, const char *path, const char *labels_csv, ts_data *data) {
     const json_t *json = d->json;
     const char *format = json_string_value(json_object_get(json, "format"));
@@ -182,9 +192,12 @@ static ts_status read_samples(const description *d, const char *path, const char
     if (format != NULL) {
         return bad_key(d, "format", "\"cifar10\"; other formats are known by their first bytes");
     }
-    bool known;
-    TS_TRY(ts__data_array(d->arena, path, file, data, &known, d->diags));
+    bool known, chw;
+    TS_TRY(read_layout(d, &chw));
+    TS_TRY(ts__data_array(d->arena, path, file, chw, data, &known, d->diags));
     if (known) {
+        data->samples =
+            chw ? channels_last(d->arena, data, data->samples, element_bytes(data)) : data->samples;
         return TS_OK;
     }
     if (json == NULL) {
@@ -192,7 +205,7 @@ static ts_status read_samples(const description *d, const char *path, const char
             d->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
             "%s: raw bytes say nothing of their shape; describe them in a .json file (docs/data.md)", path);
     }
-    return read_raw(d, path, file, data);
+    return read_raw(d, path, file, chw, data);
 }
 
 static const char *resolve(const description *d, const char *name) {
@@ -329,20 +342,27 @@ void ts_data_shape(const ts_data *data, uint32_t *h, uint32_t *w, uint32_t *c) {
     *c = data->c;
 }
 
+/* Whether a tensor with its channels last is this map; a signal, {1, length, channels}, has one row. */
+static bool is_map(const ts_ftensor *t, uint32_t h, uint32_t w, uint32_t c) {
+    const uint32_t *last = t->dims + t->rank - 2;
+    return last[0] == w && last[1] == c && (t->rank == 3 ? 1 : t->dims[t->rank - 3]) == h;
+}
+
 ts_status ts_data_check(const ts_data *data, const ts_ftensor *input, ts_diags *diags) {
     uint32_t h, w, c;
     ts_data_shape(data, &h, &w, &c);
     uint64_t elements = (uint64_t)h * w * c;
     bool fits = elements == ts_ftensor_elements(input),
          vector = h == 1 && w == 1; /* in the order of the input */
-    if (fits && !vector && input->rank == 4 && input->layout == TS_LAYOUT_CHANNELS_LAST) {
-        fits = input->dims[1] == h && input->dims[2] == w && input->dims[3] == c;
+    if (fits && !vector && input->rank >= 3 && input->layout == TS_LAYOUT_CHANNELS_LAST) {
+        fits = is_map(input, h, w, c) || (c == 1 && is_map(input, 1, h, w));
     }
     return fits ? TS_OK
                 : ts_error(diags, TS_DIAG_SHAPE, NULL, NULL,
                            "a sample is %u x %u x %u (height, width, channels) but the network's input '%s' "
                            "has %llu "
-                           "elements of another shape; 'resize', 'crop' and 'layout' may help",
+                           "elements of another shape; 'resize', 'crop' or \"layout\": \"chw\" in a .json "
+                           "may help (docs/data.md)",
                            h, w, c, input->name, (unsigned long long)ts_ftensor_elements(input));
 }
 

@@ -292,8 +292,8 @@ static ts_status bad_array(const char *path, ts_diags *diags) {
                     "%s: not a complete array of bytes, integers or floats in C order; save it so", path);
 }
 
-ts_status ts__data_array(ts_arena *arena, const char *path, ts_bytes file, ts_data *out, bool *known,
-                         ts_diags *diags) {
+ts_status ts__data_array(ts_arena *arena, const char *path, ts_bytes file, bool planes, ts_data *out,
+                         bool *known, ts_diags *diags) {
     array a = {0};
     bool valid = false;
     *known = array_of(file, &a, &valid);
@@ -307,6 +307,11 @@ ts_status ts__data_array(ts_arena *arena, const char *path, ts_bytes file, ts_da
     out->h = a.rank == 2 ? 1 : a.dims[1];
     out->w = a.rank == 2 ? 1 : a.dims[2];
     out->c = a.rank == 4 ? a.dims[3] : a.rank == 3 ? 1 : a.dims[1];
+    if (planes && a.rank > 2) {
+        out->c = a.dims[1];
+        out->h = a.rank == 4 ? a.dims[2] : 1;
+        out->w = a.dims[a.rank - 1];
+    }
     if (a.kind != 'f' && a.bytes == 1) {
         out->type = a.kind == 'u' ? TS_DATA_U8 : TS_DATA_S8;
         out->samples = a.data;

@@ -47,9 +47,10 @@ ts_status ts__csv_parse(ts_arena *arena, const char *path, ts_bytes file, const 
 ts_status ts__data_labels(ts_arena *arena, const char *path, const char *column, const int32_t **labels,
                           uint32_t *count, ts_diags *diags);
 
-/* MNIST idx and NumPy arrays by their magic numbers; *known says whether it was one. */
-ts_status ts__data_array(ts_arena *arena, const char *path, ts_bytes file, ts_data *out, bool *known,
-                         ts_diags *diags);
+/* MNIST idx and NumPy arrays by their magic numbers; *known says whether it was one. With `planes` the shape
+ * is that of {N, C, H, W} or {N, C, W}; the elements stay in the file's order. */
+ts_status ts__data_array(ts_arena *arena, const char *path, ts_bytes file, bool planes, ts_data *out,
+                         bool *known, ts_diags *diags);
 
 /* As ts__data_array() for labels: a vector of integers. */
 ts_status ts__data_vector(ts_arena *arena, const char *path, ts_bytes file, const int32_t **labels,

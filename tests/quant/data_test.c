@@ -99,6 +99,42 @@ static void numpy_arrays_are_read_without_a_description(void **state) {
     assert_int_equal(read(f, write(f, "x.npy", file, sizeof file - 1), 0, &data), TS_BAD_INPUT);
 }
 
+/* {N, C, W} of a framework that has channels first, for a network of one dimension. */
+static void numpy_planes_become_channels_last(void **state) {
+    fixture *f = *state;
+    static const int16_t values[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+    static const char json[] = "{\"x\": \"x.npy\", \"layout\": \"chw\"}";
+    static const float expected[] = {7, 10, 8, 11, 9, 12};
+    ts_data data;
+    ts_bytes file = npy_make(f->arena, "<i2", "2, 2, 3", values, sizeof values);
+    write(f, "x.npy", file.data, file.size);
+    assert_int_equal(read(f, write(f, "set.json", json, sizeof json - 1), 0, &data), TS_OK);
+    assert_true(data.h == 1 && data.w == 3 && data.c == 2);
+    assert_memory_equal(sample(f, &data, 1), expected, sizeof expected);
+    file = npy_make(f->arena, "<i2", "2, 2, 3, 1", values, sizeof values);
+    write(f, "x.npy", file.data, file.size);
+    assert_int_equal(read(f, write(f, "set.json", json, sizeof json - 1), 0, &data), TS_OK);
+    assert_true(data.h == 3 && data.w == 1 && data.c == 2);
+    assert_memory_equal(sample(f, &data, 1), expected, sizeof expected);
+}
+
+/* {N, W, C} fits a network of one dimension, {N, C, W} does not, though it has as many elements. */
+static void signals_are_checked_along_both_axes(void **state) {
+    fixture *f = *state;
+    static const uint8_t values[12] = {0};
+    ts_ftensor signal = {.name = "x", .rank = 3, .dims = {1, 3, 2}, .layout = TS_LAYOUT_CHANNELS_LAST},
+               map = {.name = "x", .rank = 4, .dims = {1, 1, 3, 2}, .layout = TS_LAYOUT_CHANNELS_LAST};
+    ts_data data;
+    ts_bytes file = npy_make(f->arena, "|u1", "2, 3, 2", values, sizeof values);
+    assert_int_equal(read(f, write(f, "x.npy", file.data, file.size), 0, &data), TS_OK);
+    assert_int_equal(ts_data_check(&data, &signal, &f->diags), TS_OK);
+    assert_int_equal(ts_data_check(&data, &map, &f->diags), TS_OK);
+    file = npy_make(f->arena, "|u1", "2, 2, 3", values, sizeof values);
+    assert_int_equal(read(f, write(f, "x.npy", file.data, file.size), 0, &data), TS_OK);
+    assert_int_equal(ts_data_check(&data, &signal, &f->diags), TS_BAD_INPUT);
+    assert_int_equal(ts_data_check(&data, &map, &f->diags), TS_BAD_INPUT);
+}
+
 static void cifar_batches_are_planes(void **state) {
     fixture *f = *state;
     static const char json[] = "{\"x\": \"batch.bin\", \"format\": \"cifar10\"}";
@@ -399,6 +435,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {TEST(raw_planes_become_channels_last),
                                        TEST(idx_files_are_known_by_their_magic),
                                        TEST(numpy_arrays_are_read_without_a_description),
+                                       TEST(numpy_planes_become_channels_last),
+                                       TEST(signals_are_checked_along_both_axes),
                                        TEST(cifar_batches_are_planes),
                                        TEST(pictures_are_labelled_by_folder_or_table),
                                        TEST(resizing_interpolates_and_crops_the_middle),
