@@ -123,9 +123,14 @@ static void network(bench *b, json_t *row, const char *shared) {
     json_int_t ours = integer_of(run, "instructions"), ram = integer_of(run, "l2_bytes");
     json_int_t theirs = integer_of(row, "instructions"), arena = integer_of(row, "arena");
     json_int_t most = integer_of(row, "most"), most_ram = integer_of(row, "most_ram");
+    char share[16] = "-", ram_share[16] = "-"; /* of a peer that was not measured */
+    if (theirs > 0) {
+        snprintf(share, sizeof share, "%.2f", (double)ours / (double)theirs);
+        snprintf(ram_share, sizeof ram_share, "%.2f", (double)ram / (double)arena);
+    }
     b->missed += (most > 0 && ours > most) || (most_ram > 0 && ram > most_ram);
-    printf("%-26s %10lld %12lld %6.2f %8lld %8lld %6.2f\n", name, (long long)ours, (long long)theirs,
-           (double)ours / (double)theirs, (long long)ram, (long long)arena, (double)ram / (double)arena);
+    printf("%-26s %10lld %12lld %6s %8lld %8lld %6s\n", name, (long long)ours, (long long)theirs, share,
+           (long long)ram, (long long)arena, ram_share);
     json_array_append_new(
         b->results, json_pack("{s:s, s:I, s:I, s:I, s:I}", "name", name, "instructions", ours, "tflm", theirs,
                               "ram_bytes", ram, "tflm_arena_bytes", arena));

@@ -277,6 +277,117 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     return 200 + (pixels + 1) / 2 * (pairs * block + 2 * (5.0 * r.groups + 20.0 * r.count) + 60);
 }
 
+/* ---- linear layers: device/kernels/armv7em/linear_armv7em.c ----------------------------------------- */
+
+enum { QUAD = 4, SUM_BITS = 24 }; /* the kernel's sums are 256 times as great */
+
+/* What the sums of a channel can be, of x as it is stored, and of the weights at even places. */
+typedef struct row_sums {
+    int64_t low, high, even;
+} row_sums;
+
+static row_sums row_sums_of(const ts_layer *layer, uint32_t channel) {
+    int64_t x_low = ts_type_low(layer->x.type), x_high = ts_type_high(layer->x.type);
+    row_sums sums = {0, 0, 0};
+    for (uint32_t i = 0; i < layer->x.c; i++) {
+        int32_t w = ts_tensor_int(layer->weights, (uint64_t)channel * layer->x.c + i);
+        sums.low += w * (w < 0 ? x_high : x_low);
+        sums.high += w * (w < 0 ? x_low : x_high);
+        sums.even += i % 2 == 0 ? w : 0;
+    }
+    return sums;
+}
+
+/* The kernel leaves this out of its sums, whose range then has its middle at 0. */
+static int64_t middle_of(const row_sums *sums) { return (sums->low + sums->high) >> 1; }
+
+/* Weights i and i + 1 of a channel as 256 w1 + w0; 0 behind the end. */
+static int32_t pair_of(const ts_layer *layer, uint32_t channel, uint32_t i) {
+    uint64_t at = (uint64_t)channel * layer->x.c + i;
+    int32_t w0 = i < layer->x.c ? ts_tensor_int(layer->weights, at) : 0;
+    int32_t w1 = i + 1 < layer->x.c ? ts_tensor_int(layer->weights, at + 1) : 0;
+    return 256 * w1 + w0;
+}
+
+static int64_t linear_offset(const ts_layer *layer, uint32_t channel, const row_sums *sums) {
+    return middle_of(sums) - layer->x.zero * ts__armv7em_sum(layer, channel, false);
+}
+
+/* Pairs of 16 bits, sums of 24, and a requantisation that can be packed. */
+static bool linear_channel_fits(const ts_layer *layer, uint32_t c) {
+    row_sums sums = row_sums_of(layer, c);
+    for (uint32_t i = 0; i < layer->x.c; i += 2) {
+        if (pair_of(layer, c, i) < INT16_MIN) {
+            return false;
+        }
+    }
+    if (sums.high - sums.low >= (int64_t)1 << SUM_BITS) {
+        return false;
+    }
+    int64_t reach = ts__armv7em_most(layer) * ts__armv7em_sum(layer, c, true);
+    line found;
+    return is_raw(layer)      ? true
+           : is_tflite(layer) ? tflite_fits(&layer->rq, c, reach)
+                              : line_of(layer, c, reach, linear_offset(layer, c, &sums), &found);
+}
+
+static bool is_linear(const ts_layer *layer) {
+    bool is_row = layer->kind == TS_LAYER_LINEAR && layer->y.h == 1 && layer->y.w == 1;
+    if (!is_row || !is_byte(layer->x.type) || layer->weights->type != TS_S8) {
+        return false;
+    }
+    for (uint32_t c = 0; c < layer->y.c; c++) {
+        if (!linear_channel_fits(layer, c)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool serves_linear(const ts_layer *layer) {
+    return is_byte(layer->y.type) && !is_raw(layer) && is_linear(layer);
+}
+
+static bool serves_linear_raw(const ts_layer *layer) {
+    return layer->y.type == TS_S32 && is_raw(layer) && is_linear(layer);
+}
+
+/* A quad of channels: the starts of their sums, groups of four weights of each, the parameters of each. */
+static uint64_t linear_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    uint64_t channel = 4 + 4 * (uint64_t)ts__armv7em_runs(layer).groups + ts__armv7em_rq_bytes(layer);
+    return (channels + QUAD - 1) / QUAD * QUAD * channel;
+}
+
+static void linear_pack(const ts_layer *layer, uint8_t *out) {
+    uint32_t groups = ts__armv7em_runs(layer).groups;
+    int64_t turned = layer->x.type == TS_U8 ? 255 - 256 * 128 : 127; /* what the kernel adds to 256 x0 */
+    memset(out, 0, linear_weight_bytes(layer, layer->y.c));
+    for (uint32_t c = 0; c < layer->y.c; c++) {
+        uint32_t place = c % QUAD;
+        uint8_t *quad = out + linear_weight_bytes(layer, c - place), *w = quad + 4 * QUAD;
+        row_sums sums = row_sums_of(layer, c);
+        ts__pack_word(quad + 4 * place, (uint32_t)(uint64_t)(-turned * sums.even - 256 * middle_of(&sums)));
+        for (uint32_t g = 0; g < groups; g++) {
+            uint32_t low = (uint32_t)pair_of(layer, c, 4 * g) & 0xffffu;
+            ts__pack_word(w + 4 * (QUAD * g + place), low | (uint32_t)pair_of(layer, c, 4 * g + 2) << 16);
+        }
+        ts__armv7em_pack_rq(layer, c, ts__armv7em_most(layer) * ts__armv7em_sum(layer, c, true),
+                            linear_offset(layer, c, &sums),
+                            w + 4 * (uint64_t)QUAD * groups + place * ts__armv7em_rq_bytes(layer));
+    }
+}
+
+static uint64_t linear_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)tile, (void)cores;
+    return 8 * (uint64_t)ts__armv7em_runs(layer).groups;
+}
+
+static double linear_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    uint32_t groups = ts__armv7em_runs(layer).groups;
+    (void)cores;
+    return 120 + 7.0 * groups + (tile->y_c + QUAD - 1) / QUAD * (14.5 * groups + 50);
+}
+
 /* ---- depthwise convolutions ------------------------------------------------------------------------- */
 
 int64_t ts__armv7em_window_sum(const ts_layer *layer, uint32_t channel, bool magnitudes) {
@@ -565,6 +676,28 @@ static double requant_cycles(const ts_layer *layer, const ts_tile *tile, uint32_
 }
 
 const ts_kernel ts__kernels_armv7em[] = {
+    {.name = "linear_armv7em",
+     .isa = "armv7em",
+     .stack_bytes = 256,
+     .sources = "armv7em/linear_armv7em.c armv7em/linear_quad.S",
+     .c_granule = 4,
+     .in_order = true,
+     .serves = serves_linear,
+     .weight_bytes = linear_weight_bytes,
+     .pack = linear_pack,
+     .scratch_bytes = linear_scratch,
+     .cycles = linear_cycles},
+    {.name = "linear_armv7em_raw",
+     .isa = "armv7em",
+     .stack_bytes = 256,
+     .sources = "armv7em/linear_armv7em.c armv7em/linear_quad.S",
+     .c_granule = 4,
+     .in_order = true,
+     .serves = serves_linear_raw,
+     .weight_bytes = linear_weight_bytes,
+     .pack = linear_pack,
+     .scratch_bytes = linear_scratch,
+     .cycles = linear_cycles},
     {.name = "conv_armv7em",
      .isa = "armv7em",
      .stack_bytes = 256,

@@ -226,11 +226,11 @@ static void test_random_networks(void **state) {
 /* The kernels of which at least LEAST random layers are computed, with their variants of requantisation;
  * /zero: of weights with a zero point, which these kernels take another way. */
 static const char *const kernels[] = {
-    "conv_armv7em",         "dwconv_armv7em_k3",      "dwconv_armv7em_any", "add_armv7em",
-    "requant_armv7em",      "max_pool_armv7em",       "avg_pool_armv7em",   "conv_armv7em_raw",
-    "conv_armv7em_s16",     "conv_armv7em_s16_wide",  "dwconv_armv7em_s16", "dwconv_armv7em_s16_wide",
-    "max_pool_armv7em_s16", "avg_pool_armv7em_s16",   "add_armv7em_s16",    "requant_armv7em_s16",
-    "conv_armv7em/zero",    "dwconv_armv7em_any/zero"};
+    "conv_armv7em",         "dwconv_armv7em_k3",       "dwconv_armv7em_any", "add_armv7em",
+    "requant_armv7em",      "max_pool_armv7em",        "avg_pool_armv7em",   "conv_armv7em_raw",
+    "conv_armv7em_s16",     "conv_armv7em_s16_wide",   "dwconv_armv7em_s16", "dwconv_armv7em_s16_wide",
+    "max_pool_armv7em_s16", "avg_pool_armv7em_s16",    "add_armv7em_s16",    "requant_armv7em_s16",
+    "conv_armv7em/zero",    "dwconv_armv7em_any/zero", "linear_armv7em",     "linear_armv7em_raw"};
 enum { KERNELS = sizeof kernels / sizeof *kernels, BATCHES = 5, LEAST = 6, MOST_SEEDS = 60000 };
 
 static bool is_kernel(const char *name, const ts_layer_plan *lp) {
@@ -243,8 +243,8 @@ static bool is_kernel(const char *name, const ts_layer_plan *lp) {
     return name[length] == '\0' ? !has_zero : has_zero && strcmp(name + length, "/zero") == 0;
 }
 
-/* What the planner chooses for the last layer: the number of a kernel, or KERNELS. Layers that leave their
- * sums stand behind another. */
+/* What the planner chooses for the last layer: the number of a kernel, or KERNELS. Linear layers, and with
+ * them those that leave their sums, stand behind another. */
 static uint32_t kernel_of(ts_arena *arena, const network *n, const ts_target *target) {
     ts_diags diags = {.arena = arena};
     ts_plan_options options = {0};
@@ -255,8 +255,7 @@ static uint32_t kernel_of(ts_arena *arena, const network *n, const ts_target *ta
     while (k < KERNELS && !is_kernel(kernels[k], last)) {
         k++;
     }
-    bool is_raw = strcmp(last->kernel->name, "conv_armv7em_raw") == 0;
-    return plan->layer_count == 1 || is_raw ? k : KERNELS;
+    return plan->layer_count == 1 || last->layer->kind == TS_LAYER_LINEAR ? k : KERNELS;
 }
 
 static bool all_have(const uint32_t *counts, uint32_t least) {
