@@ -5,10 +5,11 @@
 #include "model/tflite.h"
 
 static void read(ts_bytes file, ts_diags *diags) {
+    const ts_model_options options = {.allow_float = file.size % 8 >= 4, .input_signed = -1};
     ts_graph *graph;
     ts_fgraph *real;
     ts_diags other = {.arena = diags->arena};
-    ts_status status = ts__tflite_import(diags->arena, file, "fuzz", &graph, diags);
+    ts_status status = ts__tflite_import(diags->arena, file, "fuzz", &options, &graph, diags);
     ts_fuzz_check(status, diags);
     if (status == TS_OK) {
         ts_fuzz_compute(graph, diags);

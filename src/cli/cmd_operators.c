@@ -54,12 +54,19 @@ static void print_quantised(void) {
 
 static void print_tflite(void) {
     const char *name;
+    bool in_floats;
     puts("\n## TensorFlow Lite\n");
     puts("int8 and uint8; [tflite.md](tflite.md) has the limits.\n");
-    for (uint32_t i = 0; (name = ts_model_tflite_operator(i)) != NULL; i++) {
-        printf("%s%s", i == 0 ? "" : ", ", name);
+    for (uint32_t pass = 0; pass < 2; pass++) {
+        const char *before = pass == 0 ? "" : "\nIn floats only: ";
+        for (uint32_t i = 0; (name = ts_model_tflite_operator(i, &in_floats)) != NULL; i++) {
+            if (in_floats == (pass == 1)) {
+                printf("%s%s", before, name);
+                before = ", ";
+            }
+        }
+        puts(pass == 0 ? "" : ".");
     }
-    puts("");
 }
 
 enum { MOST_KERNELS = 256, NETWORKS = 1600, FLOAT_NETWORKS = 20 };

@@ -25,8 +25,8 @@ const char *ts_model_operator(uint32_t index, const char **becomes);
  * dequantisations and a quantisation: NULL behind the last. */
 const char *ts_model_quantised_operator(uint32_t index, const char **becomes);
 
-/* Operators of TensorFlow Lite files: NULL behind the last. */
-const char *ts_model_tflite_operator(uint32_t index);
+/* Operators of TensorFlow Lite files, and whether only their form in floats is read: NULL behind the last. */
+const char *ts_model_tflite_operator(uint32_t index, bool *floats_only);
 
 /* Writes an integer graph as ONNX in the NEMO dialect (as a file that appears whole).
  * The importer reads it back to an equal graph; where the input is not u8, its bits and sign have to be

@@ -264,7 +264,8 @@ meaning ts__qdq_add_table(qdq *q, const ts_fnode *n, const meaning *x, const flo
     ts_tensor in = q->graph->tensors.data[x->tensor];
     uint8_t *table = TS_NEW_ARRAY(q->arena, uint8_t, CODES_COUNT);
     for (int32_t i = 0; i < CODES_COUNT; i++) {
-        float code = rintf(reals[i] / y->scale) + (float)y->zero;
+        float steps = reals[i] / y->scale;
+        float code = (q->away ? roundf(steps) : rintf(steps)) + (float)y->zero;
         table[i] = (uint8_t)(int32_t)fminf(fmaxf(code, (float)y->low), (float)y->high);
     }
     ts_node node = ts__qdq_new_node(q, n, TS_OP_LUT, x->tensor);
@@ -890,6 +891,7 @@ static ts_status take_input(qdq *q, const ts_fnode *n, const target *y, meaning 
 
 /* Codes of what stands in floats; where nothing makes them, it is still the tail, and why. */
 static ts_status quantise_floats(qdq *q, const ts_fnode *n, const meaning *x, const target *y, meaning *out) {
+    const ts_fnode *at;
     const char *why;
     if (x->kind == TAIL && x->node == NULL) { /* a layer, read in floats elsewhere */
         const meaning layer = {.kind = PENDING, .node = x->bare, .low = -INFINITY, .high = INFINITY};
@@ -898,12 +900,13 @@ static ts_status quantise_floats(qdq *q, const ts_fnode *n, const meaning *x, co
         return TS_OK;
     }
     *out = (meaning){.kind = NOTHING};
-    TS_TRY(ts__qdq_island(q, n->inputs[0], y, out, &why));
+    TS_TRY(ts__qdq_island(q, n->inputs[0], y, out, &why, &at));
     if (why == NULL) {
         out->kind = CODES;
         return TS_OK;
     }
     *out = *x;
+    out->node = at != NULL ? at : x->node;
     if (x->kind == PENDING) {
         out->kind = TAIL;
         out->tensor = TS_NONE;

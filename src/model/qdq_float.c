@@ -21,6 +21,8 @@ typedef struct qdq_value {
     const float *table;
     uint32_t step;
     bool has_step; /* NUMBER, TABLED: a step reads it */
+    bool reduced;  /* it is the same for all channels of a pixel, which were gone over */
+    bool flat;     /* reduced, and its tensor's shape has lost the axes that were gone over */
 } qdq_value;
 
 typedef struct island {
@@ -28,15 +30,22 @@ typedef struct island {
     ts_arena *arena;
     ts_tensor_id leaves[MOST_OPERANDS]; /* of the float graph */
     meaning operands[MOST_OPERANDS];
+    ts_tensor_id tensors[MOST_VALUES]; /* of the float graph, all that it computes */
     uint32_t operand_count, seen;
-    uint32_t dims[4]; /* of the map whose pixels the program computes */
+    uint32_t dims[4]; /* of the map that its operands broadcast to */
+    /* The program's channels are the elements along these axes of the map (a bit each); its pixels those
+     * along the others. Usually channels are channels. */
+    uint32_t over, channels, pixels;
     int32_t steps[TS_PROGRAM_STEP * TS_PROGRAM_STEPS];
     uint32_t step_count;
     TS_VEC(int32_t) data;
-    const char *why; /* it cannot be computed; NULL as long as it can */
+    const ts_fnode *node; /* that is computed just now */
+    const char *why;      /* it cannot be computed; NULL as long as it can */
+    const ts_fnode *at;   /* the operator that cannot, or NULL */
 } island;
 
 static bool refuse(island *s, const char *why) {
+    s->at = s->why == NULL ? s->node : s->at;
     s->why = s->why == NULL ? why : s->why;
     return false;
 }
@@ -232,20 +241,47 @@ static qdq_value *value_of(island *s, ts_tensor_id id);
 /* Value i of a node. */
 static qdq_value *input_of(island *s, const ts_fnode *n, uint32_t i) { return value_of(s, n->inputs[i]); }
 
+/* Dimensions of a constant as those of a map; false where it has more. */
+static bool constant_dims(const meaning *m, uint32_t dims[4]) {
+    const ts_ftensor t = {.rank = m->rank,
+                          .dims = {m->file_dims[0], m->file_dims[1], m->file_dims[2], m->file_dims[3]}};
+    return m->rank <= 4 && ts__qdq_map_dims(&t, dims);
+}
+
+/* Element of a constant for channel `channel` of the program. */
+static uint32_t constant_index(const island *s, const uint32_t dims[4], uint32_t channel) {
+    uint32_t index = 0, stride = 1;
+    for (uint32_t d = 3; d >= 1; d--) {
+        uint32_t at = 0;
+        if (s->over >> d & 1) {
+            at = channel % s->dims[d];
+            channel /= s->dims[d];
+        }
+        index += dims[d] > 1 ? at * stride : 0;
+        stride *= dims[d];
+    }
+    return index;
+}
+
 static void constant_value(island *s, const meaning *m, qdq_value *out) {
+    uint32_t dims[4];
     if (m->count == 1) {
         make_number(out, ts__qdq_real_at(m, 0));
         return;
     }
-    if (m->count != s->dims[3] || m->rank == 0 || m->file_dims[m->rank - 1] != m->count) {
-        refuse(s, "it has a constant that is neither one number nor one a channel");
+    bool fits = constant_dims(m, dims);
+    for (uint32_t d = 1; fits && d < 4; d++) {
+        fits = dims[d] == 1 || (dims[d] == s->dims[d] && (s->over >> d & 1));
+    }
+    if (!fits) {
+        refuse(s, "it has a constant whose shape does not go with the others'");
         return;
     }
-    float *reals = TS_NEW_ARRAY(s->arena, float, m->count);
-    for (uint32_t i = 0; i < m->count; i++) {
-        reals[i] = ts__qdq_real_at(m, i);
+    float *reals = TS_NEW_ARRAY(s->arena, float, s->channels);
+    for (uint32_t i = 0; i < s->channels; i++) {
+        reals[i] = ts__qdq_real_at(m, constant_index(s, dims, i));
     }
-    make_step(out, add_step(s, TS_STEP_CONST, add_data(s, reals, m->count), 1));
+    make_step(out, add_step(s, TS_STEP_CONST, add_data(s, reals, s->channels), 1));
 }
 
 /* Units of the accumulator of a layer: its operands' scales, one or one a channel. */
@@ -257,7 +293,7 @@ static void bare_value(island *s, uint32_t operand, qdq_value *out) {
     for (uint32_t i = 0; i < count; i++) {
         units[i] = x.scale * w.scales[i];
     }
-    if (count > 1 && count != s->dims[3]) {
+    if (count > 1 && (count != s->dims[3] || s->over != 1u << 3)) {
         refuse(s, "its channels are not those of its result");
         return;
     }
@@ -286,6 +322,9 @@ static void unary_value(island *s, const ts_fnode *n, qdq_value *out) {
     if (s->why != NULL) {
         return;
     }
+    s->node = n;
+    out->flat = x->flat;
+    out->reduced = x->reduced;
     if (x->kind == NUMBER) {
         make_number(out, ts_fop_unary(n, x->number));
     } else if (x->kind == STEP) {
@@ -301,11 +340,22 @@ static void unary_value(island *s, const ts_fnode *n, qdq_value *out) {
     }
 }
 
+/* Operands that have lost an axis go with their like and with numbers. */
+static bool shapes_agree(island *s, const ts_fnode *n, const qdq_value *a, const qdq_value *b) {
+    bool flat = a->flat || b->flat;
+    bool both = (a->flat || a->kind == NUMBER) && (b->flat || b->kind == NUMBER);
+    bool whole = ts_ftensor_elements(ts__qdq_ftensor(s->q, n->output)) == s->pixels;
+    return !flat || (both && whole) || refuse(s, "one of its operands has lost an axis that another one has");
+}
+
 static void binary_value(island *s, const ts_fnode *n, qdq_value *out) {
     qdq_value *a = input_of(s, n, 0), *b = input_of(s, n, 1);
-    if (s->why != NULL) {
+    s->node = n;
+    if (s->why != NULL || !shapes_agree(s, n, a, b)) {
         return;
     }
+    out->flat = a->flat || b->flat;
+    out->reduced = (a->reduced || a->kind == NUMBER) && (b->reduced || b->kind == NUMBER);
     bool one = a->kind != TABLED || b->kind != TABLED || a->operand == b->operand;
     if (a->kind == NUMBER && b->kind == NUMBER) {
         make_number(out, ts_fop_binary(n->op, a->number, b->number));
@@ -323,28 +373,115 @@ static void binary_value(island *s, const ts_fnode *n, qdq_value *out) {
     }
 }
 
-/* Channels that a reduction of tensor `id` goes over: those of the pixels, or one. */
-static bool over_channels(island *s, ts_tensor_id id, bool last) {
+/* The axes of the map, a bit each, along which axes `axes` of tensor `id` lie; those of one element do not
+ * count. */
+static uint32_t map_axes(const island *s, ts_tensor_id id, uint32_t axes) {
     const ts_ftensor *t = ts__qdq_ftensor(s->q, id);
-    bool fits = last && t->rank > 0 && t->dims[t->rank - 1] == s->dims[3];
-    return fits || refuse(s, "it goes over another axis than the last");
+    uint32_t mask = 0;
+    for (uint32_t d = 0; d < t->rank; d++) {
+        uint32_t at = d + 4 - t->rank;
+        mask |= (axes >> d & 1) && s->dims[at] > 1 ? 1u << at : 0;
+    }
+    return mask;
+}
+
+/* The dimensions of what is left of the map where the program's channels are gone over. */
+static void left_dims(const island *s, uint32_t dims[4]) {
+    for (uint32_t d = 0; d < 4; d++) {
+        dims[d] = s->over >> d & 1 ? 1 : s->dims[d];
+    }
+}
+
+/* Does the tensor have all of the axes that are gone over, and of the others those of the map or one element?
+ */
+static bool is_whole(island *s, ts_tensor_id id, const qdq_value *x) {
+    uint32_t dims[4];
+    bool fits = ts__qdq_map_dims(ts__qdq_ftensor(s->q, id), dims) && !x->flat;
+    for (uint32_t d = 1; fits && d < 4; d++) {
+        fits = dims[d] == s->dims[d] || (dims[d] == 1 && !(s->over >> d & 1));
+    }
+    return fits || refuse(s, "it goes over a part of its map");
+}
+
+/* Values of pixels whose tensor has another shape than what is left of the map. */
+static bool is_flat(island *s, ts_tensor_id id) {
+    uint32_t dims[4], left[4];
+    left_dims(s, left);
+    bool fits = ts__qdq_map_dims(ts__qdq_ftensor(s->q, id), dims);
+    for (uint32_t d = 0; fits && d < 4; d++) {
+        fits = dims[d] == left[d] || dims[d] == 1;
+    }
+    return !fits;
+}
+
+/* Axes that the operator goes over; 0 where it is none of those that do. */
+static uint32_t axes_of(const island *s, const ts_fnode *n) {
+    uint32_t rank = ts__qdq_ftensor(s->q, n->inputs[0])->rank;
+    if (rank == 0 || rank > 4) {
+        return 0;
+    }
+    if (n->op == TS_FOP_SOFTMAX || n->op == TS_FOP_LOG_SOFTMAX) {
+        return 1u << n->axis;
+    }
+    return ts_fop_form_of(n->op) == TS_FORM_REDUCE ? n->axes : 0;
+}
+
+/* Axes along which its constants have different elements. */
+static uint32_t constant_axes(island *s, const ts_fnode *n) {
+    uint32_t mask = 0, dims[4];
+    for (uint32_t i = 0; i < n->input_count; i++) {
+        const meaning m = ts__qdq_meaning_of(s->q, n->inputs[i]);
+        if (ts__qdq_is_constant(&m) && constant_dims(&m, dims)) {
+            for (uint32_t d = 1; d < 4; d++) {
+                mask |= dims[d] > 1 ? 1u << d : 0;
+            }
+        }
+    }
+    return mask;
+}
+
+/* What the program's channels are: the axes that are gone over; else the last ones that constants have. */
+static bool choose_axes(island *s) {
+    uint32_t constants = 0;
+    for (uint32_t i = 0; i < s->seen; i++) {
+        const ts_fnode *n = s->node = producer_of(s, s->tensors[i]);
+        uint32_t axes = n == NULL ? 0 : axes_of(s, n), mask = axes == 0 ? 0 : map_axes(s, n->inputs[0], axes);
+        mask = axes != 0 && mask == 0 && s->dims[3] == 1 ? 1u << 3 : mask;
+        if (axes != 0 && (mask == 0 || (s->over != 0 && s->over != mask))) {
+            return refuse(s, "it goes over other axes than another one, or over one of a single element");
+        }
+        s->over |= mask;
+        constants |= n == NULL ? 0 : constant_axes(s, n);
+    }
+    s->node = NULL;
+    uint32_t last = constants & 2 ? 2 | 4 | 8 : constants & 4 ? 4 | 8 : 8;
+    s->over = s->over == 0 ? last : s->over;
+    uint64_t channels = 1, pixels = 1;
+    for (uint32_t d = 1; d < 4; d++) {
+        *(s->over >> d & 1 ? &channels : &pixels) *= s->dims[d];
+    }
+    s->channels = (uint32_t)channels;
+    s->pixels = (uint32_t)pixels;
+    return channels <= UINT16_MAX || refuse(s, "it goes over more than 65535 elements");
 }
 
 static void reduced_value(island *s, const ts_fnode *n, qdq_value *out) {
-    const ts_ftensor *t = ts__qdq_ftensor(s->q, n->inputs[0]);
     qdq_value *x = input_of(s, n, 0);
-    if (s->why != NULL || !over_channels(s, n->inputs[0], n->axes == 1u << (t->rank - 1))) {
+    s->node = n;
+    if (s->why != NULL || !is_whole(s, n->inputs[0], x)) {
         return;
     }
     uint32_t a = step_of(s, x);
     uint32_t all = add_step(s, n->op == TS_FOP_REDUCE_MAX ? TS_STEP_MOST : TS_STEP_SUM, a, a);
-    make_step(out, n->op == TS_FOP_REDUCE_MEAN ? divide(s, all, number_step(s, (float)s->dims[3])) : all);
+    make_step(out, n->op == TS_FOP_REDUCE_MEAN ? divide(s, all, number_step(s, (float)s->channels)) : all);
+    out->reduced = true;
+    out->flat = is_flat(s, n->output);
 }
 
 static void softmax_value(island *s, const ts_fnode *n, qdq_value *out) {
-    const ts_ftensor *t = ts__qdq_ftensor(s->q, n->inputs[0]);
     qdq_value *x = input_of(s, n, 0);
-    if (s->why != NULL || !over_channels(s, n->inputs[0], n->axis + 1 == t->rank)) {
+    s->node = n;
+    if (s->why != NULL || !is_whole(s, n->inputs[0], x)) {
         return;
     }
     uint32_t a = step_of(s, x), below = sub(s, a, add_step(s, TS_STEP_MOST, a, a));
@@ -358,7 +495,8 @@ static void batch_norm_value(island *s, const ts_fnode *n, qdq_value *out) {
     uint32_t v[5];
     for (uint32_t i = 0; i < 5; i++) {
         qdq_value *x = input_of(s, n, i);
-        if (s->why != NULL) {
+        s->node = n;
+        if (s->why != NULL || (x->flat && !refuse(s, "it has lost an axis that its constants have"))) {
             return;
         }
         v[i] = step_of(s, x);
@@ -368,13 +506,33 @@ static void batch_norm_value(island *s, const ts_fnode *n, qdq_value *out) {
     make_step(out, add(s, mul(s, norm, v[1]), v[2]));
 }
 
+/* Values of pixels, all of them: any shape that keeps their order is as good. */
+static bool is_one_a_pixel(const island *s, const ts_fnode *n, const qdq_value *x) {
+    return x->reduced && ts_ftensor_elements(ts__qdq_ftensor(s->q, n->output)) == s->pixels;
+}
+
 /* A movement that moves nothing. */
-static bool stays(island *s, const ts_fnode *n) {
+static bool stays(island *s, const ts_fnode *n, const qdq_value *x) {
     uint32_t from[4], to[4];
-    const ts_ftensor *x = ts__qdq_ftensor(s->q, n->inputs[0]);
-    bool moves = n->op != TS_FOP_RESHAPE && !(n->op == TS_FOP_TRANSPOSE && ts__qdq_order_stays(x, n));
-    return !moves && ts__qdq_map_dims(x, from) && ts__qdq_map_dims(ts__qdq_ftensor(s->q, n->output), to) &&
-           memcmp(from, to, sizeof from) == 0;
+    const ts_ftensor *t = ts__qdq_ftensor(s->q, n->inputs[0]);
+    bool moves = n->op != TS_FOP_RESHAPE && !(n->op == TS_FOP_TRANSPOSE && ts__qdq_order_stays(t, n));
+    bool fits =
+        !moves && (is_one_a_pixel(s, n, x) ||
+                   (ts__qdq_map_dims(t, from) && ts__qdq_map_dims(ts__qdq_ftensor(s->q, n->output), to) &&
+                    memcmp(from, to, sizeof from) == 0));
+    return fits || refuse(s, "no kernel moves floats");
+}
+
+static void moved_value(island *s, const ts_fnode *n, qdq_value *out) {
+    const qdq_value *x = input_of(s, n, 0);
+    s->node = n;
+    if (s->why != NULL || !stays(s, n, x)) {
+        return;
+    }
+    uint32_t number = out->island;
+    *out = *x;
+    out->island = number;
+    out->flat = is_one_a_pixel(s, n, x) ? is_flat(s, n->output) : x->flat;
 }
 
 static void node_value(island *s, const ts_fnode *n, qdq_value *out) {
@@ -396,12 +554,11 @@ static void node_value(island *s, const ts_fnode *n, qdq_value *out) {
         binary_value(s, n, out);
     } else if (form == TS_FORM_REDUCE) {
         reduced_value(s, n, out);
-    } else if (stays(s, n)) {
-        const qdq_value *x = input_of(s, n, 0);
-        uint32_t number = out->island;
-        *out = *x;
-        out->island = number;
+    } else if (n->op == TS_FOP_RESHAPE || n->op == TS_FOP_TRANSPOSE || n->op == TS_FOP_SLICE ||
+               n->op == TS_FOP_PAD || n->op == TS_FOP_RESIZE || n->op == TS_FOP_CONCAT) {
+        moved_value(s, n, out);
     } else {
+        s->node = n;
         refuse(s, "no kernel computes it in floats");
     }
 }
@@ -440,9 +597,10 @@ static bool collect(island *s, ts_tensor_id id) {
         return true;
     }
     s->q->values[id].island = s->q->island;
-    if (++s->seen > MOST_VALUES) {
+    if (s->seen == MOST_VALUES) {
         return refuse(s, "it is one of more than 128 operators between two quantisations");
     }
+    s->tensors[s->seen++] = id;
     if (m.kind == REAL || is_bare(&m)) {
         if (s->operand_count == MOST_OPERANDS) {
             return refuse(s, "it is one of operators that join more than two quantised tensors");
@@ -454,6 +612,7 @@ static bool collect(island *s, ts_tensor_id id) {
     const ts_fnode *n = producer_of(s, id);
     bool fits = n != NULL && n->op != TS_FOP_QUANT && n->op != TS_FOP_DEQUANT;
     for (uint32_t i = 0; fits && i < n->input_count; i++) {
+        s->node = n;
         fits = collect(s, n->inputs[i]);
     }
     return fits || refuse(s, "it reads what no quantisation has made codes of");
@@ -476,8 +635,9 @@ static bool common_dims(island *s) {
 static ts_tensor_id add_program(island *s, const char *name, const target *y) {
     uint32_t head = TS_PROGRAM_HEAD + TS_PROGRAM_STEP * s->step_count, count = head + s->data.count;
     int32_t *words = TS_NEW_ARRAY(s->q->arena, int32_t, count);
+    const float scale = s->q->away ? 1 : y->scale;
     words[TS_PROGRAM_COUNT] = (int32_t)s->step_count;
-    memcpy(&words[TS_PROGRAM_SCALE], &y->scale, sizeof y->scale);
+    memcpy(&words[TS_PROGRAM_SCALE], &scale, sizeof scale);
     words[TS_PROGRAM_ZERO] = y->zero;
     words[TS_PROGRAM_LOW] = y->low;
     words[TS_PROGRAM_HIGH] = y->high;
@@ -494,69 +654,172 @@ static ts_tensor_id add_program(island *s, const char *name, const target *y) {
     return ts_graph_add_tensor(s->q->graph, &t);
 }
 
-/* The node; behind it, where the result has one channel for all, a slice. */
-static ts_status add_float(island *s, const ts_fnode *n, const uint32_t dims[4], const target *y,
-                           meaning *out) {
-    ts_node node = ts__qdq_new_node(s->q, n, TS_OP_FLOAT, 0);
-    node.input_count = s->operand_count;
-    for (uint32_t i = 0; i < s->operand_count; i++) {
-        TS_TRY(ts__qdq_broadcast(s->q, n, s->dims, &s->operands[i]));
-        node.inputs[i] = s->operands[i].tensor;
+/* The codes of x moved by `op` into a map of `dims`; `what` ends the node's name. */
+static void move_operand(island *s, const ts_fnode *n, ts_op op, const uint32_t order[3],
+                         const uint32_t dims[4], const char *what, meaning *x) {
+    const ts_tensor in = s->q->graph->tensors.data[x->tensor];
+    if (op != TS_OP_TRANSPOSE && memcmp(in.dims, dims, 4 * sizeof *dims) == 0) {
+        return;
     }
-    node.weights = add_program(s, node.name, y);
-    *out = ts__qdq_finish(s->q, &node, s->dims, y);
-    ts_note(s->q->diags, TS_DIAG_UNSUPPORTED, n->name, ts_fop_name(n->op), "is computed in floats");
-    if (dims[3] != s->dims[3]) {
-        ts_node slice = ts__qdq_new_node(s->q, n, TS_OP_SLICE, out->tensor);
-        slice.name = ts_arena_printf(s->q->arena, "%s.one", node.name);
-        slice.move.step[0] = slice.move.step[1] = slice.move.step[2] = 1;
-        *out = ts__qdq_finish(s->q, &slice, dims, y);
+    target own = ts__qdq_own_quantum(x, &in);
+    own.bare = in.type == TS_S32;
+    ts_node node = ts__qdq_new_node(s->q, n, op, x->tensor);
+    node.name = ts_arena_printf(s->q->arena, "%s.%s", node.name, what);
+    if (op == TS_OP_TRANSPOSE) {
+        memcpy(node.move.order, order, 3 * sizeof *order);
+    } else if (op == TS_OP_SLICE) {
+        node.move.step[0] = node.move.step[1] = node.move.step[2] = 1;
+    }
+    x->tensor = ts__qdq_finish(s->q, &node, dims, &own).tensor;
+}
+
+/* The map with the axes that are the program's channels behind the others. */
+typedef struct turning {
+    uint32_t order[3], back[3]; /* there and back, as a transposition's */
+    uint32_t dims[4];           /* of the map so turned */
+    bool turns;                 /* its elements have another order */
+} turning;
+
+static turning turning_of(const island *s) {
+    turning t = {.dims = {1, 1, 1, 1}};
+    uint32_t count = 0, last = 0;
+    for (uint32_t pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 0; i < 3; i++) {
+            if ((s->over >> (i + 1) & 1) == pass) {
+                bool moves = s->dims[i + 1] > 1;
+                t.turns = t.turns || (moves && i < last);
+                last = moves ? i : last;
+                t.back[i] = count;
+                t.dims[1 + count] = s->dims[1 + i];
+                t.order[count++] = i;
+            }
+        }
+    }
+    return t;
+}
+
+/* The operands as the program reads them: repeated to one map, its channels last. */
+static ts_status lay_out(island *s, const ts_fnode *n, const turning *t, const uint32_t dims[4]) {
+    for (uint32_t i = 0; i < s->operand_count; i++) {
+        meaning *x = &s->operands[i];
+        TS_TRY(ts__qdq_broadcast(s->q, n, s->dims, x));
+        if (t->turns) {
+            move_operand(s, n, TS_OP_TRANSPOSE, t->order, t->dims, "turn", x);
+        }
+        move_operand(s, n, TS_OP_RESHAPE, NULL, dims, "rows", x);
     }
     return TS_OK;
 }
 
+/* The node, and behind it what gives its result the shape `dims`: a slice where all channels have one value.
+ */
+static ts_status add_float(island *s, const ts_fnode *n, const uint32_t dims[4], const target *y,
+                           meaning *out) {
+    const turning t = turning_of(s);
+    const bool plain = s->over == 1u << 3;
+    const uint32_t rows[4] = {1, plain ? s->dims[1] : 1, plain ? s->dims[2] : s->pixels, s->channels},
+                   one[4] = {1, rows[1], rows[2], 1};
+    TS_TRY(lay_out(s, n, &t, rows));
+    ts_node node = ts__qdq_new_node(s->q, n, TS_OP_FLOAT, 0);
+    node.input_count = s->operand_count;
+    for (uint32_t i = 0; i < s->operand_count; i++) {
+        node.inputs[i] = s->operands[i].tensor;
+    }
+    node.weights = add_program(s, node.name, y);
+    *out = ts__qdq_finish(s->q, &node, rows, y);
+    ts_note(s->q->diags, TS_DIAG_UNSUPPORTED, n->name, ts_fop_name(n->op), "is computed in floats");
+    if (memcmp(dims, s->dims, sizeof s->dims) != 0) {
+        move_operand(s, n, TS_OP_SLICE, NULL, one, "one", out);
+    } else if (t.turns) {
+        move_operand(s, n, TS_OP_RESHAPE, NULL, t.dims, "map", out);
+        move_operand(s, n, TS_OP_TRANSPOSE, t.back, dims, "back", out);
+    }
+    move_operand(s, n, TS_OP_RESHAPE, NULL, dims, "shape", out);
+    memcpy(out->dims, dims, sizeof out->dims);
+    return TS_OK;
+}
+
 static void new_island(qdq *q) {
-    if (q->values == NULL) {
-        q->values = TS_NEW_ARRAY(q->scratch, qdq_value, q->from->tensors.count);
+    if (q->value_count < q->from->tensors.count) { /* the float graph may have grown */
+        q->value_count = 2 * q->from->tensors.count;
+        q->values = TS_NEW_ARRAY(q->scratch, qdq_value, q->value_count);
+        q->island = 0;
     }
     q->island++;
 }
 
-ts_status ts__qdq_island(qdq *q, ts_tensor_id id, const target *y, meaning *out, const char **why) {
-    island s = {.q = q, .arena = q->scratch, .dims = {1, 1, 1, 1}};
+/* As a reference kernel of TensorFlow Lite quantises: halves away from zero. The program's own last step
+ * rounds them to even, so it gets whole numbers. */
+static uint32_t rounded_away(island *s, uint32_t x, float scale) {
+    const float enough = 4194304; /* past all codes, and below where floats have no fractions */
+    uint32_t steps = divide(s, x, number_step(s, scale));
+    uint32_t size = least(s, number_step(s, enough), magnitude(s, steps));
+    uint32_t whole = add_step(s, TS_STEP_FLOOR, size, size), rest = sub(s, size, whole);
+    uint32_t twice = add(s, rest, rest);
+    uint32_t rounded = add(s, whole, add_step(s, TS_STEP_FLOOR, twice, twice));
+    return add_step(s, TS_STEP_COPYSIGN, rounded, steps);
+}
+
+/* The shape of the result: the map's, or what is left of it where its channels were gone over. */
+static bool result_fits(island *s, const qdq_value *v, ts_tensor_id id, uint32_t dims[4]) {
+    const ts_ftensor *t = ts__qdq_ftensor(s->q, id);
+    bool fits =
+        ts__qdq_map_dims(t, dims) && v->kind != NUMBER &&
+        (memcmp(dims, s->dims, 4 * sizeof *dims) == 0 || (v->reduced && ts_ftensor_elements(t) == s->pixels));
+    s->node = NULL;
+    return fits || refuse(s, "its result has another shape than what it reads");
+}
+
+/* All that is read is of codes, in one map; its values in `v`. */
+static bool evaluate(island *s, ts_tensor_id id, uint32_t dims[4], qdq_value **v) {
+    enum { MOST_WORK = 1 << 20 };
+    new_island(s->q);
+    if (!collect(s, id) || !common_dims(s) || !choose_axes(s)) {
+        return false;
+    }
+    s->q->island_work += s->seen;
+    if (s->q->island_work > MOST_WORK) {
+        return refuse(s, "the file asks for more of such work than one of its size can need");
+    }
+    new_island(s->q);
+    *v = value_of(s, id);
+    return s->why == NULL && result_fits(s, *v, id, dims);
+}
+
+static ts_status make_island(island *s, ts_tensor_id id, const target *y, meaning *out) {
     uint32_t dims[4];
-    const ts_fnode *n = producer_of(&s, id);
-    *why = NULL;
-    new_island(q);
-    if (!collect(&s, id) || !common_dims(&s)) {
-        *why = s.why;
+    qdq_value *v;
+    const ts_fnode *n = producer_of(s, id);
+    if (!evaluate(s, id, dims, &v)) {
         return TS_OK;
     }
-    new_island(q);
-    qdq_value *v = value_of(&s, id);
-    bool fits = s.why == NULL && ts__qdq_map_dims(ts__qdq_ftensor(q, id), dims) &&
-                memcmp(dims, s.dims, 3 * sizeof *dims) == 0 && (dims[3] == s.dims[3] || dims[3] == 1);
-    if (!fits || v->kind == NUMBER) {
-        *why = s.why != NULL ? s.why : "its result has another shape than what it reads";
+    s->node = NULL;
+    if (v->kind == TABLED && s->operand_count == 1) {
+        *out = ts__qdq_add_table(s->q, n, &s->operands[0], v->table, y);
         return TS_OK;
     }
-    if (v->kind == TABLED && s.operand_count == 1) {
-        *out = ts__qdq_add_table(q, n, &s.operands[0], v->table, y);
+    if (!s->q->allow_float) {
+        refuse(s, "--allow-float computes it in floats");
         return TS_OK;
     }
-    if (!q->allow_float) {
-        *why = "--allow-float computes it in floats";
-        return TS_OK;
+    uint32_t step = step_of(s, v);
+    step = s->q->away ? rounded_away(s, step, y->scale) : step;
+    if (s->why == NULL && step + 1 != s->step_count) {
+        add_step(s, TS_STEP_MAX, step, step); /* the last step is the result */
     }
-    make_step(v, step_of(&s, v));
-    if (s.why != NULL) {
-        *why = s.why;
-        return TS_OK;
-    }
-    /* The last step is the result: an earlier one is repeated behind the others. */
-    if (v->step + 1 != s.step_count) {
-        add_step(&s, TS_STEP_MAX, v->step, v->step);
-    }
+    return s->why != NULL ? TS_OK : add_float(s, n, dims, y, out);
+}
+
+static void free_arena(void *arena) { ts_arena_free(arena); }
+
+ts_status ts__qdq_island(qdq *q, ts_tensor_id id, const target *y, meaning *out, const char **why,
+                         const ts_fnode **at) {
+    island s = {.q = q, .arena = ts_arena_new("island", 0), .dims = {1, 1, 1, 1}};
+    ts_guard_defer(free_arena, s.arena);
+    ts_status status = make_island(&s, id, y, out);
+    ts_guard_undefer(s.arena);
+    ts_arena_free(s.arena);
     *why = s.why;
-    return s.why != NULL ? TS_OK : add_float(&s, n, dims, y, out);
+    *at = s.at;
+    return status;
 }

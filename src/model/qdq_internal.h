@@ -54,8 +54,11 @@ typedef struct qdq {
     meaning *meanings; /* one a tensor of `from` */
     const ts_fnode *node;
     bool allow_float;
+    bool away;                /* quantisations round halves away from zero; otherwise to even */
     struct qdq_value *values; /* one a tensor of `from`: what floats make (qdq_float.c); NULL at first */
+    uint32_t value_count;     /* of them there is room for */
     uint32_t island;          /* the island that the values are of */
+    uint64_t island_work;     /* tables that islands have made */
     uint32_t beside;          /* steps of requantisations that are one accumulator beside the float ones */
 } qdq;
 
@@ -91,8 +94,9 @@ ts_status ts__qdq_broadcast(qdq *q, const ts_fnode *n, const uint32_t dims[4], m
 meaning ts__qdq_add_table(qdq *q, const ts_fnode *n, const meaning *x, const float *reals, const target *y);
 
 /* Codes of the tensor `id`, which floats make of codes: a table where it is a function of one element of one
- * tensor; else a FLOAT node, where floats are allowed. Else *out is left and `why` says what stands in the
- * way. */
-ts_status ts__qdq_island(qdq *q, ts_tensor_id id, const target *y, meaning *out, const char **why);
+ * tensor; else a FLOAT node, where floats are allowed. Else *out is left, `why` says what stands in the
+ * way, and `at` is the operator that does, or NULL. */
+ts_status ts__qdq_island(qdq *q, ts_tensor_id id, const target *y, meaning *out, const char **why,
+                         const ts_fnode **at);
 
 #endif

@@ -207,7 +207,7 @@ static ts_status read_file(ts_arena *arena, ts_arena *scratch, const char *path,
         return ts_graph_parse(arena, file, out, diags);
     }
     if (file.size >= 8 && memcmp(file.data + 4, "TFL3", 4) == 0) {
-        return ts__tflite_import(arena, file, stem(arena, path), out, diags);
+        return ts__tflite_import(arena, file, stem(arena, path), options, out, diags);
     }
     return ts__onnx_import(arena, file, stem(arena, path), options, out, diags);
 }

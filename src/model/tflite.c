@@ -38,7 +38,7 @@ static ts_status read_tensor(tfl *t, ts_flat_table table, ts_flat_vector buffers
     TS_TRY(read_shape(t, table, x));
     x->type = (int32_t)ts__flat_int(f, table, TENSOR_TYPE, 1, TYPE_FLOAT);
     x->name = ts__flat_text(f, t->arena, table, TENSOR_NAME);
-    x->tensor = TS_NONE;
+    x->tensor = x->real = TS_NONE;
     int64_t buffer = ts__flat_int(f, table, TENSOR_BUFFER, 4, 0);
     if (buffer < 0 || buffer >= buffers.count) {
         return ts__tfl_damaged(t, "a tensor names a buffer that does not exist");
@@ -171,13 +171,16 @@ const ts_tensor *ts__tfl_value_of(const tfl *t, const tfl_tensor *x) {
     return &t->graph->tensors.data[x->tensor];
 }
 
+ts_status ts__tfl_is_float(tfl *t, const tfl_op *o, uint32_t i, const tfl_tensor *x) {
+    return TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                    "input %u, '%s', is float: `tessera quantize` makes an integer network of a float one", i,
+                    x->name);
+}
+
 ts_status ts__tfl_activation_at(tfl *t, const tfl_op *o, uint32_t i, tfl_tensor **out) {
     tfl_tensor *x = ts__tfl_tensor_at(t, o->inputs, i);
-    if (x != NULL && x->tensor == TS_NONE && x->type == TYPE_FLOAT) {
-        return TFL_FAIL(
-            TS_DIAG_UNSUPPORTED,
-            "input %u, '%s', is float: `tessera quantize` makes an integer network of a float one", i,
-            x->name);
+    if (x != NULL && x->type == TYPE_FLOAT) {
+        return ts__tfl_is_float(t, o, i, x);
     }
     if (x == NULL || x->tensor == TS_NONE || x->tail) {
         return TFL_FAIL(TS_DIAG_UNSUPPORTED,
@@ -189,7 +192,8 @@ ts_status ts__tfl_activation_at(tfl *t, const tfl_op *o, uint32_t i, tfl_tensor 
 
 ts_status ts__tfl_output_of(tfl *t, const tfl_op *o, tfl_tensor **out) {
     tfl_tensor *y = ts__tfl_tensor_at(t, o->outputs, 0);
-    if (y == NULL || o->outputs.count != 1 || y->tensor != TS_NONE || y->data.count > 0) {
+    if (y == NULL || o->outputs.count != 1 || y->tensor != TS_NONE || y->real != TS_NONE ||
+        y->data.count > 0) {
         return TFL_FAIL(TS_DIAG_MALFORMED, "it has not one output of its own");
     }
     *out = y;
@@ -295,10 +299,14 @@ ts_status ts__tfl_numbers_at(tfl *t, const tfl_op *o, uint32_t i, uint32_t most,
 
 /* ---- ends ---- */
 
-/* Another quantum for the same values; as the network's first operator, its input's format. */
+/* Another quantum for the same values, or that of what floats make; as the network's first operator, its
+ * input's format. */
 static ts_status on_quantize(tfl *t, const tfl_op *o) {
     tfl_tensor *x = ts__tfl_tensor_at(t, o->inputs, 0), *y;
     TS_TRY(ts__tfl_output_of(t, o, &y));
+    if (x != NULL && x->type == TYPE_FLOAT && (x->real != TS_NONE || x->codes != TYPE_FLOAT)) {
+        return ts__tfl_quantize_floats(t, o, x, y);
+    }
     if (x != NULL && x->type == TYPE_FLOAT && x->tensor == TS_NONE && x->data.count == 0) {
         TS_TRY(ts__tfl_new_activation(t, o, y, &y->tensor));
         TS_PUSH(t->arena, &t->graph->inputs, y->tensor);
@@ -312,25 +320,32 @@ static ts_status on_quantize(tfl *t, const tfl_op *o) {
 
 /* At the end only: what it reads is the network's output. */
 static ts_status on_tail(tfl *t, const tfl_op *o) {
-    tfl_tensor *x, *y;
-    TS_TRY(ts__tfl_map_at(t, o, 0, &x));
+    tfl_tensor *x = ts__tfl_tensor_at(t, o->inputs, 0), *y;
     TS_TRY(ts__tfl_output_of(t, o, &y));
-    y->tensor = x->tensor;
+    if (x != NULL && x->codes != TYPE_FLOAT) {
+        TS_TRY(ts__tfl_settle(t, o, x));
+    } else if (x == NULL || x->real == TS_NONE) {
+        TS_TRY(ts__tfl_map_at(t, o, 0, &x));
+    }
     y->tail = true;
+    y->tensor = x->tensor;
+    y->real = x->real;
+    y->leaves = x->leaves;
+    y->leaf_count = x->leaf_count;
     ts_note(t->diags, TS_DIAG_UNSUPPORTED, o->name, o->op, "left out: the network's output is what it reads");
     return TS_OK;
 }
 
 /* ---- the model ---- */
 
-/* Number in the file, name, what takes it. docs/tflite.md lists the same set. */
+/* Number in the file, name, what takes it of integers. docs/tflite.md lists the same set. */
 #define OPERATORS(X)                                 \
     X(0, "ADD", ts__tfl_add)                         \
     X(1, "AVERAGE_POOL_2D", ts__tfl_average_pool)    \
     X(2, "CONCATENATION", ts__tfl_concat)            \
     X(3, "CONV_2D", ts__tfl_conv)                    \
     X(4, "DEPTHWISE_CONV_2D", ts__tfl_depthwise)     \
-    X(6, "DEQUANTIZE", on_tail)                      \
+    X(6, "DEQUANTIZE", ts__tfl_dequantize)           \
     X(9, "FULLY_CONNECTED", ts__tfl_fully_connected) \
     X(14, "LOGISTIC", ts__tfl_logistic)              \
     X(17, "MAX_POOL_2D", ts__tfl_max_pool)           \
@@ -358,19 +373,72 @@ static ts_status on_tail(tfl *t, const tfl_op *o) {
     X(117, "HARD_SWISH", ts__tfl_hard_swish)         \
     X(152, "RELU_0_TO_1", ts__tfl_relu_0_1)
 
-static const struct {
+/* These are read of floats only: a network of floats, or floats between integers. */
+#define FLOAT_OPERATORS(X)            \
+    X(8, "FLOOR", NULL)               \
+    X(42, "DIV", NULL)                \
+    X(47, "EXP", NULL)                \
+    X(50, "LOG_SOFTMAX", NULL)        \
+    X(54, "PRELU", NULL)              \
+    X(55, "MAXIMUM", NULL)            \
+    X(57, "MINIMUM", NULL)            \
+    X(59, "NEG", NULL)                \
+    X(73, "LOG", NULL)                \
+    X(74, "SUM", NULL)                \
+    X(75, "SQRT", NULL)               \
+    X(76, "RSQRT", NULL)              \
+    X(78, "POW", NULL)                \
+    X(82, "REDUCE_MAX", NULL)         \
+    X(92, "SQUARE", NULL)             \
+    X(99, "SQUARED_DIFFERENCE", NULL) \
+    X(101, "ABS", NULL)               \
+    X(104, "CEIL", NULL)              \
+    X(111, "ELU", NULL)               \
+    X(116, "ROUND", NULL)
+
+typedef struct operator_row {
     int64_t code;
     const char *name;
     ts__tfl_take *take;
-} operators[] = {
+} operator_row;
+
+static const operator_row operators[] = {
 #define ROW(code, name, take) {code, name, take},
-    OPERATORS(ROW)
+    OPERATORS(ROW) FLOAT_OPERATORS(ROW)
 #undef ROW
 };
 enum { OPERATOR_COUNT = sizeof operators / sizeof operators[0] };
 
-const char *ts_model_tflite_operator(uint32_t index) {
+const char *ts_model_tflite_operator(uint32_t index, bool *floats_only) {
+    *floats_only = index < OPERATOR_COUNT && operators[index].take == NULL;
     return index < OPERATOR_COUNT ? operators[index].name : NULL;
+}
+
+static const operator_row *row_of(int64_t code) {
+    for (uint32_t i = 0; i < OPERATOR_COUNT; i++) {
+        if (operators[i].code == code) {
+            return &operators[i];
+        }
+    }
+    return NULL;
+}
+
+static ts_status take_by_type(tfl *t, const tfl_op *o, const operator_row *row) {
+    const tfl_tensor *y = ts__tfl_tensor_at(t, o->outputs, 0);
+    if (row == NULL) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                        "this operator is not served; docs/tflite.md lists those that are");
+    }
+    if (t->whole) {
+        return ts__tfl_float_operator(t, o, row->code);
+    }
+    if (y != NULL && y->type == TYPE_FLOAT && row->code != DEQUANTIZE_CODE) {
+        return ts__tfl_island_operator(t, o, row->code, row->take);
+    }
+    return row->take != NULL
+               ? row->take(t, o)
+               : TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                          "this operator is served in floats only; docs/tflite.md lists those of integers");
 }
 
 static ts_status take_operator(tfl *t, ts_flat_table table, ts_flat_vector codes, uint32_t index) {
@@ -390,20 +458,10 @@ static ts_status take_operator(tfl *t, ts_flat_table table, ts_flat_vector codes
     if (f->bad || code_table == 0) {
         return ts__tfl_damaged(t, "an operator leads out of it or has no code");
     }
-    for (uint32_t i = 0; i < OPERATOR_COUNT; i++) {
-        op.op = operators[i].code == code ? operators[i].name : op.op;
-    }
-    if (t->real != NULL) {
-        TS_TRY(ts__tfl_float_operator(t, o, code));
-        return f->bad ? ts__tfl_damaged(t, "an operator's options lead out of it") : TS_OK;
-    }
-    for (uint32_t i = 0; i < OPERATOR_COUNT; i++) {
-        if (operators[i].code == code) {
-            TS_TRY(operators[i].take(t, o));
-            return f->bad ? ts__tfl_damaged(t, "an operator's options lead out of it") : TS_OK;
-        }
-    }
-    return TFL_FAIL(TS_DIAG_UNSUPPORTED, "this operator is not served; docs/tflite.md lists those that are");
+    const operator_row *row = row_of(code);
+    op.op = row != NULL ? row->name : op.op;
+    TS_TRY(take_by_type(t, o, row));
+    return f->bad ? ts__tfl_damaged(t, "an operator's options lead out of it") : TS_OK;
 }
 
 static ts_status take_inputs(tfl *t, ts_flat_vector inputs) {
@@ -413,7 +471,7 @@ static ts_status take_inputs(tfl *t, ts_flat_vector inputs) {
         if (x == NULL || x->tensor != TS_NONE || x->data.count > 0) {
             return ts__tfl_damaged(t, "an input of the network does not exist, is constant or stands twice");
         }
-        if (t->real != NULL) {
+        if (t->whole) {
             TS_TRY(ts__tfl_float_input(t, o, x));
             continue;
         }
@@ -427,24 +485,37 @@ static ts_status take_inputs(tfl *t, ts_flat_vector inputs) {
     return TS_OK;
 }
 
+/* A network input that is an output as well, as where all operators only reshape, is copied: outputs are what
+ * nodes compute. */
+ts_status ts__tfl_add_output(tfl *t, const tfl_op *o, tfl_tensor *x) {
+    TS_TRY(ts__tfl_settle_pads(t, o, x));
+    if (ts__tfl_value_of(t, x)->producer == TS_NONE) {
+        ts__tfl_copy(t, o, x);
+        ts_note(t->diags, TS_DIAG_UNSUPPORTED, x->name, NULL,
+                "the network's input is this output: it is copied");
+    }
+    for (uint32_t k = 0; k < t->graph->outputs.count; k++) {
+        if (t->graph->outputs.data[k] == x->tensor) {
+            return TS_OK;
+        }
+    }
+    TS_PUSH(t->arena, &t->graph->outputs, x->tensor);
+    return TS_OK;
+}
+
 static ts_status take_outputs(tfl *t, ts_flat_vector outputs) {
     for (uint32_t i = 0; i < outputs.count; i++) {
         tfl_tensor *x = ts__tfl_tensor_at(t, outputs, i);
         const tfl_op op = {.op = "output", .name = x == NULL ? "" : x->name}, *o = &op;
-        if (x == NULL || x->tensor == TS_NONE) {
+        if (x == NULL || (x->tensor == TS_NONE && x->real == TS_NONE)) {
             return ts__tfl_damaged(t, "an output of the network is computed by no operator");
         }
-        if (t->real != NULL) {
-            TS_PUSH(t->arena, &t->real->outputs, x->tensor);
-            continue;
-        }
-        TS_TRY(ts__tfl_settle_pads(t, o, x));
-        bool twice = false;
-        for (uint32_t k = 0; k < t->graph->outputs.count; k++) {
-            twice = twice || t->graph->outputs.data[k] == x->tensor;
-        }
-        if (!twice) {
-            TS_PUSH(t->arena, &t->graph->outputs, x->tensor);
+        if (t->whole) {
+            TS_PUSH(t->arena, &t->real->outputs, x->real);
+        } else if (x->tensor != TS_NONE && x->type != TYPE_FLOAT) {
+            TS_TRY(ts__tfl_add_output(t, o, x));
+        } else {
+            TS_TRY(ts__tfl_leave_out(t, o, x));
         }
     }
     return TS_OK;
@@ -478,7 +549,7 @@ bool ts__is_tflite(ts_bytes file) {
     return file.size >= 16 && file.size <= INT32_MAX && memcmp(file.data + 4, "TFL3", 4) == 0;
 }
 
-/* Reads into t->graph or, where it is there, t->real. */
+/* Reads into t->graph or, where the whole network is float, t->real. */
 static ts_status import_file(tfl *t, ts_bytes file) {
     if (!ts__is_tflite(file)) {
         return ts_error(t->diags, TS_DIAG_SYNTAX, NULL, NULL, "not a TensorFlow Lite file");
@@ -489,7 +560,7 @@ static ts_status import_file(tfl *t, ts_bytes file) {
         .data = file.data, .size = (uint32_t)file.size, .work_left = 8 * (uint64_t)file.size + 65536};
     t->work_left = 8 * (uint64_t)file.size + ((uint64_t)64 << 20);
     ts_status status = import_into(t);
-    if (status == TS_OK && t->real == NULL) {
+    if (status == TS_OK && !t->whole) {
         ts__lift_to_unsigned(t->graph, t->scratch);
         status = ts_graph_verify(t->graph, t->diags);
     }
@@ -498,9 +569,13 @@ static ts_status import_file(tfl *t, ts_bytes file) {
     return status;
 }
 
-ts_status ts__tflite_import(ts_arena *arena, ts_bytes file, const char *name, ts_graph **out,
-                            ts_diags *diags) {
-    tfl t = {.arena = arena, .diags = diags, .graph = ts_graph_new(arena, name)};
+ts_status ts__tflite_import(ts_arena *arena, ts_bytes file, const char *name, const ts_model_options *options,
+                            ts_graph **out, ts_diags *diags) {
+    tfl t = {.arena = arena,
+             .diags = diags,
+             .allow_float = options != NULL && options->allow_float,
+             .graph = ts_graph_new(arena, name),
+             .real = ts_fgraph_new(arena, name)};
     ts_status status = import_file(&t, file);
     *out = status == TS_OK ? t.graph : NULL;
     return status;
@@ -510,6 +585,7 @@ ts_status ts__tflite_float_import(ts_arena *arena, ts_bytes file, const char *na
                                   ts_diags *diags) {
     tfl t = {.arena = arena,
              .diags = diags,
+             .whole = true,
              .graph = ts_graph_new(arena, name),
              .real = ts_fgraph_new(arena, name)};
     ts_status status = import_file(&t, file);

@@ -7,9 +7,10 @@
 #include "ir/float_graph.h"
 #include "model/model.h"
 
-/* `file` may hold anything; the graph is verified. */
-ts_status ts__tflite_import(ts_arena *arena, ts_bytes file, const char *name, ts_graph **out,
-                            ts_diags *diags);
+/* `file` may hold anything; the graph is verified. Of `options` (may be NULL) only allow_float counts here.
+ */
+ts_status ts__tflite_import(ts_arena *arena, ts_bytes file, const char *name, const ts_model_options *options,
+                            ts_graph **out, ts_diags *diags);
 
 /* Is this a TensorFlow Lite file? */
 bool ts__is_tflite(ts_bytes file);

@@ -8,10 +8,22 @@
 
 /* ---- tensors ---- */
 
+/* A number of half precision: 5 bits of exponent, 10 behind the point. */
+static float half_of(uint32_t bits) {
+    uint32_t exponent = bits >> 10 & 31, rest = bits & 1023;
+    float magnitude = exponent == 31  ? rest == 0 ? INFINITY : NAN
+                      : exponent == 0 ? ldexpf((float)rest, -24)
+                                      : ldexpf((float)(1024 + rest), (int)exponent - 25);
+    return bits >> 15 != 0 ? -magnitude : magnitude;
+}
+
 /* Element i of a constant, dequantised where it has a quantum. */
 static float element(const tfl_tensor *x, uint64_t i, uint32_t inner) {
     if (x->type == TYPE_FLOAT) {
         return ts__flat_f32((ts_flat_vector){x->data.count / 4, x->data.data}, (uint32_t)i);
+    }
+    if (x->type == TYPE_FLOAT16) {
+        return half_of(x->data.data[2 * i] | (uint32_t)x->data.data[2 * i + 1] << 8);
     }
     uint32_t channel = x->scales.count > 1 ? (uint32_t)(i / inner % x->scales.count) : 0;
     int64_t zero = channel < x->zeros.count ? ts__flat_i64(x->zeros, channel) : 0;
@@ -23,11 +35,13 @@ static float element(const tfl_tensor *x, uint64_t i, uint32_t inner) {
 }
 
 /* A constant becomes a tensor of the graph; `depthwise`: [1, kh, kw, C] to {C, kh, kw, 1}. */
-static ts_status add_constant(tfl *t, const tfl_op *o, tfl_tensor *x, bool depthwise, ts_tensor_id *out) {
-    uint32_t bytes = x->type == TYPE_FLOAT || x->type == TYPE_INT32 ? 4 : 1, inner = 1;
+static ts_status add_constant(tfl *t, const tfl_op *o, const tfl_tensor *x, bool depthwise,
+                              ts_tensor_id *out) {
+    bool real = x->type == TYPE_FLOAT || x->type == TYPE_FLOAT16;
+    uint32_t bytes = ts__tfl_is_8_bits(x) ? 1 : x->type == TYPE_FLOAT16 ? 2 : 4, inner = 1;
     bool quantised = ts__tfl_is_8_bits(x) || (x->type == TYPE_INT32 && x->scales.count > 0);
-    if ((x->type != TYPE_FLOAT && !(quantised && x->scales.count > 0)) ||
-        x->data.count != x->elements * bytes || x->elements == 0 || (depthwise && x->rank != 4)) {
+    if ((!real && !(quantised && x->scales.count > 0)) || x->data.count != x->elements * bytes ||
+        x->elements == 0 || (depthwise && x->rank != 4)) {
         return TFL_FAIL(TS_DIAG_UNSUPPORTED, "constant '%s' is not of floats, or of integers with scales",
                         x->name);
     }
@@ -61,13 +75,13 @@ static ts_status input_at(tfl *t, const tfl_op *o, uint32_t i, ts_tensor_id *out
     if (x == NULL) {
         return TFL_FAIL(TS_DIAG_MALFORMED, "input %u is missing", i);
     }
-    if (x->tensor == TS_NONE) {
+    if (x->real == TS_NONE) {
         if (x->data.count == 0) {
             return TFL_FAIL(TS_DIAG_MALFORMED, "input %u is computed by no operator before it", i);
         }
-        TS_TRY(add_constant(t, o, x, false, &x->tensor));
+        TS_TRY(add_constant(t, o, x, false, &x->real));
     }
-    *out = x->tensor;
+    *out = x->real;
     return TS_OK;
 }
 
@@ -88,7 +102,7 @@ static ts_status finish(tfl *t, const tfl_op *o, const ts_fnode *node, const ts_
     const char *name = ts_arena_strdup(t->arena, o->name);
     ts_tensor_id out;
     if (activation == ACTIVATION_NONE) {
-        return ts_fgraph_add_node(t->real, node, name, shape, &y->tensor, t->diags);
+        return ts_fgraph_add_node(t->real, node, name, shape, &y->real, t->diags);
     }
     if (activation < ACTIVATION_NONE || activation > ACTIVATION_RELU6) {
         return TFL_FAIL(TS_DIAG_UNSUPPORTED,
@@ -101,7 +115,7 @@ static ts_status finish(tfl *t, const tfl_op *o, const ts_fnode *node, const ts_
     bound.inputs[0] = out;
     bound.low = activation == ACTIVATION_RELU_N1 ? -1.0f : 0.0f;
     bound.high = activation == ACTIVATION_RELU_N1 ? 1.0f : 6.0f;
-    return ts_fgraph_add_node(t->real, &bound, name, NULL, &y->tensor, t->diags);
+    return ts_fgraph_add_node(t->real, &bound, name, NULL, &y->real, t->diags);
 }
 
 static int64_t option(tfl *t, const tfl_op *o, uint32_t field, uint32_t bytes, int64_t absent) {
@@ -143,12 +157,14 @@ static ts_status read_window(tfl *t, const tfl_op *o, const ts_ftensor *x, uint3
     return TS_OK;
 }
 
+/* Weights that DEQUANTIZE made of others are read from these: the layout is theirs. */
 static ts_status take_conv(tfl *t, const tfl_op *o, bool depthwise) {
     ts_fnode n = new_node(t, o, TS_FOP_CONV, 2);
-    tfl_tensor *w = ts__tfl_tensor_at(t, o->inputs, 1), *b = ts__tfl_tensor_at(t, o->inputs, 2);
+    const tfl_tensor *w = ts__tfl_tensor_at(t, o->inputs, 1), *b = ts__tfl_tensor_at(t, o->inputs, 2);
     TS_TRY(input_at(t, o, 0, &n.inputs[0]));
     const ts_ftensor x = t->real->tensors.data[n.inputs[0]];
-    if (w == NULL || w->rank != 4 || w->tensor != TS_NONE || x.rank != 4 || w->elements == 0) {
+    w = w != NULL && w->made_of != NULL ? w->made_of : w;
+    if (w == NULL || w->rank != 4 || w->data.count == 0 || x.rank != 4 || w->elements == 0) {
         return TFL_FAIL(TS_DIAG_UNSUPPORTED, "constant weights of 4 dimensions on a map are served");
     }
     TS_TRY(add_constant(t, o, w, depthwise, &n.inputs[1]));
@@ -211,6 +227,67 @@ static float option_float(tfl *t, const tfl_op *o, uint32_t field, uint32_t abse
         float value;
     } u = {.bits = (uint32_t)option(t, o, field, 4, absent)};
     return u.value;
+}
+
+/* Not fused to any activation. */
+static ts_status take_plain(tfl *t, const tfl_op *o, ts_fop op) {
+    ts_fnode n = new_node(t, o, op, 2);
+    TS_TRY(input_at(t, o, 0, &n.inputs[0]));
+    TS_TRY(input_at(t, o, 1, &n.inputs[1]));
+    return finish(t, o, &n, NULL, ACTIVATION_NONE);
+}
+
+/* A node whose result is read by another of the same operator. */
+static ts_status add_before(tfl *t, const tfl_op *o, ts_fop op, ts_tensor_id a, ts_tensor_id b,
+                            ts_tensor_id *out) {
+    ts_fnode n = new_node(t, o, op, b == TS_NONE ? 1 : 2);
+    n.inputs[0] = a;
+    n.inputs[1] = b;
+    n.name = ts_arena_printf(t->arena, "%s.%s", o->name, ts_fop_name(op));
+    return ts_fgraph_add_node(t->real, &n, n.name, NULL, out, t->diags);
+}
+
+/* 1 / sqrt(x). */
+static ts_status take_rsqrt(tfl *t, const tfl_op *o) {
+    ts_fnode n = new_node(t, o, TS_FOP_RECIPROCAL, 1);
+    TS_TRY(input_at(t, o, 0, &n.inputs[0]));
+    TS_TRY(add_before(t, o, TS_FOP_SQRT, n.inputs[0], TS_NONE, &n.inputs[0]));
+    return finish(t, o, &n, NULL, ACTIVATION_NONE);
+}
+
+/* x times x, or of a difference. */
+static ts_status take_square(tfl *t, const tfl_op *o, bool of_difference) {
+    ts_fnode n = new_node(t, o, TS_FOP_MUL, 2);
+    ts_tensor_id b;
+    TS_TRY(input_at(t, o, 0, &n.inputs[0]));
+    if (of_difference) {
+        TS_TRY(input_at(t, o, 1, &b));
+        TS_TRY(add_before(t, o, TS_FOP_SUB, n.inputs[0], b, &n.inputs[0]));
+    }
+    n.inputs[1] = n.inputs[0];
+    return finish(t, o, &n, NULL, ACTIVATION_NONE);
+}
+
+static ts_tensor_id number(tfl *t, float value) {
+    float *data = TS_NEW(t->arena, float);
+    *data = value;
+    return ts_fgraph_add_constant(t->real, "", 0, NULL, data);
+}
+
+/* x min(max(x + 3, 0), 6) / 6, in the order of the reference kernel: the float graph's own operator rounds
+ * in another one. */
+static ts_status take_hard_swish(tfl *t, const tfl_op *o) {
+    ts_fnode bound = new_node(t, o, TS_FOP_CLIP, 1), n = new_node(t, o, TS_FOP_DIV, 2);
+    ts_tensor_id x;
+    bound.low = 0;
+    bound.high = 6;
+    bound.name = ts_arena_printf(t->arena, "%s.gate", o->name);
+    TS_TRY(input_at(t, o, 0, &x));
+    TS_TRY(add_before(t, o, TS_FOP_ADD, x, number(t, 3), &bound.inputs[0]));
+    TS_TRY(ts_fgraph_add_node(t->real, &bound, bound.name, NULL, &n.inputs[0], t->diags));
+    TS_TRY(add_before(t, o, TS_FOP_MUL, x, n.inputs[0], &n.inputs[0]));
+    n.inputs[1] = number(t, 6);
+    return finish(t, o, &n, NULL, ACTIVATION_NONE);
 }
 
 static ts_status take_unary(tfl *t, const tfl_op *o, ts_fop op) {
@@ -280,8 +357,8 @@ static ts_status take_concat(tfl *t, const tfl_op *o) {
     return finish(t, o, &n, NULL, option(t, o, 1, 1, ACTIVATION_NONE));
 }
 
-static ts_status take_mean(tfl *t, const tfl_op *o) {
-    ts_fnode n = new_node(t, o, TS_FOP_REDUCE_MEAN, 1);
+static ts_status take_reduction(tfl *t, const tfl_op *o, ts_fop op) {
+    ts_fnode n = new_node(t, o, op, 1);
     ts_flat_vector axes;
     TS_TRY(input_at(t, o, 0, &n.inputs[0]));
     TS_TRY(ts__tfl_numbers_at(t, o, 1, TS_MAX_RANK, &axes));
@@ -290,7 +367,7 @@ static ts_status take_mean(tfl *t, const tfl_op *o) {
         int64_t axis = ts__flat_i32(axes, i);
         axis = axis < 0 ? axis + rank : axis;
         if (axis < 0 || axis >= rank) {
-            return TFL_FAIL(TS_DIAG_SHAPE, "means axis %lld of %lld", (long long)axis, (long long)rank);
+            return TFL_FAIL(TS_DIAG_SHAPE, "goes over axis %lld of %lld", (long long)axis, (long long)rank);
         }
         n.axes |= 1u << axis;
     }
@@ -403,10 +480,77 @@ static ts_status take_resize(tfl *t, const tfl_op *o) {
     return finish(t, o, &n, &shape, ACTIVATION_NONE);
 }
 
-ts_status ts__tfl_float_operator(tfl *t, const tfl_op *o, int64_t code) {
+ts_status ts__tfl_float_constant(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_tensor *y) {
+    if (y->type != TYPE_FLOAT) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "its result is not float");
+    }
+    y->made_of = x;
+    return add_constant(t, o, x, false, &y->real);
+}
+
+/* In floats, DEQUANTIZE is for constants of 16 and of 8 bits. */
+static ts_status take_dequantize(tfl *t, const tfl_op *o) {
+    tfl_tensor *x = ts__tfl_tensor_at(t, o->inputs, 0), *y;
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    return x != NULL && x->data.count > 0
+               ? ts__tfl_float_constant(t, o, x, y)
+               : TFL_FAIL(TS_DIAG_UNSUPPORTED, "only constants are dequantised in a float network");
+}
+
+/* Functions of one element and operations on two that have no attributes: the operator of the float graph,
+ * TS_FOP_COUNT where it is none. */
+static ts_fop plain_unary(int64_t code) {
+    static const struct {
+        uint8_t code, op;
+    } rows[] = {
+        {8, TS_FOP_FLOOR}, {14, TS_FOP_SIGMOID},    {19, TS_FOP_RELU},        {25, TS_FOP_SOFTMAX},
+        {28, TS_FOP_TANH}, {47, TS_FOP_EXP},        {59, TS_FOP_NEG},         {73, TS_FOP_LOG},
+        {75, TS_FOP_SQRT}, {98, TS_FOP_LEAKY_RELU}, {101, TS_FOP_ABS},        {104, TS_FOP_CEIL},
+        {111, TS_FOP_ELU}, {116, TS_FOP_ROUND},     {117, TS_FOP_HARD_SWISH}, {50, TS_FOP_LOG_SOFTMAX}};
+    for (uint32_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].code == code) {
+            return (ts_fop)rows[i].op;
+        }
+    }
+    return TS_FOP_COUNT;
+}
+
+static ts_status take_binary_code(tfl *t, const tfl_op *o, int64_t code) {
     switch (code) {
         case 0:
             return take_binary(t, o, TS_FOP_ADD);
+        case 18:
+            return take_binary(t, o, TS_FOP_MUL);
+        case 41:
+            return take_binary(t, o, TS_FOP_SUB);
+        case 42:
+            return take_binary(t, o, TS_FOP_DIV);
+        case 54:
+            return take_plain(t, o, TS_FOP_PRELU);
+        case 55:
+            return take_plain(t, o, TS_FOP_MAX);
+        case 57:
+            return take_plain(t, o, TS_FOP_MIN);
+        case 78:
+            return take_plain(t, o, TS_FOP_POW);
+        case 99:
+            return take_square(t, o, true);
+        default:
+            return TFL_FAIL(
+                TS_DIAG_UNSUPPORTED,
+                "this operator is not served in float networks; docs/tflite.md lists those that are");
+    }
+}
+
+ts_status ts__tfl_float_operator(tfl *t, const tfl_op *o, int64_t code) {
+    ts_fop unary = plain_unary(code);
+    if (unary == TS_FOP_HARD_SWISH && !t->whole) {
+        return take_hard_swish(t, o);
+    }
+    if (unary != TS_FOP_COUNT) {
+        return take_unary(t, o, unary);
+    }
+    switch (code) {
         case 1:
             return take_pool(t, o, TS_FOP_AVG_POOL);
         case 2:
@@ -415,16 +559,12 @@ ts_status ts__tfl_float_operator(tfl *t, const tfl_op *o, int64_t code) {
             return take_conv(t, o, false);
         case 4:
             return take_conv(t, o, true);
+        case DEQUANTIZE_CODE:
+            return take_dequantize(t, o);
         case 9:
             return take_fully_connected(t, o);
-        case 14:
-            return take_unary(t, o, TS_FOP_SIGMOID);
         case 17:
             return take_pool(t, o, TS_FOP_MAX_POOL);
-        case 18:
-            return take_binary(t, o, TS_FOP_MUL);
-        case 19:
-            return take_unary(t, o, TS_FOP_RELU);
         case 20:
             return take_clip(t, o, -1, 1);
         case 21:
@@ -435,36 +575,32 @@ ts_status ts__tfl_float_operator(tfl *t, const tfl_op *o, int64_t code) {
         case 43:
         case 70:
             return take_reshape(t, o);
-        case 25:
-            return take_unary(t, o, TS_FOP_SOFTMAX);
-        case 28:
-            return take_unary(t, o, TS_FOP_TANH);
         case 34:
             return take_pad(t, o);
         case 39:
             return take_transpose(t, o);
         case 40:
-            return take_mean(t, o);
-        case 41:
-            return take_binary(t, o, TS_FOP_SUB);
+            return take_reduction(t, o, TS_FOP_REDUCE_MEAN);
         case 45:
             return take_slice(t, o, true);
         case 49:
             return take_split(t, o, 1, 0);
         case 65:
             return take_slice(t, o, false);
+        case 74:
+            return take_reduction(t, o, TS_FOP_REDUCE_SUM);
+        case 76:
+            return take_rsqrt(t, o);
+        case 82:
+            return take_reduction(t, o, TS_FOP_REDUCE_MAX);
+        case 92:
+            return take_square(t, o, false);
         case 97:
             return take_resize(t, o);
-        case 98:
-            return take_unary(t, o, TS_FOP_LEAKY_RELU);
         case 102:
             return take_split(t, o, 0, 2);
-        case 117:
-            return take_unary(t, o, TS_FOP_HARD_SWISH);
         default:
-            return TFL_FAIL(
-                TS_DIAG_UNSUPPORTED,
-                "this operator is not served in float networks; docs/tflite.md lists those that are");
+            return take_binary_code(t, o, code);
     }
 }
 
@@ -479,7 +615,7 @@ ts_status ts__tfl_float_input(tfl *t, const tfl_op *o, tfl_tensor *x) {
     }
     memcpy(input.dims, x->dims, sizeof input.dims);
     input.layout = x->rank == 4 ? TS_LAYOUT_CHANNELS_LAST : TS_LAYOUT_FILE;
-    x->tensor = ts_fgraph_add_tensor(t->real, &input);
-    TS_PUSH(t->arena, &t->real->inputs, x->tensor);
+    x->real = ts_fgraph_add_tensor(t->real, &input);
+    TS_PUSH(t->arena, &t->real->inputs, x->real);
     return TS_OK;
 }

@@ -20,8 +20,9 @@ enum { DEPTHWISE_ACTIVATION = 4, DEPTHWISE_DILATION_W = 5, DEPTHWISE_DILATION_H 
 enum { POOL_FILTER_W = 3, POOL_FILTER_H = 4, POOL_ACTIVATION = 5 };
 enum { PADDING_SAME, PADDING_VALID };
 enum { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_RELU_N1, ACTIVATION_RELU6 };
+enum { DEQUANTIZE_CODE = 6, QUANTIZE_CODE = 114 };
 enum { ACTIVATION_RELU_0_1 = 1000 }; /* no fused one, which are bytes: an operator of its own */
-enum { TYPE_FLOAT = 0, TYPE_INT32 = 2, TYPE_UINT8 = 3, TYPE_INT8 = 9 };
+enum { TYPE_FLOAT = 0, TYPE_FLOAT16 = 1, TYPE_INT32 = 2, TYPE_UINT8 = 3, TYPE_INT8 = 9 };
 enum { MAX_TENSORS = 1 << 16, MAX_OPERATORS = 1 << 16, MAX_WINDOW = 4096, MAX_PARTS = 64 };
 
 /* A tensor of the file. */
@@ -34,19 +35,33 @@ typedef struct tfl_tensor {
     ts_flat_vector data; /* constants */
     ts_flat_vector scales, zeros;
     int64_t quantized_dimension;
-    ts_tensor_id tensor; /* of the graph; TS_NONE before it is computed */
+    ts_tensor_id tensor; /* of the graph; TS_NONE before it is computed, and of what floats make */
+    ts_tensor_id real;   /* of the float graph; TS_NONE where no float operator has read or made it */
     uint32_t pads[4];    /* explicit padding: top, left, bottom, right */
     bool turned; /* the graph's tensor still has to be transposed: axis i of this one is its order[i] */
     uint32_t order[3];
     bool tail; /* behind the last integer layer */
+    const struct tfl_tensor
+        *made_of; /* a float tensor: the constant that DEQUANTIZE makes it of; else NULL */
+    /* A float tensor. `codes`: the 8-bit type of the codes that it dequantises, whose quantum and tensor are
+     * its own; TYPE_FLOAT where an operator makes it. Then `leaves` are the dequantised tensors of which it
+     * is made, and the first operator that did not only move codes has `first` as its name. */
+    int32_t codes;
+    struct tfl_tensor **leaves;
+    uint32_t leaf_count;
+    const char *first, *first_op;
 } tfl_tensor;
+
+struct tfl_islands;
 
 typedef struct tfl {
     ts_arena *arena, *scratch;
     ts_diags *diags;
     ts_flat flat;
     ts_graph *graph;
-    ts_fgraph *real; /* a float network is read into this one instead */
+    ts_fgraph *real; /* float operators between integer ones; with `whole` the whole network instead */
+    bool whole, allow_float;
+    struct tfl_islands *islands; /* NULL before the first one */
     tfl_tensor *tensors;
     uint32_t tensor_count;
     uint64_t work_left;
@@ -96,8 +111,9 @@ ts_status ts__tfl_activation_at(tfl *t, const tfl_op *o, uint32_t i, tfl_tensor 
 ts_status ts__tfl_map_at(tfl *t, const tfl_op *o, uint32_t i, tfl_tensor **out);
 ts_status ts__tfl_shape_at(tfl *t, const tfl_op *o, uint32_t i, tfl_tensor **out);
 
-/* Adds the padding or transposition that was put off. */
+/* Adds the padding or transposition that was put off; with `ts__tfl_settle` the reshape, too. */
 ts_status ts__tfl_settle_pads(tfl *t, const tfl_op *o, tfl_tensor *x);
+ts_status ts__tfl_settle(tfl *t, const tfl_op *o, tfl_tensor *x);
 
 /* The single output, not computed yet. */
 ts_status ts__tfl_output_of(tfl *t, const tfl_op *o, tfl_tensor **out);
@@ -128,6 +144,9 @@ ts_status ts__tfl_add_table(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_te
 ts_status ts__tfl_broadcast(tfl *t, const tfl_op *o, const tfl_tensor *x, const uint32_t dims[4],
                             ts_tensor_id *out);
 
+/* Makes x a copy of itself, by a node. */
+void ts__tfl_copy(tfl *t, const tfl_op *o, tfl_tensor *x);
+
 /* What takes an operator: its kind's row in tflite.c. */
 typedef ts_status ts__tfl_take(tfl *t, const tfl_op *o);
 ts__tfl_take ts__tfl_conv, ts__tfl_depthwise, ts__tfl_fully_connected, ts__tfl_average_pool, ts__tfl_max_pool,
@@ -152,9 +171,24 @@ tfl_op ts__tfl_part(tfl *t, const tfl_op *o, uint32_t i);
 /* A nearest neighbour of whole factors in rows and columns? */
 ts_status ts__tfl_check_resize(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_tensor *y);
 
-/* Float networks (tflite_float.c): an operator by its code, and an input. */
+/* Float networks (tflite_float.c): an operator by its code, an input, and DEQUANTIZE of a constant. */
 ts_status ts__tfl_float_operator(tfl *t, const tfl_op *o, int64_t code);
 ts_status ts__tfl_float_input(tfl *t, const tfl_op *o, tfl_tensor *x);
+ts_status ts__tfl_float_constant(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_tensor *y);
+
+/* Floats between integers (tflite_islands.c). DEQUANTIZE; an operator with a float result, which `take`
+ * (NULL: nothing) takes of integers; QUANTIZE of what floats made to y; and a float output of the network,
+ * which is left out: the codes that it is made of are outputs. */
+ts__tfl_take ts__tfl_dequantize;
+ts_status ts__tfl_island_operator(tfl *t, const tfl_op *o, int64_t code, ts__tfl_take *take);
+ts_status ts__tfl_quantize_floats(tfl *t, const tfl_op *o, tfl_tensor *x, tfl_tensor *y);
+ts_status ts__tfl_leave_out(tfl *t, const tfl_op *o, tfl_tensor *x);
+
+/* Says that an input is float where nothing has quantised it. */
+ts_status ts__tfl_is_float(tfl *t, const tfl_op *o, uint32_t i, const tfl_tensor *x);
+
+/* Adds a tensor to the network's outputs, once. */
+ts_status ts__tfl_add_output(tfl *t, const tfl_op *o, tfl_tensor *x);
 
 /* QUANTIZE of an 8-bit tensor to another one. */
 ts_status ts__tfl_requantize(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_tensor *y);

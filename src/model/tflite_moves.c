@@ -98,9 +98,14 @@ ts_status ts__tfl_shape_at(tfl *t, const tfl_op *o, uint32_t i, tfl_tensor **out
     return settle_shape(t, o, *out);
 }
 
+ts_status ts__tfl_settle(tfl *t, const tfl_op *o, tfl_tensor *x) {
+    TS_TRY(settle_shape(t, o, x));
+    return ts__tfl_settle_pads(t, o, x);
+}
+
 ts_status ts__tfl_map_at(tfl *t, const tfl_op *o, uint32_t i, tfl_tensor **out) {
-    TS_TRY(ts__tfl_shape_at(t, o, i, out));
-    return ts__tfl_settle_pads(t, o, *out);
+    TS_TRY(ts__tfl_activation_at(t, o, i, out));
+    return ts__tfl_settle(t, o, *out);
 }
 
 ts_status ts__tfl_broadcast(tfl *t, const tfl_op *o, const tfl_tensor *x, const uint32_t dims[4],
@@ -117,6 +122,12 @@ ts_status ts__tfl_broadcast(tfl *t, const tfl_op *o, const tfl_tensor *x, const 
     }
     *out = moved(t, o, (ts_node){.op = TS_OP_RESIZE}, x->tensor, dims, "broadcast");
     return TS_OK;
+}
+
+void ts__tfl_copy(tfl *t, const tfl_op *o, tfl_tensor *x) {
+    uint32_t dims[4];
+    memcpy(dims, ts__tfl_value_of(t, x)->dims, sizeof dims);
+    x->tensor = moved(t, o, (ts_node){.op = TS_OP_RESHAPE}, x->tensor, dims, "copy");
 }
 
 /* ---- operators ---- */

@@ -365,6 +365,28 @@ static inline ts_bytes tfm_float_moves(flat_maker *f) {
     return tfm_pack(f, tensors, TFM_FLOAT_MOVES_TENSORS, ops, TFM_FLOAT_MOVES_OPS);
 }
 
+/* Floats between integers, on an input of 3 x 2 x 2 of int8: MEAN of rows and columns, and SQUARED_DIFFERENCE
+ * from it. */
+enum { TFM_ISLANDS_TENSORS = 6, TFM_ISLANDS_OPS = 4 };
+static inline ts_bytes tfm_islands(flat_maker *f) {
+    static const int32_t axes[2] = {1, 2};
+    const tfm_tensor tensors[TFM_ISLANDS_TENSORS] = {
+        {"input", 4, {1, 3, 2, 2}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"real", 4, {1, 3, 2, 2}, 0, NULL, 0, 0, {0}, 0, 0},
+        {"axes", 1, {2}, 2, axes, 8, 0, {0}, 0, 0},
+        {"mean", 4, {1, 1, 1, 2}, 0, NULL, 0, 0, {0}, 0, 0},
+        {"square", 4, {1, 3, 2, 2}, 0, NULL, 0, 0, {0}, 0, 0},
+        {"output", 4, {1, 3, 2, 2}, 3, NULL, 0, 1, {0.1f}, 9, 0},
+    };
+    const tfm_operator ops[TFM_ISLANDS_OPS] = {
+        {6, 1, {0}, 1, 0, {0}},
+        {40, 2, {1, 2}, 3, 1, {1}},
+        {99, 2, {1, 3}, 4, 0, {0}},
+        {114, 1, {4}, 5, 0, {0}},
+    };
+    return tfm_pack(f, tensors, TFM_ISLANDS_TENSORS, ops, TFM_ISLANDS_OPS);
+}
+
 /* One operator on an input of all 256 values, 16 x 16 x 1, of type 9 (int8) or 3 (uint8). */
 static inline ts_bytes tfm_unary(flat_maker *f, int32_t code, int32_t type, float x_scale, int32_t x_zero,
                                  float y_scale, int32_t y_zero, int32_t option) {

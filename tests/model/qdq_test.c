@@ -31,7 +31,7 @@ static ts_graph *import(ts_arena *arena, ts_bytes file, ts_diags *diags) {
 
 static ts_graph *import_tflite(ts_arena *arena, ts_bytes file, ts_diags *diags) {
     ts_graph *graph;
-    assert_int_equal(ts__tflite_import(arena, file, "net", &graph, diags), TS_OK);
+    assert_int_equal(ts__tflite_import(arena, file, "net", NULL, &graph, diags), TS_OK);
     return graph;
 }
 

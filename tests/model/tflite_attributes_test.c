@@ -100,7 +100,7 @@ static void check(const char *what, ts_bytes file, const value *x, const value *
     ts_graph *graph;
     int32_t **values;
     const int32_t *inputs[1] = {x->v};
-    ts_status status = ts__tflite_import(arena, file, "net", &graph, &diags);
+    ts_status status = ts__tflite_import(arena, file, "net", NULL, &graph, &diags);
     if (status == TS_OK) {
         status = ts_integer_run(graph, arena, inputs, &values, &diags);
     }

@@ -112,7 +112,7 @@ static void sample_equals_the_reference_kernels(void **state) {
     ts_diags diags = {.arena = arena};
     ts_random random = ts_random_seed(3);
     ts_graph *graph;
-    ts_status status = ts__tflite_import(arena, tfm_sample(&maker), "sample", &graph, &diags);
+    ts_status status = ts__tflite_import(arena, tfm_sample(&maker), "sample", NULL, &graph, &diags);
     for (uint32_t i = 0; i < diags.list.count; i++) {
         ts_diag_print(stderr, &diags.list.data[i]);
     }
@@ -177,7 +177,7 @@ static const function functions[] = {
 static ts_graph *import_fresh(ts_arena *arena, ts_bytes file) {
     ts_diags diags = {.arena = arena};
     ts_graph *graph;
-    ts_status status = ts__tflite_import(arena, file, "made", &graph, &diags);
+    ts_status status = ts__tflite_import(arena, file, "made", NULL, &graph, &diags);
     for (uint32_t i = 0; i < diags.list.count; i++) {
         ts_diag_print(stderr, &diags.list.data[i]);
     }
@@ -273,7 +273,9 @@ static void movements_equal_the_reference_kernels(void **state) {
 static ts_status import_alone(const uint8_t *data, size_t size) {
     ts_diags diags = {.arena = ts_arena_new("hostile", 0)};
     ts_graph *graph;
-    ts_status status = ts__tflite_import(diags.arena, (ts_bytes){data, size}, "hostile", &graph, &diags);
+    const ts_model_options options = {.allow_float = true, .input_signed = -1};
+    ts_status status =
+        ts__tflite_import(diags.arena, (ts_bytes){data, size}, "hostile", &options, &graph, &diags);
     assert_true((status == TS_OK) == (ts_diags_errors(&diags) == 0));
     assert_true(ts_arena_peak_bytes() < (size_t)512 << 20);
     ts_arena_free(diags.arena);
@@ -323,6 +325,7 @@ static void damaged_files_are_refused(void **state) {
     damage(tfm_sample(&maker));
     damage(tfm_moves(&maker));
     damage(tfm_float_moves(&maker));
+    damage(tfm_islands(&maker));
 }
 
 /* ---- averages over the border ---- */
@@ -355,7 +358,8 @@ static void check_border_average(int32_t type, int32_t h, int32_t w, const int32
     ts_graph *graph;
     int32_t x[16 * 16 * C], **values;
     const int32_t *inputs[1] = {x};
-    ts_status status = ts__tflite_import(arena, tfm_pack(&maker, tensors, 2, &op, 1), "net", &graph, &diags);
+    ts_status status =
+        ts__tflite_import(arena, tfm_pack(&maker, tensors, 2, &op, 1), "net", NULL, &graph, &diags);
     for (uint32_t i = 0; i < diags.list.count; i++) {
         ts_diag_print(stderr, &diags.list.data[i]);
     }
@@ -409,6 +413,36 @@ static void floats_move_as_written(void **state) {
         const float *pixel = x + (2 * 3 + columns[i / 2]) * 4;
         assert_true(y[i] == pixel[i % 2] - pixel[2 + i % 2]);
     }
+    ts_arena_free(arena);
+}
+
+/* Weights and biases of half precision, which DEQUANTIZE makes floats of: a product and a sum a channel. */
+static void halves_are_read(void **state) {
+    (void)state;
+    static flat_maker maker;
+    static const uint16_t w[4] = {0x3c00, 0xc100, 0x0001, 0x7bff}, b[4] = {0, 0x8001, 0x4248, 0xbc00};
+    static const float factors[4] = {1, -2.5f, 0x1p-24f, 65504}, terms[4] = {0, -0x1p-24f, 3.140625f, -1};
+    const tfm_tensor tensors[6] = {
+        {"x", 4, {1, 1, 2, 4}, 0, NULL, 0, 0, {0}, 0, 0}, {"w16", 4, {1, 1, 1, 4}, 1, w, 8, 0, {0}, 0, 0},
+        {"w", 4, {1, 1, 1, 4}, 0, NULL, 0, 0, {0}, 0, 0}, {"b16", 1, {4}, 1, b, 8, 0, {0}, 0, 0},
+        {"b", 1, {4}, 0, NULL, 0, 0, {0}, 0, 0},          {"y", 4, {1, 1, 2, 4}, 0, NULL, 0, 0, {0}, 0, 0}};
+    const tfm_operator ops[3] = {
+        {6, 1, {1}, 2, 0, {0}}, {6, 1, {3}, 4, 0, {0}}, {4, 3, {0, 2, 4}, 5, 7, {1, 1, 1, 1, 0, 1, 1}}};
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    ts_fgraph *graph;
+    ts_graph *integers;
+    ts_bytes file = tfm_write(&maker, tensors, 6, ops, 3);
+    assert_int_equal(ts__tflite_float_import(arena, file, "net", &graph, &diags), TS_OK);
+    const float x[8] = {1, 2, 3, 4, -0.5f, -0.25f, 1000, 0.125f};
+    ts_fsession *session = ts_fsession_new(arena, graph);
+    ts_fsession_run(session, (const float *const[]){x});
+    const float *y = ts_fsession_value(session, graph->outputs.data[0]);
+    for (uint32_t i = 0; i < 8; i++) {
+        assert_true(y[i] == x[i] * factors[i % 4] + terms[i % 4]);
+    }
+    assert_int_equal(ts__tflite_import(arena, file, "net", NULL, &integers, &diags), TS_BAD_INPUT);
+    assert_non_null(strstr(diags.list.data[diags.list.count - 1].text, "tessera quantize"));
     ts_arena_free(arena);
 }
 
@@ -583,7 +617,7 @@ static void check_task(void **state) {
     ts_graph *graph;
     ts_bytes model = shared_file(arena, t->model), x = shared_file(arena, t->samples),
              stored = shared_file(arena, t->stored);
-    assert_int_equal(ts__tflite_import(arena, model, "net", &graph, &diags), TS_OK);
+    assert_int_equal(ts__tflite_import(arena, model, "net", NULL, &graph, &diags), TS_OK);
     const ts_tensor *in = &graph->tensors.data[graph->inputs.data[0]],
                     *out = &graph->tensors.data[graph->outputs.data[0]];
     uint64_t in_count = ts_tensor_elements(in), out_count = ts_tensor_elements(out),
@@ -681,15 +715,16 @@ static void check_float_task(void **state) {
 int main(void) {
     enum { TASKS = sizeof tasks / sizeof tasks[0] };
     enum { FLOAT_TASKS = sizeof float_tasks / sizeof float_tasks[0] };
-    struct CMUnitTest tests[6 + TASKS + FLOAT_TASKS] = {
+    struct CMUnitTest tests[7 + TASKS + FLOAT_TASKS] = {
         cmocka_unit_test(sample_equals_the_reference_kernels),
         cmocka_unit_test(tables_are_close_to_their_functions),
         cmocka_unit_test(movements_equal_the_reference_kernels),
         cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(floats_move_as_written),
         cmocka_unit_test(averages_leave_padding_out),
+        cmocka_unit_test(halves_are_read),
     };
-    size_t count = 6;
+    size_t count = 7;
     if (ts_test_shared() == NULL) {
         puts("TESSERA_SHARED names no folder with networks: only the project's own model is tested");
     }

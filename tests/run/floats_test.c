@@ -111,6 +111,37 @@ static const char *largest(maker *m, const char *x, const char *y) {
     return two(m, "Sub", reduced(m, "ReduceMax", x), reduced(m, "ReduceMean", y));
 }
 
+/* Along rows, the axis before the last. */
+static const char *softmax_of_rows(maker *m, const char *x, const char *y) {
+    Onnx__NodeProto *node = mk_node(m, "Softmax", two(m, "Sub", x, y), NULL, NULL);
+    mk_int(m, node, "axis", 1);
+    return node->output[0];
+}
+
+static const char *over_axes(maker *m, const char *op, const char *a, int keep) {
+    Onnx__NodeProto *node = mk_node(m, op, a, NULL, NULL);
+    mk_ints(m, node, "axes", keep == 2 ? 2 : 1, (const int64_t[]){1, 2});
+    mk_int(m, node, "keepdims", keep > 0);
+    return node->output[0];
+}
+
+static const char *norm_of_all(maker *m, const char *x, const char *y) {
+    (void)y;
+    const char *d = two(m, "Sub", x, over_axes(m, "ReduceMean", x, 2));
+    const char *v = over_axes(m, "ReduceMean", two(m, "Mul", d, d), 2);
+    float values[ROWS];
+    for (int i = 0; i < ROWS; i++) {
+        values[i] = 0.3f * (float)i - 0.4f;
+    }
+    const char *term = qdq_raw(m, "k", MK_FLOAT, 2, (const int64_t[]){ROWS, 1}, values, sizeof values);
+    return two(m, "Add", two(m, "Div", d, one(m, "Sqrt", two(m, "Add", v, number(m, 1e-5f)))), term);
+}
+
+/* A mean of rows that loses its axis, and a function of it. */
+static const char *mean_of_rows(maker *m, const char *x, const char *y) {
+    return one(m, "Exp", one(m, "Neg", over_axes(m, "ReduceMean", two(m, "Mul", x, y), 0)));
+}
+
 static const char *functions(maker *m, const char *x, const char *y) {
     const char *p = two(m, "Mul", x, y);
     const char *a = two(m, "Add", one(m, "Tanh", p), one(m, "Erf", p));
@@ -150,6 +181,9 @@ static const struct variant {
     {"layer norm", layer_norm, 0.025f, 110, "sub"},
     {"mean of channels", channel_mean, 0.02f, 128, "reduce_mean"},
     {"largest", largest, 0.02f, 30, "reduce_max"},
+    {"softmax of rows", softmax_of_rows, 1.0f / 256, 0, "softmax"},
+    {"norm of all", norm_of_all, 0.025f, 110, "sub"},
+    {"mean of rows", mean_of_rows, 0.01f, 3, "reduce_mean"},
     {"functions", functions, 0.04f, 60, "tanh"},
     {"more functions", more_functions, 0.04f, 150, "elu"},
     {"powers", powers, 0.05f, 10, "abs"},
@@ -315,13 +349,14 @@ static void what_floats_do_not_compute_is_named(void **state) {
     x = qdq_both(&m, x, 0.031f, UINT8, 117);
     Onnx__NodeProto *node = mk_node(&m, "Softmax", x, NULL, NULL);
     mk_int(&m, node, "axis", 1);
-    const char *made = qdq_both(&m, node->output[0], 1.0f / 256, UINT8, 0);
+    const char *made =
+        qdq_both(&m, two(&m, "Mul", node->output[0], along(&m, "Softmax", x)), 1.0f / 256, UINT8, 0);
     const char *w = qdq_weights(&m, &random, 2, (const int64_t[]){ELEMENTS, 4}, false, 1, &codes, &scales);
     mk_output(&m, qdq_both(&m, two(&m, "MatMul", one(&m, "Flatten", made), w), 0.11f, UINT8, 128));
     assert_int_equal(ts__onnx_import(arena, mk_pack(&m), "net", &options, &graph, &diags), TS_BAD_INPUT);
     const ts_diag *last = &diags.list.data[diags.list.count - 1];
     assert_string_equal(last->op, "softmax");
-    assert_non_null(strstr(last->text, "another axis"));
+    assert_non_null(strstr(last->text, "other axes"));
     ts_arena_free(arena);
 }
 
