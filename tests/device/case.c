@@ -19,9 +19,10 @@ static int32_t element(ts_random *random, ts_type type, bool extreme) {
 static const int32_t *elements(ts_arena *arena, ts_random *random, const ts_map_shape *shape,
                                const ts_case_limits *limits) {
     uint32_t count = shape->h * shape->w * shape->c, wide_in = limits->wide_in;
-    int32_t *values = TS_NEW_ARRAY(arena, int32_t, count);
+    int32_t *values = TS_NEW_ARRAY(arena, int32_t, count), end = element(random, shape->type, true);
+    bool all_at_end = limits->extreme && ts_random_range(random, 0, 2) == 0;
     for (uint32_t i = 0; i < count; i++) {
-        values[i] = element(random, shape->type, limits->extreme);
+        values[i] = all_at_end ? end : element(random, shape->type, limits->extreme);
         if (wide_in > 0 && ts_random_range(random, 1, wide_in) > 1) {
             values[i] &= 255;
         }
@@ -117,14 +118,18 @@ static void requantisation(ts_arena *arena, ts_random *random, ts_layer *layer, 
                        : (int64_t)(most * (double)ts_random_range(random, 50, 100) / 100);
         rq->l[c] = (int64_t)(most * sigma * (double)ts_random_range(random, -100, 100) / 100);
         if (splits) {
-            if (odd) { /* the low bits of l hold the shift, which must not matter */
-                rq->k[c] *= TS_RQ_RUN;
-                rq->l[c] = rq->l[c] / TS_RQ_RUN * TS_RQ_RUN;
+            /* The low bits of l hold the shift. Where kernels move l by a zero point, it must not matter what
+             * they are, as the planner proves: all of k a + l are then multiples of the run. */
+            bool moves = odd || layer->x.zero != 0;
+            if (moves) {
+                rq->k[c] = odd ? rq->k[c] * TS_RQ_RUN : rq->k[c] / TS_RQ_RUN * TS_RQ_RUN;
             }
+            rq->l[c] -= rq->l[c] & (TS_RQ_RUN - 1);
             double sum = fabs((double)rq->k[c]) * sigma * exp2(-(double)rq->split) / range;
             double both = fmax(0, fmin(31, floor(log2(fmax(1, sum)))));
             bool twice = class_ == TS_RQC_S32R || class_ == TS_RQC_S32RC;
             rq->channel_shift[c] = (uint8_t)(twice ? fmax(0, both - rq->shift) : both);
+            rq->l[c] += moves ? 0 : rq->channel_shift[c];
             rq->middle[c] = twice ? (int32_t)(range * exp2(rq->channel_shift[c]) *
                                               (double)ts_random_range(random, -100, 100) / 100)
                                   : 0;
