@@ -95,15 +95,17 @@ static bool serves_max_pool(const ts_layer *layer) {
            !ts_layer_has_rq_params(layer);
 }
 
-/* Elements of 4 and 2 bits, whose pixels are whole bytes. */
 static bool serves_max_pool_sub8(const ts_layer *layer) {
-    uint32_t bits = ts_type_bits(layer->x.type);
-    return layer->kind == TS_LAYER_MAX_POOL && bits < 8 && layer->y.type == layer->x.type &&
-           layer->x.c * bits % 8 == 0 && !ts_layer_has_rq_params(layer);
+    return layer->kind == TS_LAYER_MAX_POOL && ts_type_bits(layer->x.type) < 8 &&
+           layer->y.type == layer->x.type && !ts_layer_has_rq_params(layer);
 }
 
 static bool serves_avg_pool(const ts_layer *layer) {
     return layer->kind == TS_LAYER_AVG_POOL && is_byte(layer->x.type);
+}
+
+static bool serves_avg_pool_sub8(const ts_layer *layer) {
+    return layer->kind == TS_LAYER_AVG_POOL && ts_type_bits(layer->x.type) < 8;
 }
 
 static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
@@ -163,6 +165,15 @@ static double avg_pool_cycles(const ts_layer *layer, const ts_tile *tile, uint32
     double window = (double)layer->window.kernel_h * layer->window.kernel_w;
     double finish = layer->rq.class_ == TS_RQC_S32 ? 140 : 450;
     return 250 + ceil(elements_per_core(tile, cores) / 4) * (finish + 7.4 * window);
+}
+
+static double avg_pool_sub8_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    uint32_t bits = ts_type_bits(layer->x.type), each = 32 / bits;
+    double words = (tile->y_c + each - 1) / each, pixels = (double)tile->y_h * tile->y_w;
+    double items = pixels >= cores ? ceil(pixels / cores) * words : pixels * ceil(words / cores);
+    double window = (double)layer->window.kernel_h * layer->window.kernel_w;
+    double runs = layer->window.kernel_h * ceil(layer->window.kernel_w / (bits == 4 ? 16.0 : 84.0));
+    return 250 + items * (each * 55 + (bits == 4 ? 8 : 13) * window + 5 * each * runs);
 }
 
 const ts_kernel ts__kernels_xpulp_pool[] = {
@@ -256,5 +267,15 @@ const ts_kernel ts__kernels_xpulp_pool[] = {
      .pack = ts__params_pack,
      .scratch_bytes = no_scratch,
      .cycles = avg_pool_cycles},
+    {.name = "avg_pool_xpulp_sub8",
+     .isa = "xpulp",
+     .sources = "xpulp/avg_pool_xpulp_sub8.c",
+     .c_granule = 1,
+     .stack_bytes = 416,
+     .serves = serves_avg_pool_sub8,
+     .weight_bytes = ts__params_weight_bytes,
+     .pack = ts__params_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = avg_pool_sub8_cycles},
 };
 const uint32_t ts__kernels_xpulp_pool_count = sizeof ts__kernels_xpulp_pool / sizeof *ts__kernels_xpulp_pool;

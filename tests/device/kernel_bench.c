@@ -61,6 +61,8 @@ static const bench benches[] = {
     {"avg_pool_xpulp", TS_LAYER_AVG_POOL, 4, 4, 1024, 1024, 4, 1, 0, TS_RQC_S64, 0},
     {"max_pool_xpulp", TS_LAYER_MAX_POOL, 6, 100, 32, 32, 2, 2, 0, TS_RQC_NONE, 0},
     {"max_pool_xpulp_sub8", TS_LAYER_MAX_POOL, 12, 100, 32, 32, 2, 2, 0, TS_RQC_NONE, 0},
+    {"avg_pool_xpulp_sub8", TS_LAYER_AVG_POOL, 8, 8, 64, 64, 8, 1, 0, TS_RQC_S32, 0},
+    {"avg_pool_xpulp_sub8", TS_LAYER_AVG_POOL, 16, 16, 32, 32, 2, 2, 0, TS_RQC_S32D, 0},
     {"add_xpulp_u8dot", TS_LAYER_ADD, 16, 16, 32, 32, 1, 1, 0, TS_RQC_NONE, 0},
     {"requant_xpulp", TS_LAYER_REQUANT, 16, 16, 32, 32, 1, 1, 0, TS_RQC_S64, 0},
     {"lut_xpulp", TS_LAYER_LUT, 16, 16, 32, 32, 1, 1, 0, TS_RQC_NONE, 0},
@@ -122,14 +124,14 @@ enum { BENCHES = sizeof benches / sizeof *benches, TILES = sizeof tile_rows / si
 static void make_case(ts_arena *arena, const bench *b, ts_case *c) {
     ts_random random = ts_random_seed(7);
     ts_case_limits limits = {.kind = b->kind,
-                             .x_type = strstr(b->kernel, "s16s8") != NULL             ? TS_S16
-                                       : strstr(b->kernel, "pool_xpulp_sub8") != NULL ? TS_U2
-                                       : strstr(b->kernel, "sub8") != NULL            ? TS_U4
-                                                                                      : TS_U8,
+                             .x_type = strstr(b->kernel, "s16s8") != NULL                 ? TS_S16
+                                       : strstr(b->kernel, "max_pool_xpulp_sub8") != NULL ? TS_U2
+                                       : strstr(b->kernel, "sub8") != NULL                ? TS_U4
+                                                                                          : TS_U8,
                              .w_type = TS_S8,
-                             .y_type = strstr(b->kernel, "pool_xpulp_sub8") != NULL ? TS_U2
-                                       : strstr(b->kernel, "sub8") != NULL          ? TS_U4
-                                                                                    : TS_U8,
+                             .y_type = strstr(b->kernel, "max_pool_xpulp_sub8") != NULL ? TS_U2
+                                       : strstr(b->kernel, "sub8") != NULL              ? TS_U4
+                                                                                        : TS_U8,
                              .rq_class = (int)b->class_,
                              .h = b->h,
                              .w = b->w,

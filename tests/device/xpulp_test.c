@@ -324,6 +324,20 @@ static const family families[] = {
     MAX_SUB8(TS_S4, .c_in = 6),
     MAX_SUB8(TS_U2, .c_in = 20),
     MAX_SUB8(TS_S2, .c_in = 32),
+    MAX_SUB8(TS_S4),
+    MAX_SUB8(TS_U2),
+#define AVG_SUB8(x, y, pad_, ...)                                                                         \
+    {                                                                                                     \
+        "avg_pool_xpulp_sub8", {                                                                          \
+            .kind = TS_LAYER_AVG_POOL, .x_type = x, .y_type = y, .rq_class = -1, .pad = pad_, __VA_ARGS__ \
+        }                                                                                                 \
+    }
+    AVG_SUB8(TS_U4, TS_U4, -1),
+    AVG_SUB8(TS_S4, TS_S4, -1, .kernel_w = 18, .w = 19),
+    AVG_SUB8(TS_U2, TS_U2, -1, .c_in = 33),
+    AVG_SUB8(TS_S2, TS_S8, -1),
+    AVG_SUB8(TS_U4, TS_U8, 0, .h = 12, .kernel_h = 9, .kernel_w = 9),
+    AVG_SUB8(TS_U2, TS_S4, 0, .h = 10, .w = 10, .kernel_h = 10, .kernel_w = 10, .c_in = 48, .dilation = 1),
     {"avg_pool_xpulp",
      {.kind = TS_LAYER_AVG_POOL, .x_type = TS_U8, .y_type = TS_U8, .rq_class = -1, .pad = -1}},
     {"avg_pool_xpulp",

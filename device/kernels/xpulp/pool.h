@@ -64,17 +64,73 @@ static inline struct window window_of(const struct ts_conv_tile *t, const struct
     return w;
 }
 
-/* This core's pixels and words of channels. */
+/* This core's pixels and words of channels, so many in one. */
 struct part {
     struct ref_share pixels, words;
 };
 
-static struct part part_of(const struct ts_conv_tile *t) {
-    uint32_t pixels = (uint32_t)t->y_h * t->y_w, words = (t->y_c + 3u) / 4u;
+static inline struct part part_of(const struct ts_conv_tile *t, uint32_t channels) {
+    uint32_t pixels = (uint32_t)t->y_h * t->y_w, words = (t->y_c + channels - 1u) / channels;
     if (pixels >= ts_cores()) {
         return (struct part){ref_share(pixels), {0, words}};
     }
     return (struct part){{0, pixels}, ref_share(words)};
+}
+
+/* Turns `count` sums that hold `zeros` more into outputs; the requantisations that pools mostly have without
+ * a branch for each. */
+static inline void requantise_sums(const struct ts_rq_args *rq, const int32_t *params, int32_t *sums,
+                                   int32_t zeros, uint32_t count) {
+    uint32_t words = ref_params_bytes(rq->kind) / 4u;
+    uint32_t kind = rq->kind, shift = rq->shift, split = rq->split;
+    int32_t low = rq->low, high = rq->high;
+    for (; count > 0 && kind == TS_RQ_S32; count--, params += 2) {
+        int32_t value = p_mac(params[1], *sums - zeros, params[0]) >> shift;
+        *sums++ = p_min(p_max(value, low), high);
+    }
+    for (; count > 0 && kind == TS_RQ_S32D; count--, params += 4) {
+        int32_t a = *sums - zeros, lower = p_mac(params[3], a, params[2]) >> split;
+        int32_t value = p_mac(ref_wrap_mac(lower, params[1], 1), a, params[0]) >> (params[3] & 31);
+        *sums++ = p_min(p_max(value, low), high);
+    }
+    for (; count > 0; count--, params += words, sums++) {
+        *sums = ref_requant(rq, params, *sums - zeros);
+    }
+}
+
+/* Stores `count` outputs that begin on a byte. */
+static inline void put_outputs(uint8_t *y, uint8_t type, const int32_t *values, uint32_t count) {
+    uint32_t bits = ref_bits(type);
+    for (; bits == 8 && count > 0; count--) {
+        *y++ = (uint8_t)*values++;
+    }
+    for (; bits == 4 && count >= 2; count -= 2, values += 2) {
+        *y++ = (uint8_t)((values[0] & 15) | (values[1] & 15) << 4);
+    }
+    for (; bits == 2 && count >= 4; count -= 4, values += 4) {
+        int32_t lower = (values[0] & 3) | (values[1] & 3) << 2, upper = (values[2] & 3) | (values[3] & 3)
+                                                                                              << 2;
+        *y++ = (uint8_t)(lower | upper << 4);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        ref_put(y, i, type, values[i]);
+    }
+}
+
+/* Requantises and stores channels [c, end) of sums that hold `zeros` more. */
+static inline void put_averages(const struct ts_conv_tile *t, uint8_t *y, uint32_t c, uint32_t end,
+                                int32_t *sums, int32_t zeros) {
+    const uint8_t *record = (const uint8_t *)t->w + c * ref_params_bytes(t->rq.kind);
+    if (t->rq.kind == TS_RQ_S32 && ref_bits(t->y_type) == 8) {
+        const int32_t *params = (const int32_t *)(const void *)record;
+        for (; c < end; c++, params += 2) {
+            int32_t value = p_mac(params[1], *sums++ - zeros, params[0]) >> t->rq.shift;
+            y[c] = (uint8_t)p_min(p_max(value, t->rq.low), t->rq.high);
+        }
+        return;
+    }
+    requantise_sums(&t->rq, (const int32_t *)(const void *)record, sums, zeros, end - c);
+    put_outputs(y + c * ref_bits(t->y_type) / 8u, t->y_type, sums, end - c);
 }
 
 /* The larger of each lane of `mask`, whose bits others do not share: bytes compare as it does. */
@@ -120,9 +176,10 @@ typedef void max_2x2(const uint8_t *a, const uint8_t *b, const uint8_t *c, const
 
 max_2x2 max_2x2_u8, max_2x2_s8;
 
+/* Bits `keep` of a pixel's last byte are no elements and stay. */
 static ALWAYS_INLINE void max_pixel(const struct ts_conv_tile *t, const struct window *w, uint8_t *y,
-                                    struct ref_share words, uint8_t type) {
-    uint32_t whole = t->y_c / 4u, end = words.end < whole ? words.end : whole;
+                                    struct ref_share words, uint8_t type, uint32_t keep) {
+    uint32_t whole = (keep == 0 ? t->y_c : t->y_c - 1u) / 4u, end = words.end < whole ? words.end : whole;
     bool bytes = type == TS_ELEM_U8 || type == TS_ELEM_S8;
     if (bytes && w->rows == 2 && w->columns == 2 && end > words.begin) {
         const uint8_t *upper = w->first + words.begin * 4u, *lower = upper + w->row_step;
@@ -136,9 +193,11 @@ static ALWAYS_INLINE void max_pixel(const struct ts_conv_tile *t, const struct w
     }
     if (words.begin <= whole && words.end > whole) {
         uint32_t max = max_word(w, whole * 4u, type);
-        for (uint32_t c = whole * 4u; c < t->y_c; c++, max >>= 8) {
+        uint32_t last = y[t->y_c - 1u] & keep, c = whole * 4u;
+        for (; c + 1u < t->y_c; c++, max >>= 8) {
             y[c] = (uint8_t)max;
         }
+        y[c] = (uint8_t)((max & ~keep) | last);
     }
 }
 
@@ -149,15 +208,15 @@ static struct ref_share inner_columns(const struct ts_conv_tile *t) {
     return (struct ref_share){begin, after < reach ? 0 : (after - reach) / stride + 1u};
 }
 
-static ALWAYS_INLINE void maximum(const struct ts_conv_tile *t, uint8_t type) {
-    const struct part part = part_of(t);
+static ALWAYS_INLINE void maximum(const struct ts_conv_tile *t, uint8_t type, uint32_t keep) {
+    const struct part part = part_of(t, 4);
     const struct ref_share inner = inner_columns(t);
     uint32_t oy = part.pixels.begin / t->y_w, ox = part.pixels.begin % t->y_w;
     struct span rows = rows_of(t, oy);
     struct window w = window_of(t, &rows, ox);
     uint8_t *y = (uint8_t *)t->y + oy * t->y_row_bytes + ox * t->y_pixel_bytes;
     for (uint32_t left = part.pixels.end - part.pixels.begin; left > 0; left--) {
-        max_pixel(t, &w, y, part.words, type);
+        max_pixel(t, &w, y, part.words, type, keep);
         y += t->y_pixel_bytes;
         if (++ox == t->y_w) {
             ox = 0;

@@ -5,9 +5,9 @@
 
 void max_pool_xpulp(const struct ts_conv_tile *t) {
     if (t->x_type == TS_ELEM_S8) {
-        maximum(t, TS_ELEM_S8);
+        maximum(t, TS_ELEM_S8, 0);
     } else {
-        maximum(t, TS_ELEM_U8);
+        maximum(t, TS_ELEM_U8, 0);
     }
 }
 
@@ -47,27 +47,8 @@ void max_pool_xpulp(const struct ts_conv_tile *t) {
 SUM_WINDOW(sum_unsigned, pv_sdotup_b, uint32_t)
 SUM_WINDOW(sum_signed, pv_sdotsp_b, int32_t)
 
-/* Requantises and stores channels [c, end), four at most, of sums that hold `zeros` more. */
-static inline void put_averages(const struct ts_conv_tile *t, uint8_t *y, uint32_t c, uint32_t end,
-                                const int32_t sums[4], int32_t zeros) {
-    uint32_t bytes = ref_params_bytes(t->rq.kind);
-    const uint8_t *record = (const uint8_t *)t->w + c * bytes;
-    bool byte = t->y_type == TS_ELEM_U8 || t->y_type == TS_ELEM_S8;
-    if (t->rq.kind == TS_RQ_S32 && byte) {
-        const int32_t *params = (const int32_t *)(const void *)record;
-        for (; c < end; c++, params += 2) {
-            int32_t value = p_mac(params[1], *sums++ - zeros, params[0]) >> t->rq.shift;
-            y[c] = (uint8_t)p_min(p_max(value, t->rq.low), t->rq.high);
-        }
-        return;
-    }
-    for (; c < end; c++, record += bytes) {
-        ref_put(y, c, t->y_type, ref_requant(&t->rq, (const int32_t *)(const void *)record, *sums++ - zeros));
-    }
-}
-
 static inline void average(const struct ts_conv_tile *t, bool is_signed) {
-    const struct part part = part_of(t);
+    const struct part part = part_of(t, 4);
     for (uint32_t pixel = part.pixels.begin; pixel < part.pixels.end; pixel++) {
         uint32_t oy = pixel / t->y_w, ox = pixel % t->y_w;
         uint8_t *y = (uint8_t *)t->y + oy * t->y_row_bytes + ox * t->y_pixel_bytes;
