@@ -15,6 +15,7 @@
 #include "qdq_maker.h"
 #include "random_program.h"
 #include "target/target.h"
+#include "wav_maker.h"
 #include "zip_maker.h"
 
 #ifdef TS_HAVE_JPEG
@@ -157,6 +158,23 @@ static ts_status data_sets(const char *folder, ts_diags *diags) {
     TS_TRY(write_seed(folder, "vector", members[1].data.data, members[1].data.size, diags));
     TS_TRY(write_seed(folder, "stored", stored.data, stored.size, diags));
     return write_seed(folder, "deflated", deflated.data, deflated.size, diags);
+}
+
+static ts_status sounds(const char *folder, ts_diags *diags) {
+    static const uint32_t codings[][3] = {{WAV_PCM, 8, 1},   {WAV_PCM, 16, 2},   {WAV_PCM, 24, 1},
+                                          {WAV_PCM, 32, 3},  {WAV_FLOAT, 32, 1}, {WAV_FLOAT, 64, 2},
+                                          {WAV_MULAW, 8, 1}, {WAV_ALAW, 8, 1},   {WAV_ADPCM, 4, 1}};
+    uint8_t bytes[192];
+    for (uint32_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(i * 37 % 61); /* small exponents, as floats */
+    }
+    for (uint32_t i = 0; i < sizeof codings / sizeof *codings; i++) {
+        const uint32_t *c = codings[i];
+        ts_bytes wav = wav_make(diags->arena, c[0], c[1], c[2], 16000, bytes, sizeof bytes);
+        TS_TRY(write_seed(folder, ts_arena_printf(diags->arena, "sound%u.wav", (unsigned)i), wav.data,
+                          wav.size, diags));
+    }
+    return TS_OK;
 }
 
 /* One quantised operator a file: small files, which are changed with more effect. */
@@ -346,10 +364,10 @@ static ts_status dictionary(const char *folder, ts_diags *diags) {
 }
 
 static ts_status make(const char *root, ts_diags *diags) {
-    static const char *const names[] = {"onnx", "graph_text", "npy",    "text",   "json", "tflite", "elf",
-                                        "insn", "float",      "target", "report", "data", "picture"};
-    const char *folders[13];
-    for (uint32_t i = 0; i < 13; i++) {
+    static const char *const names[] = {"onnx", "graph_text", "npy",    "text",   "json", "tflite",  "elf",
+                                        "insn", "float",      "target", "report", "data", "picture", "wav"};
+    const char *folders[14];
+    for (uint32_t i = 0; i < 14; i++) {
         folders[i] = ts_path_join(diags->arena, root, names[i]);
         TS_TRY(ts_dir_create(folders[i], diags));
     }
@@ -374,6 +392,7 @@ static ts_status make(const char *root, ts_diags *diags) {
     TS_TRY(explorations(root, diags));
     TS_TRY(write_seed(folders[11], "labels.csv", table, sizeof table - 1, diags));
     TS_TRY(pictures(folders[12], diags));
+    TS_TRY(sounds(folders[13], diags));
     TS_TRY(programs(folders[6], folders[7], diags));
     static const char *const worded[] = {"onnx", "float",  "graph_text", "npy",     "json",
                                          "data", "target", "report",     "journal", "sweep"};

@@ -18,7 +18,7 @@ static void read(ts_bytes packed, ts_diags *diags) {
         (memcmp(file.data, "\x89PNG", 4) == 0 || memcmp(file.data, "\xff\xd8\xff", 3) == 0)) {
         status = ts__picture_decode(diags->arena, "fuzz", file, 3, &h, &w, &pixels, diags);
     } else {
-        status = ts__data_tar(diags->arena, "fuzz", file, NULL, 1, &data, diags);
+        status = ts__data_tar(diags->arena, "fuzz", &file, NULL, 1, &data, diags);
     }
     ts_fuzz_check(status, diags);
 }

@@ -20,7 +20,7 @@ once() {
     case $target in # what a seed needs: longer inputs take more time and find no more
     insn) length=32 ;;
     text | json) length=256 ;;
-    npy | journal) length=512 ;;
+    npy | journal | wav) length=512 ;;
     data | graph_text | picture | report | sweep) length=1100 ;;
     onnx | tflite | float) length=1536 ;;
     target) length=2048 ;;

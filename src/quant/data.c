@@ -14,6 +14,7 @@ typedef struct description {
     const char *path;
     const char *root;
     json_t *json;
+    ts__sound *sound; /* NULL: its samples are inputs as they are */
     ts_diags *diags;
 } description;
 
@@ -228,9 +229,20 @@ static ts_status read_described(description *d, ts_data *data) {
         return bad_key(d, "x", "the path of the samples");
     }
     const char *path = resolve(d, x), *labels = y == NULL ? NULL : resolve(d, y);
-    bool pictures = ts_dir_exists(path) || is_tar(path);
-    TS_TRY(read_samples(d, path, pictures ? labels : NULL, data));
-    if (labels != NULL && !pictures) {
+    json_t *sound = json_object_get(d->json, "sound");
+    bool files = ts_dir_exists(path) || is_tar(path);
+    if (sound != NULL) {
+        TS_TRY(ts__sound_describe(d->arena, d->path, sound, &d->sound, d->diags));
+    }
+    if (files && sound != NULL) {
+        TS_TRY(ts__sound_files(d->sound, d->arena, path, labels, data, d->diags));
+    } else {
+        TS_TRY(read_samples(d, path, files ? labels : NULL, data));
+    }
+    if (!files && sound != NULL) {
+        TS_TRY(ts__sound_array(d->sound, path, data, d->diags));
+    }
+    if (!files && labels != NULL) {
         TS_TRY(read_labels(d, labels, column == NULL ? "label" : column, data));
     }
     return read_preprocess(d, data);
@@ -325,6 +337,9 @@ ts_status ts_data_read(ts_arena *arena, const char *path, const ts_data_options 
         ts_guard_defer(release_json, d.json);
         ts_status status = read_described(&d, out);
         status = status == TS_OK ? take_order(&d, options, out) : status;
+        if (status == TS_OK && d.sound != NULL) {
+            status = ts__sound_make(arena, d.sound, out, diags);
+        }
         ts_guard_undefer(d.json);
         json_decref(d.json);
         TS_TRY(status);
@@ -372,7 +387,7 @@ size_t ts_data_scratch(const ts_data *data) {
     return ((size_t)data->h * data->w + (size_t)h * w) * c;
 }
 
-static float stored(const ts_data *d, size_t i) {
+float ts__data_stored(const ts_data *d, size_t i) {
     switch (d->type) {
         case TS_DATA_U8:
             return (float)((const uint8_t *)d->samples)[i];
@@ -439,7 +454,7 @@ void ts_data_sample(const ts_data *data, uint32_t i, const ts_ftensor *input, fl
     float *cropped = resized ? scratch + (size_t)out_h * out_w * c : scratch;
     for (size_t k = 0; k < (size_t)h * w * c; k++) {
         size_t y = k / ((size_t)w * c) + top, x = k / c % w + left;
-        cropped[k] = stored(data, first + (y * data->w + x) * c + k % c);
+        cropped[k] = ts__data_stored(data, first + (y * data->w + x) * c + k % c);
     }
     if (resized) {
         resize(cropped, h, w, c, scratch, out_h, out_w);
