@@ -80,9 +80,14 @@ static void print_clean(FILE *out, const char *text) {
     }
 }
 
-void ts_diag_print(FILE *out, const ts_diag *diag) {
+void ts_diag_print(FILE *out, const ts_diag *diag) { ts_diag_print_on(out, (ts_screen){0}, diag); }
+
+void ts_diag_print_on(FILE *out, ts_screen screen, const ts_diag *diag) {
     static const char *const severities[] = {"note", "warning", "error"};
-    fprintf(out, "tessera: %s: ", severities[diag->severity]);
+    static const ts_style styles[] = {TS_STYLE_HEADING, TS_STYLE_DOUBTFUL, TS_STYLE_BAD};
+    ts_style style = styles[diag->severity];
+    fprintf(out, "tessera: %s%s:%s ", ts_style_begin(screen, style), severities[diag->severity],
+            ts_style_end(screen, style));
     if (diag->file != NULL) {
         print_clean(out, diag->file);
         fputs(": ", out);

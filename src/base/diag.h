@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/arena.h"
+#include "base/screen.h"
 #include "base/status.h"
 
 typedef enum ts_severity { TS_NOTE, TS_WARNING, TS_ERROR } ts_severity;
@@ -67,6 +68,9 @@ uint32_t ts_diags_errors(const ts_diags *diags);
 
 /* Writes one diagnostic as `tessera: error: FILE: node 'NAME' (Op): text`, and a newline. */
 void ts_diag_print(FILE *out, const ts_diag *diag);
+
+/* The same, the severity in its colour where `screen` has any. */
+void ts_diag_print_on(FILE *out, ts_screen screen, const ts_diag *diag);
 
 /* Stable name and status of a code. */
 const char *ts_diag_name(ts_diag_code code);

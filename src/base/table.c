@@ -53,14 +53,25 @@ static uint32_t next_out(const ts_table *t, const layout *l) {
 
 static void blanks(ts_text *out, uint32_t count) { ts_text_printf(out, "%*s", (int)count, ""); }
 
-static void print_cell(ts_text *out, const char *cell) {
+static void print_cell(ts_text *out, ts_screen screen, ts_style style, const char *cell) {
+    ts_text_add(out, ts_style_begin(screen, style));
     for (const char *c = cell; *c != '\0'; c++) {
         bool control = (unsigned char)*c < 0x20 || *c == 0x7f;
         ts_text_add_bytes(out, control ? "?" : c, 1);
     }
+    ts_text_add(out, ts_style_end(screen, style));
 }
 
-static void print_row(ts_text *out, const ts_table *t, const layout *l, const char *const *cells) {
+static ts_style style_of(const ts_table *t, const char *const *cells, const char *const *heads,
+                         uint32_t column) {
+    return cells == heads        ? TS_STYLE_HEADING
+           : t->style_of == NULL ? TS_STYLE_PLAIN
+                                 : t->style_of(column, cells[column]);
+}
+
+/* `heads` are the cells of the first row. */
+static void print_row(ts_text *out, const ts_table *t, const layout *l, ts_screen screen,
+                      const char *const *heads, const char *const *cells) {
     uint32_t last = 0, owed = 0;
     bool first = true;
     for (uint32_t c = 0; c < t->column_count; c++) {
@@ -72,22 +83,42 @@ static void print_row(ts_text *out, const ts_table *t, const layout *l, const ch
         }
         uint32_t pad = l->widths[c] - length_of(cells[c]);
         blanks(out, owed + (first ? 0 : APART) + (t->columns[c].right ? pad : 0));
-        print_cell(out, cells[c]);
+        print_cell(out, screen, cells[c][0] == '\0' ? TS_STYLE_PLAIN : style_of(t, cells, heads, c),
+                   cells[c]);
         owed = t->columns[c].right ? 0 : pad;
         first = false;
     }
     ts_text_add(out, "\n");
 }
 
+/* A line, or several where it is longer than the screen is wide. */
+static void name_left_out(ts_text *out, const ts_table *t, const layout *l, uint32_t width) {
+    static const char begin[] = "(too wide for this terminal:";
+    uint32_t at = sizeof begin - 1, named = 0;
+    ts_text_add(out, begin);
+    for (uint32_t c = 0; c < t->column_count; c++) {
+        uint32_t length = length_of(t->columns[c].head);
+        if (!l->left_out[c]) {
+            continue;
+        }
+        ts_text_add(out, named > 0 ? "," : "");
+        at += named++ > 0;
+        bool fits = at + 1 + length + 1 <= width; /* a comma or the bracket follows */
+        ts_text_printf(out, "%s%s", fits ? " " : "\n ", t->columns[c].head);
+        at = (fits ? at : 0) + 1 + length;
+    }
+    ts_text_add(out, ")\n");
+}
+
 void ts_table_add(ts_table *table, const char *const *cells) { TS_PUSH(table->arena, &table->rows, cells); }
 
-void ts_table_print(ts_text *out, const ts_table *table, uint32_t width) {
+void ts_table_print(ts_text *out, const ts_table *table, ts_screen screen) {
     layout l;
     const char *heads[TS_TABLE_COLUMNS] = {NULL};
     bool narrowed = false;
     TS_ASSERT(table->column_count <= TS_TABLE_COLUMNS, "table: too many columns");
     measure(table, &l);
-    for (uint32_t c; width > 0 && whole_width(table, &l) > width;) {
+    for (uint32_t c; screen.width > 0 && whole_width(table, &l) > screen.width;) {
         c = next_out(table, &l);
         if (c == table->column_count) {
             break;
@@ -97,17 +128,11 @@ void ts_table_print(ts_text *out, const ts_table *table, uint32_t width) {
     for (uint32_t c = 0; c < table->column_count; c++) {
         heads[c] = table->columns[c].head;
     }
-    print_row(out, table, &l, heads);
+    print_row(out, table, &l, screen, heads, heads);
     for (uint32_t r = 0; r < table->rows.count; r++) {
-        print_row(out, table, &l, table->rows.data[r]);
+        print_row(out, table, &l, screen, heads, table->rows.data[r]);
     }
     if (narrowed) {
-        ts_text_add(out, "(too wide for this terminal:");
-        for (uint32_t c = 0, named = 0; c < table->column_count; c++) {
-            if (l.left_out[c]) {
-                ts_text_printf(out, "%s %s", named++ > 0 ? "," : "", table->columns[c].head);
-            }
-        }
-        ts_text_add(out, ")\n");
+        name_left_out(out, table, &l, screen.width);
     }
 }

@@ -2,7 +2,7 @@
 #ifndef TS_BASE_TABLE_H
 #define TS_BASE_TABLE_H
 
-#include "base/text.h"
+#include "base/screen.h"
 
 enum { TS_TABLE_COLUMNS = 16 };
 
@@ -18,6 +18,7 @@ typedef struct ts_table {
     ts_arena *arena;
     const ts_column *columns;
     uint32_t column_count;
+    ts_style (*style_of)(uint32_t column, const char *cell); /* NULL: cells are plain */
     TS_VEC(const char *const *) rows;
 } ts_table;
 
@@ -25,8 +26,8 @@ typedef struct ts_table {
 void ts_table_add(ts_table *table, const char *const *cells);
 
 /* Appends the head and the rows, columns two blanks apart, nothing behind the last cell of a row that is not
- * empty. Control characters become question marks. Where that is wider than `width` (0: no limit) columns are
- * left out until it fits or none may go; a line behind the table then names them. */
-void ts_table_print(ts_text *out, const ts_table *table, uint32_t width);
+ * empty. Control characters become question marks. Where that is wider than the screen columns are left out
+ * until it fits or none may go; a line behind the table then names them. */
+void ts_table_print(ts_text *out, const ts_table *table, ts_screen screen);
 
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/cmd.h"
+#include "cli/terminal.h"
 
 typedef struct command {
     const char *name;
@@ -19,9 +20,10 @@ static const command commands[] = {
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 int ts_cli_finish(const ts_diags *diags, ts_status status) {
+    ts_screen screen = ts_cli_screen(stderr);
     for (uint32_t i = 0; i < diags->list.count; i++) {
         const ts_diag *diag = &diags->list.data[i];
-        ts_diag_print(stderr, diag);
+        ts_diag_print_on(stderr, screen, diag);
         if (status == TS_OK && diag->severity == TS_ERROR) {
             status = ts_diag_status(diag->code);
         }

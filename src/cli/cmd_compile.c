@@ -38,13 +38,14 @@ static ts_status compile(ts_arena *arena, const ts_cli_run *r, const char *comma
     run.application = NULL;
     TS_TRY(ts_compile(arena, graph, &run, r->output, &plan, diags));
     ts_text text = {.arena = arena};
-    ts_plan_print(&text, plan, ts_cli_terminal_width());
+    ts_plan_print(&text, plan, ts_cli_screen(stdout));
     fputs(text.data, stdout);
     return TS_OK;
 }
 
 int ts_cmd_compile(int argc, char **argv) {
-    static const struct argp_child children[] = {{&ts_cli_run_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {
+        {&ts_cli_run_argp, 0, NULL, 0}, {&ts_cli_terminal_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {.options = options,
                                      .parser = parse,
                                      .args_doc = "MODEL -o DIR",

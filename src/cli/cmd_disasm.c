@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "cli/cmd.h"
+#include "cli/terminal.h"
 #include "isa/isa.h"
 #include "sim/elf.h"
 
@@ -116,9 +117,13 @@ int ts_cmd_disasm(int argc, char **argv) {
         {"core", 'c', "REVISION", 0,
          "decode as ri5cy-2017-12, ri5cy-2018-01, ri5cy-2019-11 (default) or cv32e40p-1.0.0", 0},
         {0}};
-    static const struct argp argp = {
-        options, parse_option, "ELF", "Prints the code of a RISC-V executable, XpulpV2 included.",
-        NULL,    NULL,         NULL};
+    static const struct argp argp = {options,
+                                     parse_option,
+                                     "ELF",
+                                     "Prints the code of a RISC-V executable, XpulpV2 included.",
+                                     ts_cli_terminal_children,
+                                     NULL,
+                                     NULL};
     static char name[] = "tessera disasm";
     request arguments = {.revision = TS_ISA_RI5CY_2019_11};
     argv[0] = name;

@@ -10,6 +10,7 @@
 #include "cli/cmd.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/terminal.h"
 #include "run/evaluate_target.h"
 
 enum {
@@ -94,18 +95,28 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     return 0;
 }
 
+/* As many predicted classes side by side as the terminal has room for, block below block. */
 static void print_confusion(const ts_score *s) {
-    printf("label");
-    for (uint32_t c = 0; c < s->classes; c++) {
-        printf(" %6u", c);
-    }
-    printf("\n");
-    for (uint32_t l = 0; l < s->classes; l++) {
-        printf("%5u", l);
-        for (uint32_t c = 0; c < s->classes; c++) {
-            printf(" %6u", s->confusion[(size_t)l * s->classes + c]);
+    enum { LABEL = 5, CELL = 7 };
+    ts_screen screen = ts_cli_screen(stdout);
+    uint32_t room = screen.width > LABEL + CELL ? (screen.width - LABEL) / CELL : 1;
+    uint32_t block = screen.width == 0 ? s->classes : room;
+    for (uint32_t first = 0, end; first < s->classes; first = end) {
+        end = s->classes - first > block ? first + block : s->classes;
+        printf("%s%slabel", first > 0 ? "\n" : "", ts_style_begin(screen, TS_STYLE_HEADING));
+        for (uint32_t c = first; c < end; c++) {
+            printf(" %6u", c);
         }
-        printf("\n");
+        printf("%s\n", ts_style_end(screen, TS_STYLE_HEADING));
+        for (uint32_t l = 0; l < s->classes; l++) {
+            printf("%5u", l);
+            for (uint32_t c = first; c < end; c++) {
+                ts_style style = c == l ? TS_STYLE_GOOD : TS_STYLE_PLAIN;
+                printf(" %s%6u%s", ts_style_begin(screen, style), s->confusion[(size_t)l * s->classes + c],
+                       ts_style_end(screen, style));
+            }
+            printf("\n");
+        }
     }
 }
 
@@ -193,7 +204,7 @@ int ts_cmd_eval(int argc, char **argv) {
         parse,
         "MODEL --data DATA",
         "Evaluates a float or integer network on labelled data, or what is compiled from it on a target.",
-        NULL,
+        ts_cli_terminal_children,
         NULL,
         NULL};
     request r = {.subset = {.seed = 1}};

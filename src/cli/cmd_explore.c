@@ -6,6 +6,7 @@
 
 #include "cli/cmd.h"
 #include "cli/progress.h"
+#include "cli/terminal.h"
 #include "report/sweep.h"
 #include "run/explore.h"
 #include "run/sweep_mpi.h"
@@ -74,7 +75,7 @@ static ts_status write_results(ts_arena *arena, const char *folder, const json_t
     free(json);
     ts_sweep_print_csv(&csv, results);
     ts_sweep_print_svg(&svg, results);
-    ts_sweep_print(&table, results);
+    ts_sweep_print(&table, results, ts_cli_screen(stdout));
     fputs(table.data, stdout);
     TS_TRY(ts_file_write(ts_path_join(arena, folder, "results.json"), text.data, text.size, diags));
     TS_TRY(ts_file_write(ts_path_join(arena, folder, "results.csv"), csv.data, csv.size, diags));
@@ -156,6 +157,7 @@ int ts_cmd_explore(int argc, char **argv) {
     static const struct argp argp = {
         .options = options,
         .parser = parse,
+        .children = ts_cli_terminal_children,
         .args_doc = "SWEEP.json",
         .doc =
             "Plan, build, execute and verify a network at every point of a sweep "

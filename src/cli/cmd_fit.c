@@ -11,6 +11,7 @@
 #include "cli/cmd.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/terminal.h"
 #include "cli/train_options.h"
 #include "model/float_model.h"
 #include "model/model.h"
@@ -364,14 +365,6 @@ static uint32_t best_at(const json_t *const *results, const grid *g, uint32_t ra
     return best;
 }
 
-static void print_accuracy(double accuracy, double best) {
-    if (accuracy < 0) {
-        printf(" %9s %7s", "-", "");
-    } else {
-        printf(" %9.2f %7.2f", accuracy, best - accuracy);
-    }
-}
-
 /* Whether all widths of a budget were computed, fit or not. */
 static bool all_computed(const json_t *const *results, const grid *g, uint32_t ram) {
     for (uint32_t k = 0; k < g->request->bits_count; k++) {
@@ -382,22 +375,44 @@ static bool all_computed(const json_t *const *results, const grid *g, uint32_t r
     return true;
 }
 
+enum { BUDGET_COLUMNS = 8 };
+
+static const ts_column budget_columns[BUDGET_COLUMNS] = {
+    {"bytes", true, 0}, {"bits", true, 0},    {"top-1 %", true, 0}, {"8 bits", true, 3},
+    {"delta", true, 4}, {"16 bits", true, 1}, {"delta", true, 2},   {"", false, 0}};
+
+static ts_style remark_style(uint32_t column, const char *cell) {
+    return column != BUDGET_COLUMNS - 1     ? TS_STYLE_PLAIN
+           : strcmp(cell, "none fits") == 0 ? TS_STYLE_DOUBTFUL
+                                            : TS_STYLE_BAD;
+}
+
 /* As table 4 of the paper: for each budget the best width, and how far 8 and 16 bits are from it. */
-static void print_table(const json_t *const *results, const grid *g) {
-    printf("%10s %5s %9s %9s %7s %9s %7s\n", "bytes", "bits", "top-1 %", "8 bits", "delta", "16 bits",
-           "delta");
+static void print_table(ts_arena *arena, const json_t *const *results, const grid *g) {
+    ts_table table = {
+        .arena = arena, .columns = budget_columns, .column_count = BUDGET_COLUMNS, .style_of = remark_style};
     for (uint32_t i = 0; i < g->request->ram_count; i++) {
+        const char **row = TS_NEW_ARRAY(arena, const char *, BUDGET_COLUMNS);
         uint32_t best = best_at(results, g, i);
-        if (best == TS_NONE) {
-            printf("%10" PRIu64 "  %s\n", g->ram[i], all_computed(results, g, i) ? "none fits" : "failed");
-            continue;
+        for (uint32_t c = 0; c < BUDGET_COLUMNS; c++) {
+            row[c] = "";
         }
-        double top = json_number_value(json_object_get(results[best], "accuracy"));
-        printf("%10" PRIu64 " %5u %9.2f", g->ram[i], bits_of(g, best), top);
-        print_accuracy(accuracy_at(results, g, i, 8), top);
-        print_accuracy(accuracy_at(results, g, i, 16), top);
-        putchar('\n');
+        row[0] = ts_arena_printf(arena, "%" PRIu64, g->ram[i]);
+        if (best == TS_NONE) {
+            row[BUDGET_COLUMNS - 1] = all_computed(results, g, i) ? "none fits" : "failed";
+        } else {
+            double top = json_number_value(json_object_get(results[best], "accuracy"));
+            row[1] = ts_arena_printf(arena, "%u", bits_of(g, best));
+            row[2] = ts_arena_printf(arena, "%.2f", top);
+            for (uint32_t k = 0; k < 2; k++) {
+                double other = accuracy_at(results, g, i, k == 0 ? 8 : 16);
+                row[3 + 2 * k] = other < 0 ? "-" : ts_arena_printf(arena, "%.2f", other);
+                row[4 + 2 * k] = other < 0 ? "" : ts_arena_printf(arena, "%.2f", top - other);
+            }
+        }
+        ts_table_add(&table, row);
     }
+    ts_cli_show(&table);
 }
 
 /* Names of layers that converters fused are lists: the last one says enough. */
@@ -554,7 +569,7 @@ static ts_status sweep(ts_arena *arena, const grid *g, const ts_sweep *s, ts_dia
         results[i] = results[g->same[i]];
     }
     ts_status written = write_results(arena, results, g, diags);
-    print_table(results, g);
+    print_table(arena, results, g);
     for (uint32_t i = 0; i < g->request->ram_count; i++) {
         print_answer(arena, results, g, i);
     }
@@ -662,8 +677,10 @@ static int finish(const ts_mpi *mpi, const ts_diags *diags, ts_status status) {
 }
 
 int ts_cmd_fit(int argc, char **argv) {
-    static const struct argp_child children[] = {
-        {&ts_cli_train_argp, 0, "Training:", 3}, {&ts_cli_samples_argp, 0, "Samples:", 0}, {0}};
+    static const struct argp_child children[] = {{&ts_cli_train_argp, 0, "Training:", 3},
+                                                 {&ts_cli_samples_argp, 0, "Samples:", 0},
+                                                 {&ts_cli_terminal_argp, 0, NULL, 0},
+                                                 {0}};
     static const struct argp parser = {
         .options = options,
         .parser = parse,

@@ -6,6 +6,7 @@
 
 #include "cli/cmd.h"
 #include "cli/generate_training.h"
+#include "cli/terminal.h"
 #include "ir/text_form.h"
 #include "model/model.h"
 #include "num/generate.h"
@@ -249,6 +250,7 @@ int ts_cmd_generate(int argc, char **argv) {
     static const struct argp argp = {
         .options = options,
         .parser = parse,
+        .children = ts_cli_terminal_children,
         .args_doc = "KIND -o FILE",
         .doc =
             "Generate a network with seeded weights, its requantisation chosen so that activations fill "

@@ -225,12 +225,10 @@ static row row_of(ts_arena *arena, uint32_t index, const figures *f) {
 
 static void print_rows(ts_arena *arena, uint32_t column_count, const row *rows, uint32_t count) {
     ts_table table = {.arena = arena, .columns = columns, .column_count = column_count};
-    ts_text text = {.arena = arena};
     for (uint32_t i = 0; i < count; i++) {
         ts_table_add(&table, rows[i].cells);
     }
-    ts_table_print(&text, &table, ts_cli_terminal_width());
-    fwrite(text.data, 1, text.size, stdout);
+    ts_cli_show(&table);
 }
 
 typedef struct totals {
@@ -496,6 +494,7 @@ int ts_cmd_inspect(int argc, char **argv) {
     static const struct argp argp = {
         .options = options,
         .parser = parse,
+        .children = ts_cli_terminal_children,
         .args_doc = "MODEL",
         .doc =
             "Print the layers of a network: shapes, MACs, bytes, bits and requantisation.\v"

@@ -124,7 +124,7 @@ static ts_status plan(ts_arena *arena, const request *r, ts_diags *diags) {
     if (r->json) {
         ts_plan_print_json(&text, made);
     } else {
-        ts_plan_print(&text, made, ts_cli_terminal_width());
+        ts_plan_print(&text, made, ts_cli_screen(stdout));
     }
     fwrite(text.data, 1, text.size, stdout);
     return TS_OK;
@@ -150,7 +150,11 @@ static ts_status fit(ts_arena *arena, const request *r, ts_diags *diags) {
 
 static int run(int argc, char **argv, const char *doc,
                ts_status (*work)(ts_arena *, const request *, ts_diags *)) {
-    const struct argp argp = {.options = options, .parser = parse, .args_doc = "MODEL", .doc = doc};
+    const struct argp argp = {.options = options,
+                              .parser = parse,
+                              .children = ts_cli_terminal_children,
+                              .args_doc = "MODEL",
+                              .doc = doc};
     request r = {.target = "gap8"};
     argp_err_exit_status = TS_BAD_INPUT;
     if (argp_parse(&argp, argc, argv, 0, NULL, &r) != 0) {

@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/relax.h"
+#include "cli/terminal.h"
 #include "cli/train_options.h"
 #include "ir/text_form.h"
 #include "model/float_model.h"
@@ -315,36 +316,63 @@ static const char *print_bits(const ts_quant *q, uint32_t i, char text[16]) {
     return text;
 }
 
-static void print_values(const ts_quant *q) {
-    const ts_qnet *net = q->net;
+enum { VALUE_COLUMNS = 12, MOST_NAME = 28 };
+
+static const ts_column value_columns[VALUE_COLUMNS] = {
+    {"layer", false, 0},  {"op", false, 3},  {"bits", false, 0}, {"type", false, 5},
+    {"quantum", true, 4}, {"low", true, 8},  {"high", true, 7},  {"clipped", true, 2},
+    {"w dB", true, 1},    {"y dB", true, 0}, {"error", true, 6}, {"32bit", false, 9}};
+
+static void add_input(ts_table *t, const ts_quant *q) {
     const ts_qvalue *x = &q->values[0];
-    char bits[16] = "";
-    snprintf(bits, sizeof bits, "a%u", grid_bits(x));
-    printf("%-28s %-8s %-4s %-4s %12s %10s %10s %8s %7s %7s %6s %5s\n", "layer", "op", "bits", "type",
-           "quantum", "low", "high", "clipped", "w dB", "y dB", "error", "32bit");
-    printf("%-28.28s %-8s %-4s %-4s %12.6g %10.4g %10.4g %7.3f%%\n", net->input_name, "input", bits,
-           ts_type_name(x->type), x->scale, x->seen_low, x->seen_high, 100 * x->clipped);
-    for (uint32_t i = 0; i < net->layers.count; i++) {
-        const ts_qlayer *l = &net->layers.data[i];
-        const ts_qvalue *v = &q->values[i + 1];
-        const ts_qweights *w = &q->layers[i];
-        bool linear = has_weights(l);
-        printf("%-28.28s %-8s %-4s %-4s %12.6g %10.4g %10.4g %7.3f%%", l->name, ts_qkind_name(l->kind),
-               print_bits(q, i, bits), v->raw ? "s32" : ts_type_name(v->type), v->scale, v->seen_low,
-               v->seen_high, v->raw ? 0.0 : 100 * v->clipped);
-        if (linear) {
-            printf(" %7.1f", w->snr_db);
-        } else {
-            printf(" %7s", "");
-        }
-        printf(" %7.1f", v->snr_db);
-        if (ts_quant_error(q, i) > 0) {
-            printf(" %6.3f", ts_quant_error(q, i));
-        } else {
-            printf(" %6s", "");
-        }
-        printf(" %5s\n", linear && !v->raw ? (w->wide ? "no" : "yes") : "");
+    ts_arena *a = t->arena;
+    const char **row = TS_NEW_ARRAY(a, const char *, VALUE_COLUMNS);
+    uint32_t n = 0;
+    row[n++] = ts_arena_printf(a, "%.*s", MOST_NAME, q->net->input_name);
+    row[n++] = "input";
+    row[n++] = ts_arena_printf(a, "a%u", grid_bits(x));
+    row[n++] = ts_type_name(x->type);
+    row[n++] = ts_arena_printf(a, "%.6g", x->scale);
+    row[n++] = ts_arena_printf(a, "%.4g", x->seen_low);
+    row[n++] = ts_arena_printf(a, "%.4g", x->seen_high);
+    row[n++] = ts_arena_printf(a, "%.3f%%", 100 * x->clipped);
+    while (n < VALUE_COLUMNS) {
+        row[n++] = "";
     }
+    ts_table_add(t, row);
+}
+
+static void add_value(ts_table *t, const ts_quant *q, uint32_t i) {
+    const ts_qlayer *l = &q->net->layers.data[i];
+    const ts_qvalue *v = &q->values[i + 1];
+    const ts_qweights *w = &q->layers[i];
+    bool linear = has_weights(l);
+    ts_arena *a = t->arena;
+    const char **row = TS_NEW_ARRAY(a, const char *, VALUE_COLUMNS);
+    char bits[16] = "";
+    uint32_t n = 0;
+    row[n++] = ts_arena_printf(a, "%.*s", MOST_NAME, l->name);
+    row[n++] = ts_qkind_name(l->kind);
+    row[n++] = ts_arena_strdup(a, print_bits(q, i, bits));
+    row[n++] = v->raw ? "s32" : ts_type_name(v->type);
+    row[n++] = ts_arena_printf(a, "%.6g", v->scale);
+    row[n++] = ts_arena_printf(a, "%.4g", v->seen_low);
+    row[n++] = ts_arena_printf(a, "%.4g", v->seen_high);
+    row[n++] = ts_arena_printf(a, "%.3f%%", v->raw ? 0.0 : 100 * v->clipped);
+    row[n++] = linear ? ts_arena_printf(a, "%.1f", w->snr_db) : "";
+    row[n++] = ts_arena_printf(a, "%.1f", v->snr_db);
+    row[n++] = ts_quant_error(q, i) > 0 ? ts_arena_printf(a, "%.3f", ts_quant_error(q, i)) : "";
+    row[n++] = linear && !v->raw ? (w->wide ? "no" : "yes") : "";
+    ts_table_add(t, row);
+}
+
+static void print_values(ts_arena *arena, const ts_quant *q) {
+    ts_table table = {.arena = arena, .columns = value_columns, .column_count = VALUE_COLUMNS};
+    add_input(&table, q);
+    for (uint32_t i = 0; i < q->net->layers.count; i++) {
+        add_value(&table, q, i);
+    }
+    ts_cli_show(&table);
 }
 
 /* Widths of every layer: those of all, but for the layers that were named. */
@@ -596,7 +624,7 @@ static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
     TS_TRY(make_quant(arena, r, s.net, &calibration, &chosen, &quant, diags));
     s.quant = quant;
     if (r->report) {
-        print_values(quant);
+        print_values(arena, quant);
     }
     print_worst(quant);
     if (r->samples.eval != NULL) {
@@ -618,8 +646,10 @@ static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
 }
 
 int ts_cmd_quantize(int argc, char **argv) {
-    static const struct argp_child children[] = {
-        {&ts_cli_train_argp, 0, "Fine-tuning:", 3}, {&ts_cli_samples_argp, 0, "Samples:", 0}, {0}};
+    static const struct argp_child children[] = {{&ts_cli_train_argp, 0, "Fine-tuning:", 3},
+                                                 {&ts_cli_samples_argp, 0, "Samples:", 0},
+                                                 {&ts_cli_terminal_argp, 0, NULL, 0},
+                                                 {0}};
     static const struct argp parser = {
         .options = options,
         .parser = parse,

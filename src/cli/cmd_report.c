@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cmd.h"
+#include "cli/terminal.h"
 #include "report/report.h"
 
 typedef struct request {
@@ -115,6 +116,7 @@ int ts_cmd_report(int argc, char **argv) {
     static const struct argp argp = {
         .options = options,
         .parser = parse,
+        .children = ts_cli_terminal_children,
         .args_doc = "RUN [OTHER]",
         .doc =
             "Write a page about a run: summary, graph, timeline, cycles by cause, maps of the memories, "

@@ -142,14 +142,15 @@ static ts_status run(ts_arena *arena, const ts_cli_run *r, const char *command, 
         return status;
     }
     ts_text table = {.arena = arena};
-    ts_run_print(&table, &result, ts_cli_terminal_width());
+    ts_run_print(&table, &result, ts_cli_screen(stdout));
     fputs(table.data, stdout);
     TS_TRY(write_files(arena, r, &result, diags));
     return status;
 }
 
 int ts_cmd_run(int argc, char **argv) {
-    static const struct argp_child children[] = {{&ts_cli_run_argp, 0, NULL, 0}, {0}};
+    static const struct argp_child children[] = {
+        {&ts_cli_run_argp, 0, NULL, 0}, {&ts_cli_terminal_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {.options = options,
                                      .parser = parse,
                                      .args_doc = "MODEL|DIR",

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/cmd.h"
+#include "cli/terminal.h"
 #include "sim/sim.h"
 
 enum { ELF_LIMIT = 256 << 20 };
@@ -257,8 +258,9 @@ static ts_status run(ts_arena *arena, const arguments *a, ts_diags *diags) {
 }
 
 int ts_cmd_sim(int argc, char **argv) {
-    static const struct argp argp = {options, parse, "ELF", "Runs a program on the simulator of a target.",
-                                     NULL,    NULL,  NULL};
+    static const struct argp argp = {
+        options, parse, "ELF", "Runs a program on the simulator of a target.", ts_cli_terminal_children,
+        NULL,    NULL};
     arguments a = {.target = "gap8", .sim = {.stdout_char = print_char}};
     argp_err_exit_status = TS_BAD_INPUT;
     if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {

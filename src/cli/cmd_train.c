@@ -6,6 +6,7 @@
 #include "cli/cmd.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/terminal.h"
 #include "cli/train_options.h"
 #include "model/float_model.h"
 #include "num/float.h"
@@ -128,8 +129,10 @@ static ts_status train(ts_arena *arena, const request *r, ts_diags *diags) {
 }
 
 int ts_cmd_train(int argc, char **argv) {
-    static const struct argp_child children[] = {
-        {&ts_cli_train_argp, 0, "Training:", 1}, {&ts_cli_samples_argp, 0, "Samples:", 0}, {0}};
+    static const struct argp_child children[] = {{&ts_cli_train_argp, 0, "Training:", 1},
+                                                 {&ts_cli_samples_argp, 0, "Samples:", 0},
+                                                 {&ts_cli_terminal_argp, 0, NULL, 0},
+                                                 {0}};
     static const struct argp parser = {
         .options = options,
         .parser = parse,

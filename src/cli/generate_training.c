@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "cli/options.h"
+#include "cli/terminal.h"
 #include "model/float_model.h"
 #include "train/architecture.h"
 #include "train/glyphs.h"
@@ -129,6 +130,7 @@ int ts_cli_generate_training(int argc, char **argv) {
     static const struct argp parser = {
         .options = options,
         .parser = parse,
+        .children = ts_cli_terminal_children,
         .args_doc = "KIND -o FILE|DIR",
         .doc = "Make a float network with seeded weights, or draw a data set, to train.",
     };

@@ -1,4 +1,4 @@
-/* A progress bar on a terminal, nothing where standard error is piped. */
+/* A progress bar on a terminal, nothing where standard error is piped or the terminal is a dumb one. */
 #ifndef TS_CLI_PROGRESS_H
 #define TS_CLI_PROGRESS_H
 

@@ -7,7 +7,7 @@
 #ifndef TS_PLAN_PLAN_H
 #define TS_PLAN_PLAN_H
 
-#include "base/text.h"
+#include "base/screen.h"
 #include "plan/kernel.h"
 #include "plan/layer.h"
 #include "plan/layout.h"
@@ -201,6 +201,6 @@ ts_status ts_plan_verify(const ts_plan *plan, ts_diags *diags);
 /* plan.json (docs/plan-json.md), and a table for people, at most `width` characters wide where that is not 0
  * (base/table.h). */
 void ts_plan_print_json(ts_text *out, const ts_plan *plan);
-void ts_plan_print(ts_text *out, const ts_plan *plan, uint32_t width);
+void ts_plan_print(ts_text *out, const ts_plan *plan, ts_screen screen);
 
 #endif

@@ -271,7 +271,7 @@ static void print_requants(ts_text *out, const ts_plan *plan) {
     ts_text_add(out, "\n");
 }
 
-void ts_plan_print(ts_text *out, const ts_plan *plan, uint32_t width) {
+void ts_plan_print(ts_text *out, const ts_plan *plan, ts_screen screen) {
     const ts_plan_options *o = &plan->options;
     ts_text_printf(out, "%s on %s: %u cores, L1 %llu, L2 %llu, L3 %llu bytes, objective %s\n\n",
                    plan->graph->name != NULL ? plan->graph->name : "network", plan->target->name, o->cores,
@@ -285,7 +285,7 @@ void ts_plan_print(ts_text *out, const ts_plan *plan, uint32_t width) {
         reads += lp->l3_read_bytes;
         writes += lp->l3_write_bytes;
     }
-    ts_table_print(out, &table, width);
+    ts_table_print(out, &table, screen);
     double cycles = plan->modelled_cycles > 0 ? plan->modelled_cycles : 1;
     ts_text_printf(out, "\nmodelled: %.0f cycles, %.2f MAC/cycle; lower bound of the layers: %.0f cycles\n",
                    plan->modelled_cycles, (double)macs / cycles, plan->bound_cycles);

@@ -42,33 +42,53 @@ static const char *short_text(ts_arena *arena, const char *key, const json_t *va
 
 /* ---- table and CSV ---------------------------------------------------------------------------------- */
 
-static void print_place(ts_text *out, const json_t *axes, const json_t *point) {
-    for (size_t a = 0; a < json_array_size(axes); a++) {
-        const char *key = json_string_value(json_object_get(json_array_get(axes, a), "key"));
-        const json_t *value = json_object_get(json_object_get(point, "at"), key);
-        const char *text = short_text(out->arena, key, value);
-        int width = (int)strlen(key);
-        ts_text_printf(out, "%*s  ", width > 9 ? width : 9, text);
-    }
+enum { FIGURE_COLUMNS = 5 };
+
+static ts_style status_style(uint32_t column, const char *cell) {
+    (void)column;
+    return strcmp(cell, "verified") == 0                                 ? TS_STYLE_GOOD
+           : strcmp(cell, "no-fit") == 0                                 ? TS_STYLE_DOUBTFUL
+           : strcmp(cell, "differs") == 0 || strcmp(cell, "failed") == 0 ? TS_STYLE_BAD
+                                                                         : TS_STYLE_PLAIN;
 }
 
-void ts_sweep_print(ts_text *out, const json_t *results) {
-    const json_t *axes = json_object_get(results, "axes"), *points = json_object_get(results, "points");
+static void add_point(ts_table *t, const json_t *axes, const json_t *p) {
+    const char **row = TS_NEW_ARRAY(t->arena, const char *, t->column_count);
+    uint32_t n = 0;
     for (size_t a = 0; a < json_array_size(axes); a++) {
-        ts_text_printf(out, "%9s  ", json_string_value(json_object_get(json_array_get(axes, a), "key")));
+        const char *key = json_string_value(json_object_get(json_array_get(axes, a), "key"));
+        row[n++] = short_text(t->arena, key, json_object_get(json_object_get(p, "at"), key));
     }
-    ts_text_printf(out, "%12s  %9s  %12s  %12s  %s\n", "cycles", "MAC/cycle", "L3 read", "L3 written",
-                   "status");
+    row[n++] = plain_text(t->arena, json_object_get(p, "cycles"));
+    row[n++] = ts_arena_printf(t->arena, "%.2f", json_number_value(json_object_get(p, "mac_per_cycle")));
+    row[n++] = plain_text(t->arena, json_object_get(p, "l3_read_bytes"));
+    row[n++] = plain_text(t->arena, json_object_get(p, "l3_write_bytes"));
+    row[n++] = plain_text(t->arena, json_object_get(p, "status"));
+    ts_table_add(t, row);
+}
+
+void ts_sweep_print(ts_text *out, const json_t *results, ts_screen screen) {
+    static const ts_column figures[FIGURE_COLUMNS] = {{"cycles", true, 0},
+                                                      {"MAC/cycle", true, 3},
+                                                      {"L3 read", true, 1},
+                                                      {"L3 written", true, 2},
+                                                      {"status", false, 0}};
+    const json_t *axes = json_object_get(results, "axes"), *points = json_object_get(results, "points");
+    ts_column columns[TS_TABLE_COLUMNS];
+    uint32_t count = (uint32_t)json_array_size(axes);
+    TS_ASSERT(count + FIGURE_COLUMNS <= TS_TABLE_COLUMNS, "sweep: axes of a table");
+    for (uint32_t a = 0; a < count; a++) {
+        columns[a] = (ts_column){json_string_value(json_object_get(json_array_get(axes, a), "key")), true, 0};
+    }
+    memcpy(columns + count, figures, sizeof figures);
+    ts_table table = {.arena = out->arena,
+                      .columns = columns,
+                      .column_count = count + FIGURE_COLUMNS,
+                      .style_of = status_style};
     for (size_t i = 0; i < json_array_size(points); i++) {
-        const json_t *p = json_array_get(points, i);
-        print_place(out, axes, p);
-        ts_text_printf(out, "%12s  %9.2f  %12s  %12s  %s\n",
-                       plain_text(out->arena, json_object_get(p, "cycles")),
-                       json_number_value(json_object_get(p, "mac_per_cycle")),
-                       plain_text(out->arena, json_object_get(p, "l3_read_bytes")),
-                       plain_text(out->arena, json_object_get(p, "l3_write_bytes")),
-                       json_string_value(json_object_get(p, "status")));
+        add_point(&table, axes, json_array_get(points, i));
     }
+    ts_table_print(out, &table, screen);
 }
 
 static void print_quoted(ts_text *out, const char *text) {

@@ -5,10 +5,10 @@
 
 #include <jansson.h>
 
-#include "base/text.h"
+#include "base/table.h"
 
 /* One line a point: its place, its status and the main figures. */
-void ts_sweep_print(ts_text *out, const json_t *results);
+void ts_sweep_print(ts_text *out, const json_t *results, ts_screen screen);
 
 /* A heading and one line a point: axes, status, then every figure that any point has, quoted as RFC 4180
  * says. */

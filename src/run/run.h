@@ -101,7 +101,7 @@ ts_status ts_deployed_free(ts_deployed *deployed, ts_diags *diags);
 
 /* The table for people, at most `width` characters wide where that is not 0 (base/table.h); the JSON for
  * programs (docs/cli.md has the keys). */
-void ts_run_print(ts_text *out, const ts_run_result *result, uint32_t width);
+void ts_run_print(ts_text *out, const ts_run_result *result, ts_screen screen);
 void ts_run_print_json(ts_text *out, const ts_run_result *result);
 
 /* Loads a target, or makes the target "host" out of `gap8`: its memories, with this machine as the chip. */

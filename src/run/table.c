@@ -35,6 +35,12 @@ static const char *verified_text(const ts_layer_result *layer) {
     return layer->golden_state == TS_GOLDEN_EQUAL ? "golden" : "yes";
 }
 
+static ts_style verdict_style(uint32_t column, const char *cell) {
+    return column != COLUMNS - 1          ? TS_STYLE_PLAIN
+           : strcmp(cell, "DIFFERS") == 0 ? TS_STYLE_BAD
+                                          : TS_STYLE_GOOD;
+}
+
 static void add_layer(ts_table *t, const ts_run_result *r, uint32_t index) {
     const ts_layer_plan *lp = &r->plan->layer_plans[index];
     const ts_layer_result *layer = &r->layers[index];
@@ -156,7 +162,7 @@ static void print_saturated(ts_text *out, const ts_run_result *r) {
     }
 }
 
-void ts_run_print(ts_text *out, const ts_run_result *r, uint32_t width) {
+void ts_run_print(ts_text *out, const ts_run_result *r, ts_screen screen) {
     static const ts_column timed[COLUMNS] = {
         {"#", true, 0},      {"layer", false, 0}, {"op", false, 1},       {"kernel", false, 5},
         {"shape", false, 6}, {"tiles", false, 7}, {"L1", true, 4},        {"L2", true, 3},
@@ -168,13 +174,16 @@ void ts_run_print(ts_text *out, const ts_run_result *r, uint32_t width) {
         columns[8].head = "instructions";
         columns[10].head = "per MAC";
     }
-    ts_table t = {.arena = out->arena, .columns = columns, .column_count = COLUMNS};
+    ts_table t = {
+        .arena = out->arena, .columns = columns, .column_count = COLUMNS, .style_of = verdict_style};
     for (uint32_t i = 0; i < r->plan->layer_count; i++) {
         add_layer(&t, r, i);
     }
-    ts_table_print(out, &t, width);
-    ts_text_printf(out, "\n%s on %s: %u of %u layers verified%s, %u sample%s\n", r->model, r->target,
-                   r->verified_layers, r->plan->layer_count, r->verified ? "" : " - NOT EQUAL", r->samples,
+    ts_table_print(out, &t, screen);
+    ts_style verdict = r->verified ? TS_STYLE_GOOD : TS_STYLE_BAD;
+    ts_text_printf(out, "\n%s on %s: %s%u of %u layers verified%s%s, %u sample%s\n", r->model, r->target,
+                   ts_style_begin(screen, verdict), r->verified_layers, r->plan->layer_count,
+                   r->verified ? "" : " - NOT EQUAL", ts_style_end(screen, verdict), r->samples,
                    r->samples == 1 ? "" : "s");
     ts_text_printf(out, "MACs      %" PRIu64 "\n", r->macs);
     if (r->simulated) {
