@@ -1,6 +1,5 @@
 #include "base/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/litter.h"
 
 static ts_status fail(ts_diags *diags, const char *path, const char *verb, int error) {
     return ts_error(diags, TS_DIAG_FILE, NULL, NULL, "cannot %s '%s': %s", verb, path, strerror(error));
@@ -104,7 +105,7 @@ ts_status ts_file_write(const char *path, const void *data, size_t size, ts_diag
     }
     path = followed(diags->arena, path);
     char *aside = ts_arena_printf(diags->arena, "%s.XXXXXX", path);
-    int fd = mkstemp(aside);
+    int fd = ts_litter_make_file(aside);
     if (fd < 0) {
         return fail(diags, path, "write", errno);
     }
@@ -120,9 +121,9 @@ ts_status ts_file_write(const char *path, const void *data, size_t size, ts_diag
     }
     if (error != 0) {
         unlink(aside);
-        return fail(diags, path, "write", error);
     }
-    return TS_OK;
+    ts_litter_forget(aside);
+    return error == 0 ? TS_OK : fail(diags, path, "write", error);
 }
 
 ts_status ts_dir_create(const char *path, ts_diags *diags) {
@@ -147,40 +148,18 @@ ts_status ts_dir_create(const char *path, ts_diags *diags) {
 ts_status ts_dir_temporary(ts_arena *arena, const char **path, ts_diags *diags) {
     const char *base = getenv("TMPDIR");
     char *name = ts_arena_printf(arena, "%s/tessera.XXXXXX", base != NULL && *base != '\0' ? base : P_tmpdir);
-    if (mkdtemp(name) == NULL) {
+    if (!ts_litter_make_folder(name)) {
         return fail(diags, name, "create the folder", errno);
     }
     *path = name;
     return TS_OK;
 }
 
-static int remove_tree(int parent, const char *name) {
-    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) {
-        return 0;
-    }
-    if (errno != EISDIR && errno != EPERM) {
-        return errno;
-    }
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (dir == NULL) {
-        return errno;
-    }
-    int error = 0;
-    for (struct dirent *entry; error == 0 && (entry = readdir(dir)) != NULL;) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            error = remove_tree(fd, entry->d_name);
-        }
-    }
-    closedir(dir);
-    if (error == 0 && unlinkat(parent, name, AT_REMOVEDIR) != 0) {
-        error = errno;
-    }
-    return error;
-}
-
 ts_status ts_dir_remove(const char *path, ts_diags *diags) {
-    int error = remove_tree(AT_FDCWD, path);
+    int error = ts_litter_remove_tree(AT_FDCWD, path);
+    if (error == 0) {
+        ts_litter_forget(path);
+    }
     return error == 0 ? TS_OK : fail(diags, path, "remove", error);
 }
 

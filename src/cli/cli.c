@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/litter.h"
 #include "cli/cmd.h"
 #include "cli/terminal.h"
 
@@ -54,6 +55,7 @@ int ts_cli_main(int argc, char **argv) {
         if (strcmp(name, commands[i].name) == 0) {
             ts_guard guard;
             if (TS_GUARD_ENTER(&guard)) {
+                ts_litter_remove();
                 fputs("tessera: error: out of memory\n", stderr);
                 return TS_SYSTEM;
             }

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,7 +31,11 @@ bool ts_program_found(ts_arena *arena, const char *name) {
 }
 
 /* In the child: never returns. */
-_Noreturn static void become(const char *folder, char *const *arguments, int output) {
+_Noreturn static void become(const char *folder, char *const *arguments, int output, pid_t parent) {
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody would wait for it any more */
+    if (getppid() != parent) {
+        _exit(NOT_STARTED);
+    }
     int nothing = open("/dev/null", O_RDONLY);
     if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0 ||
         (folder != NULL && chdir(folder) != 0)) {
@@ -62,7 +68,7 @@ ts_status ts_program_run(ts_arena *arena, const char *folder, char *const *argum
         return ts_error(diags, TS_DIAG_TOOL, NULL, NULL, "cannot run '%s': %s", arguments[0],
                         strerror(errno));
     }
-    pid_t child = fork();
+    pid_t parent = getpid(), child = fork();
     if (child < 0) {
         int error = errno;
         close(ends[0]);
@@ -72,7 +78,7 @@ ts_status ts_program_run(ts_arena *arena, const char *folder, char *const *argum
     }
     if (child == 0) {
         close(ends[0]);
-        become(folder, arguments, ends[1]);
+        become(folder, arguments, ends[1], parent);
     }
     close(ends[1]);
     ts_text kept = {.arena = arena};

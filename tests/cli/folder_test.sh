@@ -83,6 +83,47 @@ for delay in 0.01 0.05 0.1 0.2 0.4; do
 done
 rm -rf "$out".* "$work"/.out*
 
+# Ended by a signal that asks for it, in the middle: the former folder or the new one, and nothing beside it. The
+# signal is sent as soon as something stands beside the folder.
+# ended SIGNAL PATTERN COMMAND...: exit status is in $got.
+ended() {
+    signal=$1 pattern=$2
+    shift 2
+    "$@" >/dev/null 2>&1 &
+    child=$!
+    while kill -0 "$child" 2>/dev/null; do
+        set -- $pattern
+        [ -e "$1" ] && break
+    done
+    kill -"$signal" "$child" 2>/dev/null
+    wait "$child" 2>/dev/null
+    got=$?
+}
+caught=0
+for signal in TERM HUP INT TERM HUP INT; do
+    # A shell's children in the background ignore SIGINT: env gives it back.
+    ended $signal "$out.??????" env --default-signal=INT "$tessera" compile "$large" --target gap8 -o "$out"
+    [ "$got" -gt 128 ] && caught=$((caught + 1))
+    check "ended by $signal: something is left beside the folder: $(ls -A "$work" | tr '\n' ' ')" alone
+    if ! unchanged; then
+        check "ended by $signal: neither the former folder nor the new one" diff -r "$out" "$work/other"
+    fi
+done
+check 'a signal came in the middle' test "$caught" -gt 0
+mkdir "$work/tmp"
+ended TERM "$work/tmp/tessera.*" env TMPDIR="$work/tmp" "$tessera" run "$small" --target host
+check 'a run ended by TERM says so' test "$got" -eq 143
+sleep 0.2
+check "a run ended by TERM leaves $(ls "$work/tmp")" test -z "$(ls -d "$work"/tmp/tessera.* 2>/dev/null)"
+rm -rf "$work/tmp"
+
+# What SIGKILL leaves does not stand in the way.
+ended KILL "$out.??????" "$tessera" compile "$large" --target gap8 -o "$out"
+check 'the next run is not hindered' "$tessera" compile "$large" --target gap8 -o "$out" >/dev/null
+check 'the next run wrote all' diff -r "$out" "$work/other"
+rm -rf "$out".??????
+rm -rf "$out" && cp -r "$work/before" "$out"
+
 # Two at once: one of the two folders, whole, and each ends well or says why not.
 for round in 1 2 3; do
     "$tessera" compile "$large" --target gap8 -o "$out" >/dev/null 2>"$work/a" &
