@@ -11,6 +11,10 @@
  *   ts_ticket ts_dma_out_3d(void *l2, const void *l1, lines, line_bytes, stride_bytes, planes, plane_bytes)
  *   ts_ticket ts_dma_in_rows(void *l1, l1_stride_bytes, const void *l2, lines, line_bytes, stride_bytes)
  *                                     strided on both sides (padded tiles): a transfer a line
+ *   ts_ticket ts_dma_in_begin(void)   a ticket for several blocks, each of at least a line, that are started
+ *   void ts_dma_in_more(void *l1, const void *l2, lines, line_bytes, stride_bytes)
+ *                                     before any other transfer; by any core, which then waits for
+ *                                     them itself (hal/pulp alone: kernels/xpulp/strips.h)
  *   void ts_dma_wait(ts_ticket)       returns when the transfer is complete; a barrier shows it to all cores
  *
  * L3 -> L2 and L2 -> L3 (core 0; 1-D; addresses are offsets in the L3 memory):

@@ -100,7 +100,7 @@ static void emit_channel_fields(const code *k) {
 static void emit_row_bytes(const code *k) {
     const ts_layer *l = k->layer;
     bool y_row = (k->w.border || ts__varying_c(k)) && !k->lp->y_stays;
-    bool x_row = (k->w.loops && (k->w.border || k->w.clips_begin || k->w.clips_end)) ||
+    bool x_row = (k->w.loops && !ts__strips(k) && (k->w.border || k->w.clips_begin || k->w.clips_end)) ||
                  (ts__varying_c(k) && k->x_follows);
     if (k->adds) {
         const char *rows = k->h.loops ? "rows" : ts__text(k, "%u", k->h.tile);
@@ -334,6 +334,11 @@ static const char *first_padded_transfer(const code *k, const char *to, const ch
                     inside, row, from, k->h.first_in, k->w.first_in * pixel);
 }
 
+/* The transfers of a tile's x into strips. `tile`: expression of the struct. */
+static const char *strips_transfer(const code *k, const char *tile, const char *to, const char *from) {
+    return ts__text(k, "ts_load_strips(&%s, %s, %s, X_ROW)", tile, to, from);
+}
+
 /* All cores fill the border of the tile that is loaded. */
 static void emit_fill(const code *k, int depth, const char *step) {
     if (ts__padded(k)) {
@@ -376,7 +381,9 @@ static void emit_loader(const code *k, const operand *o, const map *m) {
     const char *from = ts__text(k, "s->%s", o->name);
     ts__line(k->out, 1, "return %s;",
              o == &k->x && ts__padded(k) ? padded_transfer(k, "s->tile", "s->border", from)
-                                         : transfer(k, m, ts__text(k, "(void *)s->tile.%s", o->field), from));
+             : o == &k->x && ts__strips(k)
+                 ? strips_transfer(k, "s->tile", "(uint8_t *)(uintptr_t)s->tile.x", from)
+                 : transfer(k, m, ts__text(k, "(void *)s->tile.%s", o->field), from));
     ts__line(k->out, 0, "}\n");
 }
 
@@ -396,12 +403,17 @@ static void emit_chunk_place(const code *k) {
     }
 }
 
-/* The wait for the layer's weights, or their first chunk. */
-static void emit_arrival(const ts__emit *e, uint32_t index, int depth, ts_text *out) {
+/* The first layer's weights set out before all else: they have the longest way. */
+static void emit_fetch_begin(const ts__emit *e, uint32_t index, int depth, ts_text *out) {
     if (index == 0 && e->plan->fetches.count > 0) {
         ts__line(out, depth, "ts_fetch_begin(run, %s_fetches, %s_FETCHES, %s);", e->prefix, e->macro,
                  ts__weights_base(e));
+        ts__line(out, depth, "ts_fetch_poll(run);");
     }
+}
+
+/* The wait for the layer's weights, or their first chunk. */
+static void emit_arrival(const ts__emit *e, uint32_t index, int depth, ts_text *out) {
     if (e->plan->layer_plans[index].l3.weights_bytes > 0) {
         ts__line(out, depth, "ts_fetch_wait(run);");
     }
@@ -418,6 +430,7 @@ static void emit_step_begin(const ts__emit *e, uint32_t index, int depth, ts_tex
 }
 
 void ts__emit_first_step(const ts__emit *e, uint32_t index, int depth, ts_text *out) {
+    emit_fetch_begin(e, index, depth, out);
     emit_arrival(e, index, depth, out);
     emit_step_begin(e, index, depth, out);
 }
@@ -472,6 +485,18 @@ static void emit_early_weights(const code *k) {
              lp->l1.w_offset[0], ts__buffer_name(k->e, l3->w_buffer), bytes);
 }
 
+/* Does every core load its share and wait for it? Core 0 alone does else. */
+static bool by_team(const code *k, const operand *o) { return o == &k->x && ts__strips(k); }
+
+/* Ends a block of core 0 that began at `before` and whose lines begin at `opened`; without lines it goes. */
+static void close_lead(const code *k, size_t before, size_t opened) {
+    if (k->out->size == opened) {
+        k->out->size = before;
+    } else {
+        ts__line(k->out, 1, "}");
+    }
+}
+
 /* Core 0 starts the loads of the first tile: before anything else, while the cores set up their arguments.
  * The tickets are first_x, first_x2, first_w. */
 static void emit_first_loads(const code *k) {
@@ -482,7 +507,17 @@ static void emit_first_loads(const code *k) {
     size_t before = k->out->size;
     ts__line(k->out, 1, "if (lead) {");
     size_t opened = k->out->size;
-    if (!k->lp->x_stays) {
+    if (fetches(k)) {
+        emit_fetch_begin(k->e, k->layer->index, 2, k->out);
+    }
+    if (by_team(k, &k->x)) {
+        close_lead(k, before, opened);
+        ts__line(k->out, 1, "first_x = %s;", strips_transfer(k, "shape", to_x, home_of(k, &x)));
+        before = k->out->size;
+        ts__line(k->out, 1, "if (lead) {");
+        opened = k->out->size;
+    }
+    if (!k->lp->x_stays && !by_team(k, &k->x)) {
         ts__line(k->out, 2, "first_x = %s;",
                  ts__padded(k) ? first_padded_transfer(k, to_x, home_of(k, &x))
                                : transfer_of(k, &x, first_extent(k, &x), to_x, home_of(k, &x)));
@@ -503,11 +538,7 @@ static void emit_first_loads(const code *k) {
         emit_step_begin(k->e, k->layer->index, 2, k->out);
     }
     emit_early_weights(k);
-    if (k->out->size == opened) {
-        k->out->size = before;
-    } else {
-        ts__line(k->out, 1, "}");
-    }
+    close_lead(k, before, opened);
 }
 
 /* Does the layer begin with a load? */
@@ -518,13 +549,18 @@ static bool first_loads(const code *k) {
 static void emit_first_waits(const code *k) {
     const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
     if (first_loads(k)) {
+        if (by_team(k, &k->x)) {
+            ts__line(k->out, 1, "ts_dma_wait(first_x);");
+        }
+        size_t before = k->out->size;
         ts__line(k->out, 1, "if (lead) {");
+        size_t opened = k->out->size;
         for (uint32_t i = 0; i < 3; i++) {
-            if (operands[i]->used && !operands[i]->there) {
+            if (operands[i]->used && !operands[i]->there && !by_team(k, operands[i])) {
                 ts__line(k->out, 2, "ts_dma_wait(first_%s);", operands[i]->name);
             }
         }
-        ts__line(k->out, 1, "}");
+        close_lead(k, before, opened);
         ts__line(k->out, 1, "ts_barrier();");
     }
     if (ts__loops(k)) {
@@ -636,10 +672,14 @@ static const char *loader_call(const code *k, const operand *o, const char *step
 static void emit_pass_loads(const code *k) {
     const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
     emit_first_tickets(k);
+    if (by_team(k, &k->x)) {
+        ts__line(k->out, 1, "ts_barrier(); /* core 0 has seen the stripe arrive */");
+        ts__line(k->out, 1, "first_x = %s;", loader_call(k, &k->x, "now"));
+    }
     ts__line(k->out, 1, "if (lead) {");
     for (uint32_t i = 0; i < 3; i++) {
         const operand *o = operands[i];
-        if (o->used) {
+        if (o->used && !by_team(k, o)) {
             ts__line(k->out, 2, "first_%s = %s;", o->name,
                      o == &k->w_operand && !k->w_sliced
                          ? ts__text(k, "ts_dma_in_1d(%s, %s, W_BYTES)",
@@ -777,12 +817,13 @@ static void emit_new_x(const code *k, int depth) {
     }
 }
 
-/* Core 0 starts the loads of the next tile, those into twin buffers; the others come between tiles. */
-static void emit_start_loads(const code *k, bool twins, int depth) {
+/* Starts the loads of the next tile: core 0's, or the whole team's; those into twin buffers, or the others,
+ * which come between tiles. */
+static void emit_start_loads(const code *k, bool team, bool twins, int depth) {
     const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
     for (uint32_t i = 0; i < 3; i++) {
         const operand *o = operands[i];
-        if (!o->loads_again || o->twin != twins) {
+        if (!o->loads_again || o->twin != twins || by_team(k, o) != team) {
             continue;
         }
         if (o->when != NULL) {
@@ -801,11 +842,11 @@ static void emit_start_loads(const code *k, bool twins, int depth) {
     }
 }
 
-static void emit_await_loads(const code *k, int depth) {
+static void emit_await_loads(const code *k, bool team, int depth) {
     const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
     for (uint32_t i = 0; i < 3; i++) {
         const operand *o = operands[i];
-        if (!o->loads_again || !o->twin) {
+        if (!o->loads_again || !o->twin || by_team(k, o) != team) {
             continue;
         }
         if (o->when != NULL) {
@@ -818,11 +859,11 @@ static void emit_await_loads(const code *k, int depth) {
     }
 }
 
-static bool some_loads(const code *k, bool twins) {
+static bool some_loads(const code *k, bool team, bool twins) {
     const operand *operands[] = {&k->x, &k->x2, &k->w_operand};
     bool any = false;
     for (uint32_t i = 0; i < 3; i++) {
-        any |= operands[i]->loads_again && operands[i]->twin == twins;
+        any |= operands[i]->loads_again && operands[i]->twin == twins && by_team(k, operands[i]) == team;
     }
     return any;
 }
@@ -863,10 +904,11 @@ static void emit_look_ahead(const code *k) {
     }
     emit_next_buffers(k, 3);
     emit_new_x(k, 3);
-    if (some_loads(k, true) || k->chunks > 1) {
+    emit_start_loads(k, true, true, 3);
+    if (some_loads(k, false, true) || k->chunks > 1) {
         ts__line(k->out, 3, "if (lead) {");
         emit_chunk_change(k, 4);
-        emit_start_loads(k, true, 4);
+        emit_start_loads(k, false, true, 4);
         ts__line(k->out, 3, "}");
     }
     if (k->x.twin) {
@@ -877,23 +919,29 @@ static void emit_look_ahead(const code *k) {
 
 /* Between two tiles: what has one buffer only is stored and loaded while nobody computes. */
 static void emit_between(const code *k) {
-    bool loads = some_loads(k, false), stores = !k->lp->y_stays, waits = stores && !k->y_twin;
+    bool lead_loads = some_loads(k, false, false), team_loads = some_loads(k, true, false);
+    bool loads = lead_loads || team_loads, stores = !k->lp->y_stays, waits = stores && !k->y_twin;
     ts__line(k->out, 2, "ts_barrier();");
-    if (stores || loads) {
+    if (stores || lead_loads) {
         ts__line(k->out, 2, "if (lead) {");
     }
     if (stores) {
         ts__line(k->out, 3, "y_out = store_y(now);");
     }
-    if (loads) {
+    if (lead_loads) {
         ts__line(k->out, 3, "if (more) {");
-        emit_start_loads(k, false, 4);
+        emit_start_loads(k, false, false, 4);
         ts__line(k->out, 3, "}");
     }
     if (waits) {
         ts__line(k->out, 3, "ts_dma_wait(y_out);");
     }
-    if (stores || loads) {
+    if (stores || lead_loads) {
+        ts__line(k->out, 2, "}");
+    }
+    if (team_loads) {
+        ts__line(k->out, 2, "if (more) {");
+        emit_start_loads(k, true, false, 3);
         ts__line(k->out, 2, "}");
     }
     if (loads && !k->x.twin && k->x.loads_again && ts__padded(k)) {
@@ -910,13 +958,18 @@ static void emit_between(const code *k) {
 }
 
 static void emit_tile_loop(const code *k) {
-    bool twins = some_loads(k, true);
+    bool twins = some_loads(k, false, true);
     const char *tiles = k->passes ? "tiles" : "TILES";
     ts__line(k->out, 1, "for (int i = 0; i < %s; i++) {", tiles);
     ts__line(k->out, 2, "const int more = i + 1 < %s;", tiles);
     emit_ticket_locals(k, 2);
     emit_look_ahead(k);
     ts__line(k->out, 2, "%s(&now->tile);", k->lp->kernel->name);
+    if (some_loads(k, true, true)) {
+        ts__line(k->out, 2, "if (more) {");
+        emit_await_loads(k, true, 3);
+        ts__line(k->out, 2, "}");
+    }
     if (twins || k->y_twin || k->l3_busy || k->early != NULL) {
         ts__line(k->out, 2, "if (lead) {");
         if (k->l3_busy) {
@@ -929,7 +982,7 @@ static void emit_tile_loop(const code *k) {
         }
         if (twins) {
             ts__line(k->out, 3, "if (more) {");
-            emit_await_loads(k, 4);
+            emit_await_loads(k, false, 4);
             ts__line(k->out, 3, "}");
         }
         if (k->y_twin) {

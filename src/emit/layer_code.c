@@ -40,6 +40,8 @@ static axis make_axis(uint32_t in, uint32_t out, uint32_t segment, uint32_t tile
 
 bool ts__padded(const code *k) { return k->lp->kernel->padded_x; }
 
+bool ts__strips(const code *k) { return k->lp->kernel->x_strips; }
+
 static void set_axes(code *k) {
     const ts_layer *layer = k->layer;
     const ts_tile *tile = &ts__l1_of(k)->tile;

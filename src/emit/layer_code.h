@@ -62,8 +62,9 @@ ts_status ts__code_init(code *k, const ts__emit *e, uint32_t index, ts_text *out
 const ts_l1_plan *ts__l1_of(const code *k);
 w_slices ts__slices_of(const code *k);
 
-/* The tile of x holds its padding. */
+/* The tile of x holds its padding; it lies in strips (device/kernels/xpulp/strips.h). */
 bool ts__padded(const code *k);
+bool ts__strips(const code *k);
 
 /* Whether there is a tile loop: more than one tile, or passes. */
 bool ts__loops(const code *k);

@@ -59,7 +59,10 @@ void ts__emit_layer_comment(const code *k) {
     if (ts__padded(k)) {
         ts__line(k->out, 0, "#include \"kernels/border.h\"");
     }
-    ts__line(k->out, 0, "#include \"kernels/kernels.h\"\n");
+    ts__line(k->out, 0, "#include \"kernels/kernels.h\"%s", ts__strips(k) ? "" : "\n");
+    if (ts__strips(k)) {
+        ts__line(k->out, 0, "#include \"kernels/xpulp/strips.h\"\n");
+    }
 }
 
 static void emit_axis_constants(const code *k, const axis *a, char letter) {
@@ -192,7 +195,11 @@ static void emit_l1_map(const code *k) {
     uint32_t n = 0;
     uint64_t scratch[2] = {l1->scratch_offset, 0};
     add_part(k, parts, &n, "x", l1->x_count, l1->x_offset, l1->x_bytes,
-             ts__text(k, "%s; %s", k->lp->x_stays ? "the input" : "input tile", life_of(&k->x)));
+             ts__text(k, "%s; %s",
+                      k->lp->x_stays  ? "the input"
+                      : ts__strips(k) ? "input tile in strips"
+                                      : "input tile",
+                      life_of(&k->x)));
     if (k->x2.used) {
         add_part(k, parts, &n, "x2", l1->x2_count, l1->x2_offset, l1->x2_bytes,
                  ts__text(k, "second input; %s", life_of(&k->x2)));
@@ -309,7 +316,7 @@ static void emit_conv_shape(const code *k) {
         x_h = l->x.h;
         x_w = l->x.w;
     }
-    uint64_t x_row = k->lp->x_stays ? l->x.w : x_w;
+    uint64_t x_row = k->lp->x_stays ? l->x.w : ts__strips(k) ? v->kernel_w : x_w;
     ts__line(k->out, 1,
              ".x_row_bytes = %" PRIu64 ", .y_row_bytes = %" PRIu64 ", .y_pixel_bytes = %" PRIu64 ",",
              x_row * ts__bytes_for(x_c, l->x.type), k->w.tile * y_pixel, y_pixel);

@@ -20,7 +20,9 @@ struct ts_kernel {
     /* It computes pixel by pixel (element by element where it has no window), in their order: once an output
      * is written, nothing of x is read but what this and later ones need. Not in quads. */
     bool in_order;
-    bool padded_x;   /* the tile in L1 holds its padding (filled with x_zero by the caller): pads are 0 */
+    bool padded_x; /* the tile in L1 holds its padding (filled with x_zero by the caller): pads are 0 */
+    bool x_strips; /* the tile of x in L1 lies in strips (plan/strips.h); its padding is the kernel's business
+                    */
     bool rewrites_x; /* the tile of x in L1 is no longer x afterwards (x_is_new of kernels/tile.h) */
     /* May it compute this layer (types, strides, dilation, groups, requantisation kind)? */
     bool (*serves)(const ts_layer *layer);

@@ -5,6 +5,7 @@
 
 #include "plan/kernel.h"
 #include "plan/kernel_pack.h"
+#include "plan/strips.h"
 
 enum { CHANNELS = 4, PIXELS = 4 };
 
@@ -332,6 +333,36 @@ static bool serves_quads(const ts_layer *layer, ts_type x_type) {
 static bool serves_conv_u8_quads(const ts_layer *layer) { return serves_quads(layer, TS_U8); }
 static bool serves_conv_s8_quads(const ts_layer *layer) { return serves_quads(layer, TS_S8); }
 static bool serves_conv_s16_quads(const ts_layer *layer) { return serves_quads(layer, TS_S16); }
+
+/* First layers and others whose windows are short (device/kernels/xpulp/conv_strips.h). */
+static bool serves_conv_u8_strips(const ts_layer *layer) {
+    const ts_window *w = &layer->window;
+    return serves_conv_u8(layer) && conv_k(layer).dense && window_bytes(layer) <= RUN_BYTES &&
+           requantises_in_line(layer) && ts_type_bits(layer->y.type) == 8 && layer->y.c % CHANNELS == 0 &&
+           w->dilation_h == 1 && w->dilation_w == 1 && w->stride_w <= w->kernel_w &&
+           layer->x.w >= w->kernel_w && w->pad_top < w->kernel_h && w->pad_bottom < w->kernel_h &&
+           w->pad_left < w->kernel_w && w->pad_right < w->kernel_w;
+}
+
+static bool serves_conv_u8_strips_quads(const ts_layer *layer) {
+    return serves_conv_u8_strips(layer) && writes_quads(layer);
+}
+
+/* Whole blocks are shared. */
+static double strips_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    const ts_window *w = &layer->window;
+    const ts_x_strips s = ts_x_strips_of(layer, tile);
+    double groups = (double)div_up(tile->y_c, CHANNELS);
+    double blocks = (double)div_up(div_up(tile->y_w, PIXELS) * tile->y_h, cores);
+    double item = 24.0 * conv_k(layer).words + conv_requant_cycles(layer);
+    double calls = ceil(blocks * s.copies / tile->y_h) + 1;
+    bool above = outer_lines(tile->y_h, tile->x_h, w->kernel_h, w->stride_h, 1) > 0;
+    bool beside = outer_lines(tile->y_w, tile->x_w, w->kernel_w, w->stride_w, 1) > 0;
+    double pads = (above || beside ? 40 : 0) +
+                  (above ? (double)div_up(s.strips, cores) * 4.0 * s.line_bytes : 0) +
+                  (beside ? 15.0 * s.copies * (double)div_up(tile->x_h, cores) : 0);
+    return 250 + pads + 30 * calls + 1.012 * blocks * (groups * item + 25);
+}
 
 /* Pointwise convolutions of few channels into quads (device/kernels/xpulp/conv_narrow.inc): a pair of
  * channels and 4 pixels. 0 where these routines do not serve the layer. */
@@ -859,6 +890,17 @@ const ts_kernel ts__kernels_xpulp[] = {
      .pack = conv_pack,
      .scratch_bytes = conv_scratch_bytes,
      .cycles = conv_cycles},
+    {.name = "conv_xpulp_u8s8_strips",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_u8s8_strips.c xpulp/strips.c xpulp/conv_u8s8_4x4.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 400,
+     .x_strips = true,
+     .serves = serves_conv_u8_strips,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = strips_cycles},
     {.name = "conv_xpulp_u8s9_4x4_padded",
      .isa = "xpulp",
      .sources = "xpulp/conv_xpulp_u8s9_4x4.c xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_u8s8_4x4.S "
@@ -977,6 +1019,18 @@ const ts_kernel ts__kernels_xpulp[] = {
      .pack = conv_pack,
      .scratch_bytes = conv_scratch_bytes,
      .cycles = conv_cycles},
+    {.name = "conv_xpulp_u8s8_strips_quads",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_u8s8_strips_quads.c xpulp/strips.c xpulp/conv_u8s8_4x4_quads.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 400,
+     .y_quads = true,
+     .x_strips = true,
+     .serves = serves_conv_u8_strips_quads,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = strips_cycles},
     {.name = "conv_xpulp_s8s8_4x4_padded_quads",
      .isa = "xpulp",
      .sources = "xpulp/conv_xpulp_s8s8_4x4.c xpulp/conv_xpulp_s8s8_4x4_quads.c xpulp/conv_s8s8_4x4.S "

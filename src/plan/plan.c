@@ -164,7 +164,7 @@ static uint32_t variants_of(const ts_planner *p, const ts_layer *layer, const ts
     uint32_t count = ts_kernels_for(layer, p->target, out, MAX_VARIANTS), kept = 0;
     bool flat = ts__is_flat(p->target); /* tensors lie where they lie: no room for padding, and others read */
     for (uint32_t i = 0; i < count; i++) {
-        bool needs_tiles = out[i]->padded_x || out[i]->rewrites_x;
+        bool needs_tiles = out[i]->padded_x || out[i]->rewrites_x || out[i]->x_strips;
         if (is_ref(out[i]) || !(p->plan->options.ref_only || (flat && needs_tiles))) {
             out[kept++] = out[i];
         }

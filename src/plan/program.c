@@ -37,6 +37,8 @@ static const struct source {
     {"xpulp/conv_xpulp_u8s8_4x4.c", 9662, 0, 0, 0},
     {"xpulp/conv_xpulp_u8s8_4x4_quads.c", 172, 0, 0, 0},
     {"xpulp/conv_xpulp_u8s8_narrow_quads.c", 256, 0, 0, 0},
+    {"xpulp/conv_xpulp_u8s8_strips.c", 1600, 0, 0, 0},
+    {"xpulp/conv_xpulp_u8s8_strips_quads.c", 1600, 0, 0, 0},
     {"xpulp/conv_xpulp_u8s9_4x4.c", 2239, 0, 0, 0},
     {"xpulp/dw_k3s1.S", 624, 768, 53, 3},
     {"xpulp/dw_k3s2.S", 1264, 1456, 69, 3},
@@ -55,6 +57,7 @@ static const struct source {
     {"xpulp/max_pool_xpulp_sub8.c", 4936, 0, 0, 0},
     {"xpulp/mul_xpulp.c", 800, 0, 0, 0},
     {"xpulp/pool_xpulp.c", 4944, 0, 0, 0},
+    {"xpulp/strips.c", 320, 0, 0, 0},
 };
 enum { SOURCES = sizeof sources / sizeof sources[0], OTHER_SOURCE = 3200 };
 

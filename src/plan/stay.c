@@ -21,8 +21,8 @@ static bool may_stay(const ts_planner *p, uint32_t i) {
     const ts_layer_plan *from = &p->plan->layer_plans[i], *to = from + 1;
     const ts_map_shape *y = &from->layer->y, *x = &to->layer->x;
     if (!is_plain(from) || !is_plain(to) || x->tensor != y->tensor || to->kernel->padded_x ||
-        to->kernel->rewrites_x || ts_type_bits(y->type) != 8 || ts_map_bytes(x) != ts_map_bytes(y) ||
-        x->pixel_bytes != x->c || y->pixel_bytes != y->c) {
+        to->kernel->rewrites_x || to->kernel->x_strips || ts_type_bits(y->type) != 8 ||
+        ts_map_bytes(x) != ts_map_bytes(y) || x->pixel_bytes != x->c || y->pixel_bytes != y->c) {
         return false;
     }
     const ts_life *life = &p->lives[y->tensor];

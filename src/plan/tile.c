@@ -1,6 +1,7 @@
 #include "plan/tile.h"
 
 #include "plan/planner.h"
+#include "plan/strips.h"
 
 #include <math.h>
 
@@ -154,8 +155,10 @@ static bool has_x2(const ts_pass *p) { return ts_layer_has_x2(p->layer); }
 static void set_bytes(const ts_pass *p, ts_l1_plan *l1) {
     const ts_layer *layer = p->layer;
     const ts_tile *t = &l1->tile;
-    l1->x_bytes = word_up(p->x_stays ? ts_map_bytes(&layer->x)
-                                     : (uint64_t)t->x_h * t->x_w * element_bytes(layer->x.type, t->x_c));
+    l1->x_bytes =
+        word_up(p->x_stays            ? ts_map_bytes(&layer->x)
+                : p->kernel->x_strips ? ts_x_strips_of(layer, t).bytes
+                                      : (uint64_t)t->x_h * t->x_w * element_bytes(layer->x.type, t->x_c));
     l1->x2_bytes = has_x2(p) ? word_up((uint64_t)t->x_h * t->x_w * element_bytes(layer->x2.type, t->x_c)) : 0;
     l1->y_bytes = word_up(p->y_stays ? ts_map_bytes(&layer->y)
                                      : (uint64_t)t->y_h * t->y_w * element_bytes(layer->y.type, t->y_c));
@@ -198,12 +201,14 @@ typedef struct transfer {
     double data_cycles;
     double commands;
     uint64_t bytes;
+    double held_cycles; /* by queues that are full, in which the cores do not compute */
 } transfer;
 
-static transfer no_transfer(void) { return (transfer){0, 0, 0}; }
+static transfer no_transfer(void) { return (transfer){0, 0, 0, 0}; }
 
 static transfer sum(transfer a, transfer b) {
-    return (transfer){a.data_cycles + b.data_cycles, a.commands + b.commands, a.bytes + b.bytes};
+    return (transfer){a.data_cycles + b.data_cycles, a.commands + b.commands, a.bytes + b.bytes,
+                      a.held_cycles + b.held_cycles};
 }
 
 static transfer lines_in(const ts_target *target, double commands, uint64_t lines, uint64_t line_bytes) {
@@ -211,7 +216,7 @@ static transfer lines_in(const ts_target *target, double commands, uint64_t line
     double rate = dma->bytes_per_cycle > 0 ? dma->bytes_per_cycle : 4;
     double line = (double)line_bytes / rate + dma->line_in_cycles;
     line = line > dma->line_in_min_cycles ? line : dma->line_in_min_cycles;
-    return (transfer){(double)lines * line, commands, lines * line_bytes};
+    return (transfer){(double)lines * line, commands, lines * line_bytes, 0};
 }
 
 static transfer lines_out(const ts_target *target, double commands, uint64_t lines, uint64_t line_bytes) {
@@ -221,7 +226,7 @@ static transfer lines_out(const ts_target *target, double commands, uint64_t lin
     double line = (double)line_bytes / rate + bursts * dma->burst_out_cycles;
     line += lines > 1 ? dma->line_out_cycles : 0;
     line = line > dma->line_out_min_cycles ? line : dma->line_out_min_cycles;
-    return (transfer){(double)lines * line, commands, lines * line_bytes};
+    return (transfer){(double)lines * line, commands, lines * line_bytes, 0};
 }
 
 /* How a block of h x w pixels with `c` of `of_c` channels lies in a tensor that is `of_w` pixels wide: one
@@ -249,10 +254,28 @@ static transfer load_map(const ts_pass *p, const ts_map_shape *map, const axis_c
     return lines_in(p->target, (double)b.planes, b.planes * b.lines, b.line_bytes);
 }
 
+/* A command a strip, which the cores share. Lines begin anywhere in L1: up to three bytes of the first and of
+ * the last word are none of theirs. */
+static transfer load_strips(const ts_pass *p, const axis_class *rows, const axis_class *columns) {
+    const ts_tile tile = {.y_h = rows->y, .y_w = columns->y};
+    ts_x_strips s = ts_x_strips_of(p->layer, &tile);
+    double rate = p->target->dma.bytes_per_cycle > 0 ? p->target->dma.bytes_per_cycle : 4;
+    uint64_t lines = (uint64_t)s.strips * rows->x;
+    transfer t = lines_in(p->target, ceil((double)s.strips / p->cores), lines, s.line_bytes);
+    t.data_cycles = fmax(t.data_cycles, (double)lines * ceil((s.line_bytes + 3) / rate));
+    const ts_dma *dma = &p->target->dma;
+    double queued = (double)dma->global_queue + (double)dma->core_queue * p->cores;
+    t.held_cycles = s.strips > queued ? (s.strips - queued) * t.data_cycles / s.strips : 0;
+    return t;
+}
+
 static transfer load_x(const ts_pass *p, const axis_class *rows, const axis_class *columns, uint32_t y_c) {
     uint32_t c = x_channels(p->layer, y_c);
     if (p->x_stays) {
         return no_transfer();
+    }
+    if (p->kernel->x_strips) {
+        return load_strips(p, rows, columns);
     }
     transfer t = load_map(p, &p->layer->x, rows, columns, c);
     return has_x2(p) ? sum(t, load_map(p, &p->layer->x2, rows, columns, c)) : t;
@@ -292,7 +315,8 @@ static double step_cycles(const ts_pass *p, double compute, transfer beside, tra
     busy = load > busy ? load : busy;
     busy = store_beside && out > busy ? out : busy;
     busy += start_cycles(p->target, serial) + (store_beside ? 0 : out);
-    return busy + STEP_CYCLES + TRANSFER_CYCLES * (beside.commands + serial.commands + store.commands);
+    return busy + beside.held_cycles + STEP_CYCLES +
+           TRANSFER_CYCLES * (beside.commands + serial.commands + store.commands);
 }
 
 /* What changes from one step to the next, and who waits for it. */

@@ -54,6 +54,10 @@ static ts_status check_tile(const check *c, uint32_t row, uint32_t rows, uint32_
     REQUIRE(c, (uint64_t)h * v * bytes_of(l->x.type, x_c) <= l1->x_bytes, "a tile of x exceeds its buffer");
     REQUIRE(c, h <= l1->tile.x_h && v <= l1->tile.x_w && x_c <= l1->tile.x_c,
             "a tile of x exceeds its sizes");
+    if (k->x_strips) { /* a strip for each column at least, which holds the windows of all rows */
+        uint64_t lines = (uint64_t)(rows - 1) * w->stride_h + w->kernel_h;
+        REQUIRE(c, columns * lines * w->kernel_w * l->x.c <= l1->x_bytes, "strips of x exceed their buffer");
+    }
     if (ts_layer_has_x2(l)) {
         REQUIRE(c, (uint64_t)h * v * bytes_of(l->x2.type, x_c) <= l1->x2_bytes,
                 "a tile of x2 exceeds its buffer");
@@ -101,7 +105,7 @@ static ts_status check_calls(const check *c) {
     REQUIRE(c, l1->tile.y_h == l->y.h && l1->tile.y_w == l->y.w, "a call does not cover the map");
     REQUIRE(c, block > 0 && l1->tiles_c == (l->y.c + block - 1) / block, "tiles_c is wrong");
     REQUIRE(c, block == l->y.c || (block % k->c_granule == 0 && !cuts_x(l)), "channels are cut within x");
-    REQUIRE(c, !k->padded_x, "the kernel wants its padding in a tile");
+    REQUIRE(c, !k->padded_x && !k->x_strips, "the kernel wants a copy of x of its own making");
     REQUIRE(c, !k->rewrites_x, "the kernel rewrites x, which is no copy");
     for (uint32_t ch = 0; ch < l->y.c; ch += block) {
         uint32_t channels = l->y.c - ch < block ? l->y.c - ch : block;
@@ -550,7 +554,7 @@ static ts_status check_staying(const check *c) {
         c,
         l1->x_count == 1 && l1->x_offset[0] == before->l1.y_offset[0] && l1->x_bytes >= ts_map_bytes(&l->x),
         "a map that stays is looked for elsewhere");
-    REQUIRE(c, !k->padded_x && !k->rewrites_x, "a map that stays is no copy with padding");
+    REQUIRE(c, !k->padded_x && !k->rewrites_x && !k->x_strips, "a map that stays is no copy with padding");
     REQUIRE(c, l1->tile.y_w == l->y.w && (!cuts_x(l) || l1->tile.y_c == l->y.c),
             "pixels of a map that stays are cut");
     return TS_OK;

@@ -3,7 +3,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "call.h"
+#include "hal/team.h"
+#include "kernels/xpulp/strips.h"
 #include "plan/kernel_pack.h"
+#include "plan/strips.h"
 
 static uint32_t pick(ts_random *random, uint32_t wanted, uint32_t low, uint32_t high) {
     return wanted != 0 ? wanted : (uint32_t)ts_random_range(random, low, high);
@@ -446,6 +450,28 @@ static void pad_x(const ts_layer *layer, ts_case_call *call, bool roomy) {
     call->x_row_bytes = call->x_w * layer->x.pixel_bytes + (roomy ? 8u : 0u);
 }
 
+/* A kernel that wants strips gets x as transfers lay it out, nothing in the padding. Returns their bytes;
+ * `area` is NULL where nothing but those is asked for. */
+static uint32_t lay_strips(ts_arena *arena, const ts_case *c, ts_case_call *call, uint8_t *area) {
+    uint8_t none = 0;
+    struct ts_conv_tile tile = call_conv(call, area != NULL ? area : &none);
+    const struct ts_strips s = ts_strips_of(&tile);
+    uint32_t reached = s.lines - call->pad_top, row = c->layer.x.w * c->layer.x.pixel_bytes;
+    const ts_tile planned = {.y_h = call->y_h, .y_w = call->y_w};
+    TS_ASSERT(ts_x_strips_of(&c->layer, &planned).bytes == call->y_w * s.copies * s.strip_bytes, "strips");
+    call->x_h = call->x_h < reached ? call->x_h : reached;
+    if (area != NULL) {
+        uint8_t *map = TS_NEW_ARRAY(arena, uint8_t, c->layer.x.h * row);
+        pack_map(&c->layer.x, c->x, row, map);
+        tile.x_h = (uint16_t)call->x_h;
+        for (ts_test_core = 0; ts_test_core < ts_test_cores; ts_test_core++) {
+            (void)ts_load_strips(&tile, area + call->x_at, map, row);
+        }
+        ts_test_core = 0;
+    }
+    return call->y_w * s.copies * s.strip_bytes;
+}
+
 static uint32_t claim(uint32_t *bytes, uint64_t size) {
     uint32_t at = *bytes;
     *bytes = (uint32_t)(at + size + 19) / 4 * 4;
@@ -457,6 +483,11 @@ uint32_t case_y_bytes(const ts_case_call *call) { return call->y_h * call->y_row
 bool case_inputs_kept(const ts_kernel *kernel, const ts_case_call *call, const uint8_t *area,
                       const uint8_t *before) {
     uint32_t begin = call->x_at, end = begin;
+    if (kernel->x_strips) { /* whose padding the kernel fills */
+        struct ts_conv_tile tile = call_conv(call, (uint8_t *)(uintptr_t)area);
+        const struct ts_strips s = ts_strips_of(&tile);
+        end += call->y_w * s.copies * s.strip_bytes;
+    }
     for (uint32_t row = 0; kernel->rewrites_x && row < call->x_h; row++) {
         uint32_t at = call->x_at + row * call->x_row_bytes;
         if (memcmp(before + end, area + end, at - end) != 0) {
@@ -483,7 +514,8 @@ uint32_t case_lay_out(ts_arena *arena, const ts_case *c, const ts_kernel *kernel
         pad_x(layer, call, roomy);
         inside = layer->window.pad_top * call->x_row_bytes + layer->window.pad_left * layer->x.pixel_bytes;
     }
-    call->x_at = claim(&bytes, (uint64_t)call->x_h * call->x_row_bytes);
+    call->x_at = claim(&bytes, kernel->x_strips ? lay_strips(arena, c, call, NULL)
+                                                : (uint64_t)call->x_h * call->x_row_bytes);
     call->x2_at = c->x2 != NULL ? claim(&bytes, (uint64_t)layer->x2.h * x2_row_bytes) : 0;
     call->w_at = claim(&bytes, kernel->weight_bytes(layer, layer->y.c));
     call->y_at = claim(&bytes, case_y_bytes(call));
@@ -493,7 +525,11 @@ uint32_t case_lay_out(ts_arena *arena, const ts_case *c, const ts_kernel *kernel
     if (kernel->padded_x) {
         memset(*area + call->x_at, layer->x.zero, (size_t)call->x_h * call->x_row_bytes);
     }
-    pack_map(&layer->x, c->x, call->x_row_bytes, *area + call->x_at + inside);
+    if (kernel->x_strips) {
+        lay_strips(arena, c, call, *area);
+    } else {
+        pack_map(&layer->x, c->x, call->x_row_bytes, *area + call->x_at + inside);
+    }
     if (kernel->x_quads) {
         case_turn_quads(*area + call->x_at, layer->x.h, layer->x.w, layer->x.c, call->x_row_bytes,
                         layer->x.pixel_bytes);

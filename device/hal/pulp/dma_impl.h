@@ -104,6 +104,14 @@ static inline ts_ticket ts_dma_in_rows(void *l1, uint32_t l1_stride_bytes, const
     return ticket;
 }
 
+/* A counter for several commands: those that this core gives until it takes another one. */
+static inline ts_ticket ts_dma_in_begin(void) { return PULP_REG(PULP_MCHAN_COMMAND); }
+
+static inline void ts_dma_in_more(void *l1, const void *l2, uint32_t lines, uint32_t line_bytes,
+                                  uint32_t l2_stride_bytes) {
+    pulp_mchan_2d(PULP_MCHAN_TO_L1, l1, l2, lines, line_bytes, l2_stride_bytes);
+}
+
 /* The event may be an older transfer's, so the counter decides; one that comes between the test and the
  * sleep is remembered by the event unit. Barriers need the mask to themselves. */
 static inline void ts_dma_wait(ts_ticket ticket) {
