@@ -6,7 +6,8 @@
  * failed. Nothing is printed; diagnostics go to the caller's function. All memory is released before a call
  * returns, and files appear whole or not at all. Options may be NULL for the defaults; a field that is zero
  * stands for its default as well, so that `= {0}` and named fields are enough. Calls may be made from several
- * threads, tessera_train() from one at a time. */
+ * threads, tessera_train() from one at a time; tessera_explore() only where the program has no other threads.
+ */
 #ifndef TESSERA_H
 #define TESSERA_H
 
@@ -80,6 +81,10 @@ int tessera_run(const char *model, const tessera_options *options, const char *j
 /* Writes where every byte would lie and how every layer would be cut (docs/plan-json.md) to `json`. */
 int tessera_plan(const char *model, const tessera_options *options, const char *json);
 
+/* Writes what is in the network, integer or float, to `json`: layers with shapes, MACs, bytes and bits
+ * (docs/library.md). Of the options allow_float and the message are read. */
+int tessera_inspect(const char *model, const tessera_options *options, const char *json);
+
 /* The smallest L1 for the L2 of the options, and the smallest L2 for their L1, found by search; targets with
  * one memory have no L1 (*l1_bytes = 0). */
 int tessera_smallest(const char *model, const tessera_options *options, uint64_t *l1_bytes,
@@ -98,6 +103,20 @@ int tessera_train(const char *model, const tessera_data *data, const tessera_tra
  * is compiled, run on every sample, and each layer compared with the reference. */
 int tessera_evaluate(const char *model, const tessera_data *data, const tessera_options *options,
                      tessera_score *score);
+
+typedef struct tessera_explore_options {
+    uint32_t jobs; /* points at once; 0: one a processor */
+    tessera_message *message;
+    void *user;
+    void (*progress)(void *user, uint32_t done, uint32_t of); /* NULL: nobody asks */
+} tessera_explore_options;
+
+/* Computes the points of the sweep that the file `description` describes (docs/explore.md), each in a child
+ * process, and writes results.json, results.csv and plot.svg into `folder`, with a journal: the same call
+ * goes on where an interrupted one was. Points that do not fit are results; 1 where a point differs from the
+ * reference, 4 where one could not be computed. To be called before the program has other threads: children
+ * are forked. */
+int tessera_explore(const char *description, const tessera_explore_options *options, const char *folder);
 
 /* Writes a page (docs/report.md) about the run whose JSON tessera_run() wrote to `html`; with `other`, the
  * JSON of another run, about what changed to that one. Of the options only the message is read. */

@@ -1,4 +1,5 @@
-/* A network through Tessera without starting a process: what it needs, a run on the simulated chip, the page.
+/* A network through Tessera without starting a process: what it needs, a run on the simulated chip, the page,
+ * and what is in it for other programs.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,6 +26,9 @@ int main(int argc, char **argv) {
     if (status == 0) {
         printf("every layer verified on %s\n", options.target);
         status = tessera_report("run.json", NULL, &options, "run.html");
+    }
+    if (status == 0) {
+        status = tessera_inspect(argv[1], &options, "network.json");
     }
     return status;
 }

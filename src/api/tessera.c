@@ -9,7 +9,10 @@
 #include "num/float.h"
 #include "quant/quantize.h"
 #include "report/report.h"
+#include "report/sweep.h"
 #include "run/evaluate_target.h"
+#include "run/explore.h"
+#include "run/inspect.h"
 #include "run/run.h"
 #include "train/finetune.h"
 
@@ -144,6 +147,15 @@ static ts_status smallest(ts_arena *arena, call *object, ts_diags *diags) {
     return ts_plan_smallest(arena, graph, run.target, &run.plan, c->l1_bytes, c->l2_bytes, diags);
 }
 
+static ts_status inspect(ts_arena *arena, call *object, ts_diags *diags) {
+    const network_call *c = (network_call *)object;
+    ts_inspection network;
+    ts_text text = {.arena = arena};
+    TS_TRY(ts_inspect(arena, c->model, c->options->allow_float != 0, &network, diags));
+    ts_inspection_print_json(&text, &network);
+    return ts_file_write(c->json, text.data, text.size, diags);
+}
+
 PUBLIC int tessera_compile(const char *model, const tessera_options *options, const char *folder) {
     network_call c = {.call.perform = compile, .model = model, .folder = folder};
     return model == NULL || folder == NULL ? TS_BAD_INPUT : start(&c, options);
@@ -156,6 +168,11 @@ PUBLIC int tessera_run(const char *model, const tessera_options *options, const 
 
 PUBLIC int tessera_plan(const char *model, const tessera_options *options, const char *json) {
     network_call c = {.call.perform = plan, .model = model, .json = json};
+    return model == NULL || json == NULL ? TS_BAD_INPUT : start(&c, options);
+}
+
+PUBLIC int tessera_inspect(const char *model, const tessera_options *options, const char *json) {
+    network_call c = {.call.perform = inspect, .model = model, .json = json};
     return model == NULL || json == NULL ? TS_BAD_INPUT : start(&c, options);
 }
 
@@ -316,6 +333,76 @@ PUBLIC int tessera_evaluate(const char *model, const tessera_data *data, const t
                             tessera_score *score) {
     evaluate_call c = {.network = {.call.perform = evaluate, .model = model}, .data = data, .score = score};
     return model == NULL || !is_data(data) || score == NULL ? TS_BAD_INPUT : start(&c.network, options);
+}
+
+/* ---- sweeps ---- */
+
+typedef struct explore_call {
+    call call;
+    const char *description, *folder;
+    tessera_explore_options options;
+} explore_call;
+
+static void release_explore(void *explore) { ts_explore_free(explore); }
+
+static void release_journal(void *journal) { ts_journal_close(journal); }
+
+static void release_json(void *json) { json_decref(json); }
+
+/* Computes the points and writes what came out, also where some of them failed. */
+static ts_status sweep(ts_arena *arena, const explore_call *c, const ts_explore *e, ts_journal *journal,
+                       ts_diags *diags) {
+    const ts_sweep s = {.count = e->count,
+                        .names = e->names,
+                        .compute = ts_explore_compute,
+                        .user = (void *)e,
+                        .journal = journal,
+                        .jobs = c->options.jobs,
+                        .scratch = ts_path_join(arena, c->folder, "scratch"),
+                        .progress = c->options.progress,
+                        .progress_user = c->options.user};
+    const json_t **results = TS_NEW_ARRAY(arena, const json_t *, e->count);
+    ts_status status = ts_sweep_run(arena, &s, results, diags);
+    json_t *all = ts_explore_results(e, results);
+    ts_guard_defer(release_json, all);
+    ts_status written = ts_sweep_write(arena, all, c->folder, "plot.svg", diags);
+    ts_status judged = ts_explore_judge(all, diags);
+    ts_guard_undefer(all);
+    json_decref(all);
+    return status != TS_OK ? status : written != TS_OK ? written : judged;
+}
+
+static ts_status explore(ts_arena *arena, call *object, ts_diags *diags) {
+    const explore_call *c = (explore_call *)object;
+    ts_explore *e = NULL;
+    ts_journal *journal;
+    ts_status status = ts_explore_read(arena, c->description, &e, diags);
+    ts_guard_defer(release_explore, e);
+    status = status == TS_OK ? ts_dir_create(c->folder, diags) : status;
+    if (status == TS_OK) {
+        status =
+            ts_journal_open(arena, ts_path_join(arena, c->folder, "journal"), e->identity, &journal, diags);
+    }
+    if (status == TS_OK) {
+        ts_guard_defer(release_journal, journal);
+        status = sweep(arena, c, e, journal, diags);
+        ts_guard_undefer(journal);
+        ts_journal_close(journal);
+    }
+    ts_guard_undefer(e);
+    ts_explore_free(e);
+    return status;
+}
+
+PUBLIC int tessera_explore(const char *description, const tessera_explore_options *options,
+                           const char *folder) {
+    explore_call c = {.call.perform = explore, .description = description, .folder = folder};
+    if (options != NULL) {
+        c.options = *options;
+    }
+    c.call.message = c.options.message;
+    c.call.user = c.options.user;
+    return description == NULL || folder == NULL ? TS_BAD_INPUT : guarded(&c.call);
 }
 
 /* ---- the page ---- */

@@ -1,7 +1,6 @@
 /* tessera explore: the points of a sweep, in parallel, with results as CSV, JSON and a plot. */
 #include <argp.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cmd.h"
@@ -64,45 +63,17 @@ static void show_progress(void *user, uint32_t done, uint32_t of) {
     ts_cli_progress((void *)(uintptr_t) "exploring", done, of);
 }
 
-static ts_status write_results(ts_arena *arena, const char *folder, const json_t *results, ts_diags *diags) {
-    ts_text csv = {.arena = arena}, svg = {.arena = arena}, table = {.arena = arena};
-    char *json = json_dumps(results, JSON_INDENT(1) | JSON_REAL_PRECISION(10));
-    if (json == NULL) {
-        return ts_error(diags, TS_DIAG_MEMORY, NULL, NULL, "out of memory for the results");
-    }
-    ts_text text = {.arena = arena};
-    ts_text_printf(&text, "%s\n", json);
-    free(json);
-    ts_sweep_print_csv(&csv, results);
-    ts_sweep_print_svg(&svg, results);
-    ts_sweep_print(&table, results, ts_cli_screen(stdout));
-    fputs(table.data, stdout);
-    TS_TRY(ts_file_write(ts_path_join(arena, folder, "results.json"), text.data, text.size, diags));
-    TS_TRY(ts_file_write(ts_path_join(arena, folder, "results.csv"), csv.data, csv.size, diags));
-    return ts_file_write(ts_path_join(arena, folder, "plot.svg"), svg.data, svg.size, diags);
-}
-
-/* TS_MISMATCH where a point computed something else than the reference. */
-static ts_status verdict(const json_t *results, ts_diags *diags) {
-    const json_t *points = json_object_get(results, "points");
-    for (size_t i = 0; i < json_array_size(points); i++) {
-        const json_t *p = json_array_get(points, i);
-        if (strcmp(json_string_value(json_object_get(p, "status")), "differs") == 0) {
-            return ts_error(diags, TS_DIAG_MISMATCH, NULL, NULL, "point '%s' differs from the reference",
-                            json_string_value(json_object_get(p, "name")));
-        }
-    }
-    return TS_OK;
-}
-
 /* Computes the points and writes what came out. */
 static ts_status sweep(ts_arena *arena, const ts_sweep *s, const ts_explore *e, const char *folder,
                        ts_diags *diags) {
     const json_t **results = TS_NEW_ARRAY(arena, const json_t *, e->count);
     ts_status status = ts_sweep_run(arena, s, results, diags);
     json_t *all = ts_explore_results(e, results);
-    ts_status written = write_results(arena, folder, all, diags);
-    ts_status judged = verdict(all, diags);
+    ts_text table = {.arena = arena};
+    ts_sweep_print(&table, all, ts_cli_screen(stdout));
+    fputs(table.data, stdout);
+    ts_status written = ts_sweep_write(arena, all, folder, "plot.svg", diags);
+    ts_status judged = ts_explore_judge(all, diags);
     json_decref(all);
     return status != TS_OK ? status : written != TS_OK ? written : judged;
 }

@@ -498,20 +498,9 @@ static json_t *all_results(ts_arena *arena, const json_t *const *results, const 
 static ts_status write_results(ts_arena *arena, const json_t *const *results, const grid *g,
                                ts_diags *diags) {
     json_t *all = all_results(arena, results, g);
-    ts_text csv = {.arena = arena}, svg = {.arena = arena};
-    char *json = json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(10));
-    ts_sweep_print_csv(&csv, all);
-    ts_sweep_print_svg(&svg, all);
+    ts_status status = ts_sweep_write(arena, all, g->folder, "map.svg", diags);
     json_decref(all);
-    if (json == NULL) {
-        return ts_error(diags, TS_DIAG_MEMORY, NULL, NULL, "out of memory for the results");
-    }
-    ts_text text = {.arena = arena};
-    ts_text_printf(&text, "%s\n", json);
-    free(json);
-    TS_TRY(ts_file_write(ts_path_join(arena, g->folder, "results.json"), text.data, text.size, diags));
-    TS_TRY(ts_file_write(ts_path_join(arena, g->folder, "results.csv"), csv.data, csv.size, diags));
-    return ts_file_write(ts_path_join(arena, g->folder, "map.svg"), svg.data, svg.size, diags);
+    return status;
 }
 
 /* ---- all points ---- */

@@ -149,3 +149,21 @@ void ts_sweep_print_csv(ts_text *out, const json_t *results) {
     }
     json_decref(keys);
 }
+
+ts_status ts_sweep_write(ts_arena *arena, const json_t *results, const char *folder, const char *picture,
+                         ts_diags *diags) {
+    ts_text csv = {.arena = arena}, svg = {.arena = arena}, text = {.arena = arena};
+    char *json = json_dumps(results, JSON_INDENT(1) | JSON_REAL_PRECISION(10));
+    if (json == NULL) {
+        return ts_error(diags, TS_DIAG_MEMORY, NULL, NULL, "out of memory for the results");
+    }
+    ts_guard_defer(free, json);
+    ts_text_printf(&text, "%s\n", json);
+    ts_guard_undefer(json);
+    free(json);
+    ts_sweep_print_csv(&csv, results);
+    ts_sweep_print_svg(&svg, results);
+    TS_TRY(ts_file_write(ts_path_join(arena, folder, "results.json"), text.data, text.size, diags));
+    TS_TRY(ts_file_write(ts_path_join(arena, folder, "results.csv"), csv.data, csv.size, diags));
+    return ts_file_write(ts_path_join(arena, folder, picture), svg.data, svg.size, diags);
+}

@@ -532,6 +532,18 @@ ts_status ts_explore_read(ts_arena *arena, const char *path, ts_explore **out, t
     return status;
 }
 
+ts_status ts_explore_judge(const json_t *results, ts_diags *diags) {
+    const json_t *points = json_object_get(results, "points");
+    for (size_t i = 0; i < json_array_size(points); i++) {
+        const json_t *p = json_array_get(points, i);
+        if (strcmp(json_string_value(json_object_get(p, "status")), "differs") == 0) {
+            return ts_error(diags, TS_DIAG_MISMATCH, NULL, NULL, "point '%s' differs from the reference",
+                            json_string_value(json_object_get(p, "name")));
+        }
+    }
+    return TS_OK;
+}
+
 void ts_explore_free(ts_explore *explore) {
     if (explore != NULL) {
         json_decref(explore->root);

@@ -37,6 +37,10 @@ ts_status ts_explore_compute(void *user, uint32_t index, ts_arena *arena, json_t
  * reference. Points without a result have the status "failed". */
 json_t *ts_explore_results(const ts_explore *explore, const json_t *const *results);
 
+/* TS_MISMATCH, and a diagnostic, where a point of these results computed something else than the reference.
+ */
+ts_status ts_explore_judge(const json_t *results, ts_diags *diags);
+
 void ts_explore_free(ts_explore *explore);
 
 /* The two steps of ts_explore_read(), for tests: the description's own text; and every point once, so that

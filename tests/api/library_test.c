@@ -90,6 +90,69 @@ static void plans_and_finds_the_smallest(void **state) {
     leave(&p);
 }
 
+static const char *text_of(place *p, const char *name) {
+    ts_bytes file;
+    assert_int_equal(ts_file_read(p->arena, in(p, name), 1 << 20, &file, &p->diags), TS_OK);
+    return (const char *)file.data;
+}
+
+static void says_what_is_in_a_network(void **state) {
+    (void)state;
+    place p = enter();
+    ts_generate_options network = ts_generate_defaults(TS_GENERATE_CONV);
+    ts_architecture_options floats = {.kind = TS_ARCHITECTURE_DS, .width = 0.5, .resolution = 16, .seed = 1};
+    ts_graph *graph = NULL;
+    ts_fgraph *real = NULL;
+    const char *integer = in(&p, "conv.onnx"), *trained = in(&p, "float.onnx"), *json = in(&p, "what.json");
+    tessera_options options = {.message = keep_last};
+    assert_int_equal(ts_generate(p.arena, &network, &graph, &p.diags), TS_OK);
+    assert_int_equal(ts_model_write_nemo(graph, integer, &p.diags), TS_OK);
+    assert_int_equal(ts_architecture_make(p.arena, &floats, &real, &p.diags), TS_OK);
+    assert_int_equal(ts_float_model_write(real, trained, &p.diags), TS_OK);
+    assert_int_equal(tessera_inspect(integer, &options, json), 0);
+    assert_non_null(strstr(text_of(&p, "what.json"), "\"kind\": \"integer\""));
+    assert_non_null(strstr(text_of(&p, "what.json"), "\"weight_bytes\""));
+    assert_int_equal(tessera_inspect(trained, NULL, json), 0);
+    assert_non_null(strstr(text_of(&p, "what.json"), "\"kind\": \"float\""));
+    assert_int_equal(tessera_inspect(in(&p, "absent.onnx"), &options, in(&p, "none.json")), 2);
+    assert_non_null(strstr(last, "absent.onnx"));
+    assert_false(ts_file_exists(in(&p, "none.json")));
+    assert_int_equal(tessera_inspect(integer, &options, NULL), 2);
+    leave(&p);
+}
+
+static uint32_t points_told;
+
+static void count_points(void *user, uint32_t done, uint32_t of) {
+    (void)user;
+    points_told = done == of ? of : points_told;
+}
+
+/* One of two points fits; a second call computes nothing again. */
+static void explores_a_sweep(void **state) {
+    (void)state;
+    place p = enter();
+    static const char sweep[] =
+        "{\"target\": \"gap8\", \"generate\": \"conv\", \"axes\": {\"l1\": [16, \"16K\"]}}";
+    const char *description = in(&p, "sweep.json"), *folder = in(&p, "results");
+    tessera_explore_options options = {.jobs = 1, .message = keep_last, .progress = count_points};
+    assert_int_equal(ts_file_write(description, sweep, sizeof sweep - 1, &p.diags), TS_OK);
+    assert_int_equal(tessera_explore(description, &options, folder), 0);
+    assert_int_equal(points_told, 2);
+    assert_non_null(strstr(text_of(&p, "results/results.csv"), "no-fit"));
+    assert_non_null(strstr(text_of(&p, "results/results.json"), "\"verified\""));
+    assert_non_null(strstr(text_of(&p, "results/plot.svg"), "<svg"));
+    const char *journal = text_of(&p, "results/journal");
+    assert_int_equal(tessera_explore(description, NULL, folder), 0);
+    assert_string_equal(text_of(&p, "results/journal"), journal);
+
+    assert_int_equal(ts_file_write(description, "{\"axes\": 1}", 11, &p.diags), TS_OK);
+    assert_int_equal(tessera_explore(description, &options, in(&p, "none")), 2);
+    assert_false(ts_dir_exists(in(&p, "none")));
+    assert_int_equal(tessera_explore(description, &options, NULL), 2);
+    leave(&p);
+}
+
 /* From a network with seeded weights and pictures to integers on the host's build of the emitted code. */
 static void trains_quantises_and_evaluates(void **state) {
     (void)state;
@@ -129,8 +192,9 @@ static void trains_quantises_and_evaluates(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(compiles_runs_and_refuses),
-                                       cmocka_unit_test(plans_and_finds_the_smallest),
-                                       cmocka_unit_test(trains_quantises_and_evaluates)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(compiles_runs_and_refuses), cmocka_unit_test(plans_and_finds_the_smallest),
+        cmocka_unit_test(says_what_is_in_a_network), cmocka_unit_test(explores_a_sweep),
+        cmocka_unit_test(trains_quantises_and_evaluates)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
