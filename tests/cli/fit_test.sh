@@ -92,6 +92,19 @@ for bits in 2 3 5 8 9 12 16; do
     "$tessera" run wide/ram16384-bits$bits.onnx --target host | grep -q 'layers verified' || fail "$bits bits do not verify"
 done
 
+# The scales of batch norms say what filters are worth; a network without batch norms has none.
+once="--ram 6000 --bits 8 --limit 160 --eval-limit 40 --epochs 1 --quant-epochs 1"
+"$tessera" fit trained.onnx --criterion bn $once $data -o scales >log || fail "fit: $(cat log)"
+grep '^6000 bytes: ' log | grep -q 'filters .*/' || fail "no filter was taken: $(cat log)"
+"$tessera" fit trained.onnx --criterion l1 $once $data -o weights >other || fail "fit: $(cat other)"
+[ "$(sed -n 's/.*filters \(.*\); top-1.*/\1/p' log)" != "$(sed -n 's/.*filters \(.*\); top-1.*/\1/p' other)" ] ||
+    ! cmp -s scales/ram6000-bits8.onnx weights/ram6000-bits8.onnx || fail "bn and l1 choose the same filters"
+"$tessera" run scales/ram6000-bits8.onnx --target host | grep -q 'layers verified' || fail "what bn left does not verify"
+"$tessera" quantize trained.onnx --calib data/test.json --stage fp -o folded.tsg >/dev/null
+status=0
+"$tessera" fit folded.tsg --criterion bn $once $data -o folded >log 2>&1 || status=$?
+[ "$status" -eq 2 ] && grep -q "'bn' needs a batch norm behind each layer" log || fail "bn without norms: exit $status, $(cat log)"
+
 # A grid that is killed again and again loses nothing that was done and does nothing twice.
 grid="trained.onnx --ram 5000,6000,7000 --bits 5,8 --limit 160 --eval-limit 60 $data --epochs 1 --quant-epochs 1 -j 2"
 "$tessera" fit $grid -o whole >/dev/null

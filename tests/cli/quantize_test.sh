@@ -52,4 +52,29 @@ for file in none.tsg none.onnx none.bin other.onnx; do
     [ ! -e "$work/$file" ] || { echo "FAILED: $file exists"; failures=1; }
 done
 
+# Widths by the chip's cycles: a table, and a network that takes as many as it says, no more than before.
+awk 'function numbers(count,   i) { for (i = 0; i < count; i++) printf " %g", ((i * 37 + 11) % 41 - 20) / 30; printf "\n" }
+    BEGIN {
+        print "float 1 \"small\""
+        print "tensor %0 \"input\" 1x8x8x4 layout channels_last codes f32"
+        print "tensor %1 \"a.weights\" 8x1x1x4 data"; numbers(32)
+        print "tensor %2 \"a.bias\" 8 data"; numbers(8)
+        print "node \"a\" conv at 0 from %0 %1 %2 to %3 \"a.sum\" kernel 1 1 stride 1 1 dilation 1 1 pads 0 0 0 0 groups 1"
+        print "node \"a\" clip at 0 from %3 to %4 \"a\" low 0 high inf"
+        print "tensor %5 \"b.weights\" 8x3x3x8 data"; numbers(576)
+        print "tensor %6 \"b.bias\" 8 data"; numbers(8)
+        print "node \"b\" conv at 1 from %4 %5 %6 to %7 \"b.sum\" kernel 3 3 stride 1 1 dilation 1 1 pads 1 1 1 1 groups 1"
+        print "node \"b\" clip at 1 from %7 to %8 \"b\" low 0 high inf"
+        print "input %0\noutput %8\nend"
+        for (i = 0; i < 256; i++) printf "%c", 33 + (i * i) % 90 >"'"$work/values.bin"'"
+    }' >"$work/small.tsg"
+printf '{"x": "values.bin", "shape": [8, 8, 4], "type": "u8", "scale": 0.01}' >"$work/values.json"
+small() { "$tessera" quantize "$work/small.tsg" --calib "$work/values.json" "$@"; }
+expect 0 'gap8: [0-9]* cycles -> [0-9]*, measured in [0-9]* runs' small --bits w4a4 --mixed -o "$work/mixed.tsg"
+total=$(printf '%s\n' "$output" | sed -n 's/^gap8: \([0-9]*\) cycles -> \([0-9]*\),.*/\1 \2/p')
+expect 0 '^b *w4a4 .* w[48]a8 ' printf '%s\n' "$output"
+[ "${total#* }" -lt "${total% *}" ] || { echo "FAILED: --mixed gains nothing: $total"; failures=1; }
+expect 0 "^cycles *${total#* } " "$tessera" run "$work/mixed.tsg" --target gap8
+expect 2 'no cycles; a simulated chip has' small --mixed --target host -o "$work/none.tsg"
+
 [ $failures -eq 0 ]
