@@ -5,6 +5,7 @@
 
 #include "plan/kernel.h"
 #include "plan/kernel_pack.h"
+#include "plan/requant_short.h"
 #include "plan/strips.h"
 
 enum { CHANNELS = 4, PIXELS = 4 };
@@ -396,6 +397,101 @@ static double narrow_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t
     double share = ceil((double)div_up((uint64_t)tile->y_h * tile->y_w, PIXELS) * groups / cores);
     return share >= 4 * groups ? 350 + 1.035 * (share * 2 * narrow_pair_cycles(layer) + groups * 70)
                                : conv_cycles(layer, tile, cores);
+}
+
+/* Three channels, 3x3 (device/kernels/xpulp/conv_k3c3.h). */
+enum { K3C3_TAPS = 27, K3C3_PIXELS = 256, K3C3_BYTES = 28, K3C3_PAIR_BYTES = 80 };
+
+/* What a channel's accumulator reaches, whatever bytes x holds. */
+static ts_acc_range reach_of(const ts_layer *layer, uint32_t channel) {
+    ts_acc_range acc = {0, 0};
+    for (uint64_t i = 0; i < K3C3_TAPS; i++) {
+        int32_t weight = ts_layer_weight_s8(layer, (uint64_t)channel * K3C3_TAPS + i);
+        *(weight < 0 ? &acc.low : &acc.high) += weight * INT64_C(255);
+    }
+    return acc;
+}
+
+static bool serves_conv_k3c3(const ts_layer *layer) {
+    const ts_window *w = &layer->window;
+    bool serves = serves_conv_u8(layer) && w->kernel_h == 3 && w->kernel_w == 3 && layer->x.c == 3 &&
+                  w->dilation_h * w->dilation_w == 1 && layer->x.zero == 0 && is_full_u8(layer) &&
+                  layer->rq.class_ == TS_RQC_S32D && layer->y.c % CHANNELS == 0;
+    for (uint32_t c = 0; serves && c < layer->y.c; c++) {
+        ts_short_rq rq;
+        serves = ts__short_rq(&layer->rq, c, reach_of(layer, c), &rq);
+    }
+    return serves;
+}
+
+static bool serves_conv_k3c3_quads(const ts_layer *layer) {
+    return layer->y.w % PIXELS == 0 && serves_conv_k3c3(layer);
+}
+
+static uint64_t k3c3_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    (void)layer;
+    return div_up(channels, CHANNELS) * CHANNELS / 2 * K3C3_PAIR_BYTES;
+}
+
+/* Where a weight's byte of x lies in a window. */
+static uint32_t k3c3_place(uint32_t i) { return i % 9 == 0 ? 24 + i / 9 : i / 9 * 8 + i % 9 - 1; }
+
+/* A channel, the first or second of its pair. */
+static void k3c3_pack_channel(const ts_layer *layer, uint32_t channel, uint32_t in_pair, uint8_t *pair) {
+    ts_short_rq rq;
+    bool found = ts__short_rq(&layer->rq, channel, reach_of(layer, channel), &rq);
+    TS_ASSERT(found, "conv_k3c3 packs a channel without a short form");
+    for (uint32_t i = 0; i < K3C3_TAPS; i++) {
+        uint32_t at = k3c3_place(i);
+        pair[at / 4 * 8 + in_pair * 4 + at % 4] =
+            (uint8_t)ts_layer_weight_s8(layer, (uint64_t)channel * K3C3_TAPS + i);
+    }
+    pair[K3C3_BYTES * 2 - 4 + in_pair * 4 - 1] = (uint8_t)rq.bias;
+    uint8_t *params = pair + K3C3_BYTES * 2 + in_pair * 12;
+    ts__pack_word(params, (uint32_t)rq.k2);
+    ts__pack_word(params + 4, (uint32_t)rq.k);
+    ts__pack_word(params + 8, (uint32_t)rq.l);
+}
+
+/* Pairs are channels beside each other, or two apart. */
+static void k3c3_pack_pairs(const ts_layer *layer, bool apart, uint8_t *out) {
+    memset(out, 0, k3c3_weight_bytes(layer, layer->y.c));
+    for (uint32_t c = 0; c < layer->y.c; c++) {
+        uint32_t high = c % CHANNELS / 2, low = c % 2, pair = c / CHANNELS * 2 + (apart ? low : high);
+        k3c3_pack_channel(layer, c, apart ? high : low, out + pair * K3C3_PAIR_BYTES);
+    }
+}
+
+static void k3c3_pack(const ts_layer *layer, uint8_t *out) { k3c3_pack_pairs(layer, false, out); }
+static void k3c3_pack_quads(const ts_layer *layer, uint8_t *out) { k3c3_pack_pairs(layer, true, out); }
+
+/* Outputs that the team gathers at a time. */
+static uint64_t k3c3_part(uint64_t outputs, uint32_t cores) {
+    uint64_t parts = div_up(outputs, K3C3_PIXELS), round = PIXELS * cores;
+    uint64_t part = div_up(div_up(outputs, parts), round) * round;
+    return part < K3C3_PIXELS ? part : K3C3_PIXELS;
+}
+
+/* Where rows of y do not touch it is parts of a row. */
+static uint64_t k3c3_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    (void)layer;
+    uint64_t all = k3c3_part((uint64_t)tile->y_h * tile->y_w, cores), row = k3c3_part(tile->y_w, cores);
+    return (row > all ? row : all) * K3C3_BYTES;
+}
+
+/* Windows are gathered two at a time where rows of x are whole words, and at the sides one by one where not.
+ */
+static double k3c3_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    const ts_window *w = &layer->window;
+    uint64_t outputs = (uint64_t)tile->y_h * tile->y_w;
+    double part = (double)k3c3_part(outputs, cores), parts = ceil((double)outputs / part);
+    double pairs = tile->y_c / 2.0, blocks = ceil((double)outputs / PIXELS) * pairs / cores;
+    bool words = w->stride_w == 2 && tile->x_w % 4 == 0, even = tile->y_c / 2 % cores == 0;
+    double sides = words ? 0 : outer_lines(tile->y_w, tile->x_w, w->kernel_w, w->stride_w, w->dilation_w);
+    double gather =
+        (double)outputs / cores * (words ? 20 : 28) + sides * ceil((double)tile->y_h / cores) * 200;
+    return 150 + 125.5 * blocks + gather +
+           parts * (even ? 250 + pairs / cores * 55 : 450 + ceil(pairs / cores) * 90);
 }
 
 static bool serves_conv_u8_padded_quads(const ts_layer *layer) {
@@ -869,6 +965,27 @@ static double linear_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t
 }
 
 const ts_kernel ts__kernels_xpulp[] = {
+    {.name = "conv_xpulp_u8s8_k3c3",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_u8s8_k3c3.c xpulp/conv_u8s8_k3c3.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 288,
+     .serves = serves_conv_k3c3,
+     .weight_bytes = k3c3_weight_bytes,
+     .pack = k3c3_pack,
+     .scratch_bytes = k3c3_scratch_bytes,
+     .cycles = k3c3_cycles},
+    {.name = "conv_xpulp_u8s8_k3c3_quads",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_u8s8_k3c3_quads.c xpulp/conv_u8s8_k3c3.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 288,
+     .y_quads = true,
+     .serves = serves_conv_k3c3_quads,
+     .weight_bytes = k3c3_weight_bytes,
+     .pack = k3c3_pack_quads,
+     .scratch_bytes = k3c3_scratch_bytes,
+     .cycles = k3c3_cycles},
     {.name = "conv_xpulp_u8s8_4x4_padded",
      .isa = "xpulp",
      .sources = "xpulp/conv_xpulp_u8s8_4x4.c xpulp/conv_u8s8_4x4.S xpulp/conv_gather.S",

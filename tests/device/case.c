@@ -218,7 +218,8 @@ static void make_weighted(ts_arena *arena, ts_random *random, const ts_case_limi
     double x_most = (double)ts_type_high(layer->x.type) - (double)ts_type_low(layer->x.type);
     double bound = taps * x_most * -(double)ts_type_low(limits->w_type) + 1;
     double sigma = sqrt(taps) * sigma_of(layer->x.type) * sigma_of(limits->w_type) + 1;
-    requantisation(arena, random, layer, class_, bound, fmin(sigma, bound));
+    requantisation(arena, random, layer, class_, bound,
+                   fmin(sigma, bound) / (limits->steep > 0 ? limits->steep : 1));
 }
 
 static void make_pool(ts_arena *arena, ts_random *random, const ts_case_limits *limits, ts_layer *layer) {

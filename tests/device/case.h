@@ -28,6 +28,9 @@ typedef struct ts_case_limits {
     bool line;         /* additions: one line of both operands (src/plan/add.h) */
     /* One element in `wide_in` of x may leave 0 .. 255; 0: all may. */
     uint32_t wide_in;
+    /* Outputs go from their low to their high bound within so small a part of the usual accumulators; 0: 1.
+     */
+    uint32_t steep;
 } ts_case_limits;
 
 /* A random layer within the limits; owned by `arena`. */

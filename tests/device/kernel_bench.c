@@ -47,6 +47,13 @@ static const bench benches[] = {
     {"conv_xpulp_u8s8_narrow_quads", TS_LAYER_CONV, 20, 64, 8, 8, 1, 1, 0, TS_RQC_S32D, 64.0 / 70},
     {"conv_xpulp_u8s8_narrow_quads", TS_LAYER_CONV, 32, 32, 8, 16, 1, 1, 0, TS_RQC_S32, 64.0 / 54},
     {"conv_xpulp_u8s8_narrow_quads", TS_LAYER_CONV, 24, 32, 16, 32, 1, 1, 0, TS_RQC_S32D, 128.0 / 94},
+#define K3C3(quads, h, w, co, s) \
+    { "conv_xpulp_u8s8_k3c3" quads, TS_LAYER_CONV, h, w, 3, co, 3, s, 1, TS_RQC_S32D, 216.0 / 124 }
+    K3C3("", 32, 64, 32, 2),
+    K3C3("", 18, 30, 24, 1),
+    K3C3("_quads", 16, 128, 32, 2),
+    K3C3("_quads", 16, 128, 16, 2),
+    K3C3("_quads", 16, 128, 8, 2),
 #define DW(h, w, c, s) \
     { "dwconv_xpulp_u8s8_k3", TS_LAYER_DWCONV, h, w, c, c, 3, s, 1, TS_RQC_S32, 36.0 / (s == 1 ? 35 : 55) }
     {"conv_xpulp_s16s8_4x4", TS_LAYER_CONV, 10, 10, 32, 32, 3, 1, 0, TS_RQC_S32D, 64.0 / 24},
@@ -143,6 +150,7 @@ static void make_case(ts_arena *arena, const bench *b, ts_case *c) {
                              .dilation = 1,
                              .pad = (int)b->pad,
                              .line = strcmp(b->kernel, "add_xpulp_line") == 0,
+                             .steep = strstr(b->kernel, "k3c3") != NULL ? 6 : 0,
                              .wide_in = wide_in};
     case_make(arena, &random, &limits, c);
     c->roomy = false;
@@ -239,6 +247,7 @@ static const struct {
     const char *shape;
     double least;
 } floors[] = {{"conv_xpulp_u8s8_4x4      32x64x3>32 k3 s2", 12},
+              {"conv_xpulp_u8s8_k3c3     32x64x3>32 k3 s2", 12},
               {"conv_xpulp_u8s8_4x4      16x16x32>32 k3 s1", 18},
               {"linear_xpulp_u8s8        1x1x512>64 k1 s1", 13.5}};
 

@@ -245,6 +245,19 @@ static const family families[] = {
     NARROW("s8s8_narrow", TS_S8, TS_RQC_S32, .w = 8, .h = 20, .c_in = 8, .c_out = 8),
     CONV_QUADS("s16s8_4x4", TS_S16, TS_RQC_S32D, .w = 4, .kernel_h = 1, .kernel_w = 1, .stride = 1,
                .c_out = 4),
+#define K3C3(quads, ...)                                                                              \
+    {                                                                                                 \
+        "conv_xpulp_u8s8_k3c3" quads, {                                                               \
+            .kind = TS_LAYER_CONV, .x_type = TS_U8, .w_type = TS_S8, .y_type = TS_U8, .dilation = 1,  \
+            .kernel_h = 3, .kernel_w = 3, .c_in = 3, .rq_class = TS_RQC_S32D, .steep = 6, __VA_ARGS__ \
+        }                                                                                             \
+    }
+    K3C3("", .pad = -1, .c_out = 12),
+    K3C3("", .pad = 1, .c_out = 32, .stride = 2, .h = 26, .w = 48),
+    K3C3("", .pad = 1, .c_out = 4, .stride = 1, .h = 14, .w = 21),
+    K3C3("_quads", .pad = 1, .c_out = 8, .stride = 2, .h = 15, .w = 40),
+    K3C3("_quads", .pad = 1, .c_out = 24, .stride = 2, .h = 9, .w = 8),
+    K3C3("_quads", .pad = -1, .c_out = 16, .stride = 2, .h = 11, .w = 24),
 #define DW_ANY(x, y, ...)                                                                       \
     {                                                                                           \
         "dwconv_xpulp_b8s8", {                                                                  \
