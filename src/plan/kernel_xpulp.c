@@ -876,6 +876,58 @@ static double dw_any_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t
     return 500 + 1.04 * best;
 }
 
+/* Unsigned bytes, windows of up to 7 columns (device/kernels/xpulp/dwconv_xpulp_u8s8_k357.c): their weights
+ * are those of any window. */
+static bool serves_dw_k357(const ts_layer *layer) {
+    const ts_window *w = &layer->window;
+    return serves_dw_any(layer) && layer->x.type == TS_U8 && ts_type_bits(layer->y.type) == 8 &&
+           w->kernel_w <= 7 && w->stride_w <= 2;
+}
+
+/* What a row of outputs takes: of its windows, words of taps, and of x for 4 or 8 outputs. */
+typedef struct taps_row {
+    uint32_t fours, taps, x_words[2];
+} taps_row;
+
+static taps_row taps_row_of(const ts_layer *layer, const ts_tile *tile) {
+    static const uint8_t taps[2][3] = {{6, 8, 10}, {3, 4, 5}};
+    uint32_t stride = layer->window.stride_w, k = layer->window.kernel_w, width = k <= 3 ? 0 : k <= 5 ? 1 : 2;
+    uint32_t more = width == 2 ? 2 : 1;
+    return (taps_row){.fours = (uint32_t)div_up(tile->y_w, 4),
+                      .taps = taps[stride - 1][width],
+                      .x_words = {stride + more, 2 * stride + more}};
+}
+
+static uint64_t dw_k357_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    const ts_window *w = &layer->window;
+    taps_row row = taps_row_of(layer, tile);
+    uint64_t rows = (uint64_t)(tile->y_h - 1) * w->stride_h + w->kernel_h;
+    uint64_t behind = 4 + 4 * (uint64_t)(row.fours * w->stride_w + row.x_words[0] - w->stride_w);
+    uint64_t bytes = 4 * (uint64_t)w->kernel_h * row.taps + 4 * 16 * (uint64_t)row.fours +
+                     4 * (4 + rows * (div_up(tile->x_w, 4) * 4 + 4)) + behind;
+    return (div_up(bytes, 64) * 64 + 8) * cores;
+}
+
+static double dw_k357_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    const ts_window *w = &layer->window;
+    taps_row row = taps_row_of(layer, tile);
+    double groups = (double)div_up(tile->y_c, 4), best = 0, products = w->stride_w == 1 ? 1 : 2;
+    double eight = 20 + w->kernel_h * (row.x_words[1] + row.taps * (1 + 2 * products));
+    double four = 12 + w->kernel_h * (row.x_words[0] + row.taps * (1 + products));
+    double outputs = tile->y_w * dw_any_requant_cycles(layer) / 4;
+    double line = 25 + row.fours / 2 * eight + row.fours % 2 * four + outputs;
+    uint32_t parts = (uint32_t)groups % cores == 0 ? 1 : DW_MOST_PARTS;
+    for (uint32_t p = 1; p <= parts && p <= tile->y_h; p++) {
+        double rows = (double)div_up(tile->y_h, p);
+        double planes = fmin((rows - 1) * w->stride_h + w->kernel_h, tile->x_h);
+        double item = planes * (21.0 * (double)div_up(tile->x_w, 4) + 7) + 300 +
+                      4 * (rows * line + 120 + w->kernel_h * (8 + 2.4 * row.taps));
+        double cycles = ceil(groups * p / cores) * item;
+        best = best == 0 || cycles < best ? cycles : best;
+    }
+    return 500 + 1.04 * best;
+}
+
 /* Depthwise where x or y has 4 or 2 bits (device/kernels/xpulp/dwconv_xpulp_sub8.c): the layer as the kernels
  * of bytes meet it. */
 static ts_layer dw_in_bytes(const ts_layer *layer) {
@@ -1247,6 +1299,16 @@ const ts_kernel ts__kernels_xpulp[] = {
      .pack = dw_u8s9_pack,
      .scratch_bytes = dw_scratch_bytes,
      .cycles = dw_u8s9_cycles},
+    {.name = "dwconv_xpulp_u8s8_k357",
+     .isa = "xpulp",
+     .sources = "xpulp/dwconv_xpulp_u8s8_k357.c xpulp/dw_transpose.S xpulp/dw_taps.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 656,
+     .serves = serves_dw_k357,
+     .weight_bytes = dw_any_weight_bytes,
+     .pack = dw_any_pack,
+     .scratch_bytes = dw_k357_scratch_bytes,
+     .cycles = dw_k357_cycles},
     {.name = "dwconv_xpulp_b8s8",
      .isa = "xpulp",
      .sources = "xpulp/dwconv_xpulp_b8s8.c xpulp/dw_transpose.S",

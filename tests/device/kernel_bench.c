@@ -79,8 +79,14 @@ static const bench benches[] = {
     {"conv_xpulp_sub8", TS_LAYER_CONV, 12, 12, 32, 32, 3, 1, 1, TS_RQC_S32, 64.0 / 24},
     {"dwconv_xpulp_sub8", TS_LAYER_DWCONV, 16, 16, 32, 32, 3, 1, 1, TS_RQC_S32D, 36.0 / 45},
     {"dwconv_xpulp_sub8", TS_LAYER_DWCONV, 8, 16, 64, 64, 3, 2, 1, TS_RQC_S32D, 36.0 / 65},
-    {"dwconv_xpulp_b8s8", TS_LAYER_DWCONV, 16, 16, 32, 32, 5, 1, 2, TS_RQC_S32, 100.0 / 120},
-    {"dwconv_xpulp_b8s8", TS_LAYER_DWCONV, 16, 16, 32, 32, 5, 2, 2, TS_RQC_S32D, 100.0 / 130},
+#define DWT(h, w, c, k, s, rq, ceiling) \
+    { "dwconv_xpulp_u8s8_k357", TS_LAYER_DWCONV, h, w, c, c, k, s, (k) / 2, rq, ceiling }
+    DWT(16, 16, 32, 5, 1, TS_RQC_S32, 40.0 / 27),
+    DWT(16, 16, 32, 5, 2, TS_RQC_S32D, 40.0 / 25),
+    DWT(10, 10, 64, 5, 1, TS_RQC_S32D, 40.0 / 27),
+    DWT(16, 16, 32, 7, 1, TS_RQC_S32D, 56.0 / 34),
+    DWT(20, 20, 24, 7, 2, TS_RQC_S32D, 56.0 / 31),
+    DWT(5, 5, 240, 7, 1, TS_RQC_S32D, 56.0 / 34),
     {"dwconv_xpulp_b8s8", TS_LAYER_DWCONV, 8, 8, 128, 128, 3, 1, 1, TS_RQC_S32, 36.0 / 60},
 #define DWQ(h, w, c, s, rq) \
     { "dwconv_xpulp_u8s8_k3_quads", TS_LAYER_DWCONV, h, w, c, c, 3, s, 1, rq, 36.0 / (s == 1 ? 32 : 36) }
@@ -246,10 +252,10 @@ static void shape_of(const bench *b, char *text, size_t size) {
 static const struct {
     const char *shape;
     double least;
-} floors[] = {{"conv_xpulp_u8s8_4x4      32x64x3>32 k3 s2", 12},
-              {"conv_xpulp_u8s8_k3c3     32x64x3>32 k3 s2", 12},
-              {"conv_xpulp_u8s8_4x4      16x16x32>32 k3 s1", 18},
-              {"linear_xpulp_u8s8        1x1x512>64 k1 s1", 13.5}};
+} floors[] = {
+    {"conv_xpulp_u8s8_4x4      32x64x3>32 k3 s2", 12},  {"conv_xpulp_u8s8_k3c3     32x64x3>32 k3 s2", 12},
+    {"conv_xpulp_u8s8_4x4      16x16x32>32 k3 s1", 18}, {"linear_xpulp_u8s8        1x1x512>64 k1 s1", 13.5},
+    {"dwconv_xpulp_u8s8_k357   16x16x32>32 k5 s1", 5},  {"dwconv_xpulp_u8s8_k357   16x16x32>32 k7 s1", 7}};
 
 /* 0: none. */
 static double floor_of(const char *shape) {

@@ -281,6 +281,22 @@ static const family families[] = {
     DW_ANY_ROUNDED(TS_U8, TS_U8, TS_RQC_S32R, .pad = 0, .kernel_h = 1, .kernel_w = 15, .h = 1, .w = 24),
     DW_ANY_ROUNDED(TS_U8, TS_S8, TS_RQC_S32RC, .pad = 2, .kernel_h = 5, .kernel_w = 5),
     DW_ANY_ROUNDED(TS_S8, TS_S8, TS_RQC_S32RC, .pad = -1, .kernel_h = 3, .kernel_w = 7, .w = 16),
+#define DW_TAPS(y, class_, ...)                                                                         \
+    {                                                                                                   \
+        "dwconv_xpulp_u8s8_k357", {                                                                     \
+            .kind = TS_LAYER_DWCONV, .x_type = TS_U8, .w_type = TS_S8, .y_type = y, .rq_class = class_, \
+            .dilation = 1, __VA_ARGS__                                                                  \
+        }                                                                                               \
+    }
+    DW_TAPS(TS_U8, -1, .pad = -1, .w = 11),
+    DW_TAPS(TS_U8, -1, .pad = 1, .kernel_h = 3, .kernel_w = 3, .w = 5),
+    DW_TAPS(TS_U8, -1, .pad = -1, .kernel_h = 3, .kernel_w = 3, .stride = 2, .w = 17),
+    DW_TAPS(TS_U8, TS_RQC_S32, .pad = 2, .kernel_h = 5, .kernel_w = 5, .stride = 1),
+    DW_TAPS(TS_S8, TS_RQC_S32D, .pad = -1, .kernel_h = 5, .kernel_w = 5, .stride = 2, .w = 22),
+    DW_TAPS(TS_U8, TS_RQC_S32R, .pad = 3, .kernel_h = 7, .kernel_w = 7, .stride = 1),
+    DW_TAPS(TS_S8, TS_RQC_S32RC, .pad = -1, .kernel_h = 7, .kernel_w = 7, .stride = 2, .w = 19),
+    DW_TAPS(TS_U8, TS_RQC_S32D, .pad = -1, .kernel_h = 2, .kernel_w = 6, .w = 21),
+    DW_TAPS(TS_U8, TS_RQC_S32, .pad = -1, .kernel_h = 4, .kernel_w = 4, .w = 18),
 #define DW_SUB8(x, y, w, ...)                                                                          \
     {                                                                                                  \
         "dwconv_xpulp_sub8", {                                                                         \

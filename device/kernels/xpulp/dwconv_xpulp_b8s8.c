@@ -5,10 +5,7 @@
  *
  * Packed weights, a record a channel: for each kernel row its taps, filled up with zeros to words; then the
  * parameters of tile.h, but k - 1 in place of k for 32-bit kinds; x_zero is folded into them. */
-#include "kernels/xpulp/dw_block.h"
-#include "kernels/xpulp/xpulp_insn.h"
-
-#define ALWAYS static inline __attribute__((always_inline))
+#include "kernels/xpulp/dw_plane.h"
 
 struct plane_run {
     const struct ts_conv_tile *t;
@@ -16,47 +13,22 @@ struct plane_run {
     struct xpulp_requant requant;
 };
 
-/* The kinds that the loops contain; S32R with a clip of the accumulator, which serves S32RC, too. */
-enum plane_kind { PLANE_S32, PLANE_S32D, PLANE_S32R, PLANE_OTHER };
-
-#define PLANE_USES(kind) ((TS_RQ_USED >> (kind)) & 1)
-
 static inline int32_t dot(int32_t acc, uint32_t x, uint32_t w, bool is_signed) {
     return is_signed ? pv_sdotsp_b(acc, x, w) : pv_sdotusp_b(acc, x, w);
 }
 
 /* What holds for a plane, in registers: stores of bytes could alias what lies in memory. */
 struct plane_constants {
-    int32_t k, l, k2, l2, shift, low, high;
-    int32_t middle, split, acc_high;
+    struct plane_rq rq;
     uint32_t k_h, words, rest, s1, s2, s3, pixel;
-    enum plane_kind kind;
     bool is_signed;
-    const int32_t *params;
 };
 
-ALWAYS int32_t requantised(const struct plane_run *r, const struct plane_constants *p, int32_t acc) {
-    if (p->kind == PLANE_S32) {
-        acc = p_addNr(p_mac(acc, acc, p->k), p->l, p->shift);
-    } else if (p->kind == PLANE_S32D) {
-        int32_t part = p_addNr((int32_t)((uint32_t)acc * (uint32_t)p->k2), p->l2, p->split);
-        acc = p_addNr(p_mac(part, acc, p->k), p->l, p->l2);
-    } else if (p->kind == PLANE_S32R) {
-        acc = p_clipr(acc, p->acc_high);
-        int32_t part = p_addNr((int32_t)((uint32_t)acc * (uint32_t)p->k2), p->l2, p->split);
-        part = p_addNr(p_mac(part, acc, p->k), p->l, p->shift);
-        acc = p_subNr(part, part < p->middle, p->l2);
-    } else {
-        return xpulp_requant(&r->requant, p->params, acc);
-    }
-    return p_min(p_max(acc, p->low), p->high);
-}
-
 ALWAYS void put(const struct plane_run *r, const struct plane_constants *p, uint8_t *y, int32_t acc) {
-    int32_t value = requantised(r, p, acc);
-    if (p->kind == PLANE_OTHER && r->t->y_type == TS_ELEM_S16) {
+    int32_t value = plane_requantised(&p->rq, acc);
+    if (p->rq.kind == PLANE_OTHER && r->t->y_type == TS_ELEM_S16) {
         *(int16_t *)(void *)y = (int16_t)value;
-    } else if (p->kind == PLANE_OTHER && r->t->y_type == TS_ELEM_S32) {
+    } else if (p->rq.kind == PLANE_OTHER && r->t->y_type == TS_ELEM_S32) {
         *(int32_t *)(void *)y = value;
     } else {
         *y = (uint8_t)value;
@@ -101,18 +73,7 @@ ALWAYS void plane(const struct plane_run *r, const uint8_t *x, const uint8_t *w,
                   enum plane_kind kind, bool is_signed, uint32_t words) {
     const struct ts_conv_tile *t = r->t;
     const int32_t *params = (const int32_t *)(const void *)(w + t->k_h * words * 4u);
-    bool is_rounded = kind == PLANE_S32R, is_double = kind == PLANE_S32D || is_rounded;
-    const struct plane_constants constants = {.k = params[0],
-                                              .l = params[1],
-                                              .k2 = is_double ? params[2] : 0,
-                                              .l2 = is_double ? params[3] : 0,
-                                              .middle = is_rounded ? params[4] : 0,
-                                              .acc_high =
-                                                  t->rq.kind == TS_RQ_S32RC ? t->rq.acc_high : INT32_MAX,
-                                              .split = t->rq.split,
-                                              .shift = t->rq.shift,
-                                              .low = t->rq.low,
-                                              .high = t->rq.high,
+    const struct plane_constants constants = {.rq = plane_rq_of(&t->rq, params, kind, &r->requant),
                                               .k_h = t->k_h,
                                               .words = words,
                                               .rest = r->pitch - words * 4u,
@@ -120,9 +81,7 @@ ALWAYS void plane(const struct plane_run *r, const uint8_t *x, const uint8_t *w,
                                               .s2 = 2u * t->stride_w,
                                               .s3 = 3u * t->stride_w,
                                               .pixel = t->y_pixel_bytes,
-                                              .kind = kind,
-                                              .is_signed = is_signed,
-                                              .params = params},
+                                              .is_signed = is_signed},
                                  *p = &constants;
     uint32_t y_w = t->y_w, x_row = t->stride_h * r->pitch, y_row = t->y_row_bytes, step = 4u * p->s1;
     for (; rows > 0; rows--, x += x_row, y += y_row) {
@@ -188,50 +147,11 @@ static void any_plane(const struct plane_run *r, const uint8_t *x, const uint8_t
     }
 }
 
-/* Bytes of padding behind the first, where rows do not end on words: the transposition stores one. */
-static void fill_ends(const struct plane_run *r, const struct dw_planes *planes, uint32_t x_w) {
-    uint32_t end = (x_w + 3u) & ~3u;
-    for (uint32_t p = 0; p < DW_CHANNELS; p++) {
-        uint8_t *row = planes->planes + p * r->plane_bytes;
-        for (uint32_t i = 0; i < planes->rows; i++, row += r->pitch) {
-            for (uint32_t at = x_w + 1u; at < end; at++) {
-                row[at] = (uint8_t)planes->zero;
-            }
-        }
-    }
-}
-
 /* Outputs of rows [first, first + rows) of one channel group. */
 static void item(const struct plane_run *r, uint8_t *scratch, uint32_t group, uint32_t first, uint32_t rows) {
     const struct ts_conv_tile *t = r->t;
-    uint32_t needed = (rows - 1u) * t->stride_h + t->k_h, channel = group * DW_CHANNELS;
-    int32_t top = (int32_t)(first * t->stride_h) - t->pad_top;
-    uint32_t above = top < 0 ? (uint32_t)-top : 0, start = top < 0 ? 0 : (uint32_t)top;
-    above = above < needed ? above : needed;
-    uint32_t left = start < t->x_h ? t->x_h - start : 0, quads = (t->x_w + 3u) / 4u;
-    uint32_t inside = needed - above < left ? needed - above : left;
-    uint32_t zeros = (uint32_t)(uint8_t)t->x_zero * 0x01010101u;
-    dw_fill_planes(scratch, r->plane_bytes, needed + 1u, r->pitch, zeros);
-    for (uint32_t row = 0; row < needed; row++) {
-        if (row < above || row >= above + inside) {
-            dw_fill_planes(scratch + 4u + row * r->pitch, r->plane_bytes, quads, 4u, zeros);
-        }
-    }
-    struct dw_planes planes = {.x = (const uint8_t *)t->x + start * t->x_row_bytes + channel,
-                               .pixel_bytes = t->x_c,
-                               .skip = (int32_t)(t->x_row_bytes - quads * 4u * t->x_c),
-                               .rows = inside,
-                               .quads = quads,
-                               .planes = scratch + 4u + above * r->pitch,
-                               .plane_bytes = r->plane_bytes,
-                               .edge = (int32_t)t->x_w - (int32_t)(quads * 4u),
-                               .zero = zeros};
-    if (inside > 0) {
-        dw_transpose(&planes);
-        if (t->x_w % 4u != 0 && t->pad_right > 1u) {
-            fill_ends(r, &planes, t->x_w);
-        }
-    }
+    uint32_t channel = group * DW_CHANNELS;
+    plane_fill(t, scratch, r->pitch, r->plane_bytes, channel, first, rows);
     uint32_t record = t->k_h * r->words * 4u + ref_params_bytes(t->rq.kind), size = ref_bits(t->y_type) / 8u;
     for (uint32_t c = 0; c < DW_CHANNELS && channel + c < t->y_c; c++) {
         any_plane(r, scratch + 4u - t->pad_left + c * r->plane_bytes,
@@ -240,8 +160,6 @@ static void item(const struct plane_run *r, uint8_t *scratch, uint32_t group, ui
     }
 }
 
-/* A plane is the words before its first row, then rows of x with a word behind each; src/plan/kernel_xpulp.c
- * reckons with the same sizes. */
 void dwconv_xpulp_b8s8(const struct ts_conv_tile *tile) {
     const struct ts_conv_tile *t = tile;
     uint32_t rows = (t->y_h - 1u) * t->stride_h + t->k_h, pitch = dw_pitch(t->x_w);
