@@ -57,9 +57,26 @@ static void simplify(nest *n) {
     }
 }
 
+/* A copy of few lines at a time costs a start of the DMA each time. Where the innermost axis is that short
+ * the axes are sorted, the longest innermost: elements do not mind their order. */
+static void lengthen(nest *n) {
+    enum { SHORT = 8 };
+    if (n->axis_count == 0 || n->axes[n->axis_count - 1].count >= SHORT) {
+        return;
+    }
+    for (uint32_t i = 1; i < n->axis_count; i++) {
+        for (uint32_t k = i; k > 0 && n->axes[k].count < n->axes[k - 1].count; k--) {
+            axis shorter = n->axes[k];
+            n->axes[k] = n->axes[k - 1];
+            n->axes[k - 1] = shorter;
+        }
+    }
+}
+
 /* A copy has three axes: of more, the shortest is written out. */
 static void add_nest(maker *m, nest n) {
     simplify(&n);
+    lengthen(&n);
     if (n.axis_count > 3) {
         uint32_t shortest = 0;
         for (uint32_t i = 1; i < n.axis_count; i++) {

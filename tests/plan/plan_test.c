@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "ir/text_form.h"
 #include "num/generate.h"
+#include "plan/move.h"
 #include "plan/plan.h"
 #include "plan/tile.h"
 
@@ -290,6 +291,40 @@ static void tiles_of_equal_shapes_are_each_layers_own(void **state) {
     ts_arena_free(w.arena);
 }
 
+static void carry_out(const ts_copy *c, const uint8_t *x, uint8_t *y) {
+    for (uint32_t k = 0; k < c->count[2]; k++) {
+        for (uint32_t j = 0; j < c->count[1]; j++) {
+            for (uint32_t i = 0; i < c->count[0]; i++) {
+                memcpy(y + c->to + k * c->y_step[2] + j * c->y_step[1] + i * c->y_step[0],
+                       x + c->from + k * c->x_step[2] + j * c->x_step[1] + i * c->x_step[0], c->bytes);
+            }
+        }
+    }
+}
+
+/* Of 64 places with a matrix of 2 by 8 each the matrix is transposed: in copies of 64 lines, not of two. */
+static void transpositions_are_moved_in_long_copies(void **state) {
+    (void)state;
+    enum { PLACES = 64, ROWS = 2, COLUMNS = 8, ELEMENTS = PLACES * ROWS * COLUMNS };
+    world w = begin();
+    const ts_node node = {.op = TS_OP_TRANSPOSE, .move = {.order = {0, 2, 1}}};
+    ts_layer l = {.x = {.h = PLACES, .w = ROWS, .c = COLUMNS, .type = TS_U8, .pixel_bytes = COLUMNS},
+                  .y = {.h = PLACES, .w = COLUMNS, .c = ROWS, .type = TS_U8, .pixel_bytes = ROWS}};
+    uint8_t x[ELEMENTS], y[ELEMENTS] = {0};
+    ts__move_copies(w.arena, NULL, &node, &l);
+    assert_int_equal(l.copy_count, 1);
+    assert_int_equal(l.copies[0].count[0], PLACES);
+    for (uint32_t i = 0; i < ELEMENTS; i++) {
+        x[i] = (uint8_t)(i * 7 + i / 256);
+    }
+    carry_out(&l.copies[0], x, y);
+    for (uint32_t i = 0; i < ELEMENTS; i++) {
+        uint32_t place = i / (ROWS * COLUMNS), row = i % ROWS, column = i / ROWS % COLUMNS;
+        assert_int_equal(y[i], x[(place * ROWS + row) * COLUMNS + column]);
+    }
+    ts_arena_free(w.arena);
+}
+
 /* The widest tensor of MobileNetV2 (393,216 bytes) just fits an L2 of 400,000 bytes, and leaves its
  * neighbours stripes of one row: it is better kept in L3, as in an L2 that cannot hold it. */
 static void a_tensor_that_just_fits_moves_out(void **state) {
@@ -446,6 +481,7 @@ int main(void) {
                                        cmocka_unit_test(weights_flow_ahead),
                                        cmocka_unit_test(little_l1_keeps_the_fast_kernel),
                                        cmocka_unit_test(tiles_of_equal_shapes_are_each_layers_own),
+                                       cmocka_unit_test(transpositions_are_moved_in_long_copies),
                                        cmocka_unit_test(a_tensor_that_just_fits_moves_out),
                                        cmocka_unit_test(more_l2_is_not_slower),
                                        cmocka_unit_test(maps_lie_over_each_other),
