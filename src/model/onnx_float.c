@@ -117,20 +117,10 @@ static bool is_one_of(const char *op, const char *const *list) {
 static bool leads_to_planes(const ts_onnx *net, uint32_t v, uint32_t *left) {
     static const char *const takes[] = {
         "Conv", "MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool", "BatchNormalization", NULL};
-    static const char *const keeps[] = {"Pad",
-                                        "Sub",
-                                        "Add",
-                                        "Mul",
-                                        "Div",
-                                        "Clip",
-                                        "Relu",
-                                        "Identity",
-                                        "Cast",
-                                        "Dropout",
-                                        "Neg",
-                                        "QuantizeLinear",
-                                        "DequantizeLinear",
-                                        NULL};
+    static const char *const keeps[] = {
+        "Pad",  "Sub",     "Add", "Mul",   "Div",   "Clip",   "Relu",           "Identity",
+        "Cast", "Dropout", "Neg", "Slice", "Split", "Concat", "QuantizeLinear", "DequantizeLinear",
+        NULL};
     if (*left == 0) {
         return false;
     }
@@ -208,8 +198,12 @@ static ts_status add_input(ts__float_importer *im, uint32_t v) {
     uint64_t elements = 1;
     for (uint32_t d = 0; d < input.rank; d++) {
         const Onnx__TensorShapeProto__Dimension *dim = t->shape->dim[d];
-        int64_t size =
-            dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE ? dim->dim_value : 1;
+        bool known = dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+        if (!known && d > 0) {
+            return bad_input(im, value->name,
+                             "has a size that is not fixed; only the first, the batch, may be left open");
+        }
+        int64_t size = known ? dim->dim_value : 1;
         size = d == 0 && size < 1 ? 1 : size;
         if (size < 1 || size > TS_ONNX_MAX_DIM || elements * (uint64_t)size > TS_ONNX_MAX_ELEMENTS) {
             return bad_input(im, value->name, "has a dimension that is 0, negative or absurdly large");

@@ -775,6 +775,42 @@ static ts_status resize_factors(const ts__site *s, uint32_t rank, const uint32_t
     return TS_OK;
 }
 
+/* Each element of input 0 so many times along the dimensions of the file. */
+static ts_status repeat(const ts__site *s, uint32_t rank, const uint32_t *dims, const uint32_t *factors) {
+    ts_fnode n = {.op = TS_FOP_RESIZE, .input_count = 1};
+    ts_ftensor shape = {.rank = rank};
+    bool last;
+    TS_TRY(keep_order(s, 0, &last));
+    TS_TRY(ts__float_take(s, 0, last, &n.inputs[0]));
+    for (uint32_t d = 0; d < rank; d++) {
+        shape.dims[last && ts__has_order(rank) ? ts__file_to_last(rank, d) : d] = dims[d] * factors[d];
+    }
+    ts_tensor_id out;
+    TS_TRY(emit(s, &n, &shape, &out));
+    set_output(s, 0, out, last);
+    return TS_OK;
+}
+
+/* Broadcasting to a constant shape. */
+static ts_status import_expand(const ts__site *s) {
+    const ts_constant *shape = ts__onnx_const_input(s->im->net, s->node, 1);
+    uint32_t rank, dims[TS_MAX_RANK], factors[TS_MAX_RANK];
+    TS_TRY(file_dims(s, &rank, dims));
+    if (shape == NULL || shape->count > rank) {
+        return ts__float_refuse(s,
+                                "only a constant shape of no more dimensions than the input has is served");
+    }
+    for (uint32_t d = 0; d < rank; d++) {
+        uint32_t absent = rank - (uint32_t)shape->count;
+        double size = d < absent ? 1 : real_of(shape, d - absent);
+        if (size != 1 && size != dims[d] && (dims[d] != 1 || !(size > 1 && size <= TS_ONNX_MAX_DIM))) {
+            return ts__float_refuse(s, "its input does not broadcast to its shape");
+        }
+        factors[d] = dims[d] == 1 ? (uint32_t)size : 1;
+    }
+    return repeat(s, rank, dims, factors);
+}
+
 /* The nearest neighbour, where that repeats each element. */
 static ts_status import_resize(const ts__site *s) {
     const char *mode = ts__onnx_attr_text(s->im->net, s->node, "mode");
@@ -795,18 +831,7 @@ static ts_status import_resize(const ts__site *s) {
     if ((*mode != '\0' && strcmp(mode, "nearest") != 0) || !repeats) {
         return ts__float_refuse(s, "only the nearest neighbour that repeats each element is served");
     }
-    ts_fnode n = {.op = TS_FOP_RESIZE, .input_count = 1};
-    ts_ftensor shape = {.rank = rank};
-    bool last;
-    TS_TRY(keep_order(s, 0, &last));
-    TS_TRY(ts__float_take(s, 0, last, &n.inputs[0]));
-    for (uint32_t d = 0; d < rank; d++) {
-        shape.dims[last && ts__has_order(rank) ? ts__file_to_last(rank, d) : d] = dims[d] * factors[d];
-    }
-    ts_tensor_id out;
-    TS_TRY(emit(s, &n, &shape, &out));
-    set_output(s, 0, out, last);
-    return TS_OK;
+    return repeat(s, rank, dims, factors);
 }
 
 /* Ends of an integer type of a constant zero point; an 8-bit unsigned one where there is none. */
@@ -872,6 +897,7 @@ static const row operators[] = {
     {{"Elu", "alpha", "", TS_FOP_ELU}, import_unary},
     {{"Erf", "", "", TS_FOP_ERF}, import_unary},
     {{"Exp", "", "", TS_FOP_EXP}, import_unary},
+    {{"Expand", "", "to a constant shape", TS_FOP_RESIZE}, import_expand},
     {{"Flatten", "axis", "", TS_FOP_RESHAPE}, import_reshape},
     {{"Floor", "", "", TS_FOP_FLOOR}, import_unary},
     {{"Gather", "axis", "one constant index", TS_FOP_SLICE}, import_gather},

@@ -40,6 +40,8 @@ static ts_status move_of(ts_onnx *net, const ts_onnx_node *node, ts_node *out) {
             return sizes(net, node, "begin", 3, 0, m->begin);
         case TS_OP_PAD:
             return sizes(net, node, "begin", 3, 0, m->begin);
+        case TS_OP_TRANSPOSE:
+            return sizes(net, node, "order", 3, 0, m->order);
         default:
             return TS_OK;
     }
@@ -97,7 +99,8 @@ static ts_status requant_of(ts_onnx *net, const ts_onnx_node *node, ts_requant *
 }
 
 static ts_status op_of(ts_onnx *net, const ts_onnx_node *node, ts_op *out) {
-    static const ts_op ops[] = {TS_OP_CONCAT, TS_OP_PAD, TS_OP_SLICE, TS_OP_RESIZE, TS_OP_LUT, TS_OP_MUL};
+    static const ts_op ops[] = {TS_OP_CONCAT,    TS_OP_PAD,     TS_OP_SLICE, TS_OP_RESIZE,
+                                TS_OP_TRANSPOSE, TS_OP_RESHAPE, TS_OP_LUT,   TS_OP_MUL};
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         if (strcmp(node->op, ts_op_name(ops[i])) == 0) {
             *out = ops[i];

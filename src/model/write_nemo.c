@@ -477,7 +477,8 @@ static ts_status write_requant(writer *w, chain *c) {
 static void own_move(writer *w, Onnx__NodeProto *node) {
     const ts_move *m = &w->node->move;
     const int64_t axis = m->axis, begin[] = {m->begin[0], m->begin[1], m->begin[2]},
-                  step[] = {m->step[0], m->step[1], m->step[2]};
+                  step[] = {m->step[0], m->step[1], m->step[2]},
+                  order[] = {m->order[0], m->order[1], m->order[2]};
     if (w->node->op == TS_OP_CONCAT) {
         attribute_ints(w, node, "axis", 1, &axis);
     }
@@ -486,6 +487,9 @@ static void own_move(writer *w, Onnx__NodeProto *node) {
     }
     if (w->node->op == TS_OP_SLICE) {
         attribute_ints(w, node, "step", 3, step);
+    }
+    if (w->node->op == TS_OP_TRANSPOSE) {
+        attribute_ints(w, node, "order", 3, order);
     }
 }
 
@@ -562,6 +566,8 @@ static ts_status write_layer(writer *w) {
         case TS_OP_PAD:
         case TS_OP_SLICE:
         case TS_OP_RESIZE:
+        case TS_OP_TRANSPOSE:
+        case TS_OP_RESHAPE:
         case TS_OP_LUT:
         case TS_OP_MUL:
             status = write_own(w, &c);

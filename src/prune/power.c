@@ -90,7 +90,8 @@ static bool stays_raw(const ts_qlayer *l) {
 static bool splits_bytes(const ts_qnet *net, const ts_qlayer *l, uint32_t bits) {
     uint32_t per_byte = 8 / bits;
     bool whole = l->c % per_byte == 0 && l->move.begin[2] % per_byte == 0 &&
-                 (l->kind != TS_QUANT_SLICE || l->move.step[2] == 1);
+                 (l->kind != TS_QUANT_SLICE || l->move.step[2] == 1) &&
+                 (l->kind != TS_QUANT_TRANSPOSE || l->move.order[2] == 2);
     for (uint32_t k = 0; k < l->input_count; k++) {
         uint32_t h, w, c;
         ts_qnet_shape(net, l->inputs[k], &h, &w, &c);

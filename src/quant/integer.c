@@ -159,6 +159,12 @@ static void make_layer(const maker *m, uint32_t i, ts_node *n) {
         case TS_QUANT_RESIZE:
             n->op = TS_OP_RESIZE;
             break;
+        case TS_QUANT_TRANSPOSE:
+            n->op = TS_OP_TRANSPOSE;
+            break;
+        case TS_QUANT_RESHAPE:
+            n->op = TS_OP_RESHAPE;
+            break;
     }
 }
 

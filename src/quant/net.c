@@ -25,8 +25,9 @@ typedef struct reader {
     ts_diags *diags;
 } reader;
 
-static const char *const kind_names[] = {"conv",   "linear", "add",    "mul", "max_pool", "avg_pool",
-                                         "affine", "lut",    "concat", "pad", "slice",    "resize"};
+static const char *const kind_names[] = {"conv",     "linear", "add",       "mul",    "max_pool",
+                                         "avg_pool", "affine", "lut",       "concat", "pad",
+                                         "slice",    "resize", "transpose", "reshape"};
 
 const char *ts_qkind_name(ts_qkind kind) { return kind_names[kind]; }
 
@@ -108,7 +109,9 @@ static void add_layer(reader *r, const ts_fnode *n, const ts_qlayer *layer) {
 
 /* A layer on the whole of value `value`, whose shape it keeps; its value. */
 static uint32_t add_behind(const reader *r, const ts_fnode *n, ts_qlayer layer, uint32_t value) {
-    layer.name = ts_arena_printf(r->net->arena, "%s.%s", n->name, ts_qkind_name(layer.kind));
+    if (layer.name == NULL) {
+        layer.name = ts_arena_printf(r->net->arena, "%s.%s", n->name, ts_qkind_name(layer.kind));
+    }
     layer.file_index = n->file_index;
     layer.input_count = layer.groups = 1;
     layer.inputs[0] = value;
@@ -571,16 +574,65 @@ static ts_status read_pool(reader *r, const ts_fnode *n) {
     return TS_OK;
 }
 
+/* Whether an input is a map in C, H, W order that the tensor has the shape of. */
+static bool in_planes(const reader *r, const ts_fnode *n, uint32_t k) {
+    const ts_ftensor *t = tensor(r, n->inputs[k]);
+    const meaning *x = &r->meanings[n->inputs[k]];
+    uint32_t h, w, c;
+    if (!x->known || x->tail || x->padded || t->rank < 3 || t->rank > 4) {
+        return false;
+    }
+    ts_qnet_shape(r->net, x->value, &h, &w, &c);
+    bool either = h == 1 && w == 1; /* has both orders */
+    return (x->planes || either) && t->dims[1] == c && t->dims[t->rank - 1] == w &&
+           (t->rank == 4 ? t->dims[2] : 1) == h;
+}
+
+/* A whole input, in C, H, W order where `planes` says that in_planes() holds. */
+static ts_status moved_input(reader *r, const ts_fnode *n, uint32_t k, bool planes, meaning *out) {
+    if (planes) {
+        *out = settle(r, n, n->inputs[k]);
+        return TS_OK;
+    }
+    return whole_input(r, n, k, out);
+}
+
+/* A mean over channels is a convolution of one element with equal weights. */
+static void channel_mean(reader *r, const ts_fnode *n, const meaning *x) {
+    ts_qlayer l = new_layer(r, n, TS_QUANT_CONV);
+    ts_qnet_shape(r->net, x->value, &l.h, &l.w, &l.inner);
+    l.c = 1;
+    l.inputs[0] = x->value;
+    l.weights = TS_NEW_ARRAY(r->net->arena, float, l.inner);
+    for (uint32_t i = 0; i < l.inner; i++) {
+        l.weights[i] = 1.0f / (float)l.inner;
+    }
+    l.bias = TS_NEW_ARRAY(r->net->arena, float, 1);
+    l.gain = ones(r, 1);
+    add_layer(r, n, &l);
+}
+
 /* A mean over all rows and columns is a pooling. */
 static ts_status read_reduce(reader *r, const ts_fnode *n) {
     const ts_ftensor *t = tensor(r, n->inputs[0]);
-    uint32_t spatial = t->rank == 4 ? 6u : t->rank == 3 ? 2u : 0u;
-    meaning x = r->meanings[n->inputs[0]];
-    if (spatial == 0 || n->axes != spatial || x.planes) {
-        return refuse(r, n, "only over all rows and columns it has an integer counterpart");
+    bool mean = n->op == TS_FOP_REDUCE_MEAN, planes = in_planes(r, n, 0);
+    uint32_t spatial = t->rank == 4 ? 6u : t->rank == 3 ? 2u : 0u, channels = 1u << (t->rank - 1);
+    meaning x;
+    if (planes) {
+        spatial <<= 1;
+        channels = 2;
     }
-    TS_TRY(whole_input(r, n, 0, &x));
-    ts_qlayer l = new_layer(r, n, n->op == TS_FOP_REDUCE_MEAN ? TS_QUANT_AVG_POOL : TS_QUANT_MAX_POOL);
+    bool over_channels = mean && t->rank >= 3 && n->axes == channels;
+    if (spatial == 0 || (n->axes != spatial && !over_channels)) {
+        return refuse(
+            r, n, "only over all rows and columns it has an integer counterpart, a mean also over channels");
+    }
+    TS_TRY(moved_input(r, n, 0, planes, &x));
+    if (over_channels) {
+        channel_mean(r, n, &x);
+        return TS_OK;
+    }
+    ts_qlayer l = new_layer(r, n, mean ? TS_QUANT_AVG_POOL : TS_QUANT_MAX_POOL);
     ts_qnet_shape(r->net, x.value, &l.h, &l.w, &l.c);
     l.window = (ts_window){l.h, l.w, l.h, l.w, 1, 1, 0, 0, 0, 0};
     l.h = l.w = 1;
@@ -589,20 +641,28 @@ static ts_status read_reduce(reader *r, const ts_fnode *n) {
     return TS_OK;
 }
 
-/* A layer that moves elements of input 0 along the axes of its map. */
-static ts_status add_move(reader *r, const ts_fnode *n, ts_qkind kind, const meaning *x,
-                          const ts_move *move) {
-    ts_qlayer l = new_layer(r, n, kind);
-    l.inputs[0] = x->value;
-    l.move = *move;
-    add_layer(r, n, &l);
-    return TS_OK;
+/* A layer that moves elements along the axes of its map, which the tensors hold in C, H, W order where
+ * `planes` says so. */
+static void add_move(reader *r, const ts_fnode *n, ts_qlayer *layer, bool planes) {
+    const ts_ftensor *y = tensor(r, n->output);
+    if (planes) {
+        layer->h = y->rank == 4 ? y->dims[2] : 1;
+        layer->w = y->dims[y->rank - 1];
+        layer->c = y->dims[1];
+    }
+    add_layer(r, n, layer);
+    r->meanings[n->output].planes = planes;
 }
 
 /* Entry of a list over a tensor's dimensions that belongs to axis 0, 1, 2 of the map; `absent` where the
  * tensor has no such dimension. */
-static uint32_t of_axis(const ts_ftensor *t, const uint32_t *list, uint32_t axis, uint32_t absent) {
-    return axis + t->rank < 4 ? absent : list[axis + t->rank - 3];
+static uint32_t of_axis(const ts_ftensor *t, const uint32_t *list, uint32_t axis, bool planes,
+                        uint32_t absent) {
+    if (axis + t->rank < 4) {
+        return absent;
+    }
+    uint32_t last = axis + t->rank - 3;
+    return list[!planes ? last : axis == 2 ? 1 : last + 1];
 }
 
 static ts_status read_pad(reader *r, const ts_fnode *n) {
@@ -622,12 +682,14 @@ static ts_status read_pad(reader *r, const ts_fnode *n) {
         return refuse(r, n, "only zeros around rows, columns and channels have an integer counterpart");
     }
     if (n->begin[last] != 0 || n->end[last] != 0) {
-        ts_move move = {0};
         settle_pads(r, n, &x);
+        ts_qlayer l = new_layer(r, n, TS_QUANT_PAD);
+        l.inputs[0] = x.value;
         for (uint32_t i = 0; i < 3; i++) {
-            move.begin[i] = of_axis(t, n->begin, i, 0);
+            l.move.begin[i] = of_axis(t, n->begin, i, false, 0);
         }
-        return add_move(r, n, TS_QUANT_PAD, &x, &move);
+        add_move(r, n, &l, false);
+        return TS_OK;
     }
     x.padded = true;
     x.pads[0] += t->rank == 4 ? n->begin[1] : 0;
@@ -640,35 +702,46 @@ static ts_status read_pad(reader *r, const ts_fnode *n) {
 
 static ts_status read_slice(reader *r, const ts_fnode *n) {
     const ts_ftensor *t = tensor(r, n->inputs[0]);
-    ts_move move = {0};
+    ts_qlayer l = new_layer(r, n, TS_QUANT_SLICE);
+    bool planes = in_planes(r, n, 0);
     meaning x;
-    TS_TRY(whole_input(r, n, 0, &x));
+    TS_TRY(moved_input(r, n, 0, planes, &x));
     if (t->rank > 4 || (t->rank > 1 && t->dims[0] != 1)) {
         return refuse(r, n, "only rows, columns and channels can be cut");
     }
+    l.inputs[0] = x.value;
     for (uint32_t i = 0; i < 3; i++) {
-        move.begin[i] = of_axis(t, n->begin, i, 0);
-        move.step[i] = of_axis(t, n->step, i, 1);
+        l.move.begin[i] = of_axis(t, n->begin, i, planes, 0);
+        l.move.step[i] = of_axis(t, n->step, i, planes, 1);
     }
-    return add_move(r, n, TS_QUANT_SLICE, &x, &move);
+    add_move(r, n, &l, planes);
+    return TS_OK;
 }
 
 static ts_status read_resize(reader *r, const ts_fnode *n) {
     const ts_ftensor *t = tensor(r, n->inputs[0]), *y = tensor(r, n->output);
+    bool planes = in_planes(r, n, 0);
+    uint32_t channels = planes ? 1 : t->rank - 1;
     meaning x;
-    TS_TRY(whole_input(r, n, 0, &x));
-    if (t->rank > 4 || t->rank < 3 || t->dims[0] != y->dims[0] ||
-        t->dims[t->rank - 1] != y->dims[t->rank - 1]) {
+    TS_TRY(moved_input(r, n, 0, planes, &x));
+    if (t->rank > 4 || t->rank < 3 || t->dims[0] != y->dims[0] || t->dims[channels] != y->dims[channels]) {
         return refuse(r, n, "only rows and columns can be enlarged");
     }
-    return add_move(r, n, TS_QUANT_RESIZE, &x, &(ts_move){0});
+    ts_qlayer l = new_layer(r, n, TS_QUANT_RESIZE);
+    l.inputs[0] = x.value;
+    add_move(r, n, &l, planes);
+    return TS_OK;
 }
 
 static ts_status read_concat(reader *r, const ts_fnode *n) {
     const ts_ftensor *t = tensor(r, n->output);
     ts_qlayer l = new_layer(r, n, TS_QUANT_CONCAT);
     l.input_count = n->input_count;
-    l.move.axis = n->axis + 3 - t->rank;
+    bool planes = true;
+    for (uint32_t k = 0; k < n->input_count; k++) {
+        planes = planes && in_planes(r, n, k);
+    }
+    l.move.axis = !planes ? n->axis + 3 - t->rank : n->axis == 1 ? 2 : n->axis + 2 - t->rank;
     if (t->rank < 2 || t->rank > 4 || n->axis == 0) {
         return refuse(r, n, "only rows, columns and channels can be joined");
     }
@@ -678,7 +751,7 @@ static ts_status read_concat(reader *r, const ts_fnode *n) {
     }
     for (uint32_t k = 0; k < n->input_count; k++) {
         meaning x;
-        TS_TRY(whole_input(r, n, k, &x));
+        TS_TRY(moved_input(r, n, k, planes, &x));
         l.inputs[k] = x.value;
         /* The input has a grid of its own, which the others need not have. */
         if (x.value == 0) {
@@ -687,7 +760,7 @@ static ts_status read_concat(reader *r, const ts_fnode *n) {
             l.inputs[k] = add_behind(r, n, own, 0);
         }
     }
-    add_layer(r, n, &l);
+    add_move(r, n, &l, planes);
     return TS_OK;
 }
 
@@ -750,7 +823,44 @@ static ts_status begin_tail(reader *r, const ts_fnode *n) {
     return TS_OK;
 }
 
-/* {N, H, W, C} to {N, C, H, W} and back, 1-D alike; or a transposition that moves no element. */
+/* Groups of channels, {1, groups, channels of a group, rest}, whose two dimensions change places (a channel
+ * shuffle); behind rows and columns where channels are last. 0: something else. */
+static uint32_t shuffled_groups(const reader *r, const ts_fnode *n, const meaning *x) {
+    const ts_ftensor *t = tensor(r, n->inputs[0]);
+    uint32_t h, w, c, first = x->planes ? 1 : t->rank - 2;
+    ts_qnet_shape(r->net, x->value, &h, &w, &c);
+    if (t->rank < 4 || t->dims[0] != 1) {
+        return 0;
+    }
+    for (uint32_t d = 0; d < t->rank; d++) {
+        if (n->perm[d] != (d == first ? d + 1 : d == first + 1 ? d - 1 : d)) {
+            return 0;
+        }
+    }
+    bool fits =
+        (uint64_t)t->dims[first] * t->dims[first + 1] == c && ts_ftensor_elements(t) == (uint64_t)h * w * c;
+    return fits ? t->dims[first] : 0;
+}
+
+/* A channel shuffle: for each place the transposition of a matrix, groups by channels of a group. */
+static ts_status shuffle(reader *r, const ts_fnode *n, uint32_t groups) {
+    meaning x = settle(r, n, n->inputs[0]);
+    uint32_t h, w, c;
+    ts_qnet_shape(r->net, x.value, &h, &w, &c);
+    ts_qlayer apart = {.kind = TS_QUANT_RESHAPE, .h = h * w, .w = groups, .c = c / groups},
+              turned = {.kind = TS_QUANT_TRANSPOSE, .h = h * w, .w = c / groups, .c = groups},
+              joined = {.kind = TS_QUANT_RESHAPE, .h = h, .w = w, .c = c};
+    memcpy(turned.move.order, (const uint32_t[]){0, 2, 1}, sizeof turned.move.order);
+    x.value = add_behind(r, n, apart, x.value);
+    x.value = add_behind(r, n, turned, x.value);
+    joined.name = ts_arena_printf(r->net->arena, "%s.joined", n->name);
+    x.value = add_behind(r, n, joined, x.value);
+    r->meanings[n->output] = x;
+    return TS_OK;
+}
+
+/* {N, H, W, C} to {N, C, H, W} and back, 1-D alike; a channel shuffle; or a transposition that moves no
+ * element. */
 static ts_status read_transpose(reader *r, const ts_fnode *n) {
     const ts_ftensor *t = tensor(r, n->inputs[0]);
     meaning x = r->meanings[n->inputs[0]];
@@ -767,6 +877,10 @@ static ts_status read_transpose(reader *r, const ts_fnode *n) {
     if (moved == 0) {
         r->meanings[n->output] = x;
         return TS_OK;
+    }
+    uint32_t groups = x.padded ? 0 : shuffled_groups(r, n, &x);
+    if (groups != 0) {
+        return shuffle(r, n, groups);
     }
     bool to_planes = true, to_last = true;
     for (uint32_t d = 1; d < t->rank; d++) {
@@ -821,7 +935,7 @@ static const struct {
     [TS_FOP_DIV] = {read_binary, "by a constant (one, or one a channel) as batch norms"},
     [TS_FOP_MAX_POOL] = {read_pool, "`max_pool`"},
     [TS_FOP_AVG_POOL] = {read_pool, "`avg_pool`"},
-    [TS_FOP_REDUCE_MEAN] = {read_reduce, "`avg_pool`, over all rows and columns"},
+    [TS_FOP_REDUCE_MEAN] = {read_reduce, "`avg_pool`, over all rows and columns; over channels `conv`"},
     [TS_FOP_REDUCE_MAX] = {read_reduce, "`max_pool`, over all rows and columns"},
     [TS_FOP_PAD] = {read_pad, "zeros: taken by the window behind, else `pad`"},
     [TS_FOP_CONCAT] = {read_concat, "`concat`"},
@@ -849,7 +963,8 @@ static const struct {
     [TS_FOP_FLOOR] = FUNCTION,
     [TS_FOP_CEIL] = FUNCTION,
     [TS_FOP_ROUND] = FUNCTION,
-    [TS_FOP_TRANSPOSE] = {read_transpose, "between N, C, H, W and N, H, W, C"},
+    [TS_FOP_TRANSPOSE] = {read_transpose,
+                          "between N, C, H, W and N, H, W, C; a channel shuffle as `transpose`"},
     [TS_FOP_RESHAPE] = {read_reshape, "flattening before a linear layer"},
 };
 
@@ -913,6 +1028,14 @@ static void name_apart(const ts_qnet *net) {
     }
 }
 
+/* What is likely to be the cause where a network cannot be read that takes several samples at a time. */
+static ts_status too_many_samples(const reader *r, const ts_ftensor *input) {
+    return ts_error(
+        r->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+        "the first size of input '%s' is %u; where that is a batch, a network for one sample would be right",
+        input->name, input->dims[0]);
+}
+
 static ts_status read_net(ts_arena *arena, const ts_fgraph *graph, bool cut, ts_qnet **out, ts_diags *diags) {
     if (graph->inputs.count != 1) {
         return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL, "the network has %u inputs; one is served",
@@ -934,8 +1057,8 @@ static ts_status read_net(ts_arena *arena, const ts_fgraph *graph, bool cut, ts_
         const ts_fnode *n = &graph->nodes.data[i];
         if (in_tail(&r, n) && !is_linear(n)) {
             keep_tail(&r, n);
-        } else {
-            TS_TRY(read_node(&r, n));
+        } else if (read_node(&r, n) != TS_OK) {
+            return input->rank > 1 && input->dims[0] > 1 ? too_many_samples(&r, input) : TS_BAD_INPUT;
         }
     }
     TS_TRY(read_outputs(&r));

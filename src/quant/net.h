@@ -11,7 +11,7 @@
 
 /* ADD: a + b, or a - b. MUL: a b, equal shapes. AFFINE: a[c] x + b[c] that no linear layer takes in;
  * `weights` is a. LUT: any function of one element. The others move elements (`move`, as in ir/graph.h):
- * CONCAT, PAD with zeros, SLICE, RESIZE by repetition. */
+ * CONCAT, PAD with zeros, SLICE, RESIZE by repetition, TRANSPOSE of rows, columns and channels, RESHAPE. */
 typedef enum ts_qkind {
     TS_QUANT_CONV,
     TS_QUANT_LINEAR,
@@ -24,7 +24,9 @@ typedef enum ts_qkind {
     TS_QUANT_CONCAT,
     TS_QUANT_PAD,
     TS_QUANT_SLICE,
-    TS_QUANT_RESIZE
+    TS_QUANT_RESIZE,
+    TS_QUANT_TRANSPOSE,
+    TS_QUANT_RESHAPE
 } ts_qkind;
 
 /* Computes nothing new: its values are some of its inputs', so that all have one grid. */
@@ -59,7 +61,7 @@ typedef struct ts_qlayer {
     uint32_t groups;
     bool count_pad;       /* AVG_POOL */
     bool minus;           /* ADD: the second operand is subtracted */
-    ts_move move;         /* CONCAT, PAD, SLICE */
+    ts_move move;         /* CONCAT, PAD, SLICE, TRANSPOSE */
     const ts_qexpr *expr; /* LUT */
     uint32_t inner;       /* CONV, LINEAR: weights an output channel; AFFINE: 1 */
     float *weights;       /* CONV {c, kh, kw, in / groups}; LINEAR {c, in} with `in` in H, W, C order */

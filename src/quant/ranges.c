@@ -178,7 +178,8 @@ static bool moves_bytes(const ts_qnet *net, const ts_qlayer *l, uint32_t per_byt
         whole = whole && c % per_byte == 0;
     }
     return whole && (!begins || l->move.begin[2] % per_byte == 0) &&
-           (l->kind != TS_QUANT_SLICE || l->move.step[2] == 1);
+           (l->kind != TS_QUANT_SLICE || l->move.step[2] == 1) &&
+           (l->kind != TS_QUANT_TRANSPOSE || l->move.order[2] == 2);
 }
 
 /* Bits that an element with the grid of `value` is stored in: those of its own where layers that move

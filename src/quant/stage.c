@@ -257,10 +257,10 @@ static ts_status make_product(const maker *m, const ts_tensor_id *in, ts_tensor_
 
 /* What moves elements, on tensors {1, H, W, C}. */
 static ts_status make_move(const maker *m, const ts_tensor_id *in, ts_tensor_id *out) {
-    static const ts_fop ops[] = {[TS_QUANT_CONCAT] = TS_FOP_CONCAT,
-                                 [TS_QUANT_PAD] = TS_FOP_PAD,
-                                 [TS_QUANT_SLICE] = TS_FOP_SLICE,
-                                 [TS_QUANT_RESIZE] = TS_FOP_RESIZE};
+    static const ts_fop ops[] = {
+        [TS_QUANT_CONCAT] = TS_FOP_CONCAT,       [TS_QUANT_PAD] = TS_FOP_PAD,
+        [TS_QUANT_SLICE] = TS_FOP_SLICE,         [TS_QUANT_RESIZE] = TS_FOP_RESIZE,
+        [TS_QUANT_TRANSPOSE] = TS_FOP_TRANSPOSE, [TS_QUANT_RESHAPE] = TS_FOP_RESHAPE};
     const ts_qlayer *l = m->layer;
     ts_ftensor shape = {.rank = 4, .dims = {1, l->h, l->w, l->c}};
     ts_fnode n = {.op = ops[l->kind], .input_count = l->input_count, .axis = l->move.axis + 1, .step = {1}};
@@ -269,6 +269,7 @@ static ts_status make_move(const maker *m, const ts_tensor_id *in, ts_tensor_id 
     for (uint32_t i = 0; i < 3; i++) {
         n.begin[i + 1] = l->move.begin[i];
         n.step[i + 1] = l->move.step[i];
+        n.perm[i + 1] = l->move.order[i] + 1;
         n.end[i + 1] = l->kind == TS_QUANT_PAD ? shape.dims[i + 1] - from[i + 1] - n.begin[i + 1] : 0;
     }
     return add(m, &n, ".sum", &shape, out);
@@ -487,6 +488,8 @@ static ts_status make_layer(const maker *m, const ts_tensor_id *in, ts_tensor_id
         case TS_QUANT_PAD:
         case TS_QUANT_SLICE:
         case TS_QUANT_RESIZE:
+        case TS_QUANT_TRANSPOSE:
+        case TS_QUANT_RESHAPE:
             TS_TRY(make_move(m, in, sum));
             break;
     }

@@ -390,9 +390,71 @@ static void added_pads_do_not_count(void **state) {
     ts_arena_free(r.m.arena);
 }
 
+/* Views and transposition as ShuffleNet is exported, and the halves of the result. */
+static void channels_are_shuffled(void **state) {
+    static const int64_t dims[] = {1, 4, 6, 6}, five[] = {1, 2, 4, 6, 6}, swap[] = {0, 2, 1, 3, 4},
+                         four[] = {1, 8, 6, 6};
+    (void)state;
+    for (int64_t opset = 7; opset <= 13; opset += 6) {
+        rig r = new_rig(opset);
+        const char *x = one(&r, "Relu", conv(&r, mk_input(&r.m, 4, dims), 4, 8));
+        x = transpose(&r, two(&r, "Reshape", x, whole(&r, 5, five)), 5, swap);
+        x = one(&r, "Relu", conv(&r, two(&r, "Reshape", x, whole(&r, 4, four)), 8, 4));
+        x = one(&r, "Flatten", one(&r, "GlobalAveragePool", x));
+        judge(&r, "shuffle", gemm(&r, x, 4, 3), 3);
+    }
+}
+
+/* A gate for each channel, broadcast by the exporter. */
+static void gates_are_expanded(void **state) {
+    static const int64_t dims[] = {1, 4, 6, 6}, gates[] = {1, 4, 1, 1};
+    rig r = new_rig(11);
+    (void)state;
+    const char *x = one(&r, "Relu", conv(&r, mk_input(&r.m, 4, dims), 4, 4));
+    const char *gate = gemm(&r, one(&r, "Flatten", one(&r, "GlobalAveragePool", x)), 4, 4);
+    gate = two(&r, "Reshape", one(&r, "Sigmoid", gate), whole(&r, 4, gates));
+    x = two(&r, "Mul", x, two(&r, "Expand", gate, whole(&r, 4, dims)));
+    judge(&r, "expanded", gemm(&r, one(&r, "Flatten", x), 4 * 36, 3), 3);
+}
+
+/* Both halves of the input's rows as channels. */
+static void inputs_are_cut_and_joined(void **state) {
+    static const int64_t dims[] = {1, 2, 6, 6}, axis = 2, at[] = {0, 3, 6};
+    rig r = new_rig(9);
+    (void)state;
+    const char *x = mk_input(&r.m, 4, dims), *parts[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        Onnx__NodeProto *cut = mk_node(&r.m, "Slice", x, NULL, NULL);
+        mk_ints(&r.m, cut, "axes", 1, &axis);
+        mk_ints(&r.m, cut, "starts", 1, at + i);
+        mk_ints(&r.m, cut, "ends", 1, at + i + 1);
+        parts[i] = cut->output[0];
+    }
+    Onnx__NodeProto *join = mk_node(&r.m, "Concat", parts[0], parts[1], NULL);
+    mk_int(&r.m, join, "axis", 1);
+    x = one(&r, "Flatten", one(&r, "Relu", conv(&r, join->output[0], 4, 4)));
+    judge(&r, "cut input", gemm(&r, x, 4 * 18, 3), 3);
+}
+
+/* A batch may be left open, rows may not. */
+static void open_sizes_are_refused(void **state) {
+    static const int64_t dims[] = {1, 2, 6, 6};
+    (void)state;
+    for (uint32_t d = 0; d < 3; d += 2) {
+        rig r = new_rig(13);
+        ts_fgraph *graph;
+        mk_output(&r.m, conv(&r, mk_input(&r.m, 4, dims), 2, 4));
+        r.m.inputs.data[0]->type->tensor_type->shape->dim[d]->value_case =
+            ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE__NOT_SET;
+        ts_status status = ts_float_model_parse(r.m.arena, mk_pack(&r.m), "open", NULL, &graph, &r.diags);
+        assert_int_equal(status, d == 0 ? TS_OK : TS_BAD_INPUT);
+        ts_arena_free(r.m.arena);
+    }
+}
+
 /* What cannot become integers is an error that names the node, never a crash. */
 static void failures_name_the_node(void **state) {
-    static const int64_t dims[] = {1, 4, 4, 4}, five[] = {1, 2, 2, 4, 4}, swap[] = {0, 2, 1, 3, 4},
+    static const int64_t dims[] = {1, 4, 4, 4}, five[] = {1, 2, 2, 4, 4}, swap[] = {0, 1, 3, 2, 4},
                          four[] = {1, 4, 4, 4};
     static const char *const ops[] = {"Softmax", "LSTM", "Reshape", "InstanceNormalization"};
     (void)state;
@@ -401,7 +463,7 @@ static void failures_name_the_node(void **state) {
         ts_fgraph *graph;
         ts_qnet *net;
         const char *x = conv(&r, mk_input(&r.m, 4, dims), 4, 4);
-        if (i == 2) { /* channel shuffle */
+        if (i == 2) { /* channels among rows */
             x = two(&r, "Reshape", transpose(&r, two(&r, "Reshape", x, whole(&r, 5, five)), 5, swap),
                     whole(&r, 4, four));
         } else {
@@ -431,6 +493,10 @@ int main(void) {
                                        cmocka_unit_test(halves_are_split_and_joined),
                                        cmocka_unit_test(means_at_the_border),
                                        cmocka_unit_test(added_pads_do_not_count),
+                                       cmocka_unit_test(channels_are_shuffled),
+                                       cmocka_unit_test(gates_are_expanded),
+                                       cmocka_unit_test(inputs_are_cut_and_joined),
+                                       cmocka_unit_test(open_sizes_are_refused),
                                        cmocka_unit_test(failures_name_the_node)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1098,6 +1098,91 @@ static void varied_networks_become_integers(void **state) {
     check_qdq(f, &options);
 }
 
+static ts_tensor_id reshape(fixture *f, ts_tensor_id x, uint32_t rank, const uint32_t *dims) {
+    ts_ftensor shape = {.rank = rank};
+    ts_fnode n = {.op = TS_FOP_RESHAPE, .input_count = 1, .inputs = {x}};
+    memcpy(shape.dims, dims, rank * sizeof *dims);
+    return add(f, &n, &shape);
+}
+
+static ts_tensor_id turn(fixture *f, ts_tensor_id x, uint32_t rank, const uint32_t *perm) {
+    ts_fnode n = {.op = TS_FOP_TRANSPOSE, .input_count = 1, .inputs = {x}};
+    memcpy(n.perm, perm, rank * sizeof *perm);
+    return add(f, &n, NULL);
+}
+
+static ts_tensor_id to_planes(fixture *f, ts_tensor_id x) {
+    return turn(f, x, 4, (const uint32_t[]){0, 3, 1, 2});
+}
+
+/* Channels of a map {1, C, H, W} taken from the groups in turn, as frameworks write it. */
+static ts_tensor_id shuffle_planes(fixture *f, ts_tensor_id x, uint32_t groups) {
+    const uint32_t *t = f->graph->tensors.data[x].dims, c = t[1], h = t[2], w = t[3];
+    x = reshape(f, x, 5, (const uint32_t[]){1, groups, c / groups, h, w});
+    x = turn(f, x, 5, (const uint32_t[]){0, 2, 1, 3, 4});
+    return reshape(f, x, 4, (const uint32_t[]){1, c, h, w});
+}
+
+static ts_tensor_id half_of_planes(fixture *f, ts_tensor_id x, bool second) {
+    ts_ftensor part = f->graph->tensors.data[x];
+    part.dims[1] /= 2;
+    ts_fnode cut = {.op = TS_FOP_SLICE, .input_count = 1, .inputs = {x}, .step = {1, 1, 1, 1}};
+    cut.begin[1] = second ? part.dims[1] : 0;
+    return add(f, &cut, &part);
+}
+
+static ts_tensor_id classify(fixture *f, ts_tensor_id x) {
+    uint32_t matrix[] = {CLASSES, f->graph->tensors.data[x].dims[1]};
+    ts_fnode gemm = {.op = TS_FOP_GEMM, .input_count = 2, .trans_b = true, .alpha = 1.0f};
+    gemm.inputs[0] = x;
+    gemm.inputs[1] = constant(f, 2, matrix, 0.5f, 0.0f);
+    return add(f, &gemm, NULL);
+}
+
+/* Units of ShuffleNet: grouped, shuffled, cut in halves, of which one is computed with, and joined, all in
+ * file order where nothing needs channels last; then a shuffle of maps with channels last, and a mean over
+ * channels. */
+static void make_shuffles(fixture *f) {
+    f->graph->nodes.count = 0;
+    f->graph->outputs.count = 0;
+    f->graph->results = 0;
+    ts_tensor_id x = simple(f, TS_FOP_RELU, conv(f, f->graph->inputs.data[0], 12, 3, 2, 1)), halves[2];
+    x = shuffle_planes(f, to_planes(f, simple(f, TS_FOP_RELU, conv(f, x, 12, 1, 1, 3))), 3);
+    halves[0] = half_of_planes(f, x, false);
+    x = turn(f, half_of_planes(f, x, true), 4, (const uint32_t[]){0, 2, 3, 1});
+    halves[1] = to_planes(f, simple(f, TS_FOP_RELU, conv(f, conv(f, x, 6, 3, 1, 6), 6, 1, 1, 1)));
+    ts_fnode join = {.op = TS_FOP_CONCAT, .input_count = 2, .inputs = {halves[0], halves[1]}, .axis = 1};
+    x = shuffle_planes(f, add(f, &join, NULL), 2);
+    ts_fnode mean = {.op = TS_FOP_REDUCE_MEAN, .input_count = 1, .inputs = {x}, .axes = 12};
+    ts_tensor_id vector = add(f, &mean, NULL);
+    x = turn(f, x, 4, (const uint32_t[]){0, 2, 3, 1});
+    const uint32_t h = f->graph->tensors.data[x].dims[1], w = f->graph->tensors.data[x].dims[2];
+    x = turn(f, reshape(f, x, 5, (const uint32_t[]){1, h, w, 4, 3}), 5, (const uint32_t[]){0, 1, 2, 4, 3});
+    x = simple(f, TS_FOP_RELU, conv(f, reshape(f, x, 4, (const uint32_t[]){1, h, w, 12}), 4, 3, 1, 1));
+    ts_fnode plane = {
+        .op = TS_FOP_REDUCE_MEAN, .input_count = 1, .inputs = {x}, .axes = 8, .keep_dims = true};
+    x = reshape(f, add(f, &plane, NULL), 2, (const uint32_t[]){1, h * w});
+    x = pair(f, TS_FOP_ADD, classify(f, vector), classify(f, x));
+    ts_fnode soft = {.op = TS_FOP_SOFTMAX, .input_count = 1, .inputs = {x}, .axis = 1};
+    TS_PUSH(f->arena, &f->graph->outputs, add(f, &soft, NULL));
+}
+
+static void channels_are_shuffled(void **state) {
+    fixture *f = *state;
+    make_shuffles(f);
+    assert_int_equal(count_kind(read_net(f), TS_QUANT_TRANSPOSE), 3);
+    normal_form_computes_the_same(state);
+    ts_quant_options options = ts_quant_defaults();
+    for (uint32_t bits = 8; bits >= 4; bits -= 4) {
+        options.activation_bits = bits;
+        check_emulation(f, &options);
+        check_programs(f, quantise(f, &options));
+    }
+    written_model_reads_back_equal(state);
+    options = ts_quant_defaults();
+    check_qdq(f, &options);
+}
+
 static void stages_are_read_back_from_text(void **state) {
     fixture *f = *state;
     for (uint32_t varied = 0; varied < 2; varied++) {
@@ -1260,6 +1345,7 @@ int main(void) {
                                        TEST(products_at_every_place),
                                        TEST(odd_channels_are_stored_wider),
                                        TEST(varied_networks_become_integers),
+                                       TEST(channels_are_shuffled),
                                        TEST(pools_leave_padding_out),
                                        TEST(pools_in_other_places),
                                        TEST(written_model_reads_back_equal),
