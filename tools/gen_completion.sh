@@ -116,6 +116,11 @@ man_page() {
             print safe($6)
         }
         END {
+            print ".SH ENVIRONMENT"
+            print ".TP\n.B NO_COLOR\nset: no colours, unless \\-\\-color asks for them"
+            print ".TP\n.B TERM\nmissing or dumb: neither colours nor progress bars"
+            print ".TP\n.B TMPDIR\nfolder for temporary files (/tmp)"
+            print ".TP\n.B PATH\nwhere compilers and QEMU are looked for"
             print ".SH EXIT STATUS"
             print ".TP\n0\ndone and verified"
             print ".TP\n1\ncomputed but not equal to the reference or the golden"

@@ -198,8 +198,7 @@ uint64_t ts_plan_program_bytes(const ts_plan *plan);
  * tests and by the emitter's assertions. */
 ts_status ts_plan_verify(const ts_plan *plan, ts_diags *diags);
 
-/* plan.json (docs/plan-json.md), and a table for people, at most `width` characters wide where that is not 0
- * (base/table.h). */
+/* plan.json (docs/plan-json.md), and a table for people (base/table.h). */
 void ts_plan_print_json(ts_text *out, const ts_plan *plan);
 void ts_plan_print(ts_text *out, const ts_plan *plan, ts_screen screen);
 

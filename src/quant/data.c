@@ -327,27 +327,33 @@ static ts_status read_json(description *d, const char *path) {
 
 static void release_json(void *json) { json_decref(json); }
 
+static ts_status read_set(description *d, const ts_data_options *options, ts_data *out) {
+    if (!has_suffix(d->path, ".json")) {
+        TS_TRY(read_alone(d, d->path, out));
+        return take_order(d, options, out);
+    }
+    TS_TRY(read_json(d, d->path));
+    ts_guard_defer(release_json, d->json);
+    ts_status status = read_described(d, out);
+    status = status == TS_OK ? take_order(d, options, out) : status;
+    if (status == TS_OK && d->sound != NULL) {
+        status = ts__sound_make(d->arena, d->sound, out, d->diags);
+    }
+    ts_guard_undefer(d->json);
+    json_decref(d->json);
+    return status;
+}
+
 ts_status ts_data_read(ts_arena *arena, const char *path, const ts_data_options *options, ts_data *out,
                        ts_diags *diags) {
     description d = {.arena = arena, .path = path, .diags = diags};
+    const char *file = diags->file; /* the network's, while every message of ours names a file of the set */
     *out = (ts_data){0};
     d.root = options->root != NULL ? options->root : ts_path_dir(arena, path);
-    if (has_suffix(path, ".json")) {
-        TS_TRY(read_json(&d, path));
-        ts_guard_defer(release_json, d.json);
-        ts_status status = read_described(&d, out);
-        status = status == TS_OK ? take_order(&d, options, out) : status;
-        if (status == TS_OK && d.sound != NULL) {
-            status = ts__sound_make(arena, d.sound, out, diags);
-        }
-        ts_guard_undefer(d.json);
-        json_decref(d.json);
-        TS_TRY(status);
-    } else {
-        TS_TRY(read_alone(&d, path, out));
-        TS_TRY(take_order(&d, options, out));
-    }
-    return TS_OK;
+    diags->file = NULL;
+    ts_status status = read_set(&d, options, out);
+    diags->file = file;
+    return status;
 }
 
 void ts_data_shape(const ts_data *data, uint32_t *h, uint32_t *w, uint32_t *c) {

@@ -64,6 +64,7 @@ ts_status ts__picture_decode(ts_arena *arena, const char *name, ts_bytes file, u
 
 /* Recordings that become features: those of files, or of an array that was read (recordings.count > 0). */
 typedef struct ts__sound {
+    const char *path; /* of the description, for messages */
     ts_features features;
     ts__data_files files;
     ts_data recordings;

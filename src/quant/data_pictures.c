@@ -100,9 +100,9 @@ static ts_status decode_all(const ts__data_files *list, uint32_t channels, ts_da
     uint8_t *samples = NULL;
     size_t size = 0;
     for (uint32_t i = 0; i < list->entries.count; i++) {
-        const char *name = list->entries.data[i].name;
         ts_arena *scratch = ts_arena_new("picture", 0);
         ts_guard_defer(free_arena, scratch);
+        const char *name = ts_path_join(scratch, list->root, list->entries.data[i].name);
         uint32_t h = 0, w = 0;
         const uint8_t *pixels = NULL;
         ts_bytes file;

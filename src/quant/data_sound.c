@@ -99,6 +99,7 @@ static ts_status take_features(const char *path, json_t *json, ts_features *f, t
 ts_status ts__sound_describe(ts_arena *arena, const char *path, json_t *json, ts__sound **out,
                              ts_diags *diags) {
     ts__sound *sound = TS_NEW(arena, ts__sound);
+    sound->path = path;
     *out = sound;
     return take_features(path, json, &sound->features, diags);
 }
@@ -150,13 +151,15 @@ static float sample_of(const ts_data *d, size_t i) {
                                     : v;
 }
 
-static ts_status copy_recording(const ts_data *d, uint32_t i, uint32_t samples, float *out, ts_diags *diags) {
+static ts_status copy_recording(const ts__sound *sound, uint32_t i, float *out, ts_diags *diags) {
+    const ts_data *d = &sound->recordings;
+    uint32_t samples = sound->features.samples;
     size_t length = (size_t)d->h * d->w * d->c, first = i * length;
     for (size_t k = 0; k < length && k < samples; k++) {
         out[k] = sample_of(d, first + k);
         if (!(fabsf(out[k]) < 1e30F)) {
             return ts_error(diags, TS_DIAG_VALUE, NULL, NULL,
-                            "recording %u: a sample is not a number, or absurd", i);
+                            "%s: recording %u: a sample is not a number, or absurd", sound->path, i);
         }
     }
     return TS_OK;
@@ -169,15 +172,15 @@ static ts_status record(const ts__sound *sound, uint32_t i, float *out, ts_diags
     uint32_t samples = sound->features.samples;
     memset(out, 0, samples * sizeof *out);
     if (sound->recordings.count != 0) {
-        return copy_recording(&sound->recordings, i, samples, out, diags);
+        return copy_recording(sound, i, out, diags);
     }
     ts_arena *scratch = ts_arena_new("recording", 0);
     ts_bytes file;
     ts_guard_defer(free_arena, scratch);
     ts_status status = ts__data_file_read(&sound->files, i, scratch, &file);
     if (status == TS_OK) {
-        status = ts__wav_decode(sound->files.entries.data[i].name, file, sound->features.rate, samples, out,
-                                diags);
+        const char *name = ts_path_join(scratch, sound->files.root, sound->files.entries.data[i].name);
+        status = ts__wav_decode(name, file, sound->features.rate, samples, out, diags);
     }
     ts_guard_undefer(scratch);
     ts_arena_free(scratch);
@@ -191,11 +194,11 @@ ts_status ts__sound_make(ts_arena *arena, const ts__sound *sound, ts_data *data,
     if ((uint64_t)data->count * size > TS__DATA_LIMIT_BYTES / sizeof(float) || points >> 34 != 0) {
         return ts_error(
             diags, TS_DIAG_LIMIT, NULL, NULL,
-            "%u recordings make more than 1 GB of features, or more than 2^34 points to transform; "
+            "%s: %u recordings make more than 1 GB of features, or more than 2^34 points to transform; "
             "--limit takes a part of them",
-            data->count);
+            sound->path, data->count);
     }
-    float *made = TS_NEW_ARRAY(arena, float, data->count *size);
+    float *made = TS_NEW_ARRAY(arena, float, (size_t)data->count *size);
     float *recording = TS_NEW_ARRAY(arena, float, f->samples);
     int32_t *labels = data->labels == NULL ? NULL : TS_NEW_ARRAY(arena, int32_t, data->count);
     uint32_t *order = TS_NEW_ARRAY(arena, uint32_t, data->count);

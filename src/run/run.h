@@ -99,7 +99,7 @@ ts_status ts_deployed_run(ts_deployed *deployed, ts_arena *arena, const int32_t 
 /* Removes the folder. NULL is ignored. */
 ts_status ts_deployed_free(ts_deployed *deployed, ts_diags *diags);
 
-/* The table for people, at most `width` characters wide where that is not 0 (base/table.h); the JSON for
+/* The table for people (base/table.h); the JSON for
  * programs (docs/cli.md has the keys). */
 void ts_run_print(ts_text *out, const ts_run_result *result, ts_screen screen);
 void ts_run_print_json(ts_text *out, const ts_run_result *result);

@@ -154,6 +154,13 @@ static void folders_hold_recordings_of_any_length(void **state) {
         assert_int_equal(ts_data_label(&data, i), i == 0 ? 4 : 7);
         assert_memory_equal(sample(f, &data, i), expected[i], sizeof expected[i]);
     }
+    f->diags.file = "net.onnx";
+    write(f, "x/labels.csv", table, sizeof table - 1);
+    assert_int_equal(read_set(f, f->folder, 0, "{\"x\": \"x\", \"sound\": {\"rate\": 8000}}", &data),
+                     TS_BAD_INPUT);
+    assert_says(f, "x/b/long.WAV: 16000", "8000");
+    assert_null(f->diags.list.data[f->diags.list.count - 1].file);
+    assert_string_equal(f->diags.file, "net.onnx");
     assert_int_equal(read_set(f, f->folder, 1, json, &data), TS_OK);
     assert_int_equal(data.count, 1);
     bool first = ts_data_label(&data, 0) == 4;
