@@ -8,19 +8,22 @@ enum { KEPT = 3 };
 /* At once: kernels wait for core 0, and the bus has enough to do. */
 enum { MOST_STARTS = 2 };
 
+static void start(struct ts_run *run) {
+    struct ts_fetching *f = &run->fetching;
+    const struct ts_fetch *next = &f->list[f->started];
+    f->tickets[f->started++ % TS_FETCHES_UNDER_WAY] =
+        ts_l3_read(run->l2 + next->to, f->weights + next->from, next->bytes);
+}
+
 void ts_fetch_begin(struct ts_run *run, const struct ts_fetch *list, uint32_t count, uint32_t weights) {
     struct ts_fetching *f = &run->fetching;
     f->list = list;
     f->count = count;
     f->weights = weights;
     f->step = f->started = f->arrived = f->awaited = 0;
-}
-
-static void start(struct ts_run *run) {
-    struct ts_fetching *f = &run->fetching;
-    const struct ts_fetch *next = &f->list[f->started];
-    f->tickets[f->started++ % TS_FETCHES_UNDER_WAY] =
-        ts_l3_read(run->l2 + next->to, f->weights + next->from, next->bytes);
+    if (list->step == 0) {
+        start(run);
+    }
 }
 
 static void await_next(struct ts_fetching *f) { ts_l3_wait(f->tickets[f->arrived++ % TS_FETCHES_UNDER_WAY]); }

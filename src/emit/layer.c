@@ -408,7 +408,6 @@ static void emit_fetch_begin(const ts__emit *e, uint32_t index, int depth, ts_te
     if (index == 0 && e->plan->fetches.count > 0) {
         ts__line(out, depth, "ts_fetch_begin(run, %s_fetches, %s_FETCHES, %s);", e->prefix, e->macro,
                  ts__weights_base(e));
-        ts__line(out, depth, "ts_fetch_poll(run);");
     }
 }
 

@@ -336,14 +336,17 @@ static bool serves_conv_s8_quads(const ts_layer *layer) { return serves_quads(la
 static bool serves_conv_s16_quads(const ts_layer *layer) { return serves_quads(layer, TS_S16); }
 
 /* First layers and others whose windows are short (device/kernels/xpulp/conv_strips.h). */
-static bool serves_conv_u8_strips(const ts_layer *layer) {
+static bool serves_strips(const ts_layer *layer, ts_type x_type) {
     const ts_window *w = &layer->window;
-    return serves_conv_u8(layer) && conv_k(layer).dense && window_bytes(layer) <= RUN_BYTES &&
+    return serves_conv(layer, x_type) && conv_k(layer).dense && window_bytes(layer) <= RUN_BYTES &&
            requantises_in_line(layer) && ts_type_bits(layer->y.type) == 8 && layer->y.c % CHANNELS == 0 &&
            w->dilation_h == 1 && w->dilation_w == 1 && w->stride_w <= w->kernel_w &&
            layer->x.w >= w->kernel_w && w->pad_top < w->kernel_h && w->pad_bottom < w->kernel_h &&
            w->pad_left < w->kernel_w && w->pad_right < w->kernel_w;
 }
+
+static bool serves_conv_u8_strips(const ts_layer *layer) { return serves_strips(layer, TS_U8); }
+static bool serves_conv_s8_strips(const ts_layer *layer) { return serves_strips(layer, TS_S8); }
 
 static bool serves_conv_u8_strips_quads(const ts_layer *layer) {
     return serves_conv_u8_strips(layer) && writes_quads(layer);
@@ -362,7 +365,7 @@ static double strips_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t
     double pads = (above || beside ? 40 : 0) +
                   (above ? (double)div_up(s.strips, cores) * 4.0 * s.line_bytes : 0) +
                   (beside ? 15.0 * s.copies * (double)div_up(tile->x_h, cores) : 0);
-    return 250 + pads + 30 * calls + 1.012 * blocks * (groups * item + 25);
+    return 300 + pads + 30 * calls + 1.016 * blocks * (groups * item + 25);
 }
 
 /* Pointwise convolutions of few channels into quads (device/kernels/xpulp/conv_narrow.inc): a pair of
@@ -1116,6 +1119,17 @@ const ts_kernel ts__kernels_xpulp[] = {
      .pack = conv_pack,
      .scratch_bytes = conv_scratch_bytes,
      .cycles = conv_cycles},
+    {.name = "conv_xpulp_s8s8_strips",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_s8s8_strips.c xpulp/strips.c xpulp/conv_s8s8_4x4.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 400,
+     .x_strips = true,
+     .serves = serves_conv_s8_strips,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = strips_cycles},
     {.name = "conv_xpulp_s16s8_4x4_padded",
      .isa = "xpulp",
      .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_s16s8_4x4.S xpulp/conv_gather.S",

@@ -32,6 +32,7 @@ static const struct source {
     {"xpulp/conv_xpulp_s8s8_4x4.c", 9662, 0, 0, 0},
     {"xpulp/conv_xpulp_s8s8_4x4_quads.c", 172, 0, 0, 0},
     {"xpulp/conv_xpulp_s8s8_narrow_quads.c", 256, 0, 0, 0},
+    {"xpulp/conv_xpulp_s8s8_strips.c", 1600, 0, 0, 0},
     {"xpulp/conv_xpulp_sub8.c", 11450, 0, 0, 0},
     {"xpulp/conv_u8s8_narrow.S", 0, 1200, 80, 2},
     {"xpulp/conv_xpulp_u8s8_4x4.c", 9662, 0, 0, 0},

@@ -218,22 +218,27 @@ static const family families[] = {
     CONV_QUADS("u8s8_4x4_padded", TS_U8, TS_RQC_S32C, .w = 8, .kernel_h = 3, .kernel_w = 3, .stride = 1,
                .pad = 1, .c_out = 16),
     CONV_QUADS("s8s8_4x4", TS_S8, TS_RQC_S32, .w = 4, .kernel_h = 1, .kernel_w = 1, .stride = 1, .c_out = 20),
-#define STRIPS(name, y, class_, ...)                                                                  \
-    {                                                                                                 \
-        "conv_xpulp_u8s8_strips" name, {                                                              \
-            .kind = TS_LAYER_CONV, .x_type = TS_U8, .w_type = TS_S8, .y_type = y, .rq_class = class_, \
-            .dilation = 1, .pad = -1, __VA_ARGS__                                                     \
-        }                                                                                             \
+#define STRIPS(name, x, y, class_, ...)                                                           \
+    {                                                                                             \
+        "conv_xpulp_" name, {                                                                     \
+            .kind = TS_LAYER_CONV, .x_type = x, .w_type = TS_S8, .y_type = y, .rq_class = class_, \
+            .dilation = 1, .pad = -1, __VA_ARGS__                                                 \
+        }                                                                                         \
     }
-    STRIPS("", TS_U8, TS_RQC_S32D, .h = 21, .w = 22, .c_in = 3, .kernel_h = 3, .kernel_w = 3, .c_out = 12),
-    STRIPS("", TS_U8, TS_RQC_S32, .c_in = 1, .kernel_h = 5, .kernel_w = 5, .stride = 2, .c_out = 8),
-    STRIPS("", TS_S8, TS_RQC_S32C, .c_in = 2, .kernel_h = 3, .kernel_w = 3, .c_out = 4),
-    STRIPS("", TS_U8, TS_RQC_S32R, .c_in = 3, .kernel_h = 2, .kernel_w = 3, .c_out = 16),
-    STRIPS("", TS_U8, TS_RQC_S32D, .h = 23, .w = 9, .c_in = 1, .kernel_h = 7, .kernel_w = 3, .c_out = 20),
-    STRIPS("_quads", TS_U8, TS_RQC_S32D, .h = 19, .w = 16, .c_in = 3, .kernel_h = 3, .kernel_w = 3,
-           .stride = 2, .c_out = 32),
-    STRIPS("_quads", TS_S8, TS_RQC_S32, .h = 13, .w = 8, .c_in = 1, .kernel_h = 5, .kernel_w = 5, .stride = 1,
+#define U8_STRIPS(y, class_, ...) STRIPS("u8s8_strips", TS_U8, y, class_, __VA_ARGS__)
+    U8_STRIPS(TS_U8, TS_RQC_S32D, .h = 21, .w = 22, .c_in = 3, .kernel_h = 3, .kernel_w = 3, .c_out = 12),
+    U8_STRIPS(TS_U8, TS_RQC_S32, .c_in = 1, .kernel_h = 5, .kernel_w = 5, .stride = 2, .c_out = 8),
+    U8_STRIPS(TS_S8, TS_RQC_S32C, .c_in = 2, .kernel_h = 3, .kernel_w = 3, .c_out = 4),
+    U8_STRIPS(TS_U8, TS_RQC_S32R, .c_in = 3, .kernel_h = 2, .kernel_w = 3, .c_out = 16),
+    U8_STRIPS(TS_U8, TS_RQC_S32D, .h = 23, .w = 9, .c_in = 1, .kernel_h = 7, .kernel_w = 3, .c_out = 20),
+    STRIPS("s8s8_strips", TS_S8, TS_S8, TS_RQC_S32, .h = 12, .w = 15, .c_in = 3, .kernel_h = 3, .kernel_w = 3,
            .c_out = 8),
+    STRIPS("s8s8_strips", TS_S8, TS_S8, TS_RQC_S32RC, .h = 14, .w = 9, .c_in = 1, .kernel_h = 5,
+           .kernel_w = 3, .c_out = 4),
+    STRIPS("u8s8_strips_quads", TS_U8, TS_U8, TS_RQC_S32D, .h = 19, .w = 16, .c_in = 3, .kernel_h = 3,
+           .kernel_w = 3, .stride = 2, .c_out = 32),
+    STRIPS("u8s8_strips_quads", TS_U8, TS_S8, TS_RQC_S32, .h = 13, .w = 8, .c_in = 1, .kernel_h = 5,
+           .kernel_w = 5, .stride = 1, .c_out = 8),
 #define NARROW(name, x, class_, ...) \
     CONV_QUADS(name, x, class_, .kernel_h = 1, .kernel_w = 1, .stride = 1, __VA_ARGS__)
     NARROW("u8s8_narrow", TS_U8, TS_RQC_S32D, .w = 16, .h = 15, .c_in = 8, .c_out = 12),
