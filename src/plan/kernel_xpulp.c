@@ -360,11 +360,11 @@ static double strips_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t
     double blocks = (double)div_up(div_up(tile->y_w, PIXELS) * tile->y_h, cores);
     double item = 24.0 * conv_k(layer).words + conv_requant_cycles(layer);
     double calls = ceil(blocks * s.copies / tile->y_h) + 1;
-    bool above = outer_lines(tile->y_h, tile->x_h, w->kernel_h, w->stride_h, 1) > 0;
-    bool beside = outer_lines(tile->y_w, tile->x_w, w->kernel_w, w->stride_w, 1) > 0;
-    double pads = (above || beside ? 40 : 0) +
-                  (above ? (double)div_up(s.strips, cores) * 4.0 * s.line_bytes : 0) +
-                  (beside ? 15.0 * s.copies * (double)div_up(tile->x_h, cores) : 0);
+    double lines = fmax((double)(tile->y_h - 1) * w->stride_h + w->kernel_h - tile->x_h, 0); /* padding */
+    double sides = outer_lines(tile->y_w, tile->x_w, w->kernel_w, w->stride_w, 1);
+    double pads =
+        lines + sides == 0 ? 0 : 40 + (double)div_up(s.strips, cores) * (20 + 5 * lines * s.line_bytes);
+    pads += sides * s.copies * (20 + (20 + 2.5 * s.line_bytes) * (double)div_up(tile->x_h, cores));
     return 300 + pads + 30 * calls + 1.016 * blocks * (groups * item + 25);
 }
 
