@@ -18,6 +18,7 @@
 #include "num/float.h"
 #include "plan/plan.h"
 #include "prune/fit.h"
+#include "prune/power.h"
 #include "report/sweep.h"
 #include "run/sweep_mpi.h"
 
@@ -601,6 +602,18 @@ static ts_status lay_out(ts_arena *arena, const request *r, grid *g, ts_diags *d
     return TS_OK;
 }
 
+/* Whether every layer has integers of the kind that points are quantised to: known before anything is
+ * trained.
+ */
+static ts_status check_layers(ts_arena *arena, const ts_fgraph *graph, ts_diags *diags) {
+    ts_diags quiet = {.arena = arena}; /* the points tell what is only a warning */
+    ts_qnet *net;
+    if (ts_qnet_read_uncut(arena, graph, &net, &quiet) == TS_OK) {
+        return ts_power_serves(net, diags);
+    }
+    return ts_qnet_read_uncut(arena, graph, &net, diags);
+}
+
 /* Reads all that the points need. */
 static ts_status read_grid(ts_arena *arena, const request *r, grid *g, const char **identity,
                            ts_diags *diags) {
@@ -625,6 +638,7 @@ static ts_status read_grid(ts_arena *arena, const request *r, grid *g, const cha
     }
     TS_TRY(ts_data_check(&g->train, &graph->tensors.data[graph->inputs.data[0]], diags));
     TS_TRY(ts_data_check(&g->eval, &graph->tensors.data[graph->inputs.data[0]], diags));
+    TS_TRY(check_layers(arena, graph, diags));
     TS_TRY(identity_of(arena, r, identity, diags));
     g->folder = r->output != NULL ? r->output : default_folder(arena, r->model);
     return lay_out(arena, r, g, diags);

@@ -322,12 +322,7 @@ static void new_layer(ts_arena *arena, const ts_qlayer *l, ts_qweights *q) {
     }
 }
 
-ts_status ts_power_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration, uint32_t bits,
-                            ts_quant **out, ts_diags *diags) {
-    if (bits < TS_POWER_LEAST_BITS || bits > TS_POWER_MOST_BITS || calibration->count == 0) {
-        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
-                        "2 to 16 bits and at least one calibration sample are needed");
-    }
+ts_status ts_power_serves(const ts_qnet *net, ts_diags *diags) {
     for (uint32_t i = 0; i < net->layers.count; i++) {
         const ts_qlayer *l = &net->layers.data[i];
         bool served = is_linear(l) || l->kind == TS_QUANT_ADD || l->kind == TS_QUANT_AVG_POOL ||
@@ -339,6 +334,16 @@ ts_status ts_power_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibr
                 "pools and what moves elements have");
         }
     }
+    return TS_OK;
+}
+
+ts_status ts_power_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration, uint32_t bits,
+                            ts_quant **out, ts_diags *diags) {
+    if (bits < TS_POWER_LEAST_BITS || bits > TS_POWER_MOST_BITS || calibration->count == 0) {
+        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
+                        "2 to 16 bits and at least one calibration sample are needed");
+    }
+    TS_TRY(ts_power_serves(net, diags));
     ts_quant *quant = TS_NEW(arena, ts_quant);
     *quant =
         (ts_quant){.net = net, .options = ts_quant_defaults(), .exact_weights = true, .exact_sums = true};

@@ -15,6 +15,9 @@
 
 enum { TS_POWER_LEAST_BITS = 2, TS_POWER_MOST_BITS = 16 };
 
+/* An error that names the layer where a network has one without a form of this kind. */
+ts_status ts_power_serves(const ts_qnet *net, ts_diags *diags);
+
 /* Chooses the quantum of each activation and each layer's weights for the least square error on the
  * calibration set, and quantises. The weights and biases of `net` become what their integers mean. */
 ts_status ts_power_quantize(ts_arena *arena, ts_qnet *net, const ts_data *calibration, uint32_t bits,

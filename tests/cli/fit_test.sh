@@ -38,6 +38,9 @@ refuse 'not what this option takes' trained.onnx --ram 8K,x $data
 refuse 'not what this option takes' trained.onnx --ram M1 $data
 refuse 'not what this option takes' trained.onnx --ram M8..M17 $data
 refuse 'not what this option takes' trained.onnx --ram 8K --bits 1 $data
+"$tessera" quantize trained.onnx --calib data/train.json --limit 16 --stage fp -o fp.tsg >log
+sed 's/"conv" clip at 0 from \(.*\) low 0 high inf/"conv" hard_swish at 0 from \1/' fp.tsg >table.tsg
+refuse 'has no form with quanta that are powers of two' table.tsg --ram 8K $data
 refuse 'not what this option takes' trained.onnx --ram 8K --bits 4..17 $data
 refuse 'not what this option takes' trained.onnx --ram 8K --criterion luck $data
 refuse 'needs a --target' trained.onnx --ram 8K --memory target $data
