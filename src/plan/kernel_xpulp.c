@@ -99,9 +99,25 @@ static bool serves_conv_s16(const ts_layer *layer) {
     return serves_conv(layer, TS_S16) && layer->x.zero == 0;
 }
 
-static uint64_t conv_group_bytes(const ts_layer *layer) {
+/* Weights of 16 bits: words of high bytes, then words of low ones (device/kernels/xpulp/conv_xpulp_s16s16.c).
+ * Their four sums stay within 32 bits. */
+static bool has_halves(const ts_layer *layer) {
+    return layer->weights != NULL && layer->weights->type == TS_S16;
+}
+
+static bool serves_halves(const ts_layer *layer) {
+    bool dense = layer->kind == TS_LAYER_LINEAR || (layer->kind == TS_LAYER_CONV && layer->groups == 1);
+    uint64_t taps = dense ? (uint64_t)layer->window.kernel_h * layer->window.kernel_w * layer->x.c : 0;
+    return dense && is_wide(layer) && has_halves(layer) && layer->x.zero == 0 && taps < 1u << 15;
+}
+
+static uint64_t conv_weight_words_bytes(const ts_layer *layer) {
     k_layout k = conv_k(layer);
-    return ((uint64_t)k.words * k.segments * 4 + ts__params_bytes(&layer->rq)) * CHANNELS;
+    return (uint64_t)k.words * k.segments * 4 * CHANNELS * (has_halves(layer) ? 2 : 1);
+}
+
+static uint64_t conv_group_bytes(const ts_layer *layer) {
+    return conv_weight_words_bytes(layer) + (uint64_t)ts__params_bytes(&layer->rq) * CHANNELS;
 }
 
 static uint64_t conv_weight_bytes(const ts_layer *layer, uint32_t channels) {
@@ -115,14 +131,20 @@ static void conv_pack_channel(const ts_layer *layer, const k_layout *k, uint32_t
     uint64_t taps = (uint64_t)k->segments * k->segment_elements / pitch * row;
     int64_t sum = 0;
     for (uint64_t i = 0; i < taps; i++) {
-        int32_t value = ts_layer_weight_s8(layer, channel * taps + i);
+        int32_t value = has_halves(layer) ? ts_tensor_int(layer->weights, channel * taps + i)
+                                          : ts_layer_weight_s8(layer, channel * taps + i);
         uint64_t element = i / row * pitch + i % row;
         uint64_t byte = element % k->segment_elements;
         uint64_t step = element / k->segment_elements * k->words + byte / 4;
-        group[(step * CHANNELS + in_group) * 4 + byte % 4] = (uint8_t)value;
+        uint64_t at = (step * CHANNELS + in_group) * 4 + byte % 4;
+        if (has_halves(layer)) {
+            group[at] = (uint8_t)((uint32_t)value >> 8);
+            at += conv_weight_words_bytes(layer) / 2;
+        }
+        group[at] = (uint8_t)value;
         sum += value;
     }
-    uint8_t *params = group + (uint64_t)k->words * k->segments * 4 * CHANNELS;
+    uint8_t *params = group + conv_weight_words_bytes(layer);
     pack_params(layer, channel, -sum * layer->x.zero,
                 params + (uint64_t)in_group * ts__params_bytes(&layer->rq));
 }
@@ -269,7 +291,8 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     double inner_items = (double)div_up(inner, PIXELS) * groups;
     double outer_items = (double)div_up(pixels - inner, PIXELS) * groups;
     double k_words = (double)k.words * k.segments;
-    double item = 24 * k_words + conv_requant_cycles(layer) + (k.segments > 1 ? 12 + 3.0 * k.segments : 0);
+    double item = (has_halves(layer) ? 4 * (24 * k_words + 70) + 700 : 24 * k_words) +
+                  conv_requant_cycles(layer) + (k.segments > 1 ? 12 + 3.0 * k.segments : 0);
     item += is_wide(layer) ? 14 : 0; /* no element above 255: else 24 more a word */
     bool line = w->kernel_h * w->kernel_w == 1 && w->stride_h * w->stride_w == 1;
     line = line || (w->kernel_h == 1 && tile->y_h == 1 && inner == pixels);
@@ -304,6 +327,10 @@ static double padded_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t
     return conv_cycles(layer, &whole, cores);
 }
 
+static uint64_t halves_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    return conv_scratch_bytes(layer, tile, cores) + sizeof(uint32_t) * (uint64_t)cores;
+}
+
 static bool has_pads(const ts_layer *layer) {
     const ts_window *w = &layer->window;
     return w->pad_top + w->pad_left + w->pad_bottom + w->pad_right > 0;
@@ -318,6 +345,10 @@ static bool serves_padded(const ts_layer *layer, ts_type x_type) {
 static bool serves_conv_u8_padded(const ts_layer *layer) { return serves_padded(layer, TS_U8); }
 static bool serves_conv_s8_padded(const ts_layer *layer) { return serves_padded(layer, TS_S8); }
 static bool serves_conv_s16_padded(const ts_layer *layer) { return serves_padded(layer, TS_S16); }
+
+static bool serves_halves_padded(const ts_layer *layer) {
+    return serves_halves(layer) && layer->kind == TS_LAYER_CONV && has_pads(layer) && !conv_k(layer).dense;
+}
 
 /* Blocks of pixels must be quads: whole rows of them, all windows inside x or all of them gathered. */
 static bool writes_quads(const ts_layer *layer) {
@@ -965,6 +996,47 @@ static double dw_sub8_cycles(const ts_layer *layer, const ts_tile *tile, uint32_
            (serves_dw_k3(&bytes) ? dw_cycles : dw_any_cycles)(&bytes, tile, cores);
 }
 
+/* Activations of 16 bits, weights of up to 16 (device/kernels/xpulp/dwconv_xpulp_s16s16.c): the sums of a
+ * weight's halves stay within 32 bits. */
+static bool serves_dw_halves(const ts_layer *layer) {
+    return layer->kind == TS_LAYER_DWCONV && layer->x.c == layer->y.c && is_wide(layer) &&
+           (has_halves(layer) || is_narrow(layer->weights->type)) && layer->x.zero == 0 &&
+           (uint64_t)layer->window.kernel_h * layer->window.kernel_w < 256;
+}
+
+static uint64_t dw_halves_taps(const ts_layer *layer) {
+    return (uint64_t)layer->window.kernel_h * layer->window.kernel_w;
+}
+
+static uint64_t dw_halves_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    return div_up(channels, 2) * (8 * dw_halves_taps(layer) + 2 * (uint64_t)ts__params_bytes(&layer->rq));
+}
+
+/* A tap of two channels: a word of high bytes, one of low ones; behind all taps the parameters of both. */
+static void dw_halves_pack(const ts_layer *layer, uint8_t *out) {
+    uint64_t taps = dw_halves_taps(layer);
+    memset(out, 0, dw_halves_weight_bytes(layer, layer->y.c));
+    for (uint32_t c = 0; c < layer->y.c; c++) {
+        uint8_t *pair = out + dw_halves_weight_bytes(layer, c / 2 * 2);
+        for (uint64_t i = 0; i < taps; i++) {
+            int32_t value = ts_tensor_int(layer->weights, c * taps + i), high = value >> 8;
+            uint8_t *lane = pair + 8 * i + c % 2 * 2;
+            lane[0] = (uint8_t)high;
+            lane[1] = (uint8_t)(high >> 8);
+            lane[4] = (uint8_t)value;
+        }
+        pack_params(layer, c, 0, pair + 8 * taps + c % 2 * (uint64_t)ts__params_bytes(&layer->rq));
+    }
+}
+
+static double dw_halves_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double pixels = (double)tile->y_h * tile->y_w, pairs = (double)div_up(tile->y_c, 2);
+    double items = pixels >= cores ? ceil(pixels / cores) * pairs : pixels * ceil(pairs / cores);
+    double requant = layer->rq.class_ == TS_RQC_S64 && (layer->rq.div & (layer->rq.div - 1)) != 0 ? 600 : 80;
+    double taps = (double)dw_halves_taps(layer), rows = layer->window.kernel_h;
+    return 250 + items * (50 + 9 * taps + 9 * rows + 2 * requant) + ceil(pixels / cores) * 150;
+}
+
 static bool serves_linear(const ts_layer *layer, ts_type x_type) {
     return layer->kind == TS_LAYER_LINEAR && layer->x.type == x_type && is_narrow(layer->weights->type) &&
            ts_type_bits(layer->y.type) >= 8 && folds_zero(layer);
@@ -1132,7 +1204,7 @@ const ts_kernel ts__kernels_xpulp[] = {
      .cycles = strips_cycles},
     {.name = "conv_xpulp_s16s8_4x4_padded",
      .isa = "xpulp",
-     .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_s16s8_4x4.S xpulp/conv_gather.S",
+     .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_s16s8_4x4.S xpulp/conv_split.S xpulp/conv_gather.S",
      .c_granule = CHANNELS,
      .stack_bytes = 816,
      .rewrites_x = true,
@@ -1145,7 +1217,7 @@ const ts_kernel ts__kernels_xpulp[] = {
      .x_cycles = conv_x_cycles},
     {.name = "conv_xpulp_s16s8_4x4",
      .isa = "xpulp",
-     .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_s16s8_4x4.S xpulp/conv_gather.S",
+     .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_s16s8_4x4.S xpulp/conv_split.S xpulp/conv_gather.S",
      .c_granule = CHANNELS,
      .stack_bytes = 816,
      .rewrites_x = true,
@@ -1153,6 +1225,31 @@ const ts_kernel ts__kernels_xpulp[] = {
      .weight_bytes = conv_weight_bytes,
      .pack = conv_pack,
      .scratch_bytes = conv_scratch_bytes,
+     .cycles = conv_cycles,
+     .x_cycles = conv_x_cycles},
+    {.name = "conv_xpulp_s16s16_padded",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_s16s16.c xpulp/conv_s16s16_4x4.S xpulp/conv_split.S xpulp/conv_gather.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 976,
+     .rewrites_x = true,
+     .padded_x = true,
+     .serves = serves_halves_padded,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = padded_wide_scratch_bytes,
+     .cycles = padded_cycles,
+     .x_cycles = conv_x_cycles},
+    {.name = "conv_xpulp_s16s16",
+     .isa = "xpulp",
+     .sources = "xpulp/conv_xpulp_s16s16.c xpulp/conv_s16s16_4x4.S xpulp/conv_split.S xpulp/conv_gather.S",
+     .c_granule = CHANNELS,
+     .stack_bytes = 976,
+     .rewrites_x = true,
+     .serves = serves_halves,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = halves_scratch_bytes,
      .cycles = conv_cycles,
      .x_cycles = conv_x_cycles},
     {.name = "conv_xpulp_sub8",
@@ -1254,6 +1351,7 @@ const ts_kernel ts__kernels_xpulp[] = {
     {.name = "conv_xpulp_s16s8_4x4_padded_quads",
      .isa = "xpulp",
      .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_xpulp_s16s8_4x4_quads.c xpulp/conv_s16s8_4x4.S "
+                "xpulp/conv_split.S "
                 "xpulp/conv_s16s8_4x4_quads.S xpulp/conv_gather.S",
      .c_granule = CHANNELS,
      .stack_bytes = 816,
@@ -1269,6 +1367,7 @@ const ts_kernel ts__kernels_xpulp[] = {
     {.name = "conv_xpulp_s16s8_4x4_quads",
      .isa = "xpulp",
      .sources = "xpulp/conv_xpulp_s16s8_4x4.c xpulp/conv_xpulp_s16s8_4x4_quads.c xpulp/conv_s16s8_4x4.S "
+                "xpulp/conv_split.S "
                 "xpulp/conv_s16s8_4x4_quads.S xpulp/conv_gather.S",
      .c_granule = CHANNELS,
      .stack_bytes = 816,
@@ -1344,6 +1443,16 @@ const ts_kernel ts__kernels_xpulp[] = {
      .pack = dw_any_pack,
      .scratch_bytes = dw_sub8_scratch_bytes,
      .cycles = dw_sub8_cycles},
+    {.name = "dwconv_xpulp_s16s16",
+     .isa = "xpulp",
+     .sources = "xpulp/dwconv_xpulp_s16s16.c",
+     .c_granule = 2,
+     .stack_bytes = 272,
+     .serves = serves_dw_halves,
+     .weight_bytes = dw_halves_weight_bytes,
+     .pack = dw_halves_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = dw_halves_cycles},
     {.name = "linear_xpulp_u8s8",
      .isa = "xpulp",
      .sources = "xpulp/linear_xpulp.c xpulp/linear_dot.S",

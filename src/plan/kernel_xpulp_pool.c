@@ -108,6 +108,17 @@ static bool serves_avg_pool_sub8(const ts_layer *layer) {
     return layer->kind == TS_LAYER_AVG_POOL && ts_type_bits(layer->x.type) < 8;
 }
 
+static bool serves_max_pool_s16(const ts_layer *layer) {
+    return layer->kind == TS_LAYER_MAX_POOL && layer->x.type == TS_S16 && layer->y.type == TS_S16 &&
+           !ts_layer_has_rq_params(layer);
+}
+
+/* The sum of a window stays within 32 bits. */
+static bool serves_avg_pool_s16(const ts_layer *layer) {
+    return layer->kind == TS_LAYER_AVG_POOL && layer->x.type == TS_S16 &&
+           (uint64_t)layer->window.kernel_h * layer->window.kernel_w < 1u << 15;
+}
+
 static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     (void)layer, (void)tile, (void)cores;
     return 0;
@@ -165,6 +176,17 @@ static double avg_pool_cycles(const ts_layer *layer, const ts_tile *tile, uint32
     double window = (double)layer->window.kernel_h * layer->window.kernel_w;
     double finish = layer->rq.class_ == TS_RQC_S32 ? 140 : 450;
     return 250 + ceil(elements_per_core(tile, cores) / 4) * (finish + 7.4 * window);
+}
+
+static double max_pool_s16_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double rows = layer->window.kernel_h, columns = layer->window.kernel_w, words = (tile->y_c + 1) / 2;
+    return 200 +
+           1.1 * ceil((double)tile->y_h * tile->y_w / cores) * (62 + words * (8 + rows * (6 * columns + 5)));
+}
+
+static double avg_pool_s16_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double window = (double)layer->window.kernel_h * layer->window.kernel_w;
+    return 250 + ceil(elements_per_core(tile, cores) / 4) * (400 + 12 * window);
 }
 
 static double avg_pool_sub8_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
@@ -277,5 +299,25 @@ const ts_kernel ts__kernels_xpulp_pool[] = {
      .pack = ts__params_pack,
      .scratch_bytes = no_scratch,
      .cycles = avg_pool_sub8_cycles},
+    {.name = "max_pool_xpulp_s16",
+     .isa = "xpulp",
+     .sources = "xpulp/pool_xpulp_s16.c",
+     .c_granule = 1,
+     .stack_bytes = 160,
+     .serves = serves_max_pool_s16,
+     .weight_bytes = ts__params_weight_bytes,
+     .pack = ts__params_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = max_pool_s16_cycles},
+    {.name = "avg_pool_xpulp_s16",
+     .isa = "xpulp",
+     .sources = "xpulp/pool_xpulp_s16.c",
+     .c_granule = 1,
+     .stack_bytes = 256,
+     .serves = serves_avg_pool_s16,
+     .weight_bytes = ts__params_weight_bytes,
+     .pack = ts__params_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = avg_pool_s16_cycles},
 };
 const uint32_t ts__kernels_xpulp_pool_count = sizeof ts__kernels_xpulp_pool / sizeof *ts__kernels_xpulp_pool;

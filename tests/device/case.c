@@ -41,12 +41,15 @@ static ts_map_shape shape(ts_type type, uint32_t h, uint32_t w, uint32_t c) {
 
 static const ts_tensor *weights(ts_arena *arena, ts_random *random, ts_type type, uint32_t count,
                                 bool extreme) {
-    int8_t *data = TS_NEW_ARRAY(arena, int8_t, count);
+    int8_t *bytes = TS_NEW_ARRAY(arena, int8_t, count);
+    int16_t *halves = TS_NEW_ARRAY(arena, int16_t, count);
     ts_tensor *tensor = TS_NEW(arena, ts_tensor);
     for (uint32_t i = 0; i < count; i++) {
-        data[i] = (int8_t)element(random, type, extreme);
+        halves[i] = (int16_t)element(random, type, extreme);
+        bytes[i] = (int8_t)halves[i];
     }
-    *tensor = (ts_tensor){.name = "w", .type = type, .rank = 1, .dims = {count}, .data = data};
+    *tensor = (ts_tensor){.name = "w", .type = type, .rank = 1, .dims = {count}};
+    tensor->data = type == TS_S16 ? (const void *)halves : bytes;
     return tensor;
 }
 

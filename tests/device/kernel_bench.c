@@ -57,6 +57,12 @@ static const bench benches[] = {
 #define DW(h, w, c, s) \
     { "dwconv_xpulp_u8s8_k3", TS_LAYER_DWCONV, h, w, c, c, 3, s, 1, TS_RQC_S32, 36.0 / (s == 1 ? 35 : 55) }
     {"conv_xpulp_s16s8_4x4", TS_LAYER_CONV, 10, 10, 32, 32, 3, 1, 0, TS_RQC_S32D, 64.0 / 24},
+    {"conv_xpulp_s16s16", TS_LAYER_CONV, 10, 10, 32, 32, 3, 1, 0, TS_RQC_S64, 64.0 / 96},
+    {"conv_xpulp_s16s16", TS_LAYER_CONV, 8, 16, 64, 64, 1, 1, 0, TS_RQC_S64, 64.0 / 96},
+    {"conv_xpulp_s16s16", TS_LAYER_LINEAR, 1, 1, 256, 32, 1, 1, 0, TS_RQC_S64, 64.0 / 96},
+    {"dwconv_xpulp_s16s16", TS_LAYER_DWCONV, 8, 16, 64, 64, 3, 1, 1, TS_RQC_S64, 0},
+    {"max_pool_xpulp_s16", TS_LAYER_MAX_POOL, 16, 16, 32, 32, 2, 2, 0, TS_RQC_NONE, 0},
+    {"avg_pool_xpulp_s16", TS_LAYER_AVG_POOL, 8, 8, 64, 64, 8, 1, 0, TS_RQC_S32, 0},
     {"linear_xpulp_s16s8", TS_LAYER_LINEAR, 1, 1, 512, 64, 1, 1, 0, TS_RQC_NONE, 16.0 / 17},
     {"linear_xpulp_u8s8", TS_LAYER_LINEAR, 1, 1, 512, 64, 1, 1, 0, TS_RQC_NONE, 32.0 / 17},
     {"linear_xpulp_u8s8", TS_LAYER_LINEAR, 1, 1, 256, 128, 1, 1, 0, TS_RQC_NONE, 32.0 / 17},
@@ -136,28 +142,30 @@ enum { BENCHES = sizeof benches / sizeof *benches, TILES = sizeof tile_rows / si
 
 static void make_case(ts_arena *arena, const bench *b, ts_case *c) {
     ts_random random = ts_random_seed(7);
-    ts_case_limits limits = {.kind = b->kind,
-                             .x_type = strstr(b->kernel, "s16s8") != NULL                 ? TS_S16
-                                       : strstr(b->kernel, "max_pool_xpulp_sub8") != NULL ? TS_U2
-                                       : strstr(b->kernel, "sub8") != NULL                ? TS_U4
-                                                                                          : TS_U8,
-                             .w_type = TS_S8,
-                             .y_type = strstr(b->kernel, "max_pool_xpulp_sub8") != NULL ? TS_U2
-                                       : strstr(b->kernel, "sub8") != NULL              ? TS_U4
-                                                                                        : TS_U8,
-                             .rq_class = (int)b->class_,
-                             .h = b->h,
-                             .w = b->w,
-                             .c_in = b->c_in,
-                             .c_out = b->c_out,
-                             .kernel_h = b->k,
-                             .kernel_w = b->k,
-                             .stride = b->stride,
-                             .dilation = 1,
-                             .pad = (int)b->pad,
-                             .line = strcmp(b->kernel, "add_xpulp_line") == 0,
-                             .steep = strstr(b->kernel, "k3c3") != NULL ? 6 : 0,
-                             .wide_in = wide_in};
+    ts_case_limits limits = {
+        .kind = b->kind,
+        .x_type = strstr(b->kernel, "s16") != NULL                   ? TS_S16
+                  : strstr(b->kernel, "max_pool_xpulp_sub8") != NULL ? TS_U2
+                  : strstr(b->kernel, "sub8") != NULL                ? TS_U4
+                                                                     : TS_U8,
+        .w_type = strstr(b->kernel, "s16s16") != NULL ? TS_S16 : TS_S8,
+        .y_type = strstr(b->kernel, "s16s16") != NULL || strstr(b->kernel, "pool_xpulp_s16") != NULL ? TS_S16
+                  : strstr(b->kernel, "max_pool_xpulp_sub8") != NULL                                 ? TS_U2
+                  : strstr(b->kernel, "sub8") != NULL                                                ? TS_U4
+                                                                                                     : TS_U8,
+        .rq_class = (int)b->class_,
+        .h = b->h,
+        .w = b->w,
+        .c_in = b->c_in,
+        .c_out = b->c_out,
+        .kernel_h = b->k,
+        .kernel_w = b->k,
+        .stride = b->stride,
+        .dilation = 1,
+        .pad = (int)b->pad,
+        .line = strcmp(b->kernel, "add_xpulp_line") == 0,
+        .steep = strstr(b->kernel, "k3c3") != NULL ? 6 : 0,
+        .wide_in = wide_in};
     case_make(arena, &random, &limits, c);
     c->roomy = false;
     c->layer.x.zero = 0;

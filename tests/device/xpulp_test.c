@@ -189,6 +189,31 @@ static const family families[] = {
     WIDE("", .rq_class = TS_RQC_S32, .c_in = 6, .wide_in = 100),
     WIDE("_padded", .rq_class = -1),
     WIDE("_padded", .rq_class = TS_RQC_S32D, .c_in = 8, .kernel_h = 3, .kernel_w = 3, .wide_in = 1000),
+#define HALVES(padded, y, class_, ...)                                                       \
+    {                                                                                        \
+        "conv_xpulp_s16s16" padded, {                                                        \
+            .x_type = TS_S16, .w_type = TS_S16, .y_type = y, .rq_class = class_, __VA_ARGS__ \
+        }                                                                                    \
+    }
+    HALVES("", TS_S16, TS_RQC_S64, .kind = TS_LAYER_CONV, .pad = -1),
+    HALVES("", TS_S16, TS_RQC_S64, .kind = TS_LAYER_CONV, .pad = -1, .c_in = 8),
+    HALVES("", TS_S8, -1, .kind = TS_LAYER_CONV, .pad = 1, .kernel_h = 3, .kernel_w = 3, .c_in = 4),
+    HALVES("", TS_U8, -1, .kind = TS_LAYER_CONV, .pad = 0, .kernel_h = 1, .kernel_w = 1, .stride = 1),
+    HALVES("", TS_S16, TS_RQC_S64, .kind = TS_LAYER_LINEAR),
+    HALVES("", TS_S32, TS_RQC_NONE, .kind = TS_LAYER_LINEAR),
+    HALVES("_padded", TS_S16, TS_RQC_S64, .kind = TS_LAYER_CONV, .pad = -1, .c_in = 12),
+#define DW_HALVES(w, y, class_, ...)                                                                 \
+    {                                                                                                \
+        "dwconv_xpulp_s16s16", {                                                                     \
+            .kind = TS_LAYER_DWCONV, .x_type = TS_S16, .w_type = w, .y_type = y, .rq_class = class_, \
+            .pad = -1, __VA_ARGS__                                                                   \
+        }                                                                                            \
+    }
+    DW_HALVES(TS_S16, TS_S16, TS_RQC_S64, .dilation = 1),
+    DW_HALVES(TS_S16, TS_S16, TS_RQC_S64, .kernel_h = 3, .kernel_w = 3, .c_in = 64, .h = 5, .w = 3),
+    DW_HALVES(TS_S8, TS_U8, -1, .kernel_h = 3, .kernel_w = 3),
+    DW_HALVES(TS_S16, TS_S16, TS_RQC_S32D, .kernel_h = 15, .kernel_w = 17, .h = 13, .w = 17),
+    DW_HALVES(TS_S4, TS_S16, -1, .stride = 2),
 #define QUADS(name, kind_, x, y, class_, ...)                                                            \
     {                                                                                                    \
         name "_quads", {                                                                                 \
@@ -392,6 +417,12 @@ static const family families[] = {
      {.kind = TS_LAYER_AVG_POOL, .x_type = TS_U8, .y_type = TS_U8, .rq_class = -1, .pad = -1}},
     {"avg_pool_xpulp",
      {.kind = TS_LAYER_AVG_POOL, .x_type = TS_S8, .y_type = TS_S8, .rq_class = -1, .pad = -1}},
+    {"max_pool_xpulp_s16",
+     {.kind = TS_LAYER_MAX_POOL, .x_type = TS_S16, .y_type = TS_S16, .rq_class = -1, .pad = -1}},
+    {"avg_pool_xpulp_s16",
+     {.kind = TS_LAYER_AVG_POOL, .x_type = TS_S16, .y_type = TS_S16, .rq_class = -1, .pad = -1}},
+    {"avg_pool_xpulp_s16",
+     {.kind = TS_LAYER_AVG_POOL, .x_type = TS_S16, .y_type = TS_U8, .rq_class = TS_RQC_S64, .pad = -1}},
     {"requant_xpulp", {.kind = TS_LAYER_REQUANT, .x_type = TS_S8, .y_type = TS_U8, .rq_class = TS_RQC_S64}},
     {"requant_xpulp",
      {.kind = TS_LAYER_REQUANT, .x_type = TS_U8, .y_type = TS_S8, .rq_class = TS_RQC_TFLITE}},

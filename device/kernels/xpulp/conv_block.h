@@ -15,6 +15,12 @@
 
 #include "kernels/xpulp/xpulp.h"
 
+/* 1 in files whose weights have 16 bits, in two halves (conv_xpulp_s16s16.c): these have a conv_groups_raw()
+ * of their own, which computes everything. */
+#ifndef CONV_HALVES
+#define CONV_HALVES 0
+#endif
+
 /* Windows of up to CONV_RUN_BYTES are gathered many at a time, up to CONV_PATCH_BYTES of them. */
 enum { CONV_RUN_BYTES = 64, CONV_PATCH_BYTES = 896 };
 enum {
@@ -200,7 +206,7 @@ static inline void conv_geometry(struct conv_run *run) {
     run->words = (elements + 3u) / 4u;
     run->words = run->words < 2u ? 2u : run->words;
     run->segment_bytes = run->words * 4u << size_shift;
-    run->weight_bytes = run->words * run->segments * 4u * CONV_CHANNELS;
+    run->weight_bytes = run->words * run->segments * 4u * CONV_CHANNELS << CONV_HALVES;
     run->groups = (t->y_c + CONV_CHANNELS - 1u) / CONV_CHANNELS;
     run->block.params_bytes = ref_params_bytes(t->rq.kind) * CONV_CHANNELS;
     run->group_bytes = run->weight_bytes + run->block.params_bytes;
@@ -590,6 +596,16 @@ static inline uint32_t conv_lanes_before(const struct conv_run *run, uint32_t gr
     return group == run->t->y_c / CONV_CHANNELS ? CONV_CHANNELS - run->t->y_c % CONV_CHANNELS : 0;
 }
 
+static inline conv_routine *conv_routine_of(const struct conv_run *run) {
+    return (run->segments == 1 ? run->line : run->window)[run->mode];
+}
+
+/* Groups [begin, end) of the block's pixels, whose accumulators C code requantises. Not inline: its frame is
+ * large, and stacks take L1 from tiles. */
+static __attribute__((noinline)) void conv_groups_raw(struct conv_run *run, conv_routine *routine,
+                                                      uint32_t begin, uint32_t end, uint32_t count);
+
+#if !CONV_HALVES
 /* Requantises and stores what conv_raw left: `groups` groups from `group` on, of `count` pixels. */
 static inline void conv_finish_raw(const struct conv_run *run, const int32_t *acc, uint32_t group,
                                    uint32_t groups, uint32_t count, uint8_t *const *y) {
@@ -619,12 +635,6 @@ static inline void conv_finish_raw(const struct conv_run *run, const int32_t *ac
     }
 }
 
-static inline conv_routine *conv_routine_of(const struct conv_run *run) {
-    return (run->segments == 1 ? run->line : run->window)[run->mode];
-}
-
-/* Groups [begin, end) of the block's pixels, whose accumulators C code requantises. Not inline: its frame is
- * large, and stacks take L1 from tiles. */
 static __attribute__((noinline)) void conv_groups_raw(struct conv_run *run, conv_routine *routine,
                                                       uint32_t begin, uint32_t end, uint32_t count) {
     struct conv_block *block = &run->block;
@@ -641,6 +651,7 @@ static __attribute__((noinline)) void conv_groups_raw(struct conv_run *run, conv
     }
     block->y = y[0];
 }
+#endif
 
 /* The last 1 .. 3 bytes of a word. */
 static inline void conv_put_last(uint8_t *y, uint32_t word, uint32_t channels) {
@@ -966,7 +977,7 @@ static inline void conv_blocks(const struct ts_conv_tile *t, const struct conv_r
     run.t = t;
     run.line = routines->line;
     run.window = routines->window;
-    run.mode = xpulp_mode_of(t);
+    run.mode = CONV_HALVES ? XPULP_RAW : xpulp_mode_of(t);
     run.split = split;
     run.routines = routines;
     run.x = t->x;

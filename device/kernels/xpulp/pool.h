@@ -148,6 +148,8 @@ static ALWAYS_INLINE uint32_t larger(uint32_t a, uint32_t b, uint8_t type) {
             return pv_maxu_b(a, b);
         case TS_ELEM_S8:
             return pv_max_b(a, b);
+        case TS_ELEM_S16:
+            return pv_max_h(a, b);
         case TS_ELEM_U4:
         case TS_ELEM_S4:
             return signs ^ (larger_lanes(a, b, 0x0F0F0F0Fu) | larger_lanes(a, b, 0xF0F0F0F0u));
