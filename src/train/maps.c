@@ -295,7 +295,9 @@ void ts__moved_backward(const ts__step *s) {
     ts__give_gradient(s, 0, dx);
 }
 
-/* ---- softmax ---- */
+/* ---- softmax, and its logarithm ---- */
+
+static bool is_logarithm(const ts__step *s) { return s->node->op == TS_FOP_LOG_SOFTMAX; }
 
 void ts__softmax_forward(const ts__step *s) {
     uint64_t size = s->out->dims[s->node->axis], inner = run_of(s->out, s->node->axis) / size;
@@ -311,7 +313,7 @@ void ts__softmax_forward(const ts__step *s) {
             sum += y[i * inner] = expf(x[i * inner] - top);
         }
         for (uint64_t i = 0; i < size; i++) {
-            y[i * inner] /= sum;
+            y[i * inner] = is_logarithm(s) ? x[i * inner] - top - logf(sum) : y[i * inner] / sum;
         }
     }
 }
@@ -325,10 +327,11 @@ void ts__softmax_backward(const ts__step *s) {
         const float *y = s->y->data + first, *dy = s->y->gradient + first;
         float sum = 0.0f;
         for (uint64_t i = 0; i < size; i++) {
-            sum += y[i * inner] * dy[i * inner];
+            sum += is_logarithm(s) ? dy[i * inner] : y[i * inner] * dy[i * inner];
         }
         for (uint64_t i = 0; i < size; i++) {
-            dx[first + i * inner] = y[i * inner] * (dy[i * inner] - sum);
+            float p = y[i * inner], g = dy[i * inner];
+            dx[first + i * inner] = is_logarithm(s) ? g - expf(p) * sum : p * (g - sum);
         }
     }
     if (dx != NULL) {

@@ -95,7 +95,8 @@ const float *ts_trainer_value(const ts_trainer *trainer, ts_tensor_id tensor);
 /* The gradient of the loss by a tensor after ts_trainer_backward(); NULL where none is computed. */
 const float *ts_trainer_gradient(const ts_trainer *trainer, ts_tensor_id tensor);
 
-/* The tensor that the loss looks at: the graph's first output, before a last softmax. */
+/* The tensor that the loss looks at: the graph's first output, before a last softmax or its logarithm.
+ */
 ts_tensor_id ts_trainer_logits(const ts_trainer *trainer, uint32_t *count);
 
 /* What outputs ought to be. Classes: (1 - share) of the cross entropy with labels, share of the divergence

@@ -249,6 +249,7 @@ static ts_status prepare(builder *b, ts_node_id id) {
             return prepare_map(b, id);
         case TS_FOP_CONCAT:
         case TS_FOP_SOFTMAX:
+        case TS_FOP_LOG_SOFTMAX:
             return n->axis == 0 ? refuse(b, n, "works across samples; that is not trained") : TS_OK;
         default:
             return TS_OK;
@@ -425,7 +426,8 @@ ts_tensor_id ts_trainer_logits(const ts_trainer *trainer, uint32_t *count) {
     const ts_fgraph *g = trainer->graph;
     ts_tensor_id id = g->outputs.data[0];
     ts_node_id maker = g->tensors.data[id].producer;
-    if (maker != TS_NONE && g->nodes.data[maker].op == TS_FOP_SOFTMAX) {
+    ts_fop last = maker == TS_NONE ? TS_FOP_COUNT : g->nodes.data[maker].op;
+    if (last == TS_FOP_SOFTMAX || last == TS_FOP_LOG_SOFTMAX) {
         id = g->nodes.data[maker].inputs[0];
     }
     *count = (uint32_t)ts_ftensor_elements(&g->tensors.data[id]);
@@ -614,6 +616,7 @@ static const passes table[TS_FOP_COUNT] = {
     [TS_FOP_RESHAPE] = {copy_forward, copy_backward},
     [TS_FOP_TRANSPOSE] = {ts__moved_forward, ts__moved_backward},
     [TS_FOP_SOFTMAX] = {ts__softmax_forward, ts__softmax_backward},
+    [TS_FOP_LOG_SOFTMAX] = {ts__softmax_forward, ts__softmax_backward},
     [TS_FOP_REDUCE_MEAN] = {ts__moved_forward, ts__moved_backward},
     [TS_FOP_FAKE_QUANT] = {ts__fake_quant_forward, ts__fake_quant_backward},
 };

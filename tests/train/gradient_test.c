@@ -227,15 +227,18 @@ static void branches(void **state) {
     check_graph(m, true, true);
 }
 
-/* A softmax in the middle, which the loss does not take away. */
+/* A softmax in the middle, which the loss does not take away, and the logarithm of one. */
 static void soft_middle(void **state) {
+    static const ts_fop ops[] = {TS_FOP_SOFTMAX, TS_FOP_LOG_SOFTMAX};
     (void)state;
-    ts_tensor_id x;
-    maker m = begin(50, &x);
-    ts_fnode soft = {.op = TS_FOP_SOFTMAX, .input_count = 1, .axis = 3};
-    soft.inputs[0] = conv(&m, x, 6, 3, 2, 1, true);
-    output(&m, linear(&m, node(&m, &soft, NULL), CLASSES, true));
-    check_graph(m, false, true);
+    for (uint32_t i = 0; i < 2; i++) {
+        ts_tensor_id x;
+        maker m = begin(50, &x);
+        ts_fnode soft = {.op = ops[i], .input_count = 1, .axis = 3};
+        soft.inputs[0] = conv(&m, x, 6, 3, 2, 1, true);
+        output(&m, linear(&m, node(&m, &soft, NULL), CLASSES, true));
+        check_graph(m, false, true);
+    }
 }
 
 /* The gradient of the distance to a teacher: by the logits, which are the bias of the last layer. */
