@@ -434,7 +434,7 @@ static double narrow_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t
 }
 
 /* Three channels, 3x3 (device/kernels/xpulp/conv_k3c3.h). */
-enum { K3C3_TAPS = 27, K3C3_PIXELS = 256, K3C3_BYTES = 28, K3C3_PAIR_BYTES = 80 };
+enum { K3C3_TAPS = 27, K3C3_PIXELS = 512, K3C3_BYTES = 28, K3C3_PAIR_BYTES = 80 };
 
 /* What a channel's accumulator reaches, whatever bytes x holds. */
 static ts_acc_range reach_of(const ts_layer *layer, uint32_t channel) {
@@ -499,18 +499,15 @@ static void k3c3_pack_pairs(const ts_layer *layer, bool apart, uint8_t *out) {
 static void k3c3_pack(const ts_layer *layer, uint8_t *out) { k3c3_pack_pairs(layer, false, out); }
 static void k3c3_pack_quads(const ts_layer *layer, uint8_t *out) { k3c3_pack_pairs(layer, true, out); }
 
-/* Outputs that the team gathers at a time. */
-static uint64_t k3c3_part(uint64_t outputs, uint32_t cores) {
-    uint64_t parts = div_up(outputs, K3C3_PIXELS), round = PIXELS * cores;
-    uint64_t part = div_up(div_up(outputs, parts), round) * round;
-    return part < K3C3_PIXELS ? part : K3C3_PIXELS;
+/* Outputs that the team gathers at a time, at most. */
+static uint64_t k3c3_part(const ts_tile *tile) {
+    uint64_t outputs = div_up((uint64_t)tile->y_h * tile->y_w, PIXELS) * PIXELS;
+    return outputs < K3C3_PIXELS ? outputs : K3C3_PIXELS;
 }
 
-/* Where rows of y do not touch it is parts of a row. */
 static uint64_t k3c3_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    (void)layer;
-    uint64_t all = k3c3_part((uint64_t)tile->y_h * tile->y_w, cores), row = k3c3_part(tile->y_w, cores);
-    return (row > all ? row : all) * K3C3_BYTES;
+    (void)layer, (void)cores;
+    return k3c3_part(tile) * K3C3_BYTES;
 }
 
 /* Windows are gathered two at a time where rows of x are whole words, and at the sides one by one where not.
@@ -518,7 +515,7 @@ static uint64_t k3c3_scratch_bytes(const ts_layer *layer, const ts_tile *tile, u
 static double k3c3_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     const ts_window *w = &layer->window;
     uint64_t outputs = (uint64_t)tile->y_h * tile->y_w;
-    double part = (double)k3c3_part(outputs, cores), parts = ceil((double)outputs / part);
+    double parts = ceil((double)outputs / (double)k3c3_part(tile));
     double pairs = tile->y_c / 2.0, blocks = ceil((double)outputs / PIXELS) * pairs / cores;
     bool words = w->stride_w == 2 && tile->x_w % 4 == 0, even = tile->y_c / 2 % cores == 0;
     double sides = words ? 0 : outer_lines(tile->y_w, tile->x_w, w->kernel_w, w->stride_w, w->dilation_w);

@@ -12,7 +12,7 @@
 
 #include "kernels/xpulp/conv_block.h"
 
-enum { CONV_K3C3_PIXELS = 256, CONV_K3C3_BYTES = 28, CONV_K3C3_PAIR_BYTES = 80 };
+enum { CONV_K3C3_PIXELS = 512, CONV_K3C3_BYTES = 28, CONV_K3C3_PAIR_BYTES = 80 };
 
 /* Read and written by the routines of conv_k3c3.inc: order and sizes are theirs. */
 struct conv_k3c3_block {
@@ -181,19 +181,16 @@ static inline void conv_k3c3_share(const struct ts_conv_tile *t, conv_k3c3_routi
     }
 }
 
-/* Outputs that are gathered at a time: parts of a tile as even as can be, or of a row where rows of y do not
- * touch. src/plan/kernel_xpulp.c reckons with the same. */
-static inline uint32_t conv_k3c3_part_of(uint32_t outputs, uint32_t cores) {
-    uint32_t parts = (outputs + CONV_K3C3_PIXELS - 1u) / CONV_K3C3_PIXELS;
-    uint32_t round = CONV_PIXELS * cores, part = parts > 1u ? (outputs + parts - 1u) / parts : outputs;
-    part = (part + round - 1u) / round * round;
-    return part < CONV_K3C3_PIXELS ? part : CONV_K3C3_PIXELS;
+/* Outputs that are gathered at a time, of a tile, or of a row where rows of y do not touch: fewer outputs
+ * never take more scratch. src/plan/kernel_xpulp.c reckons with the same. */
+static inline uint32_t conv_k3c3_part_of(uint32_t outputs) {
+    return outputs < CONV_K3C3_PIXELS ? (outputs + CONV_PIXELS - 1u) & ~(CONV_PIXELS - 1u) : CONV_K3C3_PIXELS;
 }
 
 static inline void conv_k3c3(const struct ts_conv_tile *t, conv_k3c3_routine *routine, bool quads) {
     bool rows_touch = t->y_row_bytes == t->y_w * t->y_pixel_bytes;
     uint32_t line = rows_touch ? (uint32_t)t->y_w * t->y_h : t->y_w, lines = rows_touch ? 1u : t->y_h;
-    uint32_t part = conv_k3c3_part_of(line, ts_cores());
+    uint32_t part = conv_k3c3_part_of(line);
     for (uint32_t row = 0; row < lines; row++) {
         uint8_t *y = (uint8_t *)t->y + row * t->y_row_bytes;
         for (uint32_t first = 0; first < line; first += part, y += part * t->y_pixel_bytes) {
