@@ -43,6 +43,7 @@ static ts_status networks(const char *onnx, const char *text, ts_diags *diags) {
         limits.nemo_only = seed <= 16 || seed > 44;
         limits.tflite = seed > 20 && seed <= 44;
         limits.moves = seed > 24 && seed % 2 == 0;
+        limits.picks = seed > 24 && seed % 4 == 0;
         if (seed > 24) { /* small ones, which are changed with more effect */
             limits.nodes = 1 + seed % 3;
             limits.side = 4;

@@ -40,7 +40,7 @@ ts_type ts_type_for_range(int64_t low, int64_t high) {
 
 const char *ts_op_name(ts_op op) { return op_names[op]; }
 bool ts_op_has_weights(ts_op op) {
-    return op == TS_OP_CONV || op == TS_OP_LINEAR || op == TS_OP_LUT || op == TS_OP_FLOAT;
+    return op == TS_OP_CONV || op == TS_OP_LINEAR || op == TS_OP_LUT || op == TS_OP_FLOAT || op == TS_OP_PICK;
 }
 
 bool ts_op_moves(ts_op op) { return op >= TS_OP_CONCAT && op <= TS_OP_RESHAPE; }

@@ -107,7 +107,7 @@ typedef struct ts_window {
 /* How elements move, axes counted 0, 1, 2 for rows, columns and channels. A field that its operator does not
  * name is 0. */
 typedef struct ts_move {
-    uint32_t axis;     /* CONCAT */
+    uint32_t axis;     /* CONCAT, PICK */
     uint32_t begin[3]; /* PAD, SLICE */
     uint32_t step[3];  /* SLICE, at least 1 */
     uint32_t order[3]; /* TRANSPOSE, a permutation */
@@ -141,6 +141,7 @@ typedef struct ts_softmax {
  * TRANSPOSE axis i of y is axis order[i] of x.
  * RESIZE   each element repeated: the sizes of y are whole multiples of those of x (nearest neighbour, and
  *          broadcasting of a single element).
+ * PICK     y[i] = x[index[i]] along `axis`: `weights` is the list of indices, s32.
  * RESHAPE  the elements in their order, in another shape.
  * Float operators (f32 tensors) are listed behind them; src/quant turns one kind into the other. */
 #define TS_INTEGER_OPS(X)        \
@@ -159,6 +160,7 @@ typedef struct ts_softmax {
     X(SLICE, "slice", 1)         \
     X(TRANSPOSE, "transpose", 1) \
     X(RESIZE, "resize", 1)       \
+    X(PICK, "pick", 1)           \
     X(RESHAPE, "reshape", 1)
 
 typedef enum ts_op {
@@ -170,7 +172,7 @@ typedef enum ts_op {
 
 const char *ts_op_name(ts_op op);
 
-/* CONV, LINEAR, LUT, FLOAT: ts_node.weights names a constant. */
+/* CONV, LINEAR, LUT, FLOAT, PICK: ts_node.weights names a constant. */
 bool ts_op_has_weights(ts_op op);
 
 /* CONCAT to RESHAPE: moves elements and computes nothing. */
@@ -184,7 +186,7 @@ typedef struct ts_node {
     ts_tensor_id inputs[TS_MAX_INPUTS]; /* activations only */
     ts_tensor_id output;
     ts_tensor_id weights,
-        bias;         /* CONV, LINEAR; LUT, FLOAT: its table; bias s32 per output channel or TS_NONE */
+        bias;         /* CONV, LINEAR; LUT, FLOAT, PICK: its table; bias s32 per output channel or TS_NONE */
     uint32_t groups;  /* CONV */
     ts_window window; /* CONV, MAX_POOL, AVG_POOL */
     ts_add_step in1, in2, sum; /* ADD */

@@ -126,7 +126,7 @@ typedef struct move_words {
 } move_words;
 
 static move_words words_of(ts_op op) {
-    return (move_words){.axis = op == TS_OP_CONCAT,
+    return (move_words){.axis = op == TS_OP_CONCAT || op == TS_OP_PICK,
                         .begin = op == TS_OP_PAD || op == TS_OP_SLICE,
                         .step = op == TS_OP_SLICE,
                         .order = op == TS_OP_TRANSPOSE,

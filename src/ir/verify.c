@@ -440,6 +440,33 @@ static bool axis_fits(const ts_node *node, const ts_tensor *in, const ts_tensor 
     }
 }
 
+/* An index for each element of the output along the axis, inside the input; the other sizes stay. */
+static ts_status check_pick(const check *c) {
+    enum { MOST_PICKED = 4096 };
+    const ts_tensor *in = tensor_at(c, c->node->inputs[0]), *out = tensor_at(c, c->node->output);
+    ts_tensor_id id = c->node->weights;
+    uint32_t axis = c->node->move.axis + 1;
+    if (axis > 3 || id >= c->graph->tensors.count || tensor_at(c, id)->data == NULL ||
+        tensor_at(c, id)->rank != 1 || tensor_at(c, id)->type != TS_S32 ||
+        tensor_at(c, id)->dims[0] != out->dims[axis] || out->dims[axis] > MOST_PICKED) {
+        return FAIL(
+            c, TS_DIAG_GRAPH,
+            "has not a constant list of s32 with an index for each element along axis 0, 1 or 2, up to %d",
+            MOST_PICKED);
+    }
+    bool fits = true;
+    for (uint32_t d = 1; d < 4; d++) {
+        fits = fits && (d == axis || in->dims[d] == out->dims[d]);
+    }
+    for (uint32_t i = 0; fits && i < out->dims[axis]; i++) {
+        int32_t index = ts_tensor_int(tensor_at(c, id), i);
+        fits = index >= 0 && (uint32_t)index < in->dims[axis];
+    }
+    return fits ? TS_OK
+                : FAIL(c, TS_DIAG_SHAPE, "picks what its input has not, or changes another axis than %u",
+                       (unsigned)(axis - 1));
+}
+
 static ts_status check_axes(const check *c) {
     const ts_tensor *in = tensor_at(c, c->node->inputs[0]), *out = tensor_at(c, c->node->output);
     const uint32_t *order = c->node->move.order;
@@ -479,7 +506,10 @@ static ts_status check_move(const check *c) {
                         (int)ts_tensor_zero(out));
         }
     }
-    TS_TRY(c->node->op == TS_OP_CONCAT ? check_concat(c) : check_axes(c));
+    TS_TRY(c->node->op == TS_OP_CONCAT ? check_concat(c)
+           : c->node->op == TS_OP_PICK ? check_pick(c)
+                                       : check_axes(c));
+    whole = whole && (c->node->op != TS_OP_PICK || m->axis != 2);
     whole = whole &&
             (c->node->op != TS_OP_PAD && c->node->op != TS_OP_SLICE ? true : m->begin[2] % per_byte == 0);
     whole = whole && (c->node->op != TS_OP_SLICE || m->step[2] == 1);
@@ -594,6 +624,7 @@ static ts_status check_operator(const check *c) {
         case TS_OP_SLICE:
         case TS_OP_TRANSPOSE:
         case TS_OP_RESIZE:
+        case TS_OP_PICK:
         case TS_OP_RESHAPE:
             return check_move(c);
         default:

@@ -834,11 +834,14 @@ static ts_status import_resize(const ts__site *s) {
     return repeat(s, rank, dims, factors);
 }
 
-/* Ends of an integer type of a constant zero point; an 8-bit unsigned one where there is none. */
+/* Ends of an integer type of a constant zero point; where there is none, of the one that `output_dtype` says,
+ * or an 8-bit unsigned one. */
 static ts_status quantised_range(const ts__site *s, float *low, float *high) {
     uint32_t v = s->node->input_count > 2 ? s->node->inputs[2] : TS_NONE;
     const ts_constant *zero = v == TS_NONE ? NULL : s->im->net->values.data[v].constant;
-    int type = zero != NULL ? zero->element_type : ONNX__TENSOR_PROTO__DATA_TYPE__UINT8;
+    int64_t type;
+    TS_TRY(ts__onnx_attr_int(s->im->net, s->node, "output_dtype", 0, &type));
+    type = zero != NULL ? zero->element_type : type == 0 ? ONNX__TENSOR_PROTO__DATA_TYPE__UINT8 : type;
     bool is_signed = type == ONNX__TENSOR_PROTO__DATA_TYPE__INT8;
     if (!is_signed && type != ONNX__TENSOR_PROTO__DATA_TYPE__UINT8) {
         return ts__float_refuse(s, "only 8-bit zero points are served");
@@ -853,6 +856,12 @@ static ts_status import_quant(const ts__site *s) {
     static const float nothing;
     ts_fnode n = {.op = s->row->op, .input_count = 3};
     bool last;
+    int64_t block;
+    TS_TRY(ts__onnx_attr_int(s->im->net, s->node, "block_size", 0, &block));
+    if (block != 0) {
+        return ts__float_refuse(
+            s, "a scale for each block of elements is not served; one, or one a channel, is");
+    }
     TS_TRY(keep_order(s, 0, &last));
     TS_TRY(ts__float_take(s, 0, last, &n.inputs[0]));
     TS_TRY(ts__float_take(s, 1, false, &n.inputs[1]));
@@ -865,7 +874,8 @@ static ts_status import_quant(const ts__site *s) {
         TS_TRY(quantised_range(s, &n.low, &n.high));
     }
     uint32_t rank = ts__float_tensor(s->im, n.inputs[0])->rank;
-    if (ts_ftensor_elements(ts__float_tensor(s->im, n.inputs[1])) > 1) {
+    if (ts_ftensor_elements(ts__float_tensor(s->im, n.inputs[1])) > 1 ||
+        ts_ftensor_elements(ts__float_tensor(s->im, n.inputs[2])) > 1) {
         TS_TRY(read_axis(s, 1, rank, last, &n.axis));
     }
     return finish(s, &n, last);
@@ -891,7 +901,7 @@ static const row operators[] = {
     {{"Concat", "axis", "up to 8 tensors", TS_FOP_CONCAT}, import_concat},
     {{"Conv", "auto_pad dilations group (kernel_shape) pads strides", "1-D and 2-D", TS_FOP_CONV},
      import_conv},
-    {{"DequantizeLinear", "axis", "one scale, or one a channel", TS_FOP_DEQUANT}, import_quant},
+    {{"DequantizeLinear", "axis block_size", "one scale, or one a channel", TS_FOP_DEQUANT}, import_quant},
     {{"Div", "", "broadcasting", TS_FOP_DIV}, import_binary},
     {{"Dropout", "(ratio) (seed)", "at inference", TS_FOP_COUNT}, import_dropout},
     {{"Elu", "alpha", "", TS_FOP_ELU}, import_unary},
@@ -919,7 +929,7 @@ static const row operators[] = {
     {{"PRelu", "", "broadcasting slope", TS_FOP_PRELU}, import_binary},
     {{"Pad", "mode pads value", "constant, reflect, edge; constant pads", TS_FOP_PAD}, import_pad},
     {{"Pow", "", "broadcasting", TS_FOP_POW}, import_binary},
-    {{"QuantizeLinear", "axis", "to 8 bits", TS_FOP_QUANT}, import_quant},
+    {{"QuantizeLinear", "axis block_size output_dtype (saturate)", "to 8 bits", TS_FOP_QUANT}, import_quant},
     {{"Reciprocal", "", "", TS_FOP_RECIPROCAL}, import_unary},
     {{"ReduceMax", "axes keepdims", "", TS_FOP_REDUCE_MAX}, import_reduce},
     {{"ReduceMean", "axes keepdims", "", TS_FOP_REDUCE_MEAN}, import_reduce},

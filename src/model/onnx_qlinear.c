@@ -74,10 +74,19 @@ static const Onnx__NodeProto *proto_with(speller *s, const char *name, int64_t v
     return proto;
 }
 
-/* Without its domain: operators of com.microsoft become those of ONNX itself. */
+/* Without its domain: operators of com.microsoft become those of ONNX itself, which know no channels_last. */
 static const Onnx__NodeProto *proto_of(speller *s) {
     Onnx__NodeProto *proto = TS_NEW(s->net->scratch, Onnx__NodeProto);
-    *proto = *s->node->proto;
+    const Onnx__NodeProto *from = s->node->proto;
+    *proto = *from;
+    proto->attribute = TS_NEW_ARRAY(s->net->scratch, Onnx__AttributeProto *, from->n_attribute);
+    proto->n_attribute = 0;
+    for (size_t i = 0; i < from->n_attribute; i++) {
+        const char *name = from->attribute[i]->name;
+        if (name == NULL || strcmp(name, "channels_last") != 0) {
+            proto->attribute[proto->n_attribute++] = from->attribute[i];
+        }
+    }
     proto->domain = ts_arena_strdup(s->net->scratch, "");
     return proto;
 }
@@ -155,13 +164,25 @@ static void finish(speller *s, const char *becomes, const uint32_t *inputs, uint
     add_node(s, "QuantizeLinear", proto_with(s, NULL, 0), quantum, zero == TS_NONE ? 2 : 3, y);
 }
 
+/* The axis of the second operand's outputs: of a scale and zero point for each. */
+static ts_status output_axis(speller *s, const form *f, int64_t *axis) {
+    int64_t turned = 0, last = 0;
+    TS_TRY(ts__onnx_attr_int(s->net, s->node, "transB", 0, &turned));
+    TS_TRY(ts__onnx_attr_int(s->net, s->node, "channels_last", 0, &last));
+    *axis = strcmp(f->becomes, "Conv") != 0 && turned == 0;
+    return last == 0 ? TS_OK
+                     : ts_error(s->net->diags, TS_DIAG_UNSUPPORTED, s->node->name, s->node->op,
+                                "channels_last = %lld; maps with channels first are served", (long long)last);
+}
+
 static ts_status spell_form(speller *s, const form *f) {
     uint32_t inputs[3], count = 0;
-    bool conv = strcmp(f->becomes, "Conv") == 0;
+    int64_t axis;
+    TS_TRY(output_axis(s, f, &axis));
     for (; count < f->operand_count; count++) {
         const operand *o = &f->operands[count];
         inputs[count] = dequantised(s, input_of(s->node, o->value), input_of(s->node, o->scale),
-                                    input_of(s->node, o->zero), conv ? 0 : 1, count == 0 ? "x" : "w");
+                                    input_of(s->node, o->zero), axis, count == 0 ? "x" : "w");
     }
     uint32_t bias = input_of(s->node, f->bias), scale = TS_NONE;
     if (bias != TS_NONE) {

@@ -299,33 +299,52 @@ static bool same_codes(const meaning *x, const target *y, const ts_graph *graph)
 
 /* ---- layers ---- */
 
-/* Elements of a constant with a quantum, whole numbers of 8 bits, in an order given by `index`. */
-static ts_status weight_codes(qdq *q, const meaning *w, int8_t *out, int32_t *zero) {
-    float low = 0, high = 0, w_zero = w->zeros[0];
+/* Elements of a constant with a quantum, whole numbers of 8 bits, less their zero points. */
+static ts_status weight_values(qdq *q, const meaning *w, int16_t *out) {
     for (uint32_t i = 0; i < w->count; i++) {
-        uint32_t k = quantum_of(w, i);
-        if (w->data[i] != rintf(w->data[i]) || w->data[i] < -128 || w->data[i] > 255 ||
-            (w->scale_count > 1 && w->zeros[k] != 0)) {
-            return FAIL(q, TS_DIAG_UNSUPPORTED,
-                        "its weights are not of 8 bits, or have a zero point in each channel");
+        float zero = w->zeros[quantum_of(w, i)];
+        if (w->data[i] != rintf(w->data[i]) || w->data[i] < -128 || w->data[i] > 255 || zero != rintf(zero) ||
+            zero < -128 || zero > 255) {
+            return FAIL(q, TS_DIAG_UNSUPPORTED, "its weights and their zero points are not of 8 bits");
         }
-        low = fminf(low, w->data[i]);
-        high = fmaxf(high, w->data[i]);
-    }
-    bool fits = low - w_zero >= -128 && high - w_zero <= 127;
-    float offset = fits ? w_zero : high > 127 ? 128 : 0;
-    *zero = (int32_t)(w_zero - offset);
-    for (uint32_t i = 0; i < w->count; i++) {
-        out[i] = (int8_t)(w->data[i] - offset);
+        out[i] = (int16_t)(w->data[i] - zero);
     }
     return TS_OK;
 }
 
+/* The narrowest form of weights: 8 bits; 8 bits and a zero point, one for all, where they span no more; else
+ * 16 bits, as where outputs have zero points far apart. */
+static void store_weights(qdq *q, const int16_t *values, uint32_t count, ts_tensor *t, int32_t *zero) {
+    int32_t low = 0, high = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        low = values[i] < low ? values[i] : low;
+        high = values[i] > high ? values[i] : high;
+    }
+    *zero = low < -128 ? -128 - low : high > 127 ? 127 - high : 0;
+    if (high - low > 255) {
+        *zero = 0;
+        t->type = TS_S16;
+        t->data = ts_arena_copy(q->arena, values, count * sizeof *values);
+        return;
+    }
+    int8_t *data = TS_NEW_ARRAY(q->arena, int8_t, count);
+    for (uint32_t i = 0; i < count; i++) {
+        data[i] = (int8_t)(values[i] + *zero);
+    }
+    t->type = TS_S8;
+    t->data = data;
+}
+
 /* Weights of a node: `rank` and `dims` of the graph, with the file's scales, one or one an output. */
-static ts_status add_weights(qdq *q, ts_node *node, const meaning *w, const int8_t *data, int32_t zero,
-                             uint32_t rank, const uint32_t *dims) {
+static ts_status add_weights(qdq *q, ts_node *node, const meaning *w, const int16_t *values, uint32_t rank,
+                             const uint32_t *dims) {
     double *scales = TS_NEW_ARRAY(q->arena, double, w->scale_count);
-    int32_t *zeros = TS_NEW_ARRAY(q->arena, int32_t, w->scale_count);
+    int32_t *zeros = TS_NEW_ARRAY(q->arena, int32_t, w->scale_count), zero;
+    ts_tensor t = {.name = ts_arena_printf(q->arena, "%s.weights", node->name),
+                   .rank = rank,
+                   .quantum = {w->scale_count, scales, zeros},
+                   .producer = TS_NONE};
+    store_weights(q, values, w->count, &t, &zero);
     for (uint32_t i = 0; i < w->scale_count; i++) {
         scales[i] = (double)w->scales[i];
         zeros[i] = zero;
@@ -333,12 +352,6 @@ static ts_status add_weights(qdq *q, ts_node *node, const meaning *w, const int8
             return FAIL(q, TS_DIAG_VALUE, "scale %u of its weights is %g", i, scales[i]);
         }
     }
-    ts_tensor t = {.name = ts_arena_printf(q->arena, "%s.weights", node->name),
-                   .type = TS_S8,
-                   .rank = rank,
-                   .quantum = {w->scale_count, scales, zeros},
-                   .data = data,
-                   .producer = TS_NONE};
     memcpy(t.dims, dims, rank * sizeof *dims);
     node->weights = ts_graph_add_tensor(q->graph, &t);
     return TS_OK;
@@ -355,7 +368,7 @@ static ts_status add_bias(qdq *q, ts_node *node, const meaning *b, const meaning
         uint32_t i = b->count == 1 ? 0 : c;
         double unit = (double)x->scale * (double)w->scales[w->scale_count > 1 ? c : 0];
         double value = rint((double)ts__qdq_real_at(b, i) / unit);
-        bool stored = b->scale_count > 0 && b->zeros[0] == 0 &&
+        bool stored = b->scale_count > 0 && b->zeros[quantum_of(b, i)] == 0 &&
                       fabs((double)b->scales[quantum_of(b, i)] / unit - 1) < 1e-5;
         value = stored ? (double)b->data[i] : value;
         if (!(fabs(value) < (1 << 24))) {
@@ -403,7 +416,6 @@ static ts_status linear_inputs(qdq *q, const ts_fnode *n, meaning *x, meaning *w
 static ts_status make_conv(qdq *q, const meaning *p, const target *y, meaning *out) {
     const ts_fnode *n = p->node;
     meaning x, w;
-    int32_t zero;
     TS_TRY(linear_inputs(q, n, &x, &w));
     bool is_1d = w.rank == 3;
     uint32_t channels = w.file_dims[0], inner = w.file_dims[w.rank - 1];
@@ -417,9 +429,9 @@ static ts_status make_conv(qdq *q, const meaning *p, const target *y, meaning *o
         node.window.kernel_h = node.window.stride_h = node.window.dilation_h = 1;
         node.window.pad_top = node.window.pad_bottom = 0;
     }
-    int8_t *data = TS_NEW_ARRAY(q->arena, int8_t, w.count);
-    TS_TRY(weight_codes(q, &w, data, &zero));
-    TS_TRY(add_weights(q, &node, &w, data, zero, 4,
+    int16_t *values = TS_NEW_ARRAY(q->scratch, int16_t, w.count);
+    TS_TRY(weight_values(q, &w, values));
+    TS_TRY(add_weights(q, &node, &w, values, 4,
                        (const uint32_t[]){channels, node.window.kernel_h, node.window.kernel_w, inner}));
     if (n->input_count > 2) {
         meaning b = ts__qdq_meaning_of(q, n->inputs[2]);
@@ -437,7 +449,6 @@ static ts_status make_conv(qdq *q, const meaning *p, const target *y, meaning *o
 static ts_status make_linear(qdq *q, const meaning *p, const target *y, meaning *out) {
     const ts_fnode *n = p->node;
     meaning x, w;
-    int32_t zero;
     TS_TRY(linear_inputs(q, n, &x, &w));
     bool turned = n->op == TS_FOP_GEMM && n->trans_b;
     uint32_t in = w.file_dims[turned ? 1 : 0], channels = w.file_dims[turned ? 0 : 1];
@@ -450,8 +461,9 @@ static ts_status make_linear(qdq *q, const meaning *p, const target *y, meaning 
         return FAIL(q, TS_DIAG_UNSUPPORTED, "rows of features times a constant matrix are served");
     }
     ts_node node = ts__qdq_new_node(q, n, TS_OP_LINEAR, x.tensor);
-    int8_t *raw = TS_NEW_ARRAY(q->scratch, int8_t, w.count), *data = TS_NEW_ARRAY(q->arena, int8_t, w.count);
-    TS_TRY(weight_codes(q, &w, raw, &zero));
+    int16_t *raw = TS_NEW_ARRAY(q->scratch, int16_t, w.count),
+            *data = TS_NEW_ARRAY(q->scratch, int16_t, w.count);
+    TS_TRY(weight_values(q, &w, raw));
     for (uint32_t i = 0; i < w.count; i++) {
         data[i] = turned ? raw[i] : raw[i % in * channels + i / in];
     }
@@ -459,9 +471,9 @@ static ts_status make_linear(qdq *q, const meaning *p, const target *y, meaning 
         node.op = TS_OP_CONV;
         node.groups = 1;
         node.window = (ts_window){1, 1, 1, 1, 1, 1, 0, 0, 0, 0};
-        TS_TRY(add_weights(q, &node, &w, data, zero, 4, (const uint32_t[]){channels, 1, 1, in}));
+        TS_TRY(add_weights(q, &node, &w, data, 4, (const uint32_t[]){channels, 1, 1, in}));
     } else {
-        TS_TRY(add_weights(q, &node, &w, data, zero, 2, (const uint32_t[]){channels, in}));
+        TS_TRY(add_weights(q, &node, &w, data, 2, (const uint32_t[]){channels, in}));
     }
     if (n->op == TS_FOP_GEMM && n->input_count > 2) {
         meaning b = ts__qdq_meaning_of(q, n->inputs[2]);
@@ -969,6 +981,18 @@ static ts_status take_codes(qdq *q, const ts_fnode *n, meaning *x) {
     return TS_OK;
 }
 
+/* `count` numbers of the one or as many that there are. */
+static const float *repeated(qdq *q, const float *values, uint64_t there, uint64_t count) {
+    if (there == count) {
+        return values;
+    }
+    float *all = TS_NEW_ARRAY(q->scratch, float, count);
+    for (uint64_t i = 0; i < count; i++) {
+        all[i] = values[0];
+    }
+    return all;
+}
+
 static ts_status on_dequant(qdq *q, const ts_fnode *n, meaning *out) {
     meaning x = ts__qdq_meaning_of(q, n->inputs[0]);
     const ts_ftensor *scale = ts__qdq_ftensor(q, n->inputs[1]), *zero = ts__qdq_ftensor(q, n->inputs[2]);
@@ -980,14 +1004,12 @@ static ts_status on_dequant(qdq *q, const ts_fnode *n, meaning *out) {
         return FAIL(q, TS_DIAG_UNSUPPORTED, "its scale and zero point are not constants");
     }
     if (ts__qdq_is_constant(&x)) {
-        float *zeros = TS_NEW_ARRAY(q->scratch, float, ts_ftensor_elements(scale));
-        for (uint64_t i = 0; i < ts_ftensor_elements(scale); i++) {
-            zeros[i] = zero->data[ts_ftensor_elements(zero) > 1 ? i : 0];
-        }
+        uint64_t scale_count = ts_ftensor_elements(scale), zero_count = ts_ftensor_elements(zero);
+        uint64_t count = scale_count > zero_count ? scale_count : zero_count;
         out->kind = CONST_REAL;
-        out->scales = scale->data;
-        out->zeros = zeros;
-        out->scale_count = (uint32_t)ts_ftensor_elements(scale);
+        out->scales = repeated(q, scale->data, scale_count, count);
+        out->zeros = repeated(q, zero->data, zero_count, count);
+        out->scale_count = (uint32_t)count;
         out->axis = n->axis;
         return TS_OK;
     }
@@ -1000,9 +1022,9 @@ static ts_status on_dequant(qdq *q, const ts_fnode *n, meaning *out) {
     out->kind = REAL;
     out->scale = scale->data[0];
     out->zero = (int32_t)zero->data[0];
-    bool as_written = out->scale == x.scale && out->zero == x.zero;
-    return as_written ? TS_OK
-                      : FAIL(q, TS_DIAG_UNSUPPORTED, "its quantum is another than its tensor was given");
+    /* Another scale is another meaning of the same codes, as before an operator on integers. */
+    bool fits = out->zero == x.zero && out->scale > 0 && isfinite(out->scale);
+    return fits ? TS_OK : FAIL(q, TS_DIAG_UNSUPPORTED, "its zero point is another than its tensor was given");
 }
 
 /* What stands in floats until something quantises it, or to the end: then it is left out. */

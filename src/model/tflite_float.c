@@ -435,6 +435,11 @@ static ts_status take_slice(tfl *t, const tfl_op *o, bool strided) {
     ts_tensor_id id;
     TS_TRY(shaped_input(t, o, 0, &x, &id));
     TS_TRY((strided ? ts__tfl_strided_ranges : ts__tfl_slice_ranges)(t, o, x, ranges));
+    for (uint32_t i = 0; i < x->rank; i++) {
+        if (ranges[i].step < 0 && ranges[i].count > 1) {
+            return TFL_FAIL(TS_DIAG_UNSUPPORTED, "steps backwards are served of integers, not of floats");
+        }
+    }
     return add_slice(t, o, id, ranges);
 }
 

@@ -144,6 +144,9 @@ ts_status ts__tfl_add_table(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_te
 ts_status ts__tfl_broadcast(tfl *t, const tfl_op *o, const tfl_tensor *x, const uint32_t dims[4],
                             ts_tensor_id *out);
 
+/* Adds a reshape of the tensor `from`. */
+ts_tensor_id ts__tfl_reshaped(tfl *t, const tfl_op *o, ts_tensor_id from, const uint32_t dims[4]);
+
 /* Makes x a copy of itself, by a node. */
 void ts__tfl_copy(tfl *t, const tfl_op *o, tfl_tensor *x);
 

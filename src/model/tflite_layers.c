@@ -763,21 +763,82 @@ static ts_status add_exactly(tfl *t, const tfl_op *o, const binary *b, ts_node *
     return TS_OK;
 }
 
+/* An operation with a constant as one on channels: the constant's axes from its first one that varies on are
+ * channels, and the elements keep their order. */
+typedef struct spread {
+    ts_tensor_id from;   /* the activation */
+    uint32_t dims[4];    /* of it, and of the result */
+    tfl_tensor constant; /* one element a channel */
+} spread;
+
+static ts_status spread_constant(tfl *t, const tfl_op *o, const binary *b, uint32_t k, spread *s) {
+    const tfl_tensor *x = b->x[1 - k], *constant = b->x[k];
+    uint32_t map[4], dims[4], first = 3;
+    bool fits = ts__tfl_map_dims(b->y, map) && ts__tfl_map_dims(constant, dims);
+    for (uint32_t i = 3; fits && i >= 1; i--) {
+        fits = dims[i] == 1 || dims[i] == map[i];
+        first = dims[i] > 1 ? i : first;
+    }
+    if (!fits) {
+        return TFL_FAIL(TS_DIAG_SHAPE, "its constant does not broadcast to its output");
+    }
+    TS_TRY(ts__tfl_broadcast(t, o, x, map, &s->from));
+    uint64_t count = 1, all = (uint64_t)map[1] * map[2] * map[3];
+    for (uint32_t i = first; i < 4; i++) {
+        count *= map[i];
+    }
+    TS_TRY(ts__tfl_take_work(t, o, count));
+    uint8_t *data = TS_NEW_ARRAY(t->arena, uint8_t, count);
+    for (uint32_t c = 0; c < count; c++) {
+        uint32_t rest = c, index = 0, stride = 1;
+        for (uint32_t i = 3; i >= first; i--) {
+            index += dims[i] > 1 ? rest % map[i] * stride : 0;
+            rest /= map[i];
+            stride *= dims[i];
+        }
+        data[c] = constant->data.data[index];
+    }
+    s->constant = *constant;
+    s->constant.elements = count;
+    s->constant.data = (ts_flat_vector){(uint32_t)count, data};
+    const uint32_t rows[4] = {1, 1, (uint32_t)(all / count), (uint32_t)count};
+    memcpy(s->dims, first == 3 ? map : rows, sizeof s->dims);
+    if (first < 3) {
+        s->from = ts__tfl_reshaped(t, o, s->from, s->dims);
+    }
+    return TS_OK;
+}
+
+/* The result, in the shape in which it is computed: what reads it sees it in the file's. */
+static ts_status new_spread(tfl *t, const tfl_op *o, const binary *b, const spread *s, ts_tensor_id *out) {
+    TS_TRY(ts__tfl_new_activation(t, o, b->y, out));
+    memcpy(t->graph->tensors.data[*out].dims, s->dims, sizeof s->dims);
+    return TS_OK;
+}
+
+/* A constant that is one number makes the operation a function of one element. */
+static ts_status add_function(tfl *t, const tfl_op *o, const binary *b, uint32_t k, ts__tfl_function *f) {
+    uint32_t dims[4];
+    tfl_tensor x = *b->x[1 - k];
+    if (!ts__tfl_map_dims(b->y, dims)) {
+        return TFL_FAIL(TS_DIAG_SHAPE, "its result is no map");
+    }
+    TS_TRY(ts__tfl_broadcast(t, o, &x, dims, &x.tensor));
+    return ts__tfl_add_table(t, o, &x, b->y, f, b);
+}
+
 /* A constant of one number a channel: the share of x to the bit, plus the constant's share in 32 bits, then
  * the sum's own requantisation. */
 static ts_status add_channels(tfl *t, const tfl_op *o, const binary *b, uint32_t k) {
-    const tfl_tensor *x = b->x[1 - k], *constant = b->x[k];
     const operand *a = &b->a[1 - k];
     const int32_t most = 1 << 29; /* no sum of two shares is greater */
-    ts_tensor_id output, from = x->tensor;
-    uint32_t dims[4], channels = ts_c(ts__tfl_value_of(t, x));
-    if (!ts__tfl_map_dims(constant, dims) || constant->elements != channels || dims[3] != channels) {
-        return TFL_FAIL(TS_DIAG_UNSUPPORTED,
-                        "a constant of %llu numbers; one, or one a channel (%u), is served",
-                        (unsigned long long)constant->elements, channels);
-    }
+    ts_tensor_id output;
+    spread s;
+    TS_TRY(spread_constant(t, o, b, k, &s));
+    ts_tensor_id from = s.from;
+    uint32_t channels = s.dims[3];
     ts_tensor sums = {.name = ts_arena_printf(t->arena, "%s.sum", o->name), .type = TS_S32, .rank = 4};
-    memcpy(sums.dims, ts__tfl_value_of(t, x)->dims, sizeof sums.dims);
+    memcpy(sums.dims, s.dims, sizeof sums.dims);
     ts_node node = {.name = sums.name,
                     .file_index = o->index,
                     .op = TS_OP_ADD,
@@ -795,7 +856,7 @@ static ts_status add_channels(tfl *t, const tfl_op *o, const binary *b, uint32_t
             *lambda = TS_NEW_ARRAY(t->arena, int64_t, channels);
     for (uint32_t c = 0; c < channels; c++) {
         kappa[c] = 1;
-        lambda[c] = b->a[k].exact[constant_at(constant, c) - b->a[k].low];
+        lambda[c] = b->a[k].exact[constant_at(&s.constant, c) - b->a[k].low];
     }
     node.requant = (ts_requant){.kind = TS_REQUANT_NEMO,
                                 .channels = channels,
@@ -807,10 +868,10 @@ static ts_status add_channels(tfl *t, const tfl_op *o, const binary *b, uint32_t
                                 .high = most};
     node.output = ts_graph_add_tensor(t->graph, &sums);
     ts_graph_add_node(t->graph, &node);
-    ts_node last = ts__tfl_new_node(t, o, TS_OP_REQUANT, x);
+    ts_node last = ts__tfl_new_node(t, o, TS_OP_REQUANT, b->x[1 - k]);
     last.inputs[0] = node.output;
     last.requant = b->rq;
-    TS_TRY(ts__tfl_new_activation(t, o, b->y, &output));
+    TS_TRY(new_spread(t, o, b, &s, &output));
     ts__tfl_add_node(t, &last, b->y, output);
     return TS_OK;
 }
@@ -833,7 +894,7 @@ static ts_status take_sum(tfl *t, const tfl_op *o, bool difference) {
     tabulate(&b->a[1]);
     for (uint32_t k = 0; k < 2; k++) {
         if (b->x[k]->data.count > 0) {
-            return is_one_number(b->x[k]) ? ts__tfl_add_table(t, o, b->x[1 - k], b->y, sum_with_constant, b)
+            return is_one_number(b->x[k]) ? add_function(t, o, b, k, sum_with_constant)
                                           : add_channels(t, o, b, k);
         }
     }
@@ -859,17 +920,14 @@ static int32_t product_with_constant(const void *context, int32_t x) {
 
 /* A constant that has one number a channel is the weights of a depthwise convolution of 1 x 1. */
 static ts_status multiply_channels(tfl *t, const tfl_op *o, binary *b, uint32_t k) {
-    tfl_tensor *x = b->x[1 - k];
-    const tfl_tensor *w = b->x[k];
     ts_tensor_id output;
-    uint32_t dims[4], channels = ts_c(ts__tfl_value_of(t, x));
-    if (!ts__tfl_map_dims(w, dims) || w->elements != channels || dims[3] != channels) {
-        return TFL_FAIL(TS_DIAG_UNSUPPORTED,
-                        "a constant of %llu numbers; one, or one a channel (%u), is served",
-                        (unsigned long long)w->elements, channels);
-    }
-    ts_node node = ts__tfl_new_node(t, o, TS_OP_CONV, x);
-    TS_TRY(ts__tfl_new_activation(t, o, b->y, &output));
+    spread s;
+    TS_TRY(spread_constant(t, o, b, k, &s));
+    const tfl_tensor *w = &s.constant;
+    uint32_t channels = s.dims[3];
+    ts_node node = ts__tfl_new_node(t, o, TS_OP_CONV, b->x[1 - k]);
+    node.inputs[0] = s.from;
+    TS_TRY(new_spread(t, o, b, &s, &output));
     node.groups = channels;
     node.window = (ts_window){1, 1, 1, 1, 1, 1, 0, 0, 0, 0};
     double *scale = TS_NEW(t->arena, double);
@@ -891,9 +949,8 @@ ts_status ts__tfl_mul(tfl *t, const tfl_op *o) {
     ts__tflite_multiplier((double)real, multiplier, shift);
     for (uint32_t k = 0; k < 2; k++) {
         if (b->x[k]->data.count > 0) {
-            return is_one_number(b->x[k])
-                       ? ts__tfl_add_table(t, o, b->x[1 - k], b->y, product_with_constant, b)
-                       : multiply_channels(t, o, b, k);
+            return is_one_number(b->x[k]) ? add_function(t, o, b, k, product_with_constant)
+                                          : multiply_channels(t, o, b, k);
         }
     }
     ts_node node = ts__tfl_new_node(t, o, TS_OP_MUL, b->x[0]);

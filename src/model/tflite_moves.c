@@ -1,6 +1,7 @@
 /* Operators of TensorFlow Lite that move elements. Reshapes, paddings and transpositions are put off: a layer
  * that reads its input flat needs no reshape, a convolution takes the padding before it, and a mean over rows
  * and columns does not care in which order they are. */
+#include <math.h>
 #include <string.h>
 
 #include "model/tflite_internal.h"
@@ -31,7 +32,7 @@ static ts_tensor_id moved(tfl *t, const tfl_op *o, ts_node node, ts_tensor_id fr
     node.file_index = o->index;
     node.input_count = 1;
     node.inputs[0] = from;
-    node.weights = node.bias = TS_NONE;
+    node.bias = TS_NONE;
     node.output = ts_graph_add_tensor(t->graph, &tensor);
     ts_graph_add_node(t->graph, &node);
     return node.output;
@@ -122,6 +123,10 @@ ts_status ts__tfl_broadcast(tfl *t, const tfl_op *o, const tfl_tensor *x, const 
     }
     *out = moved(t, o, (ts_node){.op = TS_OP_RESIZE}, x->tensor, dims, "broadcast");
     return TS_OK;
+}
+
+ts_tensor_id ts__tfl_reshaped(tfl *t, const tfl_op *o, ts_tensor_id from, const uint32_t dims[4]) {
+    return moved(t, o, (ts_node){.op = TS_OP_RESHAPE}, from, dims, "rows");
 }
 
 void ts__tfl_copy(tfl *t, const tfl_op *o, tfl_tensor *x) {
@@ -391,9 +396,10 @@ ts_status ts__tfl_split_v(tfl *t, const tfl_op *o) {
 static ts_status check_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_range *ranges) {
     for (uint32_t i = 0; i < x->rank; i++) {
         const tfl_range *r = &ranges[i];
-        bool inside = r->begin >= 0 && r->step >= 1 && r->count >= 1 && r->begin < x->dims[i] &&
-                      r->count <= x->dims[i] && r->begin + (r->count - 1) * r->step < x->dims[i];
-        if (!inside || r->step > INT32_MAX) {
+        bool inside = r->begin >= 0 && r->step != 0 && r->step >= -INT32_MAX && r->step <= INT32_MAX &&
+                      r->count >= 1 && r->begin < x->dims[i] && r->count <= x->dims[i];
+        int64_t last = inside ? r->begin + (r->count - 1) * r->step : -1;
+        if (last < 0 || last >= x->dims[i]) {
             return TFL_FAIL(TS_DIAG_UNSUPPORTED,
                             "a slice of axis %u from %lld, %lld steps of %lld, is not served", i,
                             (long long)r->begin, (long long)r->count, (long long)r->step);
@@ -402,20 +408,92 @@ static ts_status check_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x, cons
     return TS_OK;
 }
 
+/* ---- picks ---- */
+
+enum { MAX_PICKED = 4096 };
+
+/* Adds a node that picks `count` elements of `from` along an axis, by an index each; its result is y where
+ * that is given, else `what` ends its name. */
+static ts_status add_pick(tfl *t, const tfl_op *o, ts_tensor_id from, uint32_t axis, const int32_t *indices,
+                          uint32_t count, tfl_tensor *y, const char *what, ts_tensor_id *out) {
+    uint32_t dims[4];
+    if (count > MAX_PICKED) {
+        return TFL_FAIL(TS_DIAG_LIMIT, "picks %u elements of an axis one by one; up to %d are served", count,
+                        MAX_PICKED);
+    }
+    const char *name =
+        y != NULL ? ts_arena_strdup(t->arena, o->name) : ts_arena_printf(t->arena, "%s.%s", o->name, what);
+    const ts_tensor list = {.name = ts_arena_printf(t->arena, "%s.indices", name),
+                            .type = TS_S32,
+                            .rank = 1,
+                            .dims = {count},
+                            .data = ts_arena_copy(t->arena, indices, count * sizeof *indices),
+                            .producer = TS_NONE};
+    ts_node node = {.op = TS_OP_PICK, .move.axis = axis};
+    node.weights = ts_graph_add_tensor(t->graph, &list);
+    memcpy(dims, t->graph->tensors.data[from].dims, sizeof dims);
+    dims[1 + axis] = count;
+    if (y == NULL) {
+        *out = moved(t, o, node, from, dims, what);
+        return TS_OK;
+    }
+    TS_TRY(ts__tfl_new_activation(t, o, y, out));
+    memcpy(t->graph->tensors.data[*out].dims, dims, sizeof dims);
+    node.name = name;
+    node.file_index = o->index;
+    node.input_count = 1;
+    node.inputs[0] = from;
+    node.bias = TS_NONE;
+    ts__tfl_add_node(t, &node, y, *out);
+    return TS_OK;
+}
+
+/* Axes `back` (a bit each) backwards, behind a slice that takes their elements forwards. */
+static ts_status slice_backwards(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_tensor *y, ts_move move,
+                                 const uint32_t size[3], uint32_t back) {
+    static const char *const names[3] = {"rows", "columns", "channels"};
+    int32_t indices[MAX_PICKED];
+    const uint32_t dims[4] = {1, size[0], size[1], size[2]};
+    ts_tensor_id at = x->tensor;
+    TS_TRY(same_quantum(t, o, x, y));
+    if (y->elements != (uint64_t)size[0] * size[1] * size[2]) {
+        return TFL_FAIL(TS_DIAG_SHAPE, "its output has another shape than its slice");
+    }
+    if (memcmp(ts__tfl_value_of(t, x)->dims, dims, sizeof dims) != 0) {
+        at = moved(t, o, (ts_node){.op = TS_OP_SLICE, .move = move}, at, dims, "slice");
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        if (!(back >> i & 1)) {
+            continue;
+        }
+        for (uint32_t k = 0; k < size[i] && k < MAX_PICKED; k++) {
+            indices[k] = (int32_t)(size[i] - 1 - k);
+        }
+        bool last = back >> (i + 1) == 0;
+        TS_TRY(add_pick(t, o, at, i, indices, size[i], last ? y : NULL, names[i], &at));
+    }
+    return TS_OK;
+}
+
 /* Ranges of all axes of the file as those of rows, columns and channels. */
 static ts_status slice_map(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_range *ranges) {
     tfl_tensor *y;
-    uint32_t begin[3] = {0, 0, 0}, step[3] = {1, 1, 1}, size[3] = {1, 1, 1};
+    ts_move move = {.step = {1, 1, 1}};
+    uint32_t size[3] = {1, 1, 1}, back = 0;
     TS_TRY(ts__tfl_output_of(t, o, &y));
     for (uint32_t i = 0; i < x->rank; i++) {
+        const tfl_range *r = &ranges[i];
         uint32_t axis = ts__tfl_axis(x, i);
         if (axis != TS_NONE) {
-            begin[axis] = (uint32_t)ranges[i].begin;
-            step[axis] = (uint32_t)ranges[i].step;
-            size[axis] = (uint32_t)ranges[i].count;
+            bool turns = r->step < 0 && r->count > 1;
+            move.begin[axis] = (uint32_t)(turns ? r->begin + (r->count - 1) * r->step : r->begin);
+            move.step[axis] = (uint32_t)(r->step < 0 ? -r->step : r->step);
+            size[axis] = (uint32_t)r->count;
+            back |= (uint32_t)turns << axis;
         }
     }
-    return add_slice(t, o, x, y, begin, step, size);
+    return back == 0 ? add_slice(t, o, x, y, move.begin, move.step, size)
+                     : slice_backwards(t, o, x, y, move, size, back);
 }
 
 ts_status ts__tfl_slice_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_range ranges[TS_MAX_RANK]) {
@@ -432,32 +510,92 @@ ts_status ts__tfl_slice_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl
     return check_ranges(t, o, x, ranges);
 }
 
+/* ---- STRIDED_SLICE ----
+ *
+ * Source: BuildStridedSliceParams of TensorFlow Lite's kernels/strided_slice.cc, and StridedSliceStartForAxis
+ * and StridedSliceEndForAxis of kernels/internal/strided_slice_logic.h. */
+
+enum { BEGIN_MASK, END_MASK, ELLIPSIS_MASK, NEW_AXIS_MASK, SHRINK_AXIS_MASK, MASKS, OFFSET = 5 };
+
+typedef struct strided {
+    ts_flat_vector list[3]; /* begins, ends, steps: one each for what the file's specification names */
+    uint32_t masks[MASKS];  /* a bit each of the specification */
+    bool offset;            /* ends are counted from begins */
+} strided;
+
+static ts_status read_strided(tfl *t, const tfl_op *o, strided *s) {
+    for (uint32_t i = 0; i < 3; i++) {
+        TS_TRY(ts__tfl_numbers_at(t, o, 1 + i, TS_MAX_RANK, &s->list[i]));
+    }
+    for (uint32_t i = 0; i < MASKS; i++) {
+        s->masks[i] = (uint32_t)ts__flat_int(&t->flat, o->options, i, 4, 0);
+    }
+    s->offset = ts__flat_int(&t->flat, o->options, OFFSET, 1, 0) != 0;
+    return s->list[1].count == s->list[0].count && s->list[2].count == s->list[0].count
+               ? TS_OK
+               : TFL_FAIL(TS_DIAG_SHAPE, "it names %u begins, %u ends and %u steps", s->list[0].count,
+                          s->list[1].count, s->list[2].count);
+}
+
+static bool masked(const strided *s, uint32_t mask, uint32_t i) {
+    return i < TS_MAX_RANK && (s->masks[mask] >> i & 1) != 0;
+}
+
+static int64_t clamped(int64_t v, int64_t low, int64_t high) { return v < low ? low : v > high ? high : v; }
+
+/* Entry i of the specification, for an axis of `size` elements; a count of 0 where it takes nothing. */
+static tfl_range strided_range(const strided *s, uint32_t i, int64_t size) {
+    int64_t begin = ts__flat_i32(s->list[0], i), end = ts__flat_i32(s->list[1], i),
+            step = ts__flat_i32(s->list[2], i);
+    int64_t low = step > 0 ? 0 : -1, high = step > 0 ? size : size - 1;
+    begin = clamped(begin < 0 ? begin + size : begin, low, high);
+    begin = !masked(s, BEGIN_MASK, i) ? begin : step > 0 ? 0 : size - 1;
+    if (masked(s, SHRINK_AXIS_MASK, i)) {
+        return (tfl_range){begin, step, step > 0};
+    }
+    end += s->offset ? begin : 0;
+    end = clamped(end < 0 ? end + size : end, low, high);
+    end = !masked(s, END_MASK, i) ? end : step > 0 ? size : -1;
+    int64_t count = step > 0   ? (end - begin + step - 1) / step
+                    : step < 0 ? (begin - end - step - 1) / -step
+                               : 0;
+    return (tfl_range){begin, step, count < 0 ? 0 : count};
+}
+
 ts_status ts__tfl_strided_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x,
                                  tfl_range ranges[TS_MAX_RANK]) {
-    enum { BEGIN_MASK, END_MASK, ELLIPSIS_MASK, NEW_AXIS_MASK, SHRINK_AXIS_MASK };
-    ts_flat_vector list[3]; /* begins, ends, steps */
-    int64_t masks[5];
-    for (uint32_t i = 0; i < 3; i++) {
-        TS_TRY(ts__tfl_numbers_at(t, o, 1 + i, TS_MAX_RANK, &list[i]));
+    strided s;
+    uint32_t new_axes = 0, ellipses = 0, axis = 0;
+    TS_TRY(read_strided(t, o, &s));
+    uint32_t count = s.list[0].count;
+    for (uint32_t i = 0; i < count; i++) {
+        ellipses += masked(&s, ELLIPSIS_MASK, i);
+        new_axes += masked(&s, NEW_AXIS_MASK, i) && !masked(&s, ELLIPSIS_MASK, i);
     }
-    for (uint32_t i = 0; i < 5; i++) {
-        masks[i] = ts__flat_int(&t->flat, o->options, i, 4, 0);
+    if (count - new_axes > x->rank + ellipses || ellipses > 1) {
+        return TFL_FAIL(TS_DIAG_SHAPE, "it names %u axes of %u, and %u ellipses", count - new_axes - ellipses,
+                        x->rank, ellipses);
     }
-    bool served = masks[ELLIPSIS_MASK] == 0 && masks[NEW_AXIS_MASK] == 0 && list[0].count == x->rank &&
-                  list[1].count == x->rank && list[2].count == x->rank;
-    for (uint32_t i = 0; i < x->rank && served; i++) {
-        int64_t size = x->dims[i], begin = ts__flat_i32(list[0], i), end = ts__flat_i32(list[1], i),
-                step = ts__flat_i32(list[2], i);
-        begin = (masks[BEGIN_MASK] >> i & 1) != 0 ? 0 : begin < 0 ? begin + size : begin;
-        end = (masks[END_MASK] >> i & 1) != 0 ? size : end < 0 ? end + size : end;
-        end = end > size ? size : end;
-        end = (masks[SHRINK_AXIS_MASK] >> i & 1) != 0 ? begin + 1 : end;
-        served = step >= 1;
-        ranges[i] = (tfl_range){begin, step, served ? (end - begin + step - 1) / step : 0};
+    /* An ellipsis is as many whole axes as the others leave, but one at least: then the last entry has no
+     * axis left. Axes that the specification does not reach are whole. */
+    uint32_t left = x->rank + new_axes + 1 - count;
+    left = left > 0 ? left : 1;
+    for (uint32_t i = 0; i < count; i++) {
+        if (masked(&s, ELLIPSIS_MASK, i)) {
+            for (; left > 0 && axis < x->rank; left--) {
+                ranges[axis] = (tfl_range){0, 1, x->dims[axis]};
+                axis++;
+            }
+        } else if (!masked(&s, NEW_AXIS_MASK, i) && axis < x->rank) {
+            ranges[axis] = strided_range(&s, i, x->dims[axis]);
+            ranges[axis].step = ranges[axis].count == 1 ? 1 : ranges[axis].step;
+            axis++;
+        }
     }
-    return served ? check_ranges(t, o, x, ranges)
-                  : TFL_FAIL(TS_DIAG_UNSUPPORTED,
-                             "a slice with steps backwards, an ellipsis or new axes is not served");
+    for (; axis < x->rank; axis++) {
+        ranges[axis] = (tfl_range){0, 1, x->dims[axis]};
+    }
+    return check_ranges(t, o, x, ranges);
 }
 
 ts_status ts__tfl_slice(tfl *t, const tfl_op *o) {
@@ -476,48 +614,105 @@ ts_status ts__tfl_strided_slice(tfl *t, const tfl_op *o) {
     return slice_map(t, o, x, ranges);
 }
 
-ts_status ts__tfl_check_resize(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_tensor *y) {
-    ts_flat_vector size;
-    TS_TRY(ts__tfl_numbers_at(t, o, 1, 2, &size));
-    bool corners = ts__flat_int(&t->flat, o->options, 0, 1, 0) != 0;
-    bool whole = x->rank == 4 && y->rank == 4 && size.count == 2 && x->elements > 0;
-    for (uint32_t i = 0; i < 2 && whole; i++) {
-        whole = (uint32_t)ts__flat_i32(size, i) == y->dims[1 + i] && y->dims[1 + i] % x->dims[1 + i] == 0;
-    }
-    return whole && !corners
-               ? TS_OK
-               : TFL_FAIL(TS_DIAG_UNSUPPORTED, "whole factors without aligned corners are served");
+/* ---- RESIZE_NEAREST_NEIGHBOR ---- */
+
+/* Along one axis. */
+typedef struct nearest {
+    uint32_t in, out;
+    bool corners, half;
+} nearest;
+
+/* Source: GetNearestNeighbor of TensorFlow Lite's kernels/internal/reference/resize_nearest_neighbor.h, in
+ * single precision. */
+static uint32_t nearest_index(const nearest *n, uint32_t i) {
+    bool corners = n->corners && n->out > 1;
+    float scale = corners ? (float)(n->in - 1) / (float)(n->out - 1) : (float)n->in / (float)n->out;
+    float at = ((float)i + (n->half ? 0.5f : 0.0f)) * scale;
+    at = n->corners ? roundf(at) : floorf(at);
+    return at >= (float)n->in ? n->in - 1 : (uint32_t)at;
 }
 
-/* Fewer rows and columns by whole factors: every factor-th one, the middle one with half-pixel centres. */
-static bool shrinks(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_tensor *y, uint32_t begin[3],
-                    uint32_t step[3]) {
-    enum { ALIGN_CORNERS, HALF_PIXEL_CENTERS };
-    bool corners = ts__flat_int(&t->flat, o->options, ALIGN_CORNERS, 1, 0) != 0;
-    bool half = ts__flat_int(&t->flat, o->options, HALF_PIXEL_CENTERS, 1, 0) != 0;
-    bool fewer = false, whole = !corners && x->rank == 4 && y->rank == 4 && y->elements > 0;
-    for (uint32_t i = 0; i < 2 && whole; i++) {
-        whole = x->dims[1 + i] % y->dims[1 + i] == 0;
-        fewer = fewer || x->dims[1 + i] > y->dims[1 + i];
-        step[i] = x->dims[1 + i] / y->dims[1 + i];
-        begin[i] = half ? step[i] / 2 : 0;
+/* Each element as often as the next one. */
+static bool repeats(const nearest *n) {
+    bool fits = n->out % n->in == 0;
+    for (uint32_t i = 0; fits && i < n->out; i++) {
+        fits = nearest_index(n, i) == i / (n->out / n->in);
     }
-    return whole && fewer;
+    return fits;
+}
+
+/* Elements of one distance. */
+static bool steps(const nearest *n, uint32_t *begin, uint32_t *step) {
+    *begin = nearest_index(n, 0);
+    *step = n->out > 1 ? nearest_index(n, 1) - *begin : 1;
+    bool fits = *step >= 1;
+    for (uint32_t i = 0; fits && i < n->out; i++) {
+        fits = nearest_index(n, i) == *begin + i * *step;
+    }
+    return fits;
+}
+
+/* Rows and columns of the operator. */
+static ts_status read_resize(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_tensor *y,
+                             nearest axes[2]) {
+    enum { ALIGN_CORNERS, HALF_PIXEL_CENTERS };
+    ts_flat_vector size;
+    TS_TRY(ts__tfl_numbers_at(t, o, 1, 2, &size));
+    bool whole = x->rank == 4 && y->rank == 4 && size.count == 2 && x->elements > 0 && y->elements > 0 &&
+                 x->dims[3] == y->dims[3];
+    for (uint32_t i = 0; i < 2 && whole; i++) {
+        whole = (uint32_t)ts__flat_i32(size, i) == y->dims[1 + i];
+        axes[i] = (nearest){x->dims[1 + i], y->dims[1 + i],
+                            ts__flat_int(&t->flat, o->options, ALIGN_CORNERS, 1, 0) != 0,
+                            ts__flat_int(&t->flat, o->options, HALF_PIXEL_CENTERS, 1, 0) != 0};
+    }
+    if (!whole) {
+        return TFL_FAIL(TS_DIAG_SHAPE, "its output has not the constant rows and columns that it names");
+    }
+    return ts__tfl_take_work(t, o, 2 * ((uint64_t)axes[0].out + axes[1].out));
+}
+
+ts_status ts__tfl_check_resize(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_tensor *y) {
+    nearest axes[2];
+    TS_TRY(read_resize(t, o, x, y, axes));
+    return repeats(&axes[0]) && repeats(&axes[1])
+               ? TS_OK
+               : TFL_FAIL(TS_DIAG_UNSUPPORTED, "whole factors without aligned corners are served in floats");
+}
+
+/* Any other sizes: rows and columns one by one. */
+static ts_status pick_nearest(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_tensor *y,
+                              const nearest axes[2]) {
+    int32_t indices[MAX_PICKED];
+    ts_tensor_id at = x->tensor;
+    for (uint32_t i = 0; i < 2; i++) {
+        for (uint32_t k = 0; k < axes[i].out && k < MAX_PICKED; k++) {
+            indices[k] = (int32_t)nearest_index(&axes[i], k);
+        }
+        bool needed = axes[i].in != axes[i].out || !repeats(&axes[i]);
+        if (needed || i == 1) {
+            TS_TRY(add_pick(t, o, at, i, indices, axes[i].out, i == 1 ? y : NULL, "rows", &at));
+        }
+    }
+    return TS_OK;
 }
 
 ts_status ts__tfl_resize(tfl *t, const tfl_op *o) {
     tfl_tensor *x, *y;
+    nearest axes[2];
     ts_tensor_id output;
     uint32_t begin[3] = {0, 0, 0}, step[3] = {1, 1, 1};
     TS_TRY(ts__tfl_map_at(t, o, 0, &x));
     TS_TRY(ts__tfl_output_of(t, o, &y));
     TS_TRY(same_quantum(t, o, x, y));
-    if (shrinks(t, o, x, y, begin, step) && y->dims[3] == x->dims[3]) {
-        return add_slice(t, o, x, y, begin, step, y->dims + 1);
+    TS_TRY(read_resize(t, o, x, y, axes));
+    if (repeats(&axes[0]) && repeats(&axes[1])) {
+        TS_TRY(ts__tfl_new_activation(t, o, y, &output));
+        ts_node node = ts__tfl_new_node(t, o, TS_OP_RESIZE, x);
+        ts__tfl_add_node(t, &node, y, output);
+        return TS_OK;
     }
-    TS_TRY(ts__tfl_check_resize(t, o, x, y));
-    TS_TRY(ts__tfl_new_activation(t, o, y, &output));
-    ts_node node = ts__tfl_new_node(t, o, TS_OP_RESIZE, x);
-    ts__tfl_add_node(t, &node, y, output);
-    return TS_OK;
+    return steps(&axes[0], &begin[0], &step[0]) && steps(&axes[1], &begin[1], &step[1])
+               ? add_slice(t, o, x, y, begin, step, y->dims + 1)
+               : pick_nearest(t, o, x, y, axes);
 }

@@ -602,6 +602,23 @@ ts_tensor_id ts__build_table(ts__builder *b, const char *name, ts_type in_type, 
     return add_tensor(b, &t, NULL);
 }
 
+ts_tensor_id ts__build_indices(ts__builder *b, const char *name, uint32_t size, uint32_t count) {
+    int32_t *list = TS_NEW_ARRAY(b->arena, int32_t, count);
+    const ts_tensor t = {.name = ts_arena_printf(b->arena, "%s.indices", name),
+                         .type = TS_S32,
+                         .rank = 1,
+                         .dims = {count},
+                         .data = list};
+    bool back = count == size && ts_random_range(&b->random, 0, 1) == 0;
+    int64_t mixed = ts_random_range(&b->random, 0, 1);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t index = back ? size - 1 - i : i * size / count;
+        bool any = !back && mixed && ts_random_range(&b->random, 0, 2) == 0;
+        list[i] = (int32_t)(any ? ts_random_range(&b->random, 0, size - 1) : index);
+    }
+    return add_tensor(b, &t, NULL);
+}
+
 /* A float in words: mostly small, some far out. */
 static int32_t random_real(ts__builder *b) {
     float real = (float)ts_random_range(&b->random, -4000, 4000) / 1000;

@@ -87,6 +87,9 @@ ts_status ts__build_mul(ts__builder *b, const char *name, const ts__layer_spec *
 /* A table of random values of `type` for an input of `in_type`. */
 ts_tensor_id ts__build_table(ts__builder *b, const char *name, ts_type in_type, ts_type type);
 
+/* A list of `count` indices below `size`: rising, falling where there are as many, or some of them random. */
+ts_tensor_id ts__build_indices(ts__builder *b, const char *name, uint32_t size, uint32_t count);
+
 /* Activation tensor with no values yet; its type may still change. */
 ts_tensor_id ts__build_activation(ts__builder *b, const char *name, ts_type type, uint32_t h, uint32_t w,
                                   uint32_t c);

@@ -66,6 +66,7 @@ typedef struct ts_random_limits {
     bool tflite;             /* fixed-point multipliers and zero points beside NEMO's requantisation */
     bool nemo_only;          /* only what a file in the NEMO dialect can say */
     bool moves;              /* most layers are tables, products, softmaxes and movements of elements */
+    bool picks;              /* every other movement picks elements by their indices */
     bool floats;             /* every other layer is a program of floats */
     bool halves;             /* every other activation, and weights that read them, have 16 bits */
     bool column;             /* activations of one column, in which windows slide down */

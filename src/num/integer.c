@@ -242,6 +242,9 @@ static bool origin(const layer *l, const uint32_t at[3], uint32_t *input, uint32
                 break;
         }
     }
+    if (l->node->op == TS_OP_PICK) {
+        from[m->axis] = (uint32_t)ts_tensor_int(&l->graph->tensors.data[l->node->weights], at[m->axis]);
+    }
     for (; l->node->op == TS_OP_CONCAT; ++*input) {
         uint32_t size = l->graph->tensors.data[l->node->inputs[*input]].dims[1 + m->axis];
         if (from[m->axis] < size) {
@@ -323,6 +326,7 @@ static ts_status compute(layer *l, ts_arena *scratch, const int32_t *const *inpu
         case TS_OP_SLICE:
         case TS_OP_TRANSPOSE:
         case TS_OP_RESIZE:
+        case TS_OP_PICK:
         case TS_OP_RESHAPE:
             return move(l, inputs);
         case TS_OP_MAX_POOL:

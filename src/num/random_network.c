@@ -256,6 +256,16 @@ static ts_status add_transpose(walk *w, const char *name, ts_tensor_id in, ts_te
     return moved(w, name, &node, dims, out);
 }
 
+static ts_status add_pick(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    const ts_tensor x = *tensor_of(w, in);
+    uint32_t axis = pick(w, 0, ts_type_bits(x.type) < 8 ? 1 : 2), size = x.dims[1 + axis];
+    uint32_t dims[] = {ts_h(&x), ts_w(&x), ts_c(&x)};
+    ts_node node = {.op = TS_OP_PICK, .input_count = 1, .inputs = {in}, .bias = TS_NONE, .move.axis = axis};
+    dims[axis] = chance(w, 2) ? size : pick(w, 1, 2 * size);
+    node.weights = ts__build_indices(&w->b, name, size, dims[axis]);
+    return moved(w, name, &node, dims, out);
+}
+
 static ts_status add_resize(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
     const ts_tensor *x = tensor_of(w, in);
     uint32_t channels = ts_type_bits(x->type) >= 8 && chance(w, 4) ? pick(w, 1, 3) : 1;
@@ -280,6 +290,9 @@ static ts_status add_move(walk *w, const char *name, ts_op op, ts_tensor_id in, 
     *out = TS_NONE;
     if (bits == 32 || ts_c(x) * bits % 8 != 0 || ts_tensor_elements(x) > (op == TS_OP_RESIZE ? 500 : 3000)) {
         return TS_OK;
+    }
+    if (w->limits->picks && chance(w, 2)) {
+        return add_pick(w, name, in, out);
     }
     switch (op) {
         case TS_OP_CONCAT:

@@ -208,6 +208,7 @@ static interval output_interval(const builder *b, const ts_node *node) {
         case TS_OP_SLICE:
         case TS_OP_TRANSPOSE:
         case TS_OP_RESIZE:
+        case TS_OP_PICK:
         case TS_OP_RESHAPE:
             return moved_interval(b, node);
         default:

@@ -210,13 +210,32 @@ static void resize(maker *m, const geometry *x, const geometry *y) {
     add_nest(m, n);
 }
 
+/* A copy for each stretch of indices with one distance, none of them backwards. */
+static void pick(maker *m, const ts_graph *graph, const ts_node *node, const geometry *x, const geometry *y) {
+    const ts_tensor *list = &graph->tensors.data[node->weights];
+    uint32_t axis_number = node->move.axis, count = y->size[axis_number], length;
+    for (uint32_t i = 0; i < count; i += length) {
+        int32_t first = ts_tensor_int(list, i), step = i + 1 < count ? ts_tensor_int(list, i + 1) - first : 0;
+        for (length = 1; step >= 0 && i + length < count &&
+                         ts_tensor_int(list, i + length) - ts_tensor_int(list, i + length - 1) == step;) {
+            length++;
+        }
+        nest n = box(0, x, y->size);
+        set_y_steps(&n, y);
+        n.axes[axis_number].count = length;
+        n.axes[axis_number].x_step *= length > 1 ? (uint32_t)step : 1;
+        n.from = (uint32_t)first * x->step[axis_number];
+        n.to = i * y->step[axis_number];
+        add_nest(m, n);
+    }
+}
+
 static void reshape(maker *m, const geometry *x) {
     nest n = box(0, x, x->size);
     add_nest(m, n);
 }
 
 void ts__move_copies(ts_arena *arena, const ts_graph *graph, const ts_node *node, ts_layer *layer) {
-    (void)graph;
     maker m = {.arena = arena, .layer = layer};
     const geometry x = geometry_of(&layer->x), y = geometry_of(&layer->y);
     switch (node->op) {
@@ -235,6 +254,9 @@ void ts__move_copies(ts_arena *arena, const ts_graph *graph, const ts_node *node
             break;
         case TS_OP_RESIZE:
             resize(&m, &x, &y);
+            break;
+        case TS_OP_PICK:
+            pick(&m, graph, node, &x, &y);
             break;
         default:
             reshape(&m, &x);

@@ -276,6 +276,10 @@ static void one_linear(int32_t type) {
 
 /* ---- two operands ---- */
 
+static int32_t element(const value *x, int32_t row, int32_t column, int32_t c) {
+    return x->v[(row * x->w + column) * x->c + c];
+}
+
 /* ADD, SUB, MUL of codes by the reference's rules. */
 static int32_t joined(int32_t code, const value *a, int32_t va, const value *b, int32_t vb, const value *y) {
     int32_t da = va - a->zero, db = vb - b->zero;
@@ -288,52 +292,73 @@ static int32_t joined(int32_t code, const value *a, int32_t va, const value *b, 
     return times(code == 0 ? sa + sb : sa - sb, twice / ((1 << 20) * (double)y->scale)) + y->zero;
 }
 
-/* x and a second operand that QUANTIZE makes of it, or of its first pixel (broadcast); or a constant of one
- * number, or one a channel. */
+/* A shape of which a map of h x w x c is a multiple, element by element. */
+static void pick_part(int32_t dims[3], int32_t h, int32_t w, int32_t c) {
+    dims[0] = pick(0, 1) == 1 ? h : 1;
+    dims[1] = pick(0, 1) == 1 ? w : 1;
+    dims[2] = pick(0, 1) == 1 ? c : 1;
+}
+
+static int32_t broadcast(const value *x, int32_t row, int32_t column, int32_t c) {
+    return x->v[((x->h > 1 ? row : 0) * x->w + (x->w > 1 ? column : 0)) * x->c + (x->c > 1 ? c : 0)];
+}
+
+/* x and a second operand: what QUANTIZE makes of a part of x, or a constant; each of any shape that
+ * broadcasts to the result's. */
 static void one_binary(int32_t type, int32_t code) {
     static value x, b, y;
-    uint8_t bytes[8];
-    int32_t activation = pick(0, 3), what = pick(0, 3);
-    bool pixel = what == 1, constant = what >= 2, by_channel = what == 3, first = pick(0, 1) == 1;
-    new_value(&x, type, pick(1, 5), pick(1, 5), pick(1, 8), pick_scale(0.01f, 0.2f));
-    new_value(&b, type, pixel || constant ? 1 : x.h, pixel || constant ? 1 : x.w,
-              constant && !by_channel ? 1 : x.c, x.scale * pick_scale(0.2f, 5));
-    for (int32_t i = 0; i < b.h * b.w * b.c && !constant; i++) {
-        int32_t code_of_x = times(x.v[i] - x.zero, (double)x.scale / (double)b.scale) + b.zero;
-        b.v[i] = activated(&b, 0, code_of_x);
+    uint8_t bytes[512];
+    int32_t activation = pick(0, 3), shape[3] = {pick(1, 5), pick(1, 5), pick(1, 8)}, dims[2][3];
+    bool constant = pick(0, 1) == 1, first = pick(0, 1) == 1, small = constant && pick(0, 3) == 0;
+    memcpy(dims[0], shape, sizeof shape);
+    if (small) {
+        pick_part(dims[0], shape[0], shape[1], shape[2]);
     }
-    for (int32_t i = 0; i < 8; i++) {
+    new_value(&x, type, dims[0][0], dims[0][1], dims[0][2], pick_scale(0.01f, 0.2f));
+    pick_part(dims[1], shape[0], shape[1], shape[2]);
+    if (small) { /* the constant has what x has not */
+        for (int32_t i = 0; i < 3; i++) {
+            dims[1][i] = dims[0][i] == 1 ? shape[i] : dims[1][i];
+        }
+    }
+    new_value(&b, type, dims[1][0], dims[1][1], dims[1][2], x.scale * pick_scale(0.2f, 5));
+    for (int32_t i = 0; i < b.h * b.w * b.c && !constant; i++) {
+        int32_t from = element(&x, i / b.c / b.w, i / b.c % b.w, i % b.c);
+        b.v[i] = activated(&b, 0, times(from - x.zero, (double)x.scale / (double)b.scale) + b.zero);
+    }
+    for (int32_t i = 0; i < b.h * b.w * b.c; i++) {
         bytes[i] = (uint8_t)b.v[i];
     }
     float usual = code == 18 ? x.scale * b.scale * 60 : fmaxf(x.scale, b.scale);
-    new_value(&y, type, x.h, x.w, x.c, pick_scale(usual / 2, usual * 2));
-    for (int32_t i = 0; i < x.h * x.w * x.c; i++) {
-        int32_t other = b.v[b.h * b.w > 1 ? i : b.c > 1 ? i % x.c : 0];
-        y.v[i] = activated(
-            &y, activation,
-            first ? joined(code, &b, other, &x, x.v[i], &y) : joined(code, &x, x.v[i], &b, other, &y));
+    new_value(&y, type, shape[0], shape[1], shape[2], pick_scale(usual / 2, usual * 2));
+    for (int32_t i = 0; i < y.h * y.w * y.c; i++) {
+        int32_t row = i / y.c / y.w, column = i / y.c % y.w, c = i % y.c;
+        int32_t one = broadcast(&x, row, column, c), other = broadcast(&b, row, column, c);
+        y.v[i] =
+            activated(&y, activation,
+                      first ? joined(code, &b, other, &x, one, &y) : joined(code, &x, one, &b, other, &y));
     }
     static const int32_t begin[4] = {0, 0, 0, 0};
-    const int32_t size[4] = {1, 1, 1, x.c};
+    const int32_t size[4] = {1, b.h, b.w, b.c};
     const tfm_tensor tensors[6] = {tensor_of("x", &x),
                                    {"begin", 1, {4}, INT32, begin, 16, 0, {0}, 0, 0},
                                    {"size", 1, {4}, INT32, size, 16, 0, {0}, 0, 0},
-                                   {"part", 4, {1, b.h, b.w, x.c}, type, NULL, 0, 1, {x.scale}, x.zero, 0},
+                                   {"part", 4, {1, b.h, b.w, b.c}, type, NULL, 0, 1, {x.scale}, x.zero, 0},
                                    {"b",
                                     4,
                                     {1, b.h, b.w, b.c},
                                     type,
                                     constant ? bytes : NULL,
-                                    constant ? (uint32_t)b.c : 0,
+                                    constant ? (uint32_t)(b.h * b.w * b.c) : 0,
                                     1,
                                     {b.scale},
                                     b.zero,
                                     0},
                                    tensor_of("y", &y)};
     tfm_operator ops[3] = {{65, 3, {0, 1, 2}, 3, 1, {0}},
-                           {114, 1, {pixel ? 3 : 0}, 4, 1, {0}},
+                           {114, 1, {3}, 4, 1, {0}},
                            {code, 2, {first ? 4 : 0, first ? 0 : 4}, 5, 1, {activation}}};
-    uint32_t from = pixel ? 0 : constant ? 2 : 1;
+    uint32_t from = constant ? 2 : 0;
     check(code == 0    ? "ADD"
           : code == 18 ? "MUL"
                        : "SUB",
@@ -412,10 +437,6 @@ static void one_mean(int32_t type) {
 
 /* ---- what moves elements ---- */
 
-static int32_t element(const value *x, int32_t row, int32_t column, int32_t c) {
-    return x->v[(row * x->w + column) * x->c + c];
-}
-
 /* A result of x's type and quantum. */
 static void like(value *y, const value *x, int32_t h, int32_t w, int32_t c) {
     *y = (value){.h = h, .w = w, .c = c, .type = x->type, .scale = x->scale, .zero = x->zero};
@@ -425,52 +446,124 @@ static tfm_tensor list_of(const char *name, const int32_t *values, int32_t count
     return (tfm_tensor){name, 1, {count}, INT32, values, 4 * (uint32_t)count, 0, {0}, 0, 0};
 }
 
-/* Begins and ends from either end of an axis, masks that leave them out, steps. */
+/* One entry of a slice's specification, and what it takes of its axis: elements by the interpreter's rule, in
+ * which the range is walked. */
+typedef struct entry {
+    int32_t begin, end, step, count, taken[8];
+    bool no_begin, no_end, shrinks;
+} entry;
+
+static int32_t inside(int32_t v, int32_t size, int32_t step) {
+    int32_t low = step > 0 ? 0 : -1, high = step > 0 ? size : size - 1;
+    v += v < 0 ? size : 0;
+    return v < low ? low : v > high ? high : v;
+}
+
+static entry pick_entry(int32_t size, bool offset) {
+    entry e;
+    do {
+        e = (entry){
+            .begin = pick(-size - 2, size + 2), .end = pick(-size - 2, size + 2), .step = pick(-3, 3)};
+        e.no_begin = pick(0, 3) == 0;
+        e.no_end = pick(0, 3) == 0;
+        e.shrinks = e.step > 0 && pick(0, 4) == 0;
+        if (e.step == 0) {
+            continue;
+        }
+        int32_t from = e.no_begin ? e.step > 0 ? 0 : size - 1 : inside(e.begin, size, e.step);
+        int32_t to = e.no_end ? e.step > 0 ? size : -1 : inside(e.end + (offset ? from : 0), size, e.step);
+        to = e.shrinks ? from + 1 : to;
+        for (int32_t i = from; i >= 0 && i < size && (e.step > 0 ? i < to : i > to); i += e.step) {
+            e.taken[e.count++] = i;
+        }
+    } while (e.count == 0);
+    return e;
+}
+
+/* Begins and ends from either end of an axis and beyond it, steps forwards and backwards, all masks, an
+ * ellipsis, new axes, ends counted from begins, fewer entries than axes. */
 static void one_strided_slice(int32_t type) {
     static value x, y;
-    int32_t begin[4] = {0}, end[4] = {1, 0, 0, 0}, step[4] = {1, 1, 1, 1}, first[4], count[4],
-            masks[2] = {0, 0};
+    int32_t list[3][6] = {{0}}, masks[5] = {0}, count = 0, axis_number = 0, y_dims[8], y_rank = 0;
+    bool offset = pick(0, 3) == 0, used = false;
     new_value(&x, type, pick(1, 7), pick(1, 7), pick(1, 7), 0.1f);
     const int32_t sizes[4] = {1, x.h, x.w, x.c};
-    for (int32_t i = 1; i < 4; i++) {
-        int32_t from = pick(0, sizes[i] - 1), to = pick(from + 1, sizes[i]);
-        step[i] = pick(1, 3);
-        bool no_begin = pick(0, 3) == 0, no_end = pick(0, 3) == 0;
-        masks[0] |= (int32_t)no_begin << i;
-        masks[1] |= (int32_t)no_end << i;
-        begin[i] = pick(0, 1) == 1 ? from : from - sizes[i];
-        end[i] = pick(0, 1) == 1 || to == sizes[i] ? to + (to == sizes[i] ? pick(0, 9) : 0) : to - sizes[i];
-        first[i] = no_begin ? 0 : from;
-        count[i] = ((no_end ? sizes[i] : to) - first[i] + step[i] - 1) / step[i];
+    entry taken[4];
+    for (int32_t i = 0; i < 4; i++) {
+        taken[i] = (entry){.count = sizes[i], .taken = {0, 1, 2, 3, 4, 5, 6}};
     }
-    like(&y, &x, count[1], count[2], count[3]);
+    int32_t ellipsis = pick(0, 1) == 1 ? pick(0, 3) : -1, wide = ellipsis < 0 ? 0 : pick(1, 4 - ellipsis);
+    while (axis_number < 4 && (axis_number == 0 || pick(0, 7) > 0) && count < 6) {
+        if (axis_number == ellipsis && !used) { /* as many axes as the entries behind it leave */
+            used = true;
+            masks[2] |= 1 << count++;
+            for (int32_t i = 0; i < wide; i++) {
+                y_dims[y_rank++] = sizes[axis_number++];
+            }
+            continue;
+        }
+        if (pick(0, 7) == 0 && 4 - axis_number < 6 - count && y_rank < 4) {
+            masks[3] |= 1 << count++;
+            y_dims[y_rank++] = 1;
+            continue;
+        }
+        entry e = axis_number == 0 ? (entry){.end = 1, .step = 1, .count = 1}
+                                   : pick_entry(sizes[axis_number], offset);
+        list[0][count] = e.begin;
+        list[1][count] = e.end;
+        list[2][count] = e.step;
+        masks[0] |= (int32_t)e.no_begin << count;
+        masks[1] |= (int32_t)e.no_end << count;
+        masks[4] |= (int32_t)e.shrinks << count++;
+        taken[axis_number++] = e;
+        y_dims[y_rank] = e.count;
+        y_rank += !e.shrinks;
+    }
+    for (; axis_number < 4 && used; axis_number++) { /* an ellipsis leaves none open: it would be wider */
+        list[1][count] = sizes[axis_number];
+        list[2][count++] = 1;
+        y_dims[y_rank++] = sizes[axis_number];
+    }
+    for (; axis_number < 4; axis_number++) {
+        y_dims[y_rank++] = sizes[axis_number];
+    }
+    if (count > 6 || y_rank > 4 || y_rank == 0 || y_dims[0] != 1) {
+        return; /* no map */
+    }
+    like(&y, &x, taken[1].count, taken[2].count, taken[3].count);
     for (int32_t i = 0; i < y.h * y.w * y.c; i++) {
-        y.v[i] = element(&x, first[1] + i / y.c / y.w * step[1], first[2] + i / y.c % y.w * step[2],
-                         first[3] + i % y.c * step[3]);
+        y.v[i] = element(&x, taken[1].taken[i / y.c / y.w], taken[2].taken[i / y.c % y.w],
+                         taken[3].taken[i % y.c]);
     }
-    const tfm_tensor tensors[5] = {tensor_of("x", &x), list_of("begin", begin, 4), list_of("end", end, 4),
-                                   list_of("step", step, 4), tensor_of("y", &y)};
-    const tfm_operator op = {45, 4, {0, 1, 2, 3}, 4, 5, {masks[0], masks[1], 0, 0, 0}};
+    tfm_tensor tensors[5] = {tensor_of("x", &x), list_of("begin", list[0], count),
+                             list_of("end", list[1], count), list_of("step", list[2], count),
+                             tensor_of("y", &y)};
+    tensors[4].rank = (uint32_t)y_rank;
+    memcpy(tensors[4].dims, y_dims, sizeof tensors[4].dims);
+    const tfm_operator op = {45, 4, {0, 1, 2, 3},
+                             4,  6, {masks[0], masks[1], masks[2], masks[3], masks[4], offset}};
     check("STRIDED_SLICE", tfm_pack(&maker, tensors, 5, &op, 1), &x, &y);
 }
 
-/* Larger or smaller by whole factors; half-pixel centres. Source: ResizeNearestNeighbor's GetNearestNeighbor.
- */
+/* Any sizes, aligned corners, half-pixel centres. Source: ResizeNearestNeighbor's GetNearestNeighbor. */
 static void one_resize(int32_t type) {
     static value x, y;
-    bool half = pick(0, 1) == 1, smaller = pick(0, 1) == 1;
-    int32_t fy = pick(1, 3), fx = pick(1, 3), h = pick(1, 4), w = pick(1, 4), c = pick(1, 5);
-    new_value(&x, type, smaller ? h * fy : h, smaller ? w * fx : w, c, 0.1f);
-    like(&y, &x, smaller ? h : h * fy, smaller ? w : w * fx, c);
+    bool half = pick(0, 1) == 1, corners = pick(0, 1) == 1, whole = pick(0, 2) == 0;
+    int32_t h = pick(1, 5), w = pick(1, 5), c = pick(1, 5);
+    new_value(&x, type, h, w, c, 0.1f);
+    like(&y, &x, whole ? h * pick(1, 3) : pick(1, 12), whole ? w * pick(1, 3) : pick(1, 12), c);
     float scale_h = (float)x.h / (float)y.h, scale_w = (float)x.w / (float)y.w, offset = half ? 0.5f : 0;
+    scale_h = corners && y.h > 1 ? (float)(x.h - 1) / (float)(y.h - 1) : scale_h;
+    scale_w = corners && y.w > 1 ? (float)(x.w - 1) / (float)(y.w - 1) : scale_w;
     for (int32_t i = 0; i < y.h * y.w * y.c; i++) {
-        int32_t row = (int32_t)floorf(((float)(i / c / y.w) + offset) * scale_h),
-                column = (int32_t)floorf(((float)(i / c % y.w) + offset) * scale_w);
+        float r = ((float)(i / c / y.w) + offset) * scale_h, s = ((float)(i / c % y.w) + offset) * scale_w;
+        int32_t row = (int32_t)(corners ? roundf(r) : floorf(r)),
+                column = (int32_t)(corners ? roundf(s) : floorf(s));
         y.v[i] = element(&x, row < x.h ? row : x.h - 1, column < x.w ? column : x.w - 1, i % c);
     }
     const int32_t size[2] = {y.h, y.w};
     const tfm_tensor tensors[3] = {tensor_of("x", &x), list_of("size", size, 2), tensor_of("y", &y)};
-    const tfm_operator op = {97, 2, {0, 1}, 2, 2, {0, half}};
+    const tfm_operator op = {97, 2, {0, 1}, 2, 2, {corners, half}};
     check("RESIZE_NEAREST_NEIGHBOR", tfm_pack(&maker, tensors, 3, &op, 1), &x, &y);
 }
 

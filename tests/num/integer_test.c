@@ -476,6 +476,10 @@ static int64_t oracle_moved(const ts_graph *g, const ts_node *n, int32_t *const 
                     to[a] = at[a];
                 } else if (n->op == TS_OP_TRANSPOSE) {
                     to[a] = p[m->order[a]];
+                } else if (n->op == TS_OP_PICK) {
+                    const int32_t *list = g->tensors.data[n->weights].data;
+                    to[a] = a != m->axis || list[at[a]] == (int32_t)p[a] ? a == m->axis ? at[a] : p[a]
+                                                                         : UINT32_MAX;
                 } else if (n->op == TS_OP_RESIZE) {
                     to[a] = at[a] * size[a] / out->dims[1 + a] == p[a] ? at[a] : UINT32_MAX;
                 }
@@ -547,6 +551,7 @@ static void compare_network(uint64_t seed) {
     ts_diags diags = {.arena = arena};
     ts_random_limits limits = ts_random_limits_default();
     limits.tflite = seed % 2 == 0;
+    limits.picks = seed % 4 == 1;
     limits.side = 9;
     limits.halves = seed % 3 == 0;
     ts_graph *g;

@@ -44,6 +44,7 @@ static ts_random_limits networks_of(uint64_t seed, bool tflite) {
     limits.tflite = tflite;
     limits.halves = seed % 3 == 0;
     limits.floats = seed % 5 == 0;
+    limits.picks = seed % 5 == 1;
     return limits;
 }
 

@@ -500,6 +500,46 @@ static void nothing_but_a_shape_is_a_copy(void **state) {
     ts_arena_free(arena);
 }
 
+/* Picks and constants of any shape, of which model/tflite_attributes checks each element, on host and chip:
+ * rows and channels backwards, 5 x 7 of 3 x 4 with aligned corners, a constant map added, rows multiplied. */
+static void picks_and_constants_run(void **state) {
+    (void)state;
+    static flat_maker maker;
+    static int8_t map[5 * 7 * 5], rows[5] = {3, -90, 127, 44, -128};
+    static const int32_t begin[4] = {0, -1, 0, -1}, end[4] = {0, 0, 0, 0}, step[4] = {1, -1, 1, -1},
+                         size[2] = {5, 7};
+    for (uint32_t i = 0; i < sizeof map; i++) {
+        map[i] = (int8_t)(i * 37 % 251);
+    }
+    const tfm_tensor tensors[10] = {{"x", 4, {1, H, W, C}, INT8, NULL, 0, 1, {0.1f}, 5, 0},
+                                    {"begin", 1, {4}, INT32, begin, 16, 0, {0}, 0, 0},
+                                    {"end", 1, {4}, INT32, end, 16, 0, {0}, 0, 0},
+                                    {"step", 1, {4}, INT32, step, 16, 0, {0}, 0, 0},
+                                    {"back", 4, {1, H, W, C}, INT8, NULL, 0, 1, {0.1f}, 5, 0},
+                                    {"size", 1, {2}, INT32, size, 8, 0, {0}, 0, 0},
+                                    {"large", 4, {1, 5, 7, C}, INT8, NULL, 0, 1, {0.1f}, 5, 0},
+                                    {"map", 4, {1, 5, 7, C}, INT8, map, sizeof map, 1, {0.04f}, -9, 0},
+                                    {"sum", 4, {1, 5, 7, C}, INT8, NULL, 0, 1, {0.12f}, 3, 0},
+                                    {"rows", 3, {5, 1, 1}, INT8, rows, sizeof rows, 1, {0.02f}, 1, 0}};
+    tfm_tensor all[11];
+    memcpy(all, tensors, sizeof tensors);
+    all[10] = (tfm_tensor){"product", 4, {1, 5, 7, C}, INT8, NULL, 0, 1, {0.2f}, -7, 0};
+    const tfm_operator ops[4] = {{45, 4, {0, 1, 2, 3}, 4, 6, {15, 15, 0, 0, 0, 0}},
+                                 {97, 2, {4, 5}, 6, 2, {1, 0}},
+                                 {0, 2, {7, 6}, 8, 1, {0}},
+                                 {18, 2, {8, 9}, 10, 1, {0}}};
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    ts_graph *graph;
+    ts_bytes file = tfm_write(&maker, all, 11, ops, 4);
+    assert_int_equal(ts__tflite_import(arena, file, "net", NULL, &graph, &diags), TS_OK);
+    run_on(arena, graph, "host");
+    if (is_compiler_there()) {
+        run_on(arena, graph, "gap8");
+    }
+    ts_arena_free(arena);
+}
+
 static uint32_t three_tensors(net *n, uint32_t x, uint32_t y) {
     uint32_t third = add_tensor(n, n->tensors[0].dims, FLOAT), sum_of = 0;
     n->ops[n->op_count++] = (tfm_operator){6, 1, {0}, (int32_t)third, 0, {0}};
@@ -552,6 +592,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(floats_at_the_end_are_left_out),
         cmocka_unit_test(nothing_but_a_shape_is_a_copy),
+        cmocka_unit_test(picks_and_constants_run),
         cmocka_unit_test(what_floats_do_not_compute_is_named),
         cmocka_unit_test(islands_equal_the_reference_kernels),
     };
