@@ -1168,7 +1168,23 @@ static void note_tail(qdq *q) {
     }
 }
 
+/* Outputs are what nodes compute: a network input that is one as well is copied. */
+static ts_tensor_id copy_of_input(qdq *q, ts_tensor_id input) {
+    const ts_tensor in = q->graph->tensors.data[input];
+    ts_tensor copy = in;
+    ts_node node = {.name = ts_arena_printf(q->arena, "%s.copy", in.name),
+                    .op = TS_OP_RESHAPE,
+                    .input_count = 1,
+                    .inputs = {input}};
+    copy.name = node.name;
+    node.output = ts_graph_add_tensor(q->graph, &copy);
+    ts_graph_add_node(q->graph, &node);
+    ts_note(q->diags, TS_DIAG_UNSUPPORTED, in.name, NULL, "the network's input is an output: it is copied");
+    return node.output;
+}
+
 static ts_status add_outputs(qdq *q) {
+    ts_tensor_id copied = TS_NONE, copy = TS_NONE;
     for (uint32_t i = 0; i < q->from->outputs.count; i++) {
         ts_tensor_id id = q->from->outputs.data[i];
         meaning m = ts__qdq_meaning_of(q, id);
@@ -1183,7 +1199,11 @@ static ts_status add_outputs(qdq *q) {
                 ts__qdq_ftensor(q, id)->name, named ? m.node->name : "", m.why != NULL ? ": " : "",
                 m.why != NULL ? m.why : "");
         }
-
+        if (q->graph->tensors.data[m.tensor].producer == TS_NONE) {
+            copy = copied == m.tensor ? copy : copy_of_input(q, m.tensor);
+            copied = m.tensor;
+            m.tensor = copy;
+        }
         bool twice = false;
         for (uint32_t k = 0; k < q->graph->outputs.count; k++) {
             twice = twice || q->graph->outputs.data[k] == m.tensor;

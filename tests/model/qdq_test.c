@@ -258,6 +258,25 @@ static void floats_before_integers_are_named(void **state) {
     ts_arena_free(arena);
 }
 
+/* Quantised and at once dequantised: a copy of the input's codes, also where a float tail reads it. */
+static void an_input_that_is_an_output_is_copied(void **state) {
+    (void)state;
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    maker m = {.arena = arena, .opset = 13};
+    const char *x = qdq_both(&m, mk_input(&m, 2, (const int64_t[]){1, 8}), 0.1f, UINT8, 3);
+    mk_output(&m, x);
+    mk_output(&m, mk_node(&m, "Softmax", x, NULL, NULL)->output[0]);
+    ts_graph *graph = import(arena, mk_pack(&m), &diags);
+    assert_int_equal(graph->outputs.count, 1);
+    const float reals[8] = {0, 0.1f, 0.5f, 1, 2, 3, 7, -0.3f};
+    const int32_t *codes = run_codes(arena, graph, reals);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(codes[i], (int32_t)rintf(reals[i] / 0.1f) + 3);
+    }
+    ts_arena_free(arena);
+}
+
 /* ---- micro-kws ---- */
 
 static ts_bytes shared_file(ts_arena *arena, const char *name) {
@@ -341,6 +360,7 @@ int main(void) {
         cmocka_unit_test(integer_operators_give_their_accumulators),
         cmocka_unit_test(absurd_quanta_are_survived),
         cmocka_unit_test(floats_before_integers_are_named),
+        cmocka_unit_test(an_input_that_is_an_output_is_copied),
         cmocka_unit_test(one_network_in_four_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
