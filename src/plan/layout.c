@@ -169,7 +169,7 @@ _Static_assert(sizeof low_ranks / sizeof low_ranks[0] == TS_LAYOUT_ORDERS, "a ra
 
 /* Blocks that lie over each other come first, each chain of them from its end. */
 static double low_rank(const ts_block *b, rank_fn rank) {
-    return b->behind > 0 ? 1e24 + (double)b->last * 1e12 : rank(b);
+    return b->behind > 0 || b->over != 0 ? 1e24 + (double)b->last * 1e12 : rank(b);
 }
 
 static void order_low(const ts_block *blocks, uint32_t count, rank_fn rank, uint32_t *order) {

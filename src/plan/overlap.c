@@ -8,7 +8,9 @@
  *        <lag>                        row 1 is written, rows 1 to 3 are still to be read
  *
  * Such a pair is placed as one block, and so is a chain of them. Blocks are joined only in layers that need
- * the most memory, until one of these cannot be helped. */
+ * the most memory, until one of these cannot be helped. A chain holds all its memory as long as one of its
+ * maps lives, which is much where the first is large and the last lives long; so the maps are also placed one
+ * by one, each result at its lag before its x or lower, or apart from it, and the smaller layout is taken. */
 #include "plan/planner.h"
 
 /* The search for joins takes at most the third power of the number of layers. */
@@ -211,6 +213,74 @@ static uint64_t place(const ts_planner *p, const join *j) {
     return searched ? plan->l2_search_bytes : plan->l2_stack_bytes;
 }
 
+/* The input over whose place the layer's result may lie: 0, 1, or 2 where there is none. */
+static uint32_t input_below(const ts_planner *p, const ts_block *blocks, uint32_t layer, uint64_t *lag) {
+    const ts_layer_plan *lp = &p->plan->layer_plans[layer];
+    const ts_map_shape *inputs[2] = {&lp->layer->x, ts_layer_has_x2(lp->layer) ? &lp->layer->x2 : NULL};
+    uint32_t y = (uint32_t)lp->y_buffer;
+    for (uint32_t k = 0; k < 2 && lp->layer->kind != TS_LAYER_MOVE; k++) {
+        if (inputs[k] == NULL || p->lives[inputs[k]->tensor].is_output) {
+            continue;
+        }
+        uint32_t x = (uint32_t)p->lives[inputs[k]->tensor].buffer;
+        if (blocks[x].last == layer && blocks[y].first == layer && x != y &&
+            ts__overlap_lag(lp, inputs[k], lag)) {
+            return k;
+        }
+    }
+    return 2;
+}
+
+/* Lets each result lie over a dying input; returns the most bytes that a layer then needs, and sets what each
+ * needs in `load`. */
+static uint64_t let_overlap(const ts_planner *p, ts_block *blocks, uint64_t *load) {
+    uint64_t most = 0, lag;
+    for (uint32_t i = 0; i < p->plan->layer_count; i++) {
+        const ts_layer_plan *lp = &p->plan->layer_plans[i];
+        uint32_t k = input_below(p, blocks, i, &lag), y = (uint32_t)lp->y_buffer;
+        if (k < 2) {
+            ts_tensor_id tensor = k == 0 ? lp->layer->x.tensor : lp->layer->x2.tensor;
+            uint32_t x = (uint32_t)p->lives[tensor].buffer;
+            uint64_t apart = size_of(&blocks[x]) + size_of(&blocks[y]);
+            uint64_t over = lag + size_of(&blocks[x]);
+            over = over > size_of(&blocks[y]) ? over : size_of(&blocks[y]);
+            load[i] -= over < apart ? apart - over : 0;
+            blocks[x].over = y + 1;
+            blocks[x].behind = blocks[y].behind = lag;
+        }
+        most = load[i] > most ? load[i] : most;
+    }
+    return most;
+}
+
+/* Places the maps one by one, where that needs less than `limit_bytes`. Returns the bytes that are needed, 0
+ * where nothing was placed. */
+static uint64_t place_singly(const ts_planner *p, uint64_t limit_bytes) {
+    ts_plan *plan = p->plan;
+    join j;
+    if (plan->layer_count > MOST_LAYERS) {
+        return 0;
+    }
+    begin(p, &j);
+    uint64_t bound = let_overlap(p, j.blocks, j.load), best = limit_bytes;
+    for (uint32_t order = 0; order < TS_LAYOUT_ORDERS && best > bound; order++) {
+        uint64_t bytes = ts__layout_low(p->arena, j.blocks, j.count, (ts_layout_order)order);
+        for (uint32_t i = 0; i < j.count && bytes < best; i++) {
+            plan->buffers.data[i].offset = j.blocks[i].offset;
+        }
+        best = bytes < best ? bytes : best;
+    }
+    if (best == limit_bytes) {
+        return 0;
+    }
+    plan->l2_bound_bytes = bound;
+    plan->l2_search_bytes = best;
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        plan->layer_plans[i].l2_live_bytes = j.load[i];
+    }
+    return best;
+}
+
 void ts__lay_out_flat(ts_planner *p) {
     join j;
     begin(p, &j);
@@ -225,4 +295,8 @@ void ts__lay_out_flat(ts_planner *p) {
     for (uint32_t i = 0; i < p->plan->layer_count; i++) {
         p->plan->layer_plans[i].l2_live_bytes = j.load[i];
     }
+    uint64_t singly = place_singly(p, p->plan->l2_used_bytes);
+    p->plan->l2_used_bytes = singly > 0 ? singly : p->plan->l2_used_bytes;
+    bool reached = p->plan->l2_used_bytes == p->plan->l2_bound_bytes;
+    p->plan->l2_bound_answer = reached ? TS_LAYOUT_PLACED : TS_LAYOUT_UNKNOWN;
 }
