@@ -2,16 +2,17 @@
 # Runs every fuzz target for a while: fuzz/run.sh BUILD SECONDS [RUNS [TARGET...]], two of them at a time, where
 # BUILD was set up with
 #     CC=clang meson setup BUILD -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false -Dwerror=false
-# With RUNS, each ends after so many runs, too. The corpora grow in BUILD/corpus; a finding stops the run and leaves
-# its input in BUILD. TESSERA_FUZZ_SEED repeats a run (0: another each time). Lost memory is looked for in the first
-# runs, and not in each of millions, which would take most of the time.
+# With RUNS, each ends after so many runs, too. The corpora grow in BUILD/corpus, or where TESSERA_FUZZ_CORPUS says; a
+# finding stops the run and leaves its input in BUILD. TESSERA_FUZZ_SEED repeats a run (0: another each time). Lost
+# memory is looked for in the first runs, and not in each of millions, which would take most of the time.
 set -eu
 build=$1
 seconds=$2
 runs=${3:--1}
 [ $# -le 3 ] && shift $# || shift 3
 cd "$build"
-fuzz/make_corpus corpus
+corpus=${TESSERA_FUZZ_CORPUS:-corpus}
+fuzz/make_corpus "$corpus"
 
 # once TARGET OPTIONS...: a finding is printed.
 once() {
@@ -26,10 +27,10 @@ once() {
     target) length=2048 ;;
     *) length=4608 ;;
     esac
-    dictionary=corpus/$target.dict
+    dictionary=$corpus/$target.dict
     [ ! -f "$dictionary" ] || set -- "-dict=$dictionary" "$@"
     "fuzz/${target}_fuzz" -rss_limit_mb=2048 -timeout=60 -max_len=$length -entropic=0 -seed="${TESSERA_FUZZ_SEED:-0}" \
-        -print_final_stats=1 "$@" "corpus/$target" >"fuzz/$target.log" 2>&1 || { tail -40 "fuzz/$target.log"; return 1; }
+        -print_final_stats=1 "$@" "$corpus/$target" >"fuzz/$target.log" 2>&1 || { tail -40 "fuzz/$target.log"; return 1; }
 }
 
 # one_by_one TARGET...
