@@ -484,6 +484,8 @@ static const task tasks[] = {
      "imagenet-mobilenet/mobilenetv2_100_224_uint8_ref.bin", AS_IT_IS, NULL, 0, 4, 3, false},
 };
 
+enum { SANITIZED_SAMPLES = 4 };
+
 static ts_bytes shared_file(ts_arena *arena, const char *name) {
     ts_diags diags = {.arena = arena};
     ts_bytes file;
@@ -623,6 +625,7 @@ static void check_task(void **state) {
     uint64_t in_count = ts_tensor_elements(in), out_count = ts_tensor_elements(out),
              samples = x.size / in_count / (t->format == FLOATS ? 4 : 1);
     bool floats = stored.size == samples * out_count * 4;
+    samples = TS_TEST_SANITIZED && samples > SANITIZED_SAMPLES ? SANITIZED_SAMPLES : samples;
     int32_t labels[1024], apart = 0, *p = TS_NEW_ARRAY(arena, int32_t, out_count);
     uint32_t label_count = t->labels == NULL ? 0 : read_labels(shared_file(arena, t->labels), labels, 1024);
     uint32_t right = 0, same = 0;
@@ -650,9 +653,11 @@ static void check_task(void **state) {
         "%s: %llu samples, %u right, %u answers as stored, outputs up to %d apart, %llu differ by float\n",
         t->model, (unsigned long long)samples, right, same, apart, (unsigned long long)differing);
     assert_int_equal(differing, 0);
-    assert_int_equal(right, t->right);
-    assert_int_equal(same, t->same);
-    assert_int_equal(apart, t->apart);
+    if (!TS_TEST_SANITIZED) {
+        assert_int_equal(right, t->right);
+        assert_int_equal(same, t->same);
+        assert_int_equal(apart, t->apart);
+    }
     ts_arena_free(arena);
 }
 
@@ -691,7 +696,8 @@ static void check_float_task(void **state) {
              out = ts_ftensor_elements(&graph->tensors.data[graph->outputs.data[0]]);
     ts_fsession *session = ts_fsession_new(arena, graph);
     float *input = TS_NEW_ARRAY(arena, float, in), apart = 0;
-    for (uint32_t k = 0; k < t->most; k++) {
+    uint32_t most = TS_TEST_SANITIZED ? SANITIZED_SAMPLES : t->most;
+    for (uint32_t k = 0; k < most; k++) {
         for (uint64_t i = 0; i < in; i++) {
             if (t->scale == 0) {
                 memcpy(&input[i], x.data + 4 * (k * in + i), 4);
@@ -707,7 +713,7 @@ static void check_float_task(void **state) {
             apart = fmaxf(apart, fabsf(y[i] - expected));
         }
     }
-    print_message("%s: %u samples, outputs up to %g apart\n", t->model, t->most, (double)apart);
+    print_message("%s: %u samples, outputs up to %g apart\n", t->model, most, (double)apart);
     assert_true(apart < 1e-4f);
     ts_arena_free(arena);
 }

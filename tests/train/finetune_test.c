@@ -4,6 +4,9 @@
 #include "num/integer.h"
 #include "rows.h"
 
+/* So many epochs, or in the build with sanitizers a quarter, of which less is asked. */
+static uint32_t epochs(uint32_t count) { return TS_TEST_SANITIZED ? count / 4 : count; }
+
 static ts_quant *quantise(rig *r, uint32_t weight_bits, uint32_t activation_bits) {
     ts_quant_options o = ts_quant_defaults();
     ts_quant *quant;
@@ -36,7 +39,7 @@ static void tune(rig *r, ts_quant *quant, double distil) {
     ts_finetune_options o = ts_finetune_defaults();
     o.batch = BATCH;
     o.distil = distil;
-    o.train.epochs = 16;
+    o.train.epochs = epochs(16);
     o.train.rate = 3e-3;
     assert_int_equal(ts_quant_finetune(quant, &r->data, &o, NULL, NULL, NULL, &r->m.diags), TS_OK);
 }
@@ -56,7 +59,8 @@ static void zero_points_are_kept(void **state) {
     ts_score fq = score_float(&r, quant, TS_STAGE_FQ);
     double after = score_integer(&r, quant).top1;
     printf("w3 with a zero point: %.3f, then fq %.3f id %.3f\n", before, fq.top1, after);
-    assert_true(after > r.exact - 0.05 && after >= before && fabs(fq.top1 - after) <= 0.0101);
+    assert_true(TS_TEST_SANITIZED || (after > r.exact - 0.05 && after >= before));
+    assert_true(fabs(fq.top1 - after) <= 0.0101);
     for (uint32_t i = 0; i < r.net->layers.count; i++) {
         const ts_qlayer *l = &r.net->layers.data[i];
         for (uint64_t k = 0; quant->layers[i].values != NULL && k < (uint64_t)l->c * l->inner; k++) {
@@ -78,8 +82,10 @@ static void few_bits_are_mended(void **state) {
            qd.top1, id.top1);
     assert_true(r.exact > 0.95);
     assert_true(before.top1 < r.exact - 0.1);
-    assert_true(id.top1 > r.exact - 0.05);
-    assert_true(fabs(fq.top1 - id.top1) <= 0.0101 && fabs(qd.top1 - id.top1) <= 0.0101);
+    if (!TS_TEST_SANITIZED) {
+        assert_true(id.top1 > r.exact - 0.05);
+        assert_true(fabs(fq.top1 - id.top1) <= 0.0101 && fabs(qd.top1 - id.top1) <= 0.0101);
+    }
     ts_arena_free(r.m.arena);
 }
 
@@ -95,7 +101,7 @@ static void labels_are_not_needed(void **state) {
     r.data.labels = whole.data.labels;
     double after = score_integer(&r, quant).top1;
     printf("without labels: %.3f, then %.3f\n", before, after);
-    assert_true(after > r.exact - 0.05 && after >= before);
+    assert_true(TS_TEST_SANITIZED || (after > r.exact - 0.05 && after >= before));
     ts_arena_free(whole.m.arena);
     ts_arena_free(r.m.arena);
 }
@@ -233,9 +239,9 @@ static void norms_are_trained(void **state) {
         double before = score_integer(&r, quant).top1, factors = mean_factor(quant);
         o.batch = BATCH;
         o.distil = 0;
-        o.train.epochs = 12;
+        o.train.epochs = epochs(12);
         o.train.rate = 4e-3;
-        o.train.norm_epochs = 7;
+        o.train.norm_epochs = epochs(8) - 1;
         assert_int_equal(ts_quant_finetune(quant, &r.data, &o, NULL, NULL, &best, &r.m.diags), TS_OK);
         ts_score fq = score_float(&r, quant, TS_STAGE_FQ), qd = score_float(&r, quant, TS_STAGE_QD);
         ts_score id = score_integer(&r, quant);
@@ -243,8 +249,8 @@ static void norms_are_trained(void **state) {
                grains[g].keep ? "kept" : "folded",
                grains[g].per_layer ? "a quantum a layer" : "a quantum a channel",
                grains[g].asymmetric ? ", zero points" : "", before, fq.top1, qd.top1, id.top1);
-        assert_true(best > 0 && mean_factor(quant) != factors);
-        assert_true(id.top1 > 0.94 && id.top1 > before);
+        assert_true(TS_TEST_SANITIZED || (best > 0 && mean_factor(quant) != factors));
+        assert_true(TS_TEST_SANITIZED || (id.top1 > 0.94 && id.top1 > before));
         assert_true(fabs(fq.top1 - id.top1) <= 0.0126 && fabs(qd.top1 - id.top1) <= 0.0126);
         ts_arena_free(r.m.arena);
     }
@@ -289,7 +295,7 @@ static void shifts_of_affine_layers_deploy(void **state) {
     o.batch = BATCH;
     o.distil = 0;
     o.train.rate = 1e-2;
-    o.train.epochs = 12;
+    o.train.epochs = epochs(12);
     assert_int_equal(ts_quant_finetune(quant, &r.data, &o, NULL, NULL, NULL, &r.m.diags), TS_OK);
     double moved = 0;
     for (uint32_t i = 0; i < r.net->layers.count; i++) {
@@ -300,13 +306,14 @@ static void shifts_of_affine_layers_deploy(void **state) {
     }
     ts_score fq = score_float(&r, quant, TS_STAGE_FQ), id = score_integer(&r, quant);
     printf("a batch norm behind a sum: fq %.3f id %.3f\n", fq.top1, id.top1);
-    assert_true(moved > 0 && id.top1 > 0.94 && fabs(fq.top1 - id.top1) <= 0.0126);
+    assert_true(moved > 0 && fabs(fq.top1 - id.top1) <= 0.0126);
+    assert_true(TS_TEST_SANITIZED || id.top1 > 0.94);
     ts_arena_free(r.m.arena);
 }
 
 static void same_bits_every_time(void **state) {
     (void)state;
-    rig a = new_rig(), b = new_rig();
+    rig a = train_rig(), b = train_rig();
     ts_quant *one = quantise(&a, 4, 4), *two = quantise(&b, 4, 4);
     tune(&a, one, 0.5);
     tune(&b, two, 0.5);
@@ -333,5 +340,5 @@ int main(void) {
         cmocka_unit_test(shifts_of_affine_layers_deploy),
         cmocka_unit_test(same_bits_every_time),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, free_first_rig);
 }

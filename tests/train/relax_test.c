@@ -135,5 +135,5 @@ int main(void) {
         cmocka_unit_test(the_picture_shows_every_round),
         cmocka_unit_test(an_impossible_bound_is_said),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, free_first_rig);
 }

@@ -49,25 +49,51 @@ static inline void make_network(maker *m) {
 typedef struct rig {
     maker m;
     ts_data data;
+    ts_fgraph *trained;
     ts_qnet *net;
     double exact; /* share of right answers of the float network */
 } rig;
 
-static inline rig new_rig(void) {
+static inline rig prepare_rig(void) {
     rig r = {.m = new_maker(9)};
-    ts_train_options o = ts_train_defaults();
     make_network(&r.m);
     r.data = make_data(&r.m);
+    return r;
+}
+
+static inline rig train_rig(void) {
+    rig r = prepare_rig();
+    ts_train_options o = ts_train_defaults();
     ts_trainer *t = train(&r.m, BATCH);
     ts_trainer_initialise(t, 2);
     o.epochs = 15;
     o.rate = 1e-2;
     assert_int_equal(ts_train(t, &r.data, &o, NULL, NULL, NULL, &r.m.diags), TS_OK);
     assert_int_equal(ts_trainer_accuracy(t, &r.data, NULL, &r.exact, &r.m.diags), TS_OK);
-    ts_fgraph *trained = ts_trainer_export(t, r.m.arena, false);
+    r.trained = ts_trainer_export(t, r.m.arena, false);
     ts_trainer_free(t);
-    assert_int_equal(ts_qnet_read(r.m.arena, trained, &r.net, &r.m.diags), TS_OK);
+    assert_int_equal(ts_qnet_read(r.m.arena, r.trained, &r.net, &r.m.diags), TS_OK);
     return r;
+}
+
+static rig first_rig;
+
+/* What train_rig makes, trained once a program. free_first_rig() gives it back after the last test. */
+static inline rig new_rig(void) {
+    if (first_rig.net == NULL) {
+        first_rig = train_rig();
+    }
+    rig r = prepare_rig();
+    r.trained = first_rig.trained;
+    r.exact = first_rig.exact;
+    assert_int_equal(ts_qnet_read(r.m.arena, r.trained, &r.net, &r.m.diags), TS_OK);
+    return r;
+}
+
+static inline int free_first_rig(void **state) {
+    (void)state;
+    ts_arena_free(first_rig.m.arena);
+    return 0;
 }
 
 #endif
