@@ -200,7 +200,7 @@ static void batch(uint64_t first, uint32_t count, mixture what) {
 
 static uint32_t networks_wanted(void) {
     const char *text = getenv("TESSERA_NETWORKS");
-    return text == NULL ? 500 : (uint32_t)strtoul(text, NULL, 10);
+    return text == NULL ? 300 : (uint32_t)strtoul(text, NULL, 10);
 }
 
 static uint64_t first_seed(void) {
