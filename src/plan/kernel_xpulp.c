@@ -1,45 +1,20 @@
-/* Rows of the xpulp kernels: RI5CY cores with the XpulpV2 extension. Costs are instruction counts, with a
- * factor for L1 bank conflicts, fitted to the simulator (docs/cost-model.md). */
+/* Rows of the xpulp kernels that convolve dense windows, and linear ones: RI5CY cores with the XpulpV2
+ * extension. Costs are instruction counts, with a factor for L1 bank conflicts, fitted to the simulator
+ * (docs/cost-model.md). */
 #include <math.h>
 #include <string.h>
 
-#include "plan/kernel.h"
-#include "plan/kernel_pack.h"
+#include "plan/kernel_xpulp.h"
 #include "plan/requant_short.h"
 #include "plan/strips.h"
 
 enum { CHANNELS = 4, PIXELS = 4 };
-
-static uint64_t div_up(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
-
-static bool is_narrow(ts_type type) { return type == TS_S8 || type == TS_S4 || type == TS_S2; }
-
-/* S32 and S32C are packed with k - 1: a + a * (k - 1) takes one instruction and no second register. */
-static void pack_params(const ts_layer *layer, uint32_t channel, int64_t offset, uint8_t *out) {
-    ts__pack_params(&layer->rq, channel, offset, out);
-    if (layer->rq.class_ == TS_RQC_S32 || layer->rq.class_ == TS_RQC_S32C) {
-        uint32_t c = layer->rq.channels == 1 ? 0 : channel;
-        ts__pack_word(out, (uint32_t)layer->rq.k[c] - 1u);
-    }
-}
-
-/* Can x_zero be folded into the parameters? Not where the accumulator itself is clipped. */
-static bool folds_zero(const ts_layer *layer) {
-    ts_rq_class class_ = layer->rq.class_;
-    return layer->x.zero == 0 || (class_ != TS_RQC_S32C && class_ != TS_RQC_S32DC && class_ != TS_RQC_S32RC);
-}
-
-static bool is_full_u8(const ts_layer *layer) {
-    return layer->y.type == TS_U8 && layer->rq.low == 0 && layer->rq.high == 255;
-}
 
 /* How K lies in the packed weights and in the gathered windows (device/kernels/xpulp/conv_block.h). */
 typedef struct k_layout {
     bool dense;
     uint32_t segments, segment_elements, words;
 } k_layout;
-
-static bool is_wide(const ts_layer *layer) { return layer->x.type == TS_S16; }
 
 /* Bytes from one pixel of x to the next where they are spread to words, else 0 (conv_block.h,
  * conv_is_spread()).
@@ -99,12 +74,6 @@ static bool serves_conv_s16(const ts_layer *layer) {
     return serves_conv(layer, TS_S16) && layer->x.zero == 0;
 }
 
-/* Weights of 16 bits: words of high bytes, then words of low ones (device/kernels/xpulp/conv_xpulp_s16s16.c).
- * Their four sums stay within 32 bits. */
-static bool has_halves(const ts_layer *layer) {
-    return layer->weights != NULL && layer->weights->type == TS_S16;
-}
-
 static bool serves_halves(const ts_layer *layer) {
     bool dense = layer->kind == TS_LAYER_LINEAR || (layer->kind == TS_LAYER_CONV && layer->groups == 1);
     uint64_t taps = dense ? (uint64_t)layer->window.kernel_h * layer->window.kernel_w * layer->x.c : 0;
@@ -145,8 +114,8 @@ static void conv_pack_channel(const ts_layer *layer, const k_layout *k, uint32_t
         sum += value;
     }
     uint8_t *params = group + conv_weight_words_bytes(layer);
-    pack_params(layer, channel, -sum * layer->x.zero,
-                params + (uint64_t)in_group * ts__params_bytes(&layer->rq));
+    ts__pack_xpulp_params(layer, channel, -sum * layer->x.zero,
+                          params + (uint64_t)in_group * ts__params_bytes(&layer->rq));
 }
 
 /* Channels [first, end) in groups. The last group has the last 4, those of the group before it once more
@@ -224,35 +193,10 @@ static uint32_t outer_lines(uint32_t out, uint32_t in, uint32_t kernel, uint32_t
     return lines < out ? lines : out;
 }
 
-/* Do the routines contain the requantisation? Otherwise it is computed in C (device/kernels/xpulp/xpulp.h).
- */
-static bool requantises_in_line(const ts_layer *layer) {
-    bool full_s8 = layer->y.type == TS_S8 && layer->rq.low == -128 && layer->rq.high == 127;
-    switch (layer->rq.class_) {
-        case TS_RQC_S32:
-        case TS_RQC_S32C:
-        case TS_RQC_S32D:
-            return ts_type_bits(layer->y.type) == 8 ||
-                   (ts_type_bits(layer->y.type) < 8 && ts_type_bits(layer->x.type) <= 8);
-        case TS_RQC_S32DC:
-            return is_full_u8(layer) || full_s8;
-        case TS_RQC_S32R:
-        case TS_RQC_S32RC:
-            return layer->kind != TS_LAYER_DWCONV && (is_full_u8(layer) || full_s8);
-        default:
-            return false;
-    }
-}
-
-/* Instructions that clip an output to its bounds. */
-static bool has_odd_bounds(const ts_layer *layer) {
-    return !is_full_u8(layer) && (layer->y.type != TS_S8 || layer->rq.low != -128 || layer->rq.high != 127);
-}
-
 /* Of a block of 16 outputs. */
 static double conv_requant_cycles(const ts_layer *layer) {
-    double bounds = has_odd_bounds(layer) ? 18 : 0;
-    bool in_line = requantises_in_line(layer);
+    double bounds = ts__has_odd_bounds(layer) ? 18 : 0;
+    bool in_line = ts__requantises_in_line(layer);
     switch (layer->rq.class_) {
         case TS_RQC_S32:
             return in_line ? 74 + bounds : 1200;
@@ -354,7 +298,7 @@ static bool serves_halves_padded(const ts_layer *layer) {
 static bool writes_quads(const ts_layer *layer) {
     bool rounds = layer->rq.class_ == TS_RQC_S32R || layer->rq.class_ == TS_RQC_S32RC;
     return layer->y.w % PIXELS == 0 && layer->y.c % CHANNELS == 0 && ts_type_bits(layer->y.type) == 8 &&
-           requantises_in_line(layer) && !rounds;
+           ts__requantises_in_line(layer) && !rounds;
 }
 
 static bool serves_quads(const ts_layer *layer, ts_type x_type) {
@@ -370,7 +314,7 @@ static bool serves_conv_s16_quads(const ts_layer *layer) { return serves_quads(l
 static bool serves_strips(const ts_layer *layer, ts_type x_type) {
     const ts_window *w = &layer->window;
     return serves_conv(layer, x_type) && conv_k(layer).dense && window_bytes(layer) <= RUN_BYTES &&
-           requantises_in_line(layer) && ts_type_bits(layer->y.type) == 8 && layer->y.c % CHANNELS == 0 &&
+           ts__requantises_in_line(layer) && ts_type_bits(layer->y.type) == 8 && layer->y.c % CHANNELS == 0 &&
            w->dilation_h == 1 && w->dilation_w == 1 && w->stride_w <= w->kernel_w &&
            layer->x.w >= w->kernel_w && w->pad_top < w->kernel_h && w->pad_bottom < w->kernel_h &&
            w->pad_left < w->kernel_w && w->pad_right < w->kernel_w;
@@ -404,7 +348,7 @@ static double strips_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t
 static double narrow_pair_cycles(const ts_layer *layer) {
     const ts_window *w = &layer->window;
     bool serves = w->kernel_h * w->kernel_w == 1 && w->stride_h * w->stride_w == 1 &&
-                  (layer->x.pixel_bytes == 8 || layer->x.pixel_bytes == 16) && !has_odd_bounds(layer);
+                  (layer->x.pixel_bytes == 8 || layer->x.pixel_bytes == 16) && !ts__has_odd_bounds(layer);
     double dots = 3.0 * layer->x.pixel_bytes;
     switch (layer->rq.class_) {
         case TS_RQC_S32:
@@ -535,11 +479,6 @@ static bool serves_conv_s16_padded_quads(const ts_layer *layer) {
     return serves_conv_s16_padded(layer) && writes_quads(layer);
 }
 
-static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    (void)layer, (void)tile, (void)cores;
-    return 0;
-}
-
 static uint64_t padded_wide_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     (void)layer, (void)tile;
     return sizeof(uint32_t) * (uint64_t)cores;
@@ -574,157 +513,20 @@ static uint64_t sub8_scratch_bytes(const ts_layer *layer, const ts_tile *tile, u
     return bytes + (unpacks && !dense ? 16 : conv_scratch_bytes(layer, tile, cores) + 16);
 }
 
-/* Cores take whole rows of what is turned to bytes and back. */
-static double turn_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    double cycles = 200, x = (double)tile->x_w * tile->x_c, y = (double)tile->y_w * tile->y_c;
-    uint32_t y_bits = ts_type_bits(layer->y.type);
-    if (ts_type_bits(layer->x.type) < 8) {
-        cycles += 150 + 2.1 * x * (double)div_up(tile->x_h, cores);
-    }
-    if (y_bits < 8) {
-        cycles +=
-            100 + (y_bits == 4 && tile->y_c % 8 == 0 ? 1.9 : 4.5) * y * (double)div_up(tile->y_h, cores);
-    }
-    return cycles;
-}
-
 static double sub8_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     bool unpacks = ts_type_bits(layer->x.type) < 8;
-    return turn_cycles(layer, tile, cores) + (unpacks ? padded_cycles : conv_cycles)(layer, tile, cores);
+    return ts__turn_cycles(layer, tile, cores) + (unpacks ? padded_cycles : conv_cycles)(layer, tile, cores);
 }
 
-/* Depthwise 3x3 (device/kernels/xpulp/dw_block.h). */
-enum { DW_RECORD_WEIGHTS = 12, DW_MOST_PARTS = 4 };
-
-static bool serves_dw_k3(const ts_layer *layer) {
-    const ts_window *w = &layer->window;
-    return layer->kind == TS_LAYER_DWCONV && layer->x.c == layer->y.c && layer->x.type == TS_U8 &&
-           is_narrow(layer->weights->type) && ts_type_bits(layer->y.type) >= 8 && folds_zero(layer) &&
-           w->kernel_h == 3 && w->kernel_w == 3 && w->stride_h == w->stride_w && w->stride_h <= 2 &&
-           w->dilation_h == 1 && w->dilation_w == 1 && w->pad_top <= 1 && w->pad_left <= 1 &&
-           w->pad_bottom <= 1 && w->pad_right <= 1;
-}
-
-static uint64_t dw_weight_bytes(const ts_layer *layer, uint32_t channels) {
-    return (uint64_t)(DW_RECORD_WEIGHTS + ts__params_bytes(&layer->rq)) * channels;
-}
-
-static void dw_pack(const ts_layer *layer, uint8_t *out) {
-    memset(out, 0, dw_weight_bytes(layer, layer->y.c));
-    for (uint32_t c = 0; c < layer->y.c; c++, out += dw_weight_bytes(layer, 1)) {
-        int64_t sum = 0;
-        for (uint32_t i = 0; i < 9; i++) {
-            int32_t value = ts_layer_weight_s8(layer, (uint64_t)c * 9 + i);
-            out[i / 3 * 4 + i % 3] = (uint8_t)value;
-            sum += value;
-        }
-        pack_params(layer, c, -sum * layer->x.zero, out + DW_RECORD_WEIGHTS);
-    }
-}
-
-static bool dw_is_raw(const ts_layer *layer, const ts_tile *tile) {
-    return tile->y_w < 4 || !requantises_in_line(layer);
-}
-
-static uint64_t dw_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    uint64_t rows = (uint64_t)(tile->y_h - 1) * layer->window.stride_h + 3;
-    uint64_t bytes = 4 * (4 + rows * (div_up(tile->x_w, 4) * 4 + 4)) + 16;
-    bytes += dw_is_raw(layer, tile) ? div_up(tile->y_w, 4) * 16 * tile->y_h : 0;
-    return (div_up(bytes, 64) * 64 + 8) * cores;
-}
-
-/* Cycles of one 4-channel group's rows [0, rows). */
-static double dw_item_cycles(const ts_layer *layer, const ts_tile *tile, double rows) {
-    double stride = layer->window.stride_h, strips = (double)div_up(tile->y_w, 4);
-    double planes = fmin((rows - 1) * stride + 3, tile->x_h), raw = dw_is_raw(layer, tile) ? 4 * 60 : 0;
-    double row = (stride == 1 ? 31 : 37.5) + (has_odd_bounds(layer) ? 4 : 0) +
-                 (layer->rq.class_ == TS_RQC_S32C    ? 4
-                  : layer->rq.class_ == TS_RQC_S32D  ? 8
-                  : layer->rq.class_ == TS_RQC_S32DC ? 12
-                                                     : 0) +
-                 raw;
-    double transpose = planes * (17.0 * (double)div_up(tile->x_w, 4) + (tile->x_w % 4 == 0 ? 3 : 7));
-    return transpose + 4 * (strips * (rows * row + 20) + 26) + 135;
-}
-
-static double dw_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    double groups = (double)div_up(tile->y_c, 4), best = 0;
-    uint32_t parts = (uint32_t)groups % cores == 0 ? 1 : DW_MOST_PARTS;
-    for (uint32_t p = 1; p <= parts && p <= tile->y_h; p++) {
-        double items = ceil(groups * p / cores);
-        double cycles = items * dw_item_cycles(layer, tile, (double)div_up(tile->y_h, p));
-        best = best == 0 || cycles < best ? cycles : best;
-    }
-    return 720 + 1.04 * best;
-}
-
-/* Depthwise 3x3 of a map in quads (device/kernels/xpulp/dw_quads.h). */
-static bool serves_dw_quads(const ts_layer *layer) {
-    const ts_window *w = &layer->window;
-    bool in_line =
-        layer->rq.class_ == TS_RQC_S32 || layer->rq.class_ == TS_RQC_S32C || layer->rq.class_ == TS_RQC_S32D;
-    bool same = w->stride_h == 1 && w->pad_bottom == 1 && w->pad_right == 1 && layer->x.w % 4 == 0;
-    bool half = w->stride_h == 2 && layer->x.h == 2 * layer->y.h && layer->x.w == 2 * layer->y.w &&
-                layer->x.w % 8 == 0;
-    return serves_dw_k3(layer) && in_line && !has_odd_bounds(layer) && layer->x.zero == 0 &&
-           layer->x.c % CHANNELS == 0 && w->pad_top == 1 && w->pad_left == 1 && (same || half);
-}
-
-/* Of `rows` rows of one channel. */
-static double dw_quads_channel_cycles(const ts_layer *layer, double strips, double rows) {
-    bool half = layer->window.stride_h == 2;
-    double requant = layer->rq.class_ == TS_RQC_S32D ? 20 : layer->rq.class_ == TS_RQC_S32C ? 16 : 12;
-    double row = 16 + requant, sides = half ? 6 : strips == 1 ? 3 : 4, middle = half ? 10 : 5;
-    double side_strips = half || strips == 1 ? 1 : 2;
-    double loads = side_strips * sides + (strips - side_strips) * middle;
-    return rows * (strips * row + loads) + (strips == 1 && !half ? 58 : strips * 30 + 38);
-}
-
-static double dw_quads_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    uint32_t unit = tile->y_c % (cores * CHANNELS) == 0 || cores % CHANNELS != 0 ? CHANNELS : 1;
-    uint32_t units = tile->y_c / unit, parts = units % cores == 0 ? 1 : DW_MOST_PARTS;
-    double best = 0;
-    for (uint32_t p = 1; p <= parts && p <= tile->y_h; p++) {
-        double rows = (double)div_up(tile->y_h, p);
-        double channels = (double)unit * (double)div_up((uint64_t)units * p, cores);
-        double cycles = channels * dw_quads_channel_cycles(layer, tile->y_w / 4.0, rows) + 80 * p;
-        best = best == 0 || cycles < best ? cycles : best;
-    }
-    return 170 + (unit == 1 ? 1.04 : 1.01) * best; /* single channels meet in the banks */
-}
-
-/* Weights of 9 bits (device/kernels/xpulp/excess.h): parts of so many channels. */
-enum { EXCESS_CHANNELS = 32, EXCESS_HEAD = 12, EXCESS_BYTES = 8 };
-
-static bool has_excess(const ts_layer *layer) {
-    const ts_window *w = &layer->window;
-    return layer->excess.channels != NULL && ts_type_bits(layer->y.type) == 8 && w->dilation_h == 1 &&
-           w->dilation_w == 1 && w->kernel_h < 256 && w->kernel_w < 256 && w->kernel_w * layer->x.c < 65536;
-}
-
-static bool serves_conv_u8s9(const ts_layer *layer) { return has_excess(layer) && serves_conv_u8(layer); }
+/* Weights of 9 bits (device/kernels/xpulp/excess.h). */
+static bool serves_conv_u8s9(const ts_layer *layer) { return ts__has_excess(layer) && serves_conv_u8(layer); }
 static bool serves_conv_u8s9_padded(const ts_layer *layer) {
-    return has_excess(layer) && serves_conv_u8_padded(layer);
-}
-static bool serves_dw_u8s9(const ts_layer *layer) { return has_excess(layer) && serves_dw_k3(layer); }
-
-static uint32_t excess_row_bytes(const ts_layer *layer) {
-    uint32_t row = layer->window.kernel_w * (layer->x.c / layer->groups);
-    return (row + 3) / 4 * 4;
-}
-
-/* Of the records of channels [from, to). */
-static uint64_t excess_record_bytes(const ts_layer *layer, uint32_t from, uint32_t to) {
-    const ts_excess *e = &layer->excess;
-    uint64_t each =
-        8 + ts__params_bytes(&layer->rq) + (uint64_t)layer->window.kernel_h * excess_row_bytes(layer);
-    return (e->channels[to] - e->channels[from]) * each +
-           (uint64_t)(e->weights[to] - e->weights[from]) * EXCESS_BYTES;
+    return ts__has_excess(layer) && serves_conv_u8_padded(layer);
 }
 
 static uint64_t conv_u8s9_part_bytes(const ts_layer *layer, uint32_t first) {
     uint32_t end = layer->y.c - first < EXCESS_CHANNELS ? layer->y.c : first + EXCESS_CHANNELS;
-    return EXCESS_HEAD + conv_weight_bytes(layer, end - first) + excess_record_bytes(layer, first, end);
+    return EXCESS_HEAD + conv_weight_bytes(layer, end - first) + ts__excess_record_bytes(layer, first, end);
 }
 
 /* All parts but the last have room for the most records: one buffer fits each. */
@@ -738,52 +540,6 @@ static uint64_t conv_u8s9_weight_bytes(const ts_layer *layer, uint32_t channels)
     return channels < layer->y.c || parts == 0 ? parts * most : (parts - 1) * most + last;
 }
 
-static uint64_t dw_u8s9_weight_bytes(const ts_layer *layer, uint32_t channels) {
-    return channels == 0
-               ? 0
-               : EXCESS_HEAD + dw_weight_bytes(layer, channels) + excess_record_bytes(layer, 0, channels);
-}
-
-static uint8_t *excess_pack_channel(const ts_layer *layer, uint32_t channel, uint32_t in_part, uint8_t *out) {
-    const ts_excess *e = &layer->excess;
-    uint32_t row = layer->window.kernel_w * (layer->x.c / layer->groups), taps = layer->window.kernel_h * row;
-    uint32_t found = e->weights[channel + 1] - e->weights[channel], params = ts__params_bytes(&layer->rq);
-    uint8_t *excess = out + 8 + params, *weights = excess + found * EXCESS_BYTES;
-    int64_t sum = 0;
-    for (uint32_t i = 0; i < taps; i++) {
-        uint64_t at = (uint64_t)channel * taps + i;
-        int32_t byte = ts_layer_weight_s8(layer, at);
-        int32_t value = ts_tensor_int(layer->weights, at) - ts_weights_zero(layer->weights);
-        weights[i / row * excess_row_bytes(layer) + i % row] = (uint8_t)byte;
-        sum += value;
-        if (value != byte) {
-            uint32_t column = i % row / (layer->x.c / layer->groups);
-            ts__pack_word(excess, i % row | (i / row) << 16 | column << 24);
-            ts__pack_word(excess + 4, (uint32_t)(value - byte));
-            excess += EXCESS_BYTES;
-        }
-    }
-    ts__pack_word(out, in_part | found << 16);
-    ts__pack_word(out + 4, (uint32_t)(uint64_t)sum);
-    ts__pack_params(&layer->rq, channel, 0, out + 8);
-    return weights + (uint64_t)layer->window.kernel_h * excess_row_bytes(layer);
-}
-
-/* The head of a part and its records, around the bytes that the kernel for bytes reads. */
-static void excess_pack_part(const ts_layer *layer, uint32_t first, uint32_t end, uint64_t kernel_bytes,
-                             uint64_t part_bytes, uint8_t *out) {
-    const ts_excess *e = &layer->excess;
-    uint8_t *record = out + EXCESS_HEAD + kernel_bytes;
-    for (uint32_t c = first; c < end; c++) {
-        if (e->channels[c + 1] != e->channels[c]) {
-            record = excess_pack_channel(layer, c, c - first, record);
-        }
-    }
-    ts__pack_word(out, e->channels[end] - e->channels[first]);
-    ts__pack_word(out + 4, EXCESS_HEAD + (uint32_t)kernel_bytes);
-    ts__pack_word(out + 8, (uint32_t)part_bytes);
-}
-
 static void conv_u8s9_pack(const ts_layer *layer, uint8_t *out) {
     uint64_t part_bytes =
         conv_u8s9_weight_bytes(layer, layer->y.c < EXCESS_CHANNELS ? layer->y.c : EXCESS_CHANNELS);
@@ -791,27 +547,12 @@ static void conv_u8s9_pack(const ts_layer *layer, uint8_t *out) {
     for (uint32_t first = 0; first < layer->y.c; first += EXCESS_CHANNELS, out += part_bytes) {
         uint32_t end = layer->y.c - first < EXCESS_CHANNELS ? layer->y.c : first + EXCESS_CHANNELS;
         conv_pack_groups(layer, first, end, out + EXCESS_HEAD);
-        excess_pack_part(layer, first, end, conv_weight_bytes(layer, end - first), part_bytes, out);
+        ts__excess_pack_part(layer, first, end, conv_weight_bytes(layer, end - first), part_bytes, out);
     }
 }
 
-static void dw_u8s9_pack(const ts_layer *layer, uint8_t *out) {
-    memset(out, 0, dw_u8s9_weight_bytes(layer, layer->y.c));
-    dw_pack(layer, out + EXCESS_HEAD);
-    excess_pack_part(layer, 0, layer->y.c, dw_weight_bytes(layer, layer->y.c), 0, out);
-}
-
-/* Of the channels that are computed again, a tile having its share of the layer's. */
-static double excess_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    double channels = (double)layer->excess.channels[layer->y.c] * tile->y_c / layer->y.c;
-    double taps = (double)layer->window.kernel_h * excess_row_bytes(layer);
-    double pixel =
-        layer->groups > 1 ? 100 + 8.0 * layer->window.kernel_h * layer->window.kernel_w : 90 + taps;
-    return 150 + channels * ceil((double)tile->y_h * tile->y_w / cores) * pixel;
-}
-
 static double parts_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores, bool padded) {
-    double cycles = excess_cycles(layer, tile, cores);
+    double cycles = ts__excess_cycles(layer, tile, cores);
     for (uint32_t c = 0; c < tile->y_c; c += EXCESS_CHANNELS) {
         ts_tile part = *tile;
         part.y_c = tile->y_c - c < EXCESS_CHANNELS ? tile->y_c - c : EXCESS_CHANNELS;
@@ -826,212 +567,6 @@ static double conv_u8s9_cycles(const ts_layer *layer, const ts_tile *tile, uint3
 
 static double conv_u8s9_padded_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     return parts_cycles(layer, tile, cores, true);
-}
-
-static double dw_u8s9_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    return excess_cycles(layer, tile, cores) + dw_cycles(layer, tile, cores);
-}
-
-/* Depthwise with any window (device/kernels/xpulp/dwconv_xpulp_b8s8.c): a plane has one word between rows. */
-enum { DW_MOST_PAD = 4 };
-
-static bool serves_dw_any(const ts_layer *layer) {
-    const ts_window *w = &layer->window;
-    return layer->kind == TS_LAYER_DWCONV && layer->x.c == layer->y.c &&
-           (layer->x.type == TS_U8 || layer->x.type == TS_S8) && is_narrow(layer->weights->type) &&
-           ts_type_bits(layer->y.type) >= 8 && folds_zero(layer) && w->dilation_h == 1 &&
-           w->dilation_w == 1 && w->pad_left <= DW_MOST_PAD && w->pad_right <= DW_MOST_PAD;
-}
-
-static uint32_t dw_any_row_bytes(const ts_layer *layer) {
-    return (uint32_t)div_up(layer->window.kernel_w, 4) * 4;
-}
-
-static uint64_t dw_any_weight_bytes(const ts_layer *layer, uint32_t channels) {
-    uint64_t weights = (uint64_t)layer->window.kernel_h * dw_any_row_bytes(layer);
-    return (weights + ts__params_bytes(&layer->rq)) * channels;
-}
-
-static void dw_any_pack(const ts_layer *layer, uint8_t *out) {
-    uint32_t k_h = layer->window.kernel_h, k_w = layer->window.kernel_w, row = dw_any_row_bytes(layer);
-    memset(out, 0, dw_any_weight_bytes(layer, layer->y.c));
-    for (uint32_t c = 0; c < layer->y.c; c++, out += dw_any_weight_bytes(layer, 1)) {
-        int64_t sum = 0;
-        for (uint32_t i = 0; i < k_h * k_w; i++) {
-            int32_t value = ts_tensor_int(layer->weights, (uint64_t)c * k_h * k_w + i);
-            out[i / k_w * row + i % k_w] = (uint8_t)value;
-            sum += value;
-        }
-        pack_params(layer, c, -sum * layer->x.zero, out + (uint64_t)k_h * row);
-    }
-}
-
-static uint64_t dw_any_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    const ts_window *w = &layer->window;
-    uint64_t rows = (uint64_t)(tile->y_h - 1) * w->stride_h + w->kernel_h;
-    uint64_t bytes = 4 * (4 + rows * (div_up(tile->x_w, 4) * 4 + 4)) + 16;
-    return (div_up(bytes, 64) * 64 + 8) * cores;
-}
-
-/* Of four outputs. */
-static double dw_any_requant_cycles(const ts_layer *layer) {
-    if (ts_type_bits(layer->y.type) == 8) {
-        switch (layer->rq.class_) {
-            case TS_RQC_S32:
-                return 32;
-            case TS_RQC_S32D:
-                return 44;
-            case TS_RQC_S32R:
-            case TS_RQC_S32RC:
-                return 56;
-            default:
-                break;
-        }
-    }
-    return 240;
-}
-
-static double dw_any_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    const ts_window *w = &layer->window;
-    double words = dw_any_row_bytes(layer) / 4, groups = (double)div_up(tile->y_c, 4), best = 0;
-    double four = 30 + dw_any_requant_cycles(layer) + w->kernel_h * (5 + 12.5 * words);
-    uint32_t parts = (uint32_t)groups % cores == 0 ? 1 : DW_MOST_PARTS;
-    for (uint32_t p = 1; p <= parts && p <= tile->y_h; p++) {
-        double rows = (double)div_up(tile->y_h, p);
-        double planes = fmin((rows - 1) * w->stride_h + w->kernel_h, tile->x_h);
-        double item = planes * (17.0 * (double)div_up(tile->x_w, 4) + 7) + 300 +
-                      4 * (rows * ((double)div_up(tile->y_w, 4) * four + 12) + 40);
-        double cycles = ceil(groups * p / cores) * item;
-        best = best == 0 || cycles < best ? cycles : best;
-    }
-    return 500 + 1.04 * best;
-}
-
-/* Unsigned bytes, windows of up to 7 columns (device/kernels/xpulp/dwconv_xpulp_u8s8_k357.c): their weights
- * are those of any window. */
-static bool serves_dw_k357(const ts_layer *layer) {
-    const ts_window *w = &layer->window;
-    return serves_dw_any(layer) && layer->x.type == TS_U8 && ts_type_bits(layer->y.type) == 8 &&
-           w->kernel_w <= 7 && w->stride_w <= 2;
-}
-
-/* What a row of outputs takes: of its windows, words of taps, and of x for 4 or 8 outputs. */
-typedef struct taps_row {
-    uint32_t fours, taps, x_words[2];
-} taps_row;
-
-static taps_row taps_row_of(const ts_layer *layer, const ts_tile *tile) {
-    static const uint8_t taps[2][3] = {{6, 8, 10}, {3, 4, 5}};
-    uint32_t stride = layer->window.stride_w, k = layer->window.kernel_w, width = k <= 3 ? 0 : k <= 5 ? 1 : 2;
-    uint32_t more = width == 2 ? 2 : 1;
-    return (taps_row){.fours = (uint32_t)div_up(tile->y_w, 4),
-                      .taps = taps[stride - 1][width],
-                      .x_words = {stride + more, 2 * stride + more}};
-}
-
-static uint64_t dw_k357_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    const ts_window *w = &layer->window;
-    taps_row row = taps_row_of(layer, tile);
-    uint64_t rows = (uint64_t)(tile->y_h - 1) * w->stride_h + w->kernel_h;
-    uint64_t behind = 4 + 4 * (uint64_t)(row.fours * w->stride_w + row.x_words[0] - w->stride_w);
-    uint64_t bytes = 4 * (uint64_t)w->kernel_h * row.taps + 4 * 16 * (uint64_t)row.fours +
-                     4 * (4 + rows * (div_up(tile->x_w, 4) * 4 + 4)) + behind;
-    return (div_up(bytes, 64) * 64 + 8) * cores;
-}
-
-static double dw_k357_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    const ts_window *w = &layer->window;
-    taps_row row = taps_row_of(layer, tile);
-    double groups = (double)div_up(tile->y_c, 4), best = 0, products = w->stride_w == 1 ? 1 : 2;
-    double eight = 20 + w->kernel_h * (row.x_words[1] + row.taps * (1 + 2 * products));
-    double four = 12 + w->kernel_h * (row.x_words[0] + row.taps * (1 + products));
-    double outputs = tile->y_w * dw_any_requant_cycles(layer) / 4;
-    double line = 25 + row.fours / 2 * eight + row.fours % 2 * four + outputs;
-    uint32_t parts = (uint32_t)groups % cores == 0 ? 1 : DW_MOST_PARTS;
-    for (uint32_t p = 1; p <= parts && p <= tile->y_h; p++) {
-        double rows = (double)div_up(tile->y_h, p);
-        double planes = fmin((rows - 1) * w->stride_h + w->kernel_h, tile->x_h);
-        double item = planes * (21.0 * (double)div_up(tile->x_w, 4) + 7) + 300 +
-                      4 * (rows * line + 120 + w->kernel_h * (8 + 2.4 * row.taps));
-        double cycles = ceil(groups * p / cores) * item;
-        best = best == 0 || cycles < best ? cycles : best;
-    }
-    return 500 + 1.04 * best;
-}
-
-/* Depthwise where x or y has 4 or 2 bits (device/kernels/xpulp/dwconv_xpulp_sub8.c): the layer as the kernels
- * of bytes meet it. */
-static ts_layer dw_in_bytes(const ts_layer *layer) {
-    ts_layer bytes = *layer;
-    ts_map_shape *maps[] = {&bytes.x, &bytes.y};
-    for (uint32_t i = 0; i < 2; i++) {
-        if (ts_type_bits(maps[i]->type) < 8) {
-            maps[i]->type = ts_type_low(maps[i]->type) < 0 ? TS_S8 : TS_U8;
-            maps[i]->pixel_bytes = maps[i]->c;
-        }
-    }
-    return bytes;
-}
-
-static bool serves_dw_sub8(const ts_layer *layer) {
-    const ts_layer bytes = dw_in_bytes(layer);
-    bool less = ts_type_bits(layer->x.type) < 8 || ts_type_bits(layer->y.type) < 8;
-    return less && serves_dw_any(&bytes);
-}
-
-static uint64_t dw_sub8_scratch_bytes(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    const ts_layer bytes = dw_in_bytes(layer);
-    uint64_t x = (uint64_t)tile->x_h * (div_up((uint64_t)tile->x_w * tile->x_c + 16, 4) * 4);
-    uint64_t y = (uint64_t)tile->y_h * tile->y_w * (div_up(tile->y_c, 4) * 4);
-    return (ts_type_bits(layer->x.type) < 8 ? x : 0) + (ts_type_bits(layer->y.type) < 8 ? y : 0) +
-           (serves_dw_k3(&bytes) ? dw_scratch_bytes : dw_any_scratch_bytes)(&bytes, tile, cores);
-}
-
-static double dw_sub8_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    const ts_layer bytes = dw_in_bytes(layer);
-    return turn_cycles(layer, tile, cores) +
-           (serves_dw_k3(&bytes) ? dw_cycles : dw_any_cycles)(&bytes, tile, cores);
-}
-
-/* Activations of 16 bits, weights of up to 16 (device/kernels/xpulp/dwconv_xpulp_s16s16.c): the sums of a
- * weight's halves stay within 32 bits. */
-static bool serves_dw_halves(const ts_layer *layer) {
-    return layer->kind == TS_LAYER_DWCONV && layer->x.c == layer->y.c && is_wide(layer) &&
-           (has_halves(layer) || is_narrow(layer->weights->type)) && layer->x.zero == 0 &&
-           (uint64_t)layer->window.kernel_h * layer->window.kernel_w < 256;
-}
-
-static uint64_t dw_halves_taps(const ts_layer *layer) {
-    return (uint64_t)layer->window.kernel_h * layer->window.kernel_w;
-}
-
-static uint64_t dw_halves_weight_bytes(const ts_layer *layer, uint32_t channels) {
-    return div_up(channels, 2) * (8 * dw_halves_taps(layer) + 2 * (uint64_t)ts__params_bytes(&layer->rq));
-}
-
-/* A tap of two channels: a word of high bytes, one of low ones; behind all taps the parameters of both. */
-static void dw_halves_pack(const ts_layer *layer, uint8_t *out) {
-    uint64_t taps = dw_halves_taps(layer);
-    memset(out, 0, dw_halves_weight_bytes(layer, layer->y.c));
-    for (uint32_t c = 0; c < layer->y.c; c++) {
-        uint8_t *pair = out + dw_halves_weight_bytes(layer, c / 2 * 2);
-        for (uint64_t i = 0; i < taps; i++) {
-            int32_t value = ts_tensor_int(layer->weights, c * taps + i), high = value >> 8;
-            uint8_t *lane = pair + 8 * i + c % 2 * 2;
-            lane[0] = (uint8_t)high;
-            lane[1] = (uint8_t)(high >> 8);
-            lane[4] = (uint8_t)value;
-        }
-        pack_params(layer, c, 0, pair + 8 * taps + c % 2 * (uint64_t)ts__params_bytes(&layer->rq));
-    }
-}
-
-static double dw_halves_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
-    double pixels = (double)tile->y_h * tile->y_w, pairs = (double)div_up(tile->y_c, 2);
-    double items = pixels >= cores ? ceil(pixels / cores) * pairs : pixels * ceil(pairs / cores);
-    double requant = layer->rq.class_ == TS_RQC_S64 && (layer->rq.div & (layer->rq.div - 1)) != 0 ? 600 : 80;
-    double taps = (double)dw_halves_taps(layer), rows = layer->window.kernel_h;
-    return 250 + items * (50 + 9 * taps + 9 * rows + 2 * requant) + ceil(pixels / cores) * 150;
 }
 
 static bool serves_linear(const ts_layer *layer, ts_type x_type) {
@@ -1376,80 +911,6 @@ const ts_kernel ts__kernels_xpulp[] = {
      .scratch_bytes = conv_scratch_bytes,
      .cycles = conv_cycles,
      .x_cycles = conv_x_cycles},
-    {.name = "dwconv_xpulp_u8s8_k3_quads",
-     .isa = "xpulp",
-     .sources = "xpulp/dwconv_xpulp_u8s8_k3_quads.c xpulp/dw_quads_s1.S xpulp/dw_quads_s2.S",
-     .c_granule = CHANNELS,
-     .stack_bytes = 320,
-     .x_quads = true,
-     .serves = serves_dw_quads,
-     .weight_bytes = dw_weight_bytes,
-     .pack = dw_pack,
-     .scratch_bytes = no_scratch,
-     .cycles = dw_quads_cycles},
-    {.name = "dwconv_xpulp_u8s8_k3",
-     .isa = "xpulp",
-     .sources = "xpulp/dwconv_xpulp_u8s8_k3.c xpulp/dw_transpose.S xpulp/dw_k3s1.S xpulp/dw_k3s2.S",
-     .c_granule = CHANNELS,
-     .stack_bytes = 608,
-     .serves = serves_dw_k3,
-     .weight_bytes = dw_weight_bytes,
-     .pack = dw_pack,
-     .scratch_bytes = dw_scratch_bytes,
-     .cycles = dw_cycles},
-    {.name = "dwconv_xpulp_u8s9_k3",
-     .isa = "xpulp",
-     .sources = "xpulp/dwconv_xpulp_u8s9_k3.c xpulp/dwconv_xpulp_u8s8_k3.c xpulp/dw_transpose.S "
-                "xpulp/dw_k3s1.S xpulp/dw_k3s2.S",
-     .c_granule = UINT16_MAX, /* all of them are one part */
-     .stack_bytes = 832,
-     .weights_zero = true,
-     .serves = serves_dw_u8s9,
-     .weight_bytes = dw_u8s9_weight_bytes,
-     .pack = dw_u8s9_pack,
-     .scratch_bytes = dw_scratch_bytes,
-     .cycles = dw_u8s9_cycles},
-    {.name = "dwconv_xpulp_u8s8_k357",
-     .isa = "xpulp",
-     .sources = "xpulp/dwconv_xpulp_u8s8_k357.c xpulp/dw_transpose.S xpulp/dw_taps.S",
-     .c_granule = CHANNELS,
-     .stack_bytes = 656,
-     .serves = serves_dw_k357,
-     .weight_bytes = dw_any_weight_bytes,
-     .pack = dw_any_pack,
-     .scratch_bytes = dw_k357_scratch_bytes,
-     .cycles = dw_k357_cycles},
-    {.name = "dwconv_xpulp_b8s8",
-     .isa = "xpulp",
-     .sources = "xpulp/dwconv_xpulp_b8s8.c xpulp/dw_transpose.S",
-     .c_granule = CHANNELS,
-     .stack_bytes = 656,
-     .serves = serves_dw_any,
-     .weight_bytes = dw_any_weight_bytes,
-     .pack = dw_any_pack,
-     .scratch_bytes = dw_any_scratch_bytes,
-     .cycles = dw_any_cycles},
-    {.name = "dwconv_xpulp_sub8",
-     .isa = "xpulp",
-     .sources = "xpulp/dwconv_xpulp_sub8.c xpulp/dwconv_xpulp_u8s8_k3.c xpulp/dwconv_xpulp_b8s8.c "
-                "xpulp/dw_transpose.S xpulp/dw_k3s1.S xpulp/dw_k3s2.S",
-     .c_granule = CHANNELS,
-     .stack_bytes = 816,
-     .serves = serves_dw_sub8,
-     .weight_bytes = dw_any_weight_bytes,
-     .pack = dw_any_pack,
-     .scratch_bytes = dw_sub8_scratch_bytes,
-     .cycles = dw_sub8_cycles},
-    {.name = "dwconv_xpulp_s16s16",
-     .isa = "xpulp",
-     .sources = "xpulp/dwconv_xpulp_s16s16.c",
-     .c_granule = 2,
-     .stack_bytes = 272,
-     .serves = serves_dw_halves,
-     .weight_bytes = dw_halves_weight_bytes,
-     .pack = dw_halves_pack,
-     .scratch_bytes = no_scratch,
-     .cycles = dw_halves_cycles},
     {.name = "linear_xpulp_u8s8",
      .isa = "xpulp",
      .sources = "xpulp/linear_xpulp.c xpulp/linear_dot.S",
