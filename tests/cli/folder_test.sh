@@ -110,12 +110,12 @@ for signal in TERM HUP INT TERM HUP INT; do
     fi
 done
 check 'a signal came in the middle' test "$caught" -gt 0
-mkdir "$work/tmp"
-ended TERM "$work/tmp/tessera.*" env TMPDIR="$work/tmp" "$tessera" run "$small" --target host
+mkdir "$work/scratch"
+ended TERM "$work/scratch/tessera.*" env TMPDIR="$work/scratch" "$tessera" run "$small" --target host
 check 'a run ended by TERM says so' test "$got" -eq 143
 sleep 0.2
-check "a run ended by TERM leaves $(ls "$work/tmp")" test -z "$(ls -d "$work"/tmp/tessera.* 2>/dev/null)"
-rm -rf "$work/tmp"
+check "a run ended by TERM leaves $(ls "$work/scratch")" test -z "$(ls -d "$work"/scratch/tessera.* 2>/dev/null)"
+rm -rf "$work/scratch"
 
 # What SIGKILL leaves does not stand in the way.
 ended KILL "$out.??????" "$tessera" compile "$large" --target gap8 -o "$out"
