@@ -9,6 +9,7 @@
 #include "model/float_model.h"
 #include "model/model.h"
 #include "num/generate.h"
+#include "place.h"
 #include "train/architecture.h"
 #include "train/glyphs.h"
 #include "train/train.h"
@@ -19,21 +20,6 @@ static void keep_last(void *user, const char *text) {
     (void)user;
     snprintf(last, sizeof last, "%s", text);
 }
-
-typedef struct place {
-    ts_arena *arena;
-    ts_diags diags;
-    const char *folder;
-} place;
-
-static place enter(void) {
-    place p = {.arena = ts_arena_new("test", 0)};
-    p.diags.arena = p.arena;
-    assert_int_equal(ts_dir_temporary(p.arena, &p.folder, &p.diags), TS_OK);
-    return p;
-}
-
-static const char *in(place *p, const char *name) { return ts_path_join(p->arena, p->folder, name); }
 
 static void leave(place *p) {
     assert_int_equal(ts_dir_remove(p->folder, &p->diags), TS_OK);

@@ -6,21 +6,7 @@
 #include "base/file.h"
 #include "base/litter.h"
 #include "harness.h"
-
-typedef struct place {
-    ts_arena *arena;
-    ts_diags diags;
-    const char *folder;
-} place;
-
-static place enter(void) {
-    place p = {.arena = ts_arena_new("test", 0)};
-    p.diags.arena = p.arena;
-    assert_int_equal(ts_dir_temporary(p.arena, &p.folder, &p.diags), TS_OK);
-    return p;
-}
-
-static const char *in(place *p, const char *name) { return ts_path_join(p->arena, p->folder, name); }
+#include "place.h"
 
 /* More names than one listing of the system holds, and a link that leads outside. */
 static void whole_trees_are_removed_and_links_not_followed(void **state) {
