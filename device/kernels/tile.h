@@ -94,6 +94,21 @@ struct ts_conv_tile {
     struct ts_rq_args rq;
 };
 
+/* Product of matrices: y[i][m][n] = rq(sum over k of (x[i][m][k] - x_zero) (x2[i][n][k] - x2_zero)), i below
+ * y_h, m below y_w, n below y_c, k below x_c. Operands are u8 or s8, pixels of x_c bytes without gaps. */
+struct ts_matmul_tile {
+    const void *x, *x2;
+    const void *w; /* this tile's parameters of the requantisation, channel by channel; NONE: not read */
+    void *y;
+    void *scratch;                         /* as of a ts_conv_tile */
+    uint32_t x_row_bytes, x2_row_bytes;    /* from one i to the next; x2: 0 where one matrix serves all */
+    uint32_t y_row_bytes, y_pixel_bytes;   /* as of a ts_conv_tile */
+    uint16_t x_h, x_w, x_c, y_h, y_w, y_c; /* x_h and x_w are y_h and y_w */
+    uint8_t x_type, x2_type, y_type;
+    int32_t x_zero, x2_zero;
+    struct ts_rq_args rq;
+};
+
 /* One step of an addition: clip(floor((v * mul + add) / div), low, high). */
 struct ts_add_step_args {
     int64_t mul, add, div;

@@ -114,6 +114,9 @@ static void emit_row_bytes(const code *k) {
     if (y_row) {
         ts__line(k->out, 1, "t->y_row_bytes = t->y_w * t->y_pixel_bytes;");
     }
+    if (k->multiplies && ts__varying_c(k) && !ts_layer_shares_x2(l)) {
+        ts__line(k->out, 1, "t->x2_row_bytes = channels * X2_PIXEL;");
+    }
     if (x_row) {
         uint64_t pixel = ts__bytes_for(ts__x_channels_of(k, k->tile_c), l->x.type);
         ts__line(k->out, 1, "t->x_row_bytes = t->x_w * %s;",
@@ -147,19 +150,26 @@ static map map_y(const code *k) {
 /* Does the whole map lie in L1? */
 static bool stays(const code *k, const map *m) { return m->of_y ? k->lp->y_stays : k->lp->x_stays; }
 
+/* The second matrices: their rows go with the channels of y. */
+static bool is_matrices(const code *k, const map *m) { return k->multiplies && m->shape == &k->layer->x2; }
+
 /* Address of a tile: in the whole map, or in the stripe of the pass. */
 static const char *place_of(const code *k, const map *m) {
     bool by_output = m->of_y || k->adds, cut = m->in_l3 && k->stripes > 1;
+    bool matrices = is_matrices(k, m), shared = matrices && ts_layer_shares_x2(k->layer);
     const char *row = by_output ? "h" : "first_row";
     const char *at = k->passes     ? ts__text(k, "p->%s", m->name)
                      : stays(k, m) ? ts__text(k, "l1->%s", m->name)
                                    : ts__text(k, "run->l2 + %s", ts__buffer_name(k->e, m->buffer));
-    if (k->h.loops) {
+    if (k->h.loops && !shared) {
         at = cut ? ts__text(k, "%s + (%s - p->%s) * %s_ROW", at, row, m->of_y ? "h" : "x_row", m->prefix)
                  : ts__text(k, "%s + %s * %s_ROW", at, row, m->prefix);
     }
-    if (k->w.loops) {
+    if (k->w.loops && !matrices) {
         at = ts__text(k, "%s + %s * %s_PIXEL", at, by_output ? "w" : "first_column", m->prefix);
+    }
+    if (ts__many_channels(k) && matrices) {
+        at = ts__text(k, "%s + c * %s_PIXEL", at, m->prefix);
     }
     if (ts__many_channels(k) && (m->of_y || k->x_follows)) {
         const char *channel = m->of_y ? "c" : ts__x_channel(k, "c");
@@ -267,7 +277,19 @@ static const char *count_text(const code *k, const axis *a, const map *m, char l
     return constant ? ts__text(k, "TILE_%c", letter) : ts__text(k, "s->%s", field);
 }
 
+/* Rows of the second matrices: those of the tile's channels, of one matrix a row of the tile. */
+static extent matrices_extent(const code *k, const map *m) {
+    extent e = {.cut_columns = ts__many_channels(k)};
+    e.rows = ts_layer_shares_x2(k->layer) ? "1" : count_text(k, &k->h, m, 'H', "tile.x_h");
+    e.columns = ts__varying_c(k) ? "s->tile.y_c" : ts__many_channels(k) ? "TILE_C" : "X2_W";
+    e.pixel = "X2_PIXEL";
+    return e;
+}
+
 static extent extent_of(const code *k, const map *m) {
+    if (is_matrices(k, m)) {
+        return matrices_extent(k, m);
+    }
     extent e = {.cut_columns = k->w.loops || (!m->of_y && k->w.first_in < k->w.in)};
     e.cut_channels = m->of_y ? ts__many_channels(k) : ts__x_cut(k);
     e.rows = count_text(k, &k->h, m, 'H', k->adds ? "rows" : m->of_y ? "tile.y_h" : "tile.x_h");
@@ -284,6 +306,11 @@ static extent extent_of(const code *k, const map *m) {
 /* The first tile's, in numbers: no tile struct is needed yet. */
 static extent first_extent(const code *k, const map *m) {
     extent e = extent_of(k, m);
+    if (is_matrices(k, m)) {
+        e.rows = ts__number(k, ts_layer_x2_rows(k->layer, k->h.first_in));
+        e.columns = ts__number(k, k->tile_c);
+        return e;
+    }
     e.rows = k->h.loops ? ts__number(k, k->h.first_in) : e.rows;
     e.columns = k->w.loops ? ts__number(k, k->w.first_in) : e.columns;
     e.pixel = ts__number(k, ts__bytes_for(ts__x_channels_of(k, k->tile_c), m->shape->type));
@@ -293,6 +320,10 @@ static extent first_extent(const code *k, const map *m) {
 /* The transfer of one tile: contiguous, lines, or planes of lines. */
 static const char *transfer_of(const code *k, const map *m, extent e, const char *to, const char *from) {
     const char *direction = m->of_y ? "out" : "in", *p = m->prefix;
+    if (is_matrices(k, m) && ts_layer_shares_x2(k->layer)) {
+        return e.cut_columns ? ts__text(k, "ts_dma_in_1d(%s, %s, %s * X2_PIXEL)", to, from, e.columns)
+                             : ts__text(k, "ts_dma_in_1d(%s, %s, X2_BYTES)", to, from);
+    }
     if (!e.cut_channels && !e.cut_columns && !k->h.loops && (m->of_y || k->h.first_in == k->h.in)) {
         return ts__text(k, "ts_dma_%s_1d(%s, %s, %s_BYTES)", direction, to, from, p);
     }

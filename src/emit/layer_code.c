@@ -69,7 +69,7 @@ static void set_channels(code *k) {
     k->pass_chunks = k->passes ? chunks : 1;
     k->channels_inner = ts__l1_of(k)->order == TS_LOOP_CHANNELS_INNER && k->loops_c;
     k->x_follows =
-        k->layer->kind != TS_LAYER_LINEAR && (k->layer->kind != TS_LAYER_CONV || k->layer->groups > 1);
+        ts_layer_is_channelwise(k->layer) || (k->layer->kind == TS_LAYER_CONV && k->layer->groups > 1);
     k->tiles = 0;
     for (uint32_t i = 0; i < chunks; i++) {
         k->tiles += ceil_div(i + 1 < chunks ? k->chunk_c : last_chunk, k->tile_c);
@@ -123,7 +123,9 @@ static void set_operands(code *k) {
     if (k->lp->x_stays) {
         k->x = (operand){.name = "x", .field = "x", .used = true, .there = true};
     }
-    k->x2 = make_operand(k, "x2", "b", ts_layer_has_x2(k->layer), true, true, l1->x2_count);
+    bool matrices = k->layer->kind == TS_LAYER_MATMUL, shared = ts_layer_shares_x2(k->layer);
+    k->x2 =
+        make_operand(k, "x2", matrices ? "x2" : "b", ts_layer_has_x2(k->layer), !shared, true, l1->x2_count);
     bool sliced =
         weights && ts__many_channels(k) && ts__w_bytes(k, k->tile_c) != ts__w_bytes(k, k->layer->y.c);
     k->w_sliced = sliced;
@@ -262,7 +264,8 @@ ts_status ts__code_init(code *k, const ts__emit *e, uint32_t index, ts_text *out
     TS_ASSERT(k->passes || k->stripes == 1, lp->layer->name);
     k->flat = ts_target_levels(e->plan->target) == 1;
     k->adds = ts_layer_is_elementwise(lp->layer);
-    k->tile_type = k->adds ? "ts_add_tile" : "ts_conv_tile";
+    k->multiplies = lp->layer->kind == TS_LAYER_MATMUL;
+    k->tile_type = k->adds ? "ts_add_tile" : k->multiplies ? "ts_matmul_tile" : "ts_conv_tile";
     k->l3_busy = ts__l3_busy(e, index);
     set_axes(k);
     set_channels(k);

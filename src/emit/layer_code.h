@@ -40,8 +40,9 @@ typedef struct code {
     bool passes;
     uint32_t stripes, stripe_h, pass_chunks;
     bool channels_inner;
-    bool x_follows; /* the channels of x are those of y */
-    bool adds;      /* ts_add_tile, else ts_conv_tile */
+    bool x_follows;  /* the channels of x are those of y */
+    bool adds;       /* ts_add_tile */
+    bool multiplies; /* ts_matmul_tile; else, and without `adds`, ts_conv_tile */
     bool l3_busy;
     bool flat; /* no tiles: kernels work on tensors where they live */
     uint32_t tiles;

@@ -33,6 +33,9 @@ static void emit_block_loop(const code *k) {
     ts__line(k->out, 2, "const uint32_t *first = &w_first[c / BLOCK_C];");
     ts__line(k->out, 2, "ts_dma_wait(ts_dma_in_1d(%s, %s + first[0], first[1] - first[0]));", w,
              ts__flash_weights(k));
+    if (k->multiplies) {
+        ts__line(k->out, 2, "tile.x2 = %s + c * %u;", in_ram(k, k->lp->x2_buffer), k->layer->x2.pixel_bytes);
+    }
     ts__line(k->out, 2, "tile.y = %s + %s;", y, ts__bytes_of(k, "c", k->layer->y.type, false));
     if (ts__varying_c(k)) {
         ts__line(k->out, 2, "tile.y_c = ts_min(BLOCK_C, Y_C - c);");

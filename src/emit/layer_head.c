@@ -10,7 +10,7 @@ static const char *map_text(const code *k, const ts_map_shape *map) {
 
 static const char *window_text(const code *k) {
     const ts_window *v = &k->layer->window;
-    if (ts_layer_is_elementwise(k->layer) || k->layer->kind == TS_LAYER_LINEAR) {
+    if (ts_layer_is_elementwise(k->layer) || k->layer->kind == TS_LAYER_LINEAR || k->multiplies) {
         return "";
     }
     const char *dilation = v->dilation_h == 1 && v->dilation_w == 1
@@ -27,9 +27,10 @@ static const char *window_text(const code *k) {
 void ts__emit_layer_comment(const code *k) {
     const ts_layer *l = k->layer;
     const char *second = ts_layer_has_x2(l) ? ts__text(k, " %s %s",
-                                                       l->kind == TS_LAYER_MUL     ? "*"
-                                                       : l->kind == TS_LAYER_FLOAT ? "and"
-                                                                                   : "+",
+                                                       l->kind == TS_LAYER_MUL      ? "*"
+                                                       : l->kind == TS_LAYER_MATMUL ? "by rows of"
+                                                       : l->kind == TS_LAYER_FLOAT  ? "and"
+                                                                                    : "+",
                                                        map_text(k, &l->x2))
                                             : "";
     const char *tiling =
@@ -340,12 +341,31 @@ static void emit_conv_shape(const code *k) {
     emit_rq(k);
 }
 
+static void emit_matmul_shape(const code *k) {
+    const ts_layer *l = k->layer;
+    bool whole_pixels = k->flat || k->lp->y_stays;
+    uint64_t y_pixel = whole_pixels ? l->y.pixel_bytes : ts__bytes_for(k->tile_c, l->y.type);
+    uint64_t matrix = (uint64_t)(k->flat ? l->x2.w : k->tile_c) * l->x2.pixel_bytes;
+    ts__line(k->out, 1, ".x_row_bytes = %" PRIu64 ", .x2_row_bytes = %" PRIu64 ",",
+             (uint64_t)k->w.tile * l->x.pixel_bytes, ts_layer_shares_x2(l) ? 0 : matrix);
+    ts__line(k->out, 1, ".y_row_bytes = %" PRIu64 ", .y_pixel_bytes = %" PRIu64 ",", k->w.tile * y_pixel,
+             y_pixel);
+    ts__line(k->out, 1, ".x_h = %u, .x_w = %u, .x_c = %u,", k->h.tile, k->w.tile, l->x.c);
+    ts__line(k->out, 1, ".y_h = %u, .y_w = %u, .y_c = %u,", k->h.tile, k->w.tile, k->tile_c);
+    ts__line(k->out, 1, ".x_type = %s, .x2_type = %s, .y_type = %s,", ts__elem_name(l->x.type),
+             ts__elem_name(l->x2.type), ts__elem_name(l->y.type));
+    ts__line(k->out, 1, ".x_zero = %d, .x2_zero = %d,", l->x.zero, l->x2.zero);
+    emit_rq(k);
+}
+
 void ts__emit_shape(const code *k) {
     ts__line(k->out, 0, "/* What every call of the kernel is told%s. */",
              ts__loops(k) && !k->flat ? "; place() sets the rest" : "");
     ts__line(k->out, 0, "static const struct %s shape = {", k->tile_type);
     if (k->adds) {
         emit_add_shape(k);
+    } else if (k->multiplies) {
+        emit_matmul_shape(k);
     } else {
         emit_conv_shape(k);
     }

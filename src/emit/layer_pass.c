@@ -75,7 +75,10 @@ static void emit_stripe_load(const code *k, const striped *s) {
     ts__line(k->out, 0, "static ts_ticket load_%s_stripe(const struct ts_run *run%s) {", s->name,
              cut ? ", int stripe" : "");
     const char *place = stripe_place(k, s->stripe), *whole = ts__buffer_name(k->e, s->whole);
-    if (cut && k->lp->l3.keeps_halo) {
+    if (cut && s->stripe == k->lp->l3.x2_stripe && ts_layer_shares_x2(k->layer)) {
+        ts__line(k->out, 1, "uint8_t *const to = %s;", place);
+        ts__line(k->out, 1, "return ts_l3_read(to, run->l3 + %s, X2_BYTES);", whole);
+    } else if (cut && k->lp->l3.keeps_halo) {
         ts__line(k->out, 1, "const int begin = x_begin(stripe);");
         ts__line(k->out, 1,
                  "const int first = stripe == 0 ? begin : ts_max(begin, x_end(stripe - 1)); /* the rest is "

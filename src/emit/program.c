@@ -7,14 +7,15 @@
 /* A kernel's own source files, below device/kernels, separated by spaces. */
 typedef struct kernel_source {
     const char *name;
-    bool adds;
+    const char *tile; /* the struct that it is told */
     const char *sources;
 } kernel_source;
 
 static const kernel_source kernel_sources[] = {
 #define TS_EVERY_ISA
-#define TS_CONV_KERNEL(name, isa, twin, sources) {#name, false, sources},
-#define TS_ADD_KERNEL(name, isa, twin, sources)  {#name, true, sources},
+#define TS_CONV_KERNEL(name, isa, twin, sources)   {#name, "ts_conv_tile", sources},
+#define TS_ADD_KERNEL(name, isa, twin, sources)    {#name, "ts_add_tile", sources},
+#define TS_MATMUL_KERNEL(name, isa, twin, sources) {#name, "ts_matmul_tile", sources},
 #include "../../device/kernels/kernels.def"
 };
 
@@ -157,8 +158,7 @@ static void add_kernels(program *p) {
         if (!uses_kernel(p, k->name)) {
             continue;
         }
-        ts_text_printf(&header, "void %s(const struct %s *tile);\n", k->name,
-                       k->adds ? "ts_add_tile" : "ts_conv_tile");
+        ts_text_printf(&header, "void %s(const struct %s *tile);\n", k->name, k->tile);
         char *list = ts_arena_strdup(p->arena, k->sources), *rest = NULL;
         for (char *word = strtok_r(list, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
             add_source(p, ts_arena_printf(p->arena, "kernels/%s", word));

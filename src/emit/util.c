@@ -92,6 +92,7 @@ const char *ts__layer_kind_name(ts_layer_kind kind) {
                                                            [TS_LAYER_AVG_POOL] = "average pooling",
                                                            [TS_LAYER_REQUANT] = "requantisation",
                                                            [TS_LAYER_MUL] = "multiplication",
+                                                           [TS_LAYER_MATMUL] = "product of matrices",
                                                            [TS_LAYER_LUT] = "table",
                                                            [TS_LAYER_SOFTMAX] = "softmax",
                                                            [TS_LAYER_FLOAT] = "floats",

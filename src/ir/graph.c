@@ -133,6 +133,10 @@ uint32_t ts_window_out(uint32_t in, uint32_t kernel, uint32_t stride, uint32_t d
 }
 
 uint64_t ts_node_macs(const ts_graph *graph, const ts_node *node) {
+    if (node->op == TS_OP_MATMUL) {
+        return ts_tensor_elements(&graph->tensors.data[node->output]) *
+               ts_c(&graph->tensors.data[node->inputs[0]]);
+    }
     if (node->op != TS_OP_CONV && node->op != TS_OP_LINEAR) {
         return 0;
     }
@@ -240,6 +244,11 @@ void ts_node_acc_range(const ts_graph *graph, const ts_node *node, uint32_t chan
             return;
         case TS_OP_MUL:
             mul_range(graph, node, x_low, x_high, low, high);
+            return;
+        case TS_OP_MATMUL:
+            mul_range(graph, node, x_low, x_high, low, high);
+            *low = clamp_wide((wide)*low * ts_c(input));
+            *high = clamp_wide((wide)*high * ts_c(input));
             return;
         case TS_OP_MAX_POOL:
             *low = ts_type_low(input->type);

@@ -130,20 +130,19 @@ typedef struct ts_softmax {
  *          requantisation holds the division.
  * REQUANT  a requantisation that stands alone (activation without a linear node before it).
  * MUL      y = requant((a - za) (b - zb)), equal shapes.
- * LUT      y = table[x - lowest value of x's type]: any function of one element. `weights` is the table.
- * SOFTMAX  over the channels of each pixel, TensorFlow Lite's fixed-point form; ts_node.softmax.
- * FLOAT    what single precision makes of the codes of each pixel of one or two operands of equal shape:
- *          `weights` is its program (ir/program.h). No requantisation: the program ends in one.
- * These move elements and change none; input and output have one type and zero point; ts_node.move:
- * CONCAT   2 to 8 inputs behind each other along `axis`; their other sizes are equal.
- * PAD      `fill` around the input, `begin` of it before each axis, the rest behind.
- * SLICE    y[i] = x[begin + i step] along each axis.
- * TRANSPOSE axis i of y is axis order[i] of x.
- * RESIZE   each element repeated: the sizes of y are whole multiples of those of x (nearest neighbour, and
- *          broadcasting of a single element).
- * PICK     y[i] = x[index[i]] along `axis`: `weights` is the list of indices, s32.
- * RESHAPE  the elements in their order, in another shape.
- * Float operators (f32 tensors) are listed behind them; src/quant turns one kind into the other. */
+ * MATMUL   y[i][m][n] = requant(sum over k of (a[i][m][k] - za) (b[i][n][k] - zb)): a {1, B, M, K}, b {1, B,
+ * N, K} or {1, 1, N, K}, which serves every i, y {1, B, M, N}. Operands of 8 bits. LUT      y = table[x -
+ * lowest value of x's type]: any function of one element. `weights` is the table. SOFTMAX  over the channels
+ * of each pixel, TensorFlow Lite's fixed-point form; ts_node.softmax. FLOAT    what single precision makes of
+ * the codes of each pixel of one or two operands of equal shape: `weights` is its program (ir/program.h). No
+ * requantisation: the program ends in one. These move elements and change none; input and output have one
+ * type and zero point; ts_node.move: CONCAT   2 to 8 inputs behind each other along `axis`; their other sizes
+ * are equal. PAD      `fill` around the input, `begin` of it before each axis, the rest behind. SLICE    y[i]
+ * = x[begin + i step] along each axis. TRANSPOSE axis i of y is axis order[i] of x. RESIZE   each element
+ * repeated: the sizes of y are whole multiples of those of x (nearest neighbour, and broadcasting of a single
+ * element). PICK     y[i] = x[index[i]] along `axis`: `weights` is the list of indices, s32. RESHAPE  the
+ * elements in their order, in another shape. Float operators (f32 tensors) are listed behind them; src/quant
+ * turns one kind into the other. */
 #define TS_INTEGER_OPS(X)        \
     X(CONV, "conv", 1)           \
     X(LINEAR, "linear", 1)       \
@@ -152,6 +151,7 @@ typedef struct ts_softmax {
     X(AVG_POOL, "avg_pool", 1)   \
     X(REQUANT, "requant", 1)     \
     X(MUL, "mul", 2)             \
+    X(MATMUL, "matmul", 2)       \
     X(LUT, "lut", 1)             \
     X(SOFTMAX, "softmax", 1)     \
     X(FLOAT, "float", 0)         \
@@ -246,7 +246,7 @@ static inline uint32_t ts_c(const ts_tensor *t) { return t->dims[3]; }
 uint32_t ts_window_out(uint32_t in, uint32_t kernel, uint32_t stride, uint32_t dilation, uint32_t pad_begin,
                        uint32_t pad_end);
 
-/* Multiply-accumulates of a node: CONV and LINEAR only, 0 for the others. */
+/* Multiply-accumulates of a node: CONV, LINEAR and MATMUL only, 0 for the others. */
 uint64_t ts_node_macs(const ts_graph *graph, const ts_node *node);
 
 /* Lowest and highest value that reaches the requantisation of a node for output channel `channel`, over

@@ -312,6 +312,29 @@ static ts_status check_same_shape(const check *c) {
     return TS_OK;
 }
 
+static ts_status check_matmul(const check *c) {
+    const ts_tensor *a = tensor_at(c, c->node->inputs[0]), *b = tensor_at(c, c->node->inputs[1]);
+    const ts_tensor *out = tensor_at(c, c->node->output);
+    ts_dims_buffer first, second;
+    if (ts_c(a) != ts_c(b) || (ts_h(b) != 1 && ts_h(b) != ts_h(a))) {
+        return FAIL(
+            c, TS_DIAG_SHAPE,
+            "multiplies the shapes %s and %s; the first size of the second, or 1, and equal last sizes "
+            "would be right",
+            ts_dims_text(&first, 4, a->dims), ts_dims_text(&second, 4, b->dims));
+    }
+    const uint32_t right[] = {1, ts_h(a), ts_w(a), ts_w(b)};
+    if (memcmp(out->dims, right, sizeof right) != 0) {
+        return FAIL(c, TS_DIAG_SHAPE, "output has the shape %s; %s would be right",
+                    ts_dims_text(&first, 4, out->dims), ts_dims_text(&second, 4, right));
+    }
+    if (ts_type_bits(a->type) != 8 || ts_type_bits(b->type) != 8) {
+        return FAIL(c, TS_DIAG_UNSUPPORTED, "multiplies the types %s and %s; u8 and s8 are served",
+                    ts_type_name(a->type), ts_type_name(b->type));
+    }
+    return TS_OK;
+}
+
 static ts_status check_step(const check *c, const ts_add_step *step, const char *name) {
     if (step->div <= 0 || step->div > MAX_TERM || step->mul < -MAX_FACTOR || step->mul > MAX_FACTOR ||
         step->add < -MAX_TERM || step->add > MAX_TERM || step->low > step->high) {
@@ -613,6 +636,8 @@ static ts_status check_operator(const check *c) {
         case TS_OP_REQUANT:
         case TS_OP_MUL:
             return check_same_shape(c);
+        case TS_OP_MATMUL:
+            return check_matmul(c);
         case TS_OP_LUT:
             return check_lut(c);
         case TS_OP_SOFTMAX:

@@ -574,19 +574,30 @@ ts_status ts__build_plain(ts__builder *b, const char *name, const ts_node *node,
     return compute_node(b, ts_graph_add_node(b->graph, &added));
 }
 
-ts_status ts__build_mul(ts__builder *b, const char *name, const ts__layer_spec *spec, ts_tensor_id a,
-                        ts_tensor_id other, ts_tensor_id *out) {
-    const ts_tensor first = *tensor_of(b, a);
+static ts_status build_product(ts__builder *b, const char *name, const ts__layer_spec *spec, ts_op op,
+                               ts_tensor_id a, ts_tensor_id other, ts_tensor_id *out) {
+    const ts_tensor first = *tensor_of(b, a), second = *tensor_of(b, other);
     ts_node node = {.name = ts_arena_strdup(b->arena, name),
                     .file_index = b->graph->nodes.count,
-                    .op = TS_OP_MUL,
+                    .op = op,
                     .input_count = 2,
                     .inputs = {a, other},
                     .weights = TS_NONE,
                     .bias = TS_NONE};
+    uint32_t channels = op == TS_OP_MATMUL ? ts_w(&second) : ts_c(&first);
     node.output = *out = ts__build_activation(b, ts_arena_printf(b->arena, "%s.out", name), TS_S32,
-                                              ts_h(&first), ts_w(&first), ts_c(&first));
+                                              ts_h(&first), ts_w(&first), channels);
     return settle(b, ts_graph_add_node(b->graph, &node), spec);
+}
+
+ts_status ts__build_mul(ts__builder *b, const char *name, const ts__layer_spec *spec, ts_tensor_id a,
+                        ts_tensor_id other, ts_tensor_id *out) {
+    return build_product(b, name, spec, TS_OP_MUL, a, other, out);
+}
+
+ts_status ts__build_matmul(ts__builder *b, const char *name, const ts__layer_spec *spec, ts_tensor_id a,
+                           ts_tensor_id other, ts_tensor_id *out) {
+    return build_product(b, name, spec, TS_OP_MATMUL, a, other, out);
 }
 
 ts_tensor_id ts__build_table(ts__builder *b, const char *name, ts_type in_type, ts_type type) {

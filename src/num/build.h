@@ -84,6 +84,11 @@ ts_status ts__build_plain(ts__builder *b, const char *name, const ts_node *node,
 ts_status ts__build_mul(ts__builder *b, const char *name, const ts__layer_spec *spec, ts_tensor_id a,
                         ts_tensor_id other, ts_tensor_id *out);
 
+/* y = requant(rows of a with rows of b, less their zero points), as TS_OP_MATMUL; of `spec`, what concerns
+ * the requantisation. */
+ts_status ts__build_matmul(ts__builder *b, const char *name, const ts__layer_spec *spec, ts_tensor_id a,
+                           ts_tensor_id other, ts_tensor_id *out);
+
 /* A table of random values of `type` for an input of `in_type`. */
 ts_tensor_id ts__build_table(ts__builder *b, const char *name, ts_type in_type, ts_type type);
 

@@ -189,6 +189,28 @@ static ts_status mul(const layer *l, const int32_t *b) {
     return TS_OK;
 }
 
+/* Rows of a with rows of b, less their zero points. */
+static ts_status matmul(const layer *l, const int32_t *b) {
+    const ts_tensor *second = &l->graph->tensors.data[l->node->inputs[1]];
+    uint32_t rows = ts_w(l->in), columns = ts_w(second), inner = ts_c(l->in);
+    int64_t b_zero = ts_tensor_zero(second);
+    uint64_t index = 0;
+    for (uint32_t i = 0; i < ts_h(l->in); i++) {
+        const int32_t *matrix = b + (ts_h(second) == 1 ? 0 : (uint64_t)i * columns * inner);
+        for (uint32_t m = 0; m < rows; m++) {
+            const int32_t *row = l->x + ((uint64_t)i * rows + m) * inner;
+            for (uint32_t n = 0; n < columns; n++) {
+                int64_t acc = 0;
+                for (uint32_t k = 0; k < inner; k++) {
+                    acc += ((int64_t)row[k] - l->x_zero) * (matrix[(uint64_t)n * inner + k] - b_zero);
+                }
+                TS_TRY(put(l, index++, n, acc));
+            }
+        }
+    }
+    return TS_OK;
+}
+
 static ts_status lut(const layer *l) {
     const ts_tensor *table = &l->graph->tensors.data[l->node->weights];
     uint64_t count = ts_tensor_elements(l->in);
@@ -314,6 +336,8 @@ static ts_status compute(layer *l, ts_arena *scratch, const int32_t *const *inpu
             return add(l, inputs[1]);
         case TS_OP_MUL:
             return mul(l, inputs[1]);
+        case TS_OP_MATMUL:
+            return matmul(l, inputs[1]);
         case TS_OP_LUT:
             return lut(l);
         case TS_OP_SOFTMAX:

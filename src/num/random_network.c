@@ -369,11 +369,63 @@ static ts_status add_product(walk *w, const char *name, ts_tensor_id in, ts_tens
     return ts__build_mul(&w->b, name, &spec, in, other, out);
 }
 
+/* Bytes that have as many channels as `in`, and one row or as many as it: some earlier activation, or `in`.
+ */
+static ts_tensor_id matrices_for(walk *w, ts_tensor_id in) {
+    const ts_tensor *x = tensor_of(w, in);
+    ts_tensor_id found = in;
+    uint32_t seen = 0;
+    for (ts_tensor_id id = 0; id < w->b.graph->tensors.count; id++) {
+        const ts_tensor *t = tensor_of(w, id);
+        bool fits = id != in && t->data == NULL && ts_type_bits(t->type) == 8 && ts_c(t) == ts_c(x) &&
+                    (ts_h(t) == 1 || ts_h(t) == ts_h(x));
+        if (fits && chance(w, ++seen)) {
+            found = id;
+        }
+    }
+    return found;
+}
+
+/* Part of a map: of its matrices, one that is to serve all, or some rows of each. */
+static ts_status add_matrices(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    const ts_tensor x = *tensor_of(w, in);
+    uint32_t row = pick(w, 0, ts_h(&x) - 1), column = pick(w, 0, ts_w(&x) - 1);
+    bool one = chance(w, 2);
+    ts_node node = {.op = TS_OP_SLICE,
+                    .input_count = 1,
+                    .inputs = {in},
+                    .move = {.begin = {one ? row : 0, column, 0}, .step = {1, 1, 1}}};
+    const uint32_t dims[] = {one ? 1 : ts_h(&x), ts_w(&x) - column, ts_c(&x)};
+    return moved(w, ts_arena_printf(w->b.arena, "%s.part", name), &node, dims, out);
+}
+
+static ts_status add_matmul(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    ts_tensor_id other = matrices_for(w, in);
+    const ts_tensor x = *tensor_of(w, in);
+    *out = TS_NONE;
+    if (ts_type_bits(x.type) != 8 || ts_tensor_elements(&x) * ts_w(tensor_of(w, other)) > 40000) {
+        return TS_OK;
+    }
+    if (chance(w, 2)) {
+        TS_TRY(add_matrices(w, name, other, &other));
+    }
+    ts__layer_spec spec = pick_spec(w, TS_OP_MATMUL, &x);
+    spec.by_tensor = chance(w, 2);
+    if (chance(w, 4)) { /* the bare sums, and their requantisation alone */
+        ts__layer_spec bare = spec;
+        bare.requant = TS_REQUANT_NONE;
+        TS_TRY(ts__build_matmul(&w->b, ts_arena_printf(w->b.arena, "%s.sums", name), &bare, in, other, &in));
+        spec.op = TS_OP_REQUANT;
+        return ts__build_layer(&w->b, name, &spec, in, out);
+    }
+    return ts__build_matmul(&w->b, name, &spec, in, other, out);
+}
+
 /* A table, a product, a softmax or a movement behind `in`; *out is TS_NONE where it does not fit there. */
 static ts_status grow_other(walk *w, uint32_t index, ts_tensor_id in, ts_tensor_id *out) {
-    static const ts_op ops[] = {TS_OP_LUT,       TS_OP_MUL,    TS_OP_MUL,    TS_OP_SOFTMAX, TS_OP_SOFTMAX,
-                                TS_OP_CONCAT,    TS_OP_CONCAT, TS_OP_PAD,    TS_OP_SLICE,   TS_OP_SLICE,
-                                TS_OP_TRANSPOSE, TS_OP_RESIZE, TS_OP_RESHAPE};
+    static const ts_op ops[] = {TS_OP_LUT,       TS_OP_MUL,    TS_OP_MUL,     TS_OP_SOFTMAX, TS_OP_SOFTMAX,
+                                TS_OP_CONCAT,    TS_OP_CONCAT, TS_OP_PAD,     TS_OP_SLICE,   TS_OP_SLICE,
+                                TS_OP_TRANSPOSE, TS_OP_RESIZE, TS_OP_RESHAPE, TS_OP_MATMUL,  TS_OP_MATMUL};
     ts_op op = ops[pick(w, 0, sizeof ops / sizeof ops[0] - 1)];
     char name[32];
     snprintf(name, sizeof name, "n%u.%s", (unsigned)index, ts_op_name(op));
@@ -382,6 +434,8 @@ static ts_status grow_other(walk *w, uint32_t index, ts_tensor_id in, ts_tensor_
             return add_table(w, name, in, out);
         case TS_OP_MUL:
             return add_product(w, name, in, out);
+        case TS_OP_MATMUL:
+            return add_matmul(w, name, in, out);
         case TS_OP_SOFTMAX:
             return add_softmax(w, name, in, out);
         default:

@@ -31,6 +31,8 @@ static bool serves_add(const ts_layer *layer) {
 
 static bool serves_mul(const ts_layer *layer) { return layer->kind == TS_LAYER_MUL; }
 
+static bool serves_matmul(const ts_layer *layer) { return layer->kind == TS_LAYER_MATMUL; }
+
 static bool serves_lut(const ts_layer *layer) { return layer->kind == TS_LAYER_LUT; }
 
 static bool serves_softmax(const ts_layer *layer) { return layer->kind == TS_LAYER_SOFTMAX; }
@@ -196,6 +198,10 @@ static double add_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t co
     return CALL_CYCLES + outputs_per_core(tile, cores) * (ts_layer_has_x2(layer) ? 120 : 60);
 }
 
+static double matmul_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    return CALL_CYCLES + outputs_per_core(tile, cores) * (layer->x.c * 26.0 + 120);
+}
+
 static double lut_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
     double bytes = (double)tile->y_h * tile->y_w * tile->y_c / cores;
     bool whole = ts_type_bits(layer->x.type) == 8 && ts_type_bits(layer->y.type) == 8;
@@ -292,6 +298,16 @@ const ts_kernel ts__kernels_ref[] = {
      .pack = ts__params_pack,
      .scratch_bytes = no_scratch,
      .cycles = add_cycles},
+    {.name = "matmul_ref",
+     .isa = "ref",
+     .sources = "ref/matmul_ref.c",
+     .c_granule = 1,
+     .stack_bytes = 128,
+     .serves = serves_matmul,
+     .weight_bytes = ts__params_weight_bytes,
+     .pack = ts__params_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = matmul_cycles},
     {.name = "lut_ref",
      .isa = "ref",
      .sources = "ref/lut_ref.c",

@@ -90,6 +90,19 @@ static interval add_interval(const builder *b, const ts_node *node) {
     return add_step_interval(&node->sum, (interval){in1.low + in2.low, in1.high + in2.high});
 }
 
+/* Every pair of values, and so every sum of as many products as there are channels. */
+static interval matmul_interval(const builder *b, const ts_node *node) {
+    const ts_tensor *first = tensor_of(b, node->inputs[0]), *second = tensor_of(b, node->inputs[1]);
+    interval x = b->values[node->inputs[0]], x2 = b->values[node->inputs[1]], v = {INT64_MAX, INT64_MIN};
+    const int64_t ends[] = {x.low - ts_tensor_zero(first), x.high - ts_tensor_zero(first)};
+    const int64_t ends2[] = {x2.low - ts_tensor_zero(second), x2.high - ts_tensor_zero(second)};
+    for (uint32_t i = 0; i < 4; i++) {
+        int64_t product = ends[i / 2] * ends2[i % 2] * ts_c(first);
+        v = (interval){product < v.low ? product : v.low, product > v.high ? product : v.high};
+    }
+    return v;
+}
+
 /* Accumulators of the requantisation of nodes without weights, the same in every channel. */
 static interval plain_interval(const builder *b, const ts_node *node) {
     interval v = b->values[node->inputs[0]];
@@ -101,6 +114,9 @@ static interval plain_interval(const builder *b, const ts_node *node) {
         int64_t low, high;
         ts_node_acc_range(b->graph, node, 0, &low, &high);
         return (interval){low, high};
+    }
+    if (node->op == TS_OP_MATMUL) {
+        return matmul_interval(b, node);
     }
     if (node->op == TS_OP_MAX_POOL) {
         v.low = ts_type_low(tensor_of(b, node->inputs[0])->type); /* of a window that lies in the padding */
@@ -232,6 +248,8 @@ static ts_layer_kind kind_of(const builder *b, const ts_node *node) {
             return TS_LAYER_AVG_POOL;
         case TS_OP_MUL:
             return TS_LAYER_MUL;
+        case TS_OP_MATMUL:
+            return TS_LAYER_MATMUL;
         case TS_OP_LUT:
             return TS_LAYER_LUT;
         case TS_OP_SOFTMAX:
@@ -306,6 +324,16 @@ static void shape_mul(builder *b, const ts_node *node, ts_layer *layer) {
     layer->in1 = less_zero(layer->x.zero);
     layer->in2 = less_zero(layer->x2.zero);
     layer->sum = less_zero(0);
+}
+
+/* With one second matrix for all, the rows of all first ones are rows of one map of one column. */
+static void shape_matmul(builder *b, const ts_node *node, ts_layer *layer) {
+    layer->x2 = map_shape(b, node->inputs[1]);
+    if (layer->x2.h == 1) {
+        layer->x.h *= layer->x.w;
+        layer->y.h *= layer->y.w;
+        layer->x.w = layer->y.w = 1;
+    }
 }
 
 static void shape_float(builder *b, const ts_node *node, ts_layer *layer) {
@@ -383,6 +411,9 @@ static ts_status build_layer(builder *b, ts_node_id id, ts_layer *layer) {
         case TS_OP_MUL:
             shape_mul(b, node, layer);
             break;
+        case TS_OP_MATMUL:
+            shape_matmul(b, node, layer);
+            break;
         case TS_OP_LUT:
             layer->weights = tensor_of(b, node->weights);
             layer->groups = layer->x.c;
@@ -437,7 +468,7 @@ ts_status ts_layers_build(ts_arena *arena, const ts_graph *graph, ts_layer **lay
 uint64_t ts_map_bytes(const ts_map_shape *map) { return (uint64_t)map->h * map->w * map->pixel_bytes; }
 
 bool ts_layer_is_channelwise(const ts_layer *layer) {
-    return layer->kind != TS_LAYER_CONV && layer->kind != TS_LAYER_LINEAR;
+    return layer->kind != TS_LAYER_CONV && layer->kind != TS_LAYER_LINEAR && layer->kind != TS_LAYER_MATMUL;
 }
 
 bool ts_layer_has_rq_params(const ts_layer *layer) {
@@ -445,6 +476,7 @@ bool ts_layer_has_rq_params(const ts_layer *layer) {
         case TS_LAYER_MAX_POOL:
         case TS_LAYER_ADD:
         case TS_LAYER_MUL:
+        case TS_LAYER_MATMUL:
         case TS_LAYER_REQUANT:
             return layer->rq.class_ != TS_RQC_NONE;
         case TS_LAYER_LUT:
@@ -458,17 +490,25 @@ bool ts_layer_has_rq_params(const ts_layer *layer) {
 }
 
 bool ts_layer_has_x2(const ts_layer *layer) {
-    return layer->kind == TS_LAYER_ADD || layer->kind == TS_LAYER_MUL ||
+    return layer->kind == TS_LAYER_ADD || layer->kind == TS_LAYER_MUL || layer->kind == TS_LAYER_MATMUL ||
            (layer->kind == TS_LAYER_FLOAT && layer->two);
 }
 
+bool ts_layer_shares_x2(const ts_layer *layer) { return layer->kind == TS_LAYER_MATMUL && layer->x2.h == 1; }
+
+uint32_t ts_layer_x2_rows(const ts_layer *layer, uint32_t rows) {
+    return ts_layer_shares_x2(layer) ? 1 : rows;
+}
+
 bool ts_layer_is_elementwise(const ts_layer *layer) {
-    return ts_layer_has_x2(layer) || layer->kind == TS_LAYER_REQUANT || layer->kind == TS_LAYER_FLOAT;
+    return (ts_layer_has_x2(layer) && layer->kind != TS_LAYER_MATMUL) || layer->kind == TS_LAYER_REQUANT ||
+           layer->kind == TS_LAYER_FLOAT;
 }
 
 const char *ts_layer_kind_name(ts_layer_kind kind) {
-    static const char *const names[] = {"conv",    "dwconv", "linear", "add",     "max_pool", "avg_pool",
-                                        "requant", "mul",    "lut",    "softmax", "float",    "move"};
+    static const char *const names[] = {"conv",     "dwconv",  "linear", "add",    "max_pool",
+                                        "avg_pool", "requant", "mul",    "matmul", "lut",
+                                        "softmax",  "float",   "move"};
     _Static_assert(sizeof names / sizeof names[0] == TS_LAYER_KIND_COUNT, "one name a kind");
     return names[kind];
 }

@@ -24,6 +24,7 @@ typedef enum ts_layer_kind {
     TS_LAYER_AVG_POOL,
     TS_LAYER_REQUANT,
     TS_LAYER_MUL,
+    TS_LAYER_MATMUL,
     TS_LAYER_LUT,
     TS_LAYER_SOFTMAX,
     TS_LAYER_FLOAT,
@@ -103,7 +104,7 @@ typedef struct ts_layer {
     ts_node_id node;
     const char *name; /* the node's */
     ts_layer_kind kind;
-    ts_map_shape x, x2, y; /* x2: ADD, MUL and FLOAT; LINEAR: x.h = x.w = 1, x.c = all elements */
+    ts_map_shape x, x2, y; /* x2: ADD, MUL, MATMUL and FLOAT; LINEAR: x.h = x.w = 1, x.c = all elements */
     ts_window window;
     uint32_t groups;
     const ts_tensor *weights;  /* CONV, DWCONV: OHWI; LINEAR: {out, in}; LUT, FLOAT: the table */
@@ -136,14 +137,20 @@ bool ts_layer_is_channelwise(const ts_layer *layer);
 /* Parameters of the requantisation travel with the layer, even where it has no weights. */
 bool ts_layer_has_rq_params(const ts_layer *layer);
 
-/* It has a second input, element by element beside the first. */
+/* It has a second input: MATMUL, or element by element beside the first. */
 bool ts_layer_has_x2(const ts_layer *layer);
+
+/* MATMUL with one second matrix for all rows of x: then x.w = 1. Otherwise row i of x meets row i of x2. */
+bool ts_layer_shares_x2(const ts_layer *layer);
+
+/* Rows of x2 that `rows` rows of x meet. */
+uint32_t ts_layer_x2_rows(const ts_layer *layer, uint32_t rows);
 
 /* Its kernel takes a ts_add_tile: elements in their order, without a window. */
 bool ts_layer_is_elementwise(const ts_layer *layer);
 
-/* "conv", "dwconv", "linear", "add", "max_pool", "avg_pool", "requant", "mul", "lut", "softmax",
- * "float", "move". */
+/* "conv", "dwconv", "linear", "add", "max_pool", "avg_pool", "requant", "mul", "matmul", "lut",
+ * "softmax", "float", "move". */
 const char *ts_layer_kind_name(ts_layer_kind kind);
 
 /* A tile: sizes of one kernel call. x_h, x_w are the rows and columns of x that y_h x y_w outputs need,

@@ -93,6 +93,10 @@ static uint64_t x_stripe_bytes(const ts_layer *l, const ts_map_shape *map, uint3
     return word_up((uint64_t)ts__stripe_rows_most(l, stripe_h) * map->w * map->pixel_bytes);
 }
 
+static uint64_t x2_stripe_bytes(const ts_layer *l, uint32_t stripe_h) {
+    return ts_layer_shares_x2(l) ? word_up(ts_map_bytes(&l->x2)) : x_stripe_bytes(l, &l->x2, stripe_h);
+}
+
 /* L2 bytes of the stripe buffers of this geometry. */
 static uint64_t stripe_buffers(const ts_layer_plan *lp, uint32_t stripe_h) {
     const ts_layer *l = lp->layer;
@@ -101,7 +105,7 @@ static uint64_t stripe_buffers(const ts_layer_plan *lp, uint32_t stripe_h) {
     }
     uint64_t copies = stripe_h < l->y.h ? 2 : 1;
     uint64_t bytes = lp->l3.x_in_l3 ? x_stripe_bytes(l, &l->x, stripe_h) + lp->guard_bytes : 0;
-    bytes += lp->l3.x2_in_l3 ? x_stripe_bytes(l, &l->x2, stripe_h) + lp->guard_bytes : 0;
+    bytes += lp->l3.x2_in_l3 ? x2_stripe_bytes(l, stripe_h) + lp->guard_bytes : 0;
     bytes += lp->l3.y_in_l3 ? word_up((uint64_t)stripe_h * l->y.w * l->y.pixel_bytes) + lp->guard_bytes : 0;
     return copies * bytes;
 }
@@ -155,12 +159,14 @@ typedef struct geometry_search {
 /* Traffic of a geometry at the L3 border, in bytes: what a choice among those that fit costs. */
 static double border_bytes(const ts_layer_plan *lp) {
     const ts_layer *l = lp->layer;
-    uint64_t rows = 0;
+    uint64_t rows = 0, x2_rows = 0;
     for (uint32_t s = 0; s < lp->l3.stripes; s++) {
-        rows += ts__stripe_rows(lp, s, NULL);
+        uint32_t here = ts__stripe_rows(lp, s, NULL);
+        rows += here;
+        x2_rows += ts_layer_x2_rows(l, here);
     }
     double x = (lp->l3.x_in_l3 ? (double)rows * l->x.w * l->x.pixel_bytes : 0) +
-               (lp->l3.x2_in_l3 ? (double)rows * l->x2.w * l->x2.pixel_bytes : 0);
+               (lp->l3.x2_in_l3 ? (double)x2_rows * l->x2.w * l->x2.pixel_bytes : 0);
     double w = (double)ts__weight_bytes(lp, l->y.c);
     double y = lp->l3.y_in_l3 ? (double)ts_map_bytes(&l->y) : 0;
     bool chunked = lp->l3.chunks > 1;
@@ -477,7 +483,7 @@ static void add_layer_buffers(ts_planner *p, ts_layer_plan *lp) {
         return;
     }
     add_stripe_pair(p, lp, lp->l3.x_in_l3, l->x.tensor, x_stripe_bytes(l, &l->x, h), lp->l3.x_stripe);
-    add_stripe_pair(p, lp, lp->l3.x2_in_l3, l->x2.tensor, lp->l3.x2_in_l3 ? x_stripe_bytes(l, &l->x2, h) : 0,
+    add_stripe_pair(p, lp, lp->l3.x2_in_l3, l->x2.tensor, lp->l3.x2_in_l3 ? x2_stripe_bytes(l, h) : 0,
                     lp->l3.x2_stripe);
     add_stripe_pair(p, lp, lp->l3.y_in_l3, l->y.tensor, (uint64_t)h * l->y.w * l->y.pixel_bytes,
                     lp->l3.y_stripe);

@@ -100,7 +100,8 @@ static uint64_t stripe_bytes(const ts_layer_plan *lp, uint32_t stripe) {
     uint64_t rows = ts__stripe_rows(lp, stripe, NULL);
     rows -= lp->l3.keeps_halo ? ts__halo_rows(lp, stripe) : 0;
     uint64_t bytes = lp->l3.x_in_l3 ? rows * l->x.w * l->x.pixel_bytes : 0;
-    return bytes + (lp->l3.x2_in_l3 ? rows * l->x2.w * l->x2.pixel_bytes : 0);
+    uint64_t x2_rows = ts_layer_x2_rows(l, (uint32_t)rows);
+    return bytes + (lp->l3.x2_in_l3 ? x2_rows * l->x2.w * l->x2.pixel_bytes : 0);
 }
 
 uint64_t ts__stripe_traffic(const ts_layer_plan *lp) {

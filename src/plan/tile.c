@@ -152,6 +152,22 @@ void ts__tile_complete(const ts_pass *p, ts_tile *tile) {
 
 static bool has_x2(const ts_pass *p) { return ts_layer_has_x2(p->layer); }
 
+static bool multiplies(const ts_pass *p) { return p->layer->kind == TS_LAYER_MATMUL; }
+
+static uint64_t x2_bytes(const ts_layer *layer, const ts_tile *t) {
+    if (layer->kind == TS_LAYER_MATMUL) {
+        return (uint64_t)ts_layer_x2_rows(layer, t->y_h) * t->y_c * layer->x2.pixel_bytes;
+    }
+    return (uint64_t)t->x_h * t->x_w * element_bytes(layer->x2.type, t->x_c);
+}
+
+/* Elements of a second input lie beside those of the first and change with them; matrices have a count of
+ * their own. */
+static uint32_t x2_copies(const ts_pass *p, const ts_l1_plan *l1) {
+    uint32_t own = l1->x2_count > 0 ? l1->x2_count : 1;
+    return !has_x2(p) ? 0 : multiplies(p) ? own : l1->x_count;
+}
+
 static void set_bytes(const ts_pass *p, ts_l1_plan *l1) {
     const ts_layer *layer = p->layer;
     const ts_tile *t = &l1->tile;
@@ -159,7 +175,7 @@ static void set_bytes(const ts_pass *p, ts_l1_plan *l1) {
         word_up(p->x_stays            ? ts_map_bytes(&layer->x)
                 : p->kernel->x_strips ? ts_x_strips_of(layer, t).bytes
                                       : (uint64_t)t->x_h * t->x_w * element_bytes(layer->x.type, t->x_c));
-    l1->x2_bytes = has_x2(p) ? word_up((uint64_t)t->x_h * t->x_w * element_bytes(layer->x2.type, t->x_c)) : 0;
+    l1->x2_bytes = has_x2(p) ? word_up(x2_bytes(layer, t)) : 0;
     l1->y_bytes = word_up(p->y_stays ? ts_map_bytes(&layer->y)
                                      : (uint64_t)t->y_h * t->y_w * element_bytes(layer->y.type, t->y_c));
     l1->w_bytes = word_up(p->kernel->weight_bytes(layer, t->y_c));
@@ -186,7 +202,7 @@ void ts__l1_layout(const ts_pass *p, ts_l1_plan *l1) {
     l1->tiles_w = (p->layer->y.w + l1->tile.y_w - 1) / l1->tile.y_w;
     l1->tiles_c = (p->c + l1->tile.y_c - 1) / l1->tile.y_c;
     set_bytes(p, l1);
-    l1->x2_count = has_x2(p) ? l1->x_count : 0;
+    l1->x2_count = x2_copies(p, l1);
     l1->w_count = l1->w_bytes > 0 ? l1->w_count : 0;
     uint64_t at = place(l1->x_offset, l1->x_count, l1->x_bytes, 0);
     at = place(l1->x2_offset, l1->x2_count, l1->x2_bytes, at);
@@ -278,7 +294,18 @@ static transfer load_x(const ts_pass *p, const axis_class *rows, const axis_clas
         return load_strips(p, rows, columns);
     }
     transfer t = load_map(p, &p->layer->x, rows, columns, c);
-    return has_x2(p) ? sum(t, load_map(p, &p->layer->x2, rows, columns, c)) : t;
+    return has_x2(p) && !multiplies(p) ? sum(t, load_map(p, &p->layer->x2, rows, columns, c)) : t;
+}
+
+/* Rows of the second matrices: as many as the tile has channels, of one matrix a row of the tile. */
+static transfer load_x2(const ts_pass *p, const axis_class *rows, uint32_t y_c) {
+    const ts_map_shape *x2 = &p->layer->x2;
+    if (!multiplies(p)) {
+        return no_transfer();
+    }
+    uint32_t matrices = ts_layer_x2_rows(p->layer, rows->y);
+    block b = block_of(x2->type, matrices, y_c, x2->c, x2->w, x2->c);
+    return lines_in(p->target, (double)b.planes, b.planes * b.lines, b.line_bytes);
 }
 
 static transfer load_w(const ts_pass *p, uint32_t y_c) {
@@ -321,16 +348,20 @@ static double step_cycles(const ts_pass *p, double compute, transfer beside, tra
 
 /* What changes from one step to the next, and who waits for it. */
 typedef struct flow {
-    bool x_each, w_each;   /* changes at every step */
-    bool x_outer, w_outer; /* changes when the outer loop advances */
-    bool x_beside, w_beside, y_beside;
+    bool x_each, w_each;    /* changes at every step */
+    bool x_outer, w_outer;  /* changes when the outer loop advances */
+    bool x2_each, x2_outer; /* of matrices; elements of a second input are counted with x */
+    bool x_beside, x2_beside, w_beside, y_beside;
 } flow;
 
 static flow flow_of(const ts_pass *p, const ts_l1_plan *l1, uint64_t pixel_tiles, uint32_t channel_tiles) {
     bool inner_channels = l1->order == TS_LOOP_CHANNELS_INNER && channel_tiles > 1;
     bool more_channels = channel_tiles > 1 || p->repeats > 1;
     bool joint = ts__cuts_x(p->layer);
-    flow f = {.x_beside = l1->x_count > 1, .w_beside = l1->w_count > 1, .y_beside = l1->y_count > 1};
+    flow f = {.x_beside = l1->x_count > 1,
+              .x2_beside = l1->x2_count > 1,
+              .w_beside = l1->w_count > 1,
+              .y_beside = l1->y_count > 1};
     if (inner_channels) {
         f.w_each = channel_tiles > 1;
         f.x_each = joint && channel_tiles > 1;
@@ -340,13 +371,17 @@ static flow flow_of(const ts_pass *p, const ts_l1_plan *l1, uint64_t pixel_tiles
         f.w_outer = more_channels;
         f.x_outer = !f.x_each && joint && more_channels;
     }
+    if (multiplies(p)) {
+        f.x2_each = inner_channels || (pixel_tiles > 1 && !ts_layer_shares_x2(p->layer));
+        f.x2_outer = !f.x2_each && more_channels;
+    }
     return f;
 }
 
 /* What one class of tiles takes: its kernel and its transfers. */
 typedef struct work {
     double compute, new_x; /* the kernel; what it takes in addition where x is new */
-    transfer x, w, y;
+    transfer x, x2, w, y;
 } work;
 
 /* The work of all classes of a tiling: rows, columns, full or last tile of channels. */
@@ -364,6 +399,7 @@ static work work_of(const ts_pass *p, const axis_class *rows, const axis_class *
                              ts__refill_cycles(p->target, p->layer, &tile, p->cores),
                   .new_x = p->kernel->x_cycles != NULL ? p->kernel->x_cycles(p->layer, &tile, p->cores) : 0,
                   .x = load_x(p, rows, columns, y_c),
+                  .x2 = load_x2(p, rows, y_c),
                   .w = load_w(p, y_c),
                   .y = store_y(p, rows, columns, y_c)};
 }
@@ -393,10 +429,14 @@ static void add_steps(const ts_pass *p, const flow *f, const work *w, double inn
                       ts_pass_cost *total) {
     transfer beside = no_transfer(), serial = no_transfer();
     transfer *for_x = f->x_beside ? &beside : &serial, *for_w = f->w_beside ? &beside : &serial;
+    transfer *for_x2 = f->x2_beside ? &beside : &serial;
     double compute = w->compute;
     if (f->x_each) {
         *for_x = sum(*for_x, w->x);
         compute += w->new_x;
+    }
+    if (f->x2_each) {
+        *for_x2 = sum(*for_x2, w->x2);
     }
     if (f->w_each) {
         *for_w = sum(*for_w, w->w);
@@ -407,6 +447,9 @@ static void add_steps(const ts_pass *p, const flow *f, const work *w, double inn
         if (f->x_outer) {
             *for_x = sum(*for_x, w->x);
             compute += w->new_x;
+        }
+        if (f->x2_outer) {
+            *for_x2 = sum(*for_x2, w->x2);
         }
         if (f->w_outer) {
             *for_w = sum(*for_w, w->w);
@@ -423,12 +466,13 @@ static void add_steps(const ts_pass *p, const flow *f, const work *w, double inn
 static void add_ends(const ts_pass *p, const flow *f, const work_table *t, ts_pass_cost *total) {
     const work *first = &t->classes[0][0][t->tiles_c == 1];
     const work *last = &t->classes[t->rows->class_count - 1][t->columns->class_count - 1][1];
-    transfer load = sum(first->x, first->w);
+    transfer load = sum(sum(first->x, first->x2), first->w);
     total->cycles += start_cycles(p->target, load) + (f->y_beside ? start_cycles(p->target, last->y) : 0);
     total->cycles += PASS_CYCLES + TRANSFER_CYCLES * (load.commands + last->y.commands);
     total->cycles += f->x_each || f->x_outer ? 0 : first->new_x;
-    total->in_bytes +=
-        (f->x_each || f->x_outer ? 0 : first->x.bytes) + (f->w_each || f->w_outer ? 0 : first->w.bytes);
+    total->in_bytes += (f->x_each || f->x_outer ? 0 : first->x.bytes) +
+                       (f->x2_each || f->x2_outer ? 0 : first->x2.bytes) +
+                       (f->w_each || f->w_outer ? 0 : first->w.bytes);
 }
 
 static ts_pass_cost cost_of(const ts_pass *p, const ts_l1_plan *l1, const work_table *t) {
@@ -471,6 +515,7 @@ double ts__l1_bound(const ts_pass *p) {
     }
     axis rows = cut_rows(p, p->h), columns = cut_columns(p, p->layer->y.w);
     transfer in = sum(load_x(p, &rows.classes[0], &columns.classes[0], p->c), load_w(p, p->c));
+    in = sum(in, load_x2(p, &rows.classes[0], p->c));
     transfer out = store_y(p, &rows.classes[0], &columns.classes[0], p->c);
     double rate = p->target->dma.bytes_per_cycle > 0 ? p->target->dma.bytes_per_cycle : 4;
     double bound = whole_compute(p);
@@ -517,19 +562,21 @@ static void try_counts(search *s, ts_l1_plan *l1, const work_table *table) {
     uint64_t pixels = (uint64_t)table->rows->tiles * table->columns->tiles;
     flow f = flow_of(s->pass, l1, pixels, tiles_c);
     uint32_t x_most = (f.x_each || f.x_outer) && !s->pass->x_stays ? 2 : 1;
+    uint32_t x2_most = f.x2_each || f.x2_outer ? 2 : 1, inputs_most = x_most > x2_most ? x_most : x2_most;
     uint32_t w_most = f.w_each || f.w_outer ? 2 : 1;
     uint32_t y_most = (pixels * tiles_c > 1 || s->pass->repeats > 1) && !s->pass->y_stays ? 2 : 1;
     uint32_t fitted[8], fitted_count = 0;
     for (uint32_t single = 0; single < 8; single++) {
         l1->x_count = single & 1 ? 1 : x_most;
+        l1->x2_count = single & 1 ? 1 : x2_most;
         l1->y_count = single & 2 ? 1 : y_most;
         l1->w_count = single & 4 ? 1 : w_most;
-        bool skip =
-            ((single & 1) && x_most == 1) || ((single & 2) && y_most == 1) || ((single & 4) && w_most == 1);
+        bool skip = ((single & 1) && inputs_most == 1) || ((single & 2) && y_most == 1) ||
+                    ((single & 4) && w_most == 1);
         for (uint32_t i = 0; i < fitted_count; i++) {
             skip = skip || (fitted[i] & single) == fitted[i];
         }
-        l1->x2_count = has_x2(s->pass) ? l1->x_count : 0;
+        l1->x2_count = x2_copies(s->pass, l1);
         bool scores = s->objective != TS_OBJECTIVE_LATENCY;
         if (skip || (scores && single != 0) || used_bytes(l1) > s->pass->l1_bytes) {
             continue;

@@ -25,7 +25,8 @@ static ts_status fail(const check *c, const char *what) {
 static uint64_t bytes_of(ts_type type, uint64_t count) { return (count * ts_type_bits(type) + 7) / 8; }
 
 static bool cuts_x(const ts_layer *l) {
-    return l->groups > 1 || (l->kind != TS_LAYER_CONV && l->kind != TS_LAYER_LINEAR);
+    return l->groups > 1 ||
+           (l->kind != TS_LAYER_CONV && l->kind != TS_LAYER_LINEAR && l->kind != TS_LAYER_MATMUL);
 }
 
 /* Rows or columns of x, padding included or not, that `count` outputs from `first` on read. */
@@ -58,7 +59,12 @@ static ts_status check_tile(const check *c, uint32_t row, uint32_t rows, uint32_
         uint64_t lines = (uint64_t)(rows - 1) * w->stride_h + w->kernel_h;
         REQUIRE(c, columns * lines * w->kernel_w * l->x.c <= l1->x_bytes, "strips of x exceed their buffer");
     }
-    if (ts_layer_has_x2(l)) {
+    if (l->kind == TS_LAYER_MATMUL) {
+        uint64_t matrices = l->x2.h == 1 ? 1 : rows;
+        REQUIRE(c, l->x2.h == 1 ? l->x.w == 1 : l->x2.h == l->y.h, "matrices do not come in pairs");
+        REQUIRE(c, matrices * channels * l->x2.pixel_bytes <= l1->x2_bytes,
+                "a tile of x2 exceeds its buffer");
+    } else if (ts_layer_has_x2(l)) {
         REQUIRE(c, (uint64_t)h * v * bytes_of(l->x2.type, x_c) <= l1->x2_bytes,
                 "a tile of x2 exceeds its buffer");
     }
@@ -217,6 +223,7 @@ static ts_status check_stripe(const check *c, const int32_t stripes[2], const ts
             uint32_t need = is_output ? rows
                                       : extent(first, rows, l->window.stride_h, l->window.kernel_h,
                                                l->window.dilation_h, l->window.pad_top, l->x.h, false);
+            need = map == &l->x2 && l->kind == TS_LAYER_MATMUL && l->x2.h == 1 ? 1 : need;
             REQUIRE(c, (uint64_t)need * map->w * map->pixel_bytes <= b->bytes, "a stripe exceeds its buffer");
         }
     }

@@ -57,6 +57,30 @@ static inline struct ts_conv_tile call_conv(const ts_case_call *c, uint8_t *area
                                  .rq = call_rq(c)};
 }
 
+static inline struct ts_matmul_tile call_matmul(const ts_case_call *c, uint8_t *area) {
+    return (struct ts_matmul_tile){.x = area + c->x_at,
+                                   .x2 = area + c->x2_at,
+                                   .w = area + c->w_at,
+                                   .y = area + c->y_at,
+                                   .scratch = area + c->scratch_at,
+                                   .x_row_bytes = c->x_row_bytes,
+                                   .x2_row_bytes = c->x2_row_bytes,
+                                   .y_row_bytes = c->y_row_bytes,
+                                   .y_pixel_bytes = c->y_pixel_bytes,
+                                   .x_h = (uint16_t)c->x_h,
+                                   .x_w = (uint16_t)c->x_w,
+                                   .x_c = (uint16_t)c->x_c,
+                                   .y_h = (uint16_t)c->y_h,
+                                   .y_w = (uint16_t)c->y_w,
+                                   .y_c = (uint16_t)c->y_c,
+                                   .x_type = (uint8_t)c->x_type,
+                                   .x2_type = (uint8_t)c->x2_type,
+                                   .y_type = (uint8_t)c->y_type,
+                                   .x_zero = c->x_zero,
+                                   .x2_zero = c->x2_zero,
+                                   .rq = call_rq(c)};
+}
+
 static inline struct ts_add_step_args call_step(const int32_t *words) {
     return (struct ts_add_step_args){call_pair(words), call_pair(words + 2), call_pair(words + 4), words[6],
                                      words[7]};

@@ -293,6 +293,27 @@ static void make_lut(ts_arena *arena, ts_random *random, const ts_case_limits *l
     layer->rq = (ts_rq_plan){.class_ = TS_RQC_NONE};
 }
 
+/* Matrices of x_type by those of w_type, one for each row of x or one for all. */
+static void make_matmul(ts_arena *arena, ts_random *random, const ts_case_limits *limits, ts_layer *layer) {
+    uint32_t rows = pick(random, limits->h, 1, 4), inner = pick(random, limits->c_in, 1, 40);
+    bool shared = limits->h == 0 && ts_random_range(random, 0, 2) == 0;
+    layer->window = (ts_window){1, 1, 1, 1, 1, 1, 0, 0, 0, 0};
+    layer->groups = 1;
+    layer->x =
+        shape(limits->x_type, shared ? rows * 5 : rows, shared ? 1 : pick(random, limits->w, 1, 13), inner);
+    layer->x2 = shape(limits->w_type, shared ? 1 : rows, pick(random, limits->c_out, 1, 21), inner);
+    ts_rq_class class_ = rq_class(random, limits);
+    layer->y = shape(class_ == TS_RQC_NONE ? TS_S32 : limits->y_type, layer->x.h, layer->x.w, layer->x2.w);
+    for (uint32_t i = 0; i < 2; i++) {
+        ts_map_shape *map = i == 0 ? &layer->x : &layer->x2;
+        bool zero = ts_random_range(random, 0, 1) == 0;
+        map->zero = zero ? element(random, map->type, limits->extreme) : 0;
+    }
+    double bound = inner * 65025.0 + 1,
+           sigma = sqrt(inner) * sigma_of(layer->x.type) * sigma_of(layer->x2.type) + 1;
+    requantisation(arena, random, layer, class_, bound, fmin(sigma, bound));
+}
+
 static void make_add(ts_arena *arena, ts_random *random, const ts_case_limits *limits, ts_layer *layer) {
     ts_map_shape s = shape(limits->x_type, pick(random, limits->h, 1, 9), pick(random, limits->w, 1, 9),
                            pick(random, limits->c_in, 1, 21));
@@ -339,6 +360,9 @@ void case_make(ts_arena *arena, ts_random *random, const ts_case_limits *limits,
         case TS_LAYER_MUL:
         case TS_LAYER_REQUANT:
             make_add(arena, random, limits, layer);
+            break;
+        case TS_LAYER_MATMUL:
+            make_matmul(arena, random, limits, layer);
             break;
         case TS_LAYER_LUT:
             make_lut(arena, random, limits, layer);
@@ -437,6 +461,7 @@ static void fill_call(const ts_layer *layer, ts_case_call *call) {
     call->w_type = layer->weights != NULL ? elem(layer->weights->type) : 1;
     call->y_type = elem(layer->y.type);
     call->x_zero = layer->x.zero;
+    call->x2_zero = layer->x2.zero;
     call->w_zero = layer->weights != NULL ? ts_weights_zero(layer->weights) : 0;
     call->count = layer->y.h * layer->y.w * layer->y.c;
     call->channels = call->rq_channels = layer->y.c;
@@ -511,6 +536,7 @@ uint32_t case_lay_out(ts_arena *arena, const ts_case *c, const ts_kernel *kernel
     bool roomy = c->roomy && !call->is_add;
     call->x_row_bytes = layer->x.w * layer->x.pixel_bytes + (roomy ? 8u : 0u);
     uint32_t x2_row_bytes = layer->x2.w * layer->x2.pixel_bytes;
+    call->x2_row_bytes = ts_layer_shares_x2(layer) ? 0 : x2_row_bytes;
     call->y_pixel_bytes = layer->y.pixel_bytes + (roomy ? 12u : 0u);
     call->y_row_bytes = layer->y.w * call->y_pixel_bytes + (roomy ? 4u : 0u);
     uint32_t bytes = 16, inside = 0;

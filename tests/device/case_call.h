@@ -8,12 +8,12 @@
 typedef struct ts_case_call {
     uint32_t is_add;
     uint32_t x_at, x2_at, w_at, y_at, scratch_at; /* x2_at: 0 where there is no second input */
-    uint32_t x_row_bytes, y_row_bytes, y_pixel_bytes;
+    uint32_t x_row_bytes, x2_row_bytes, y_row_bytes, y_pixel_bytes;
     uint32_t x_h, x_w, x_c, y_h, y_w, y_c, k_h, k_w;
     uint32_t stride_h, stride_w, dilation_h, dilation_w;
     uint32_t pad_top, pad_left, pad_bottom, pad_right, groups;
     uint32_t x_type, x2_type, w_type, y_type;
-    int32_t x_zero, w_zero;
+    int32_t x_zero, x2_zero, w_zero;
     uint32_t count, channels, rq_channels;
     int32_t steps[3][8]; /* mul, add, div as word pairs, low, high */
     uint32_t rq_kind, rq_shift, rq_split, rq_div_is_pow2;

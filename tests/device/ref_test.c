@@ -37,6 +37,11 @@ static void run_layer(const ts_layer *layer, const ts_case_call *call, uint8_t *
                                              : add_ref)(&tile);
             continue;
         }
+        if (layer->kind == TS_LAYER_MATMUL) {
+            struct ts_matmul_tile matmul = call_matmul(call, area);
+            matmul_ref(&matmul);
+            continue;
+        }
         struct ts_conv_tile tile = call_conv(call, area);
         if (layer->kind == TS_LAYER_MAX_POOL) {
             max_pool_ref(&tile);

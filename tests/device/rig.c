@@ -11,20 +11,23 @@
 #define COMPILER "riscv64-unknown-elf-gcc"
 
 static const char *const names[] = {
-#define TS_CONV_KERNEL(name, isa, twin, sources) #name,
-#define TS_ADD_KERNEL(name, isa, twin, sources)  #name,
+#define TS_CONV_KERNEL(name, isa, twin, sources)   #name,
+#define TS_ADD_KERNEL(name, isa, twin, sources)    #name,
+#define TS_MATMUL_KERNEL(name, isa, twin, sources) #name,
 #include "kernels/kernels.def"
 };
 
 static const char *const twins[] = {
-#define TS_CONV_KERNEL(name, isa, twin, sources) #twin,
-#define TS_ADD_KERNEL(name, isa, twin, sources)  #twin,
+#define TS_CONV_KERNEL(name, isa, twin, sources)   #twin,
+#define TS_ADD_KERNEL(name, isa, twin, sources)    #twin,
+#define TS_MATMUL_KERNEL(name, isa, twin, sources) #twin,
 #include "kernels/kernels.def"
 };
 
 static const char *const sources[] = {
-#define TS_CONV_KERNEL(name, isa, twin, sources) sources,
-#define TS_ADD_KERNEL(name, isa, twin, sources)  sources,
+#define TS_CONV_KERNEL(name, isa, twin, sources)   sources,
+#define TS_ADD_KERNEL(name, isa, twin, sources)    sources,
+#define TS_MATMUL_KERNEL(name, isa, twin, sources) sources,
 #include "kernels/kernels.def"
 };
 

@@ -34,6 +34,18 @@ static void call(const runner_job *job, uint8_t *l1) {
         }                                                                 \
         break;                                                            \
     }
+#define TS_MATMUL_KERNEL(name, isa, twin, sources)                        \
+    case RUNNER_##name: {                                                 \
+        struct ts_matmul_tile tile = call_matmul(&job->call, l1);         \
+        ts_barrier();                                                     \
+        uint32_t start = ts_cycles();                                     \
+        name(&tile);                                                      \
+        ts_barrier();                                                     \
+        if (ts_core() == 0) {                                             \
+            ((runner_job *)(uintptr_t)job)->cycles = ts_cycles() - start; \
+        }                                                                 \
+        break;                                                            \
+    }
 #include "kernels/kernels.def"
         default:
             ts_exit(2);

@@ -6,8 +6,9 @@
 
 /* Numbers of the kernels: their places in kernels.def. */
 enum runner_kernel {
-#define TS_CONV_KERNEL(name, isa, twin, sources) RUNNER_##name,
-#define TS_ADD_KERNEL(name, isa, twin, sources)  RUNNER_##name,
+#define TS_CONV_KERNEL(name, isa, twin, sources)   RUNNER_##name,
+#define TS_ADD_KERNEL(name, isa, twin, sources)    RUNNER_##name,
+#define TS_MATMUL_KERNEL(name, isa, twin, sources) RUNNER_##name,
 #include "kernels/kernels.def"
     RUNNER_KERNELS
 };

@@ -11,8 +11,9 @@ static rig the_rig;
 static void kernels_need_what_is_counted(void **state) {
     (void)state;
     static const char *const names[] = {
-#define TS_CONV_KERNEL(name, isa, twin, sources) #name,
-#define TS_ADD_KERNEL(name, isa, twin, sources)  #name,
+#define TS_CONV_KERNEL(name, isa, twin, sources)   #name,
+#define TS_ADD_KERNEL(name, isa, twin, sources)    #name,
+#define TS_MATMUL_KERNEL(name, isa, twin, sources) #name,
 #include "kernels/kernels.def"
     };
     ts_elf elf;

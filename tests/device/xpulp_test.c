@@ -26,6 +26,9 @@ static uint8_t *expected(ts_arena *arena, const ts_case *c, uint32_t number, ts_
     if (call->is_add) {
         struct ts_add_tile tile = call_add(call, area);
         (strcmp(twin, "mul_ref") == 0 ? mul_ref : add_ref)(&tile);
+    } else if (strcmp(twin, "matmul_ref") == 0) {
+        struct ts_matmul_tile tile = call_matmul(call, area);
+        matmul_ref(&tile);
     } else {
         struct ts_conv_tile tile = call_conv(call, area);
         if (strcmp(twin, "conv_ref") == 0) {

@@ -253,6 +253,69 @@ static void zero_points_are_subtracted(void **state) {
     ts_arena_free(f.arena);
 }
 
+static ts_node product_of_matrices(fixture *f, uint32_t b_h, const double *scale, const int32_t *zeros) {
+    ts_node node = {.name = "product",
+                    .op = TS_OP_MATMUL,
+                    .input_count = 2,
+                    .inputs = {input(f, TS_U8, 2, 1, 2), input(f, TS_S8, b_h, 3, 2)},
+                    .output = activation(f, TS_S32, 2, 1, 3),
+                    .weights = TS_NONE,
+                    .bias = TS_NONE};
+    for (uint32_t i = 0; i < 2; i++) {
+        f->graph->tensors.data[node.inputs[i]].quantum = (ts_quantum){1, scale, &zeros[i]};
+    }
+    return node;
+}
+
+/* Rows (1, 2) and (3, 255), less 1, with three rows less -1 each; the second row with matrices of its own. */
+static void matrices_multiply_row_by_row(void **state) {
+    (void)state;
+    static const double scale = 0.5;
+    static const int32_t zeros[] = {1, -1}, a[] = {1, 2, 3, 255};
+    static const int32_t b[] = {5, 7, -128, 127, -1, -1, 0, 0, 1, -2, -128, 4};
+    fixture f = begin();
+    ts_node node = product_of_matrices(&f, 2, &scale, zeros);
+    ts_graph_add_node(f.graph, &node);
+    expect(run(&f, (const int32_t *const[]){a, b}), (const int32_t[]){8, 128, 0, 256, -250, 1016}, 6);
+    assert_int_equal(ts_node_macs(f.graph, &f.graph->nodes.data[0]), 12);
+    int64_t low, high;
+    ts_node_acc_range(f.graph, &f.graph->nodes.data[0], 0, &low, &high);
+    assert_int_equal(low, 2 * 254 * -127);
+    assert_int_equal(high, 2 * 254 * 128);
+    ts_arena_free(f.arena);
+    f = begin();
+    node = product_of_matrices(&f, 1, &scale, zeros);
+    ts_graph_add_node(f.graph, &node);
+    expect(run(&f, (const int32_t *const[]){a, b}), (const int32_t[]){8, 128, 0, 2044, 32258, 0}, 6);
+    ts_arena_free(f.arena);
+}
+
+/* Each change alone is refused. */
+static void matrices_that_do_not_fit_are_refused(void **state) {
+    (void)state;
+    static const double scale = 0.5;
+    static const int32_t zeros[] = {0, 0};
+    for (uint32_t i = 0; i < 7; i++) {
+        fixture f = begin();
+        ts_node node = product_of_matrices(&f, 2, &scale, zeros);
+        ts_graph_add_node(f.graph, &node);
+        ts_tensor *a = &f.graph->tensors.data[node.inputs[0]], *b = &f.graph->tensors.data[node.inputs[1]];
+        ts_tensor *y = &f.graph->tensors.data[node.output];
+        b->dims[3] += i == 1;
+        b->dims[1] += i == 2;
+        y->dims[3] += i == 3;
+        a->type = i == 4 ? TS_S16 : a->type;
+        b->type = i == 5 ? TS_U4 : b->type;
+        if (i == 6) { /* products of 255 and -128 that pass 31 bits together */
+            a->dims[3] = b->dims[3] = 66000;
+        }
+        f.graph->outputs.count = 0;
+        TS_PUSH(f.arena, &f.graph->outputs, node.output);
+        assert_true((ts_graph_verify(f.graph, &f.diags) == TS_OK) == (i == 0));
+        ts_arena_free(f.arena);
+    }
+}
+
 static void linear_reads_rows_columns_channels(void **state) {
     (void)state;
     fixture f = begin();
@@ -528,6 +591,13 @@ static int64_t oracle(const ts_graph *g, const ts_node *n, int32_t *const *value
         const ts_tensor *second = &g->tensors.data[n->inputs[1]];
         acc =
             (int64_t)(x[index] - ts_tensor_zero(in)) * (values[n->inputs[1]][index] - ts_tensor_zero(second));
+    } else if (n->op == TS_OP_MATMUL) {
+        const ts_tensor *second = &g->tensors.data[n->inputs[1]];
+        uint64_t other = ((ts_h(second) > 1 ? h : 0) * (uint64_t)ts_w(second) + c) * ts_c(in);
+        for (uint32_t k = ts_c(in); k-- > 0;) {
+            acc += (int64_t)(x[((uint64_t)h * ts_w(in) + w) * ts_c(in) + k] - ts_tensor_zero(in)) *
+                   (values[n->inputs[1]][other + k] - ts_tensor_zero(second));
+        }
     } else if (n->op == TS_OP_ADD) {
         acc = oracle_step(&n->sum,
                           oracle_step(&n->in1, x[index]) + oracle_step(&n->in2, values[n->inputs[1]][index]));
@@ -598,6 +668,8 @@ int main(void) {
         cmocka_unit_test(convolution_with_groups_and_uneven_strides),
         cmocka_unit_test(wide_weights_sum_in_48_bits),
         cmocka_unit_test(zero_points_are_subtracted),
+        cmocka_unit_test(matrices_multiply_row_by_row),
+        cmocka_unit_test(matrices_that_do_not_fit_are_refused),
         cmocka_unit_test(linear_reads_rows_columns_channels),
         cmocka_unit_test(average_keeps_its_factor),
         cmocka_unit_test(padding_never_wins),
