@@ -133,9 +133,13 @@ ts_status ts__tfl_new_activation(tfl *t, const tfl_op *o, tfl_tensor *x, ts_tens
             "tensor '%s' is float: `tessera quantize` takes float networks, and this needs integers",
             x->name);
     }
-    if (!ts__tfl_is_8_bits(x) || x->scales.count != 1 || x->zeros.count > 1) {
-        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "tensor '%s' is not int8 or uint8 with one scale and zero point",
-                        x->name);
+    if (!ts__tfl_is_8_bits(x)) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "tensor '%s' is %s; int8 and uint8 are served", x->name,
+                        ts__tfl_type_name(x->type));
+    }
+    if (x->scales.count != 1 || x->zeros.count > 1) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "tensor '%s' has %u scales and %u zero points; one is served",
+                        x->name, x->scales.count, x->zeros.count);
     }
     if (!ts__tfl_map_dims(x, dims)) {
         return TFL_FAIL(TS_DIAG_SHAPE, "tensor '%s' has not a batch of 1 and up to 4 dimensions", x->name);
@@ -339,38 +343,47 @@ static ts_status on_tail(tfl *t, const tfl_op *o) {
 /* ---- the model ---- */
 
 /* Number in the file, name, what takes it of integers. docs/tflite.md lists the same set. */
-#define OPERATORS(X)                                 \
-    X(0, "ADD", ts__tfl_add)                         \
-    X(1, "AVERAGE_POOL_2D", ts__tfl_average_pool)    \
-    X(2, "CONCATENATION", ts__tfl_concat)            \
-    X(3, "CONV_2D", ts__tfl_conv)                    \
-    X(4, "DEPTHWISE_CONV_2D", ts__tfl_depthwise)     \
-    X(6, "DEQUANTIZE", ts__tfl_dequantize)           \
-    X(9, "FULLY_CONNECTED", ts__tfl_fully_connected) \
-    X(14, "LOGISTIC", ts__tfl_logistic)              \
-    X(17, "MAX_POOL_2D", ts__tfl_max_pool)           \
-    X(18, "MUL", ts__tfl_mul)                        \
-    X(19, "RELU", ts__tfl_relu)                      \
-    X(20, "RELU_N1_TO_1", ts__tfl_relu_n1)           \
-    X(21, "RELU6", ts__tfl_relu6)                    \
-    X(22, "RESHAPE", ts__tfl_reshape)                \
-    X(25, "SOFTMAX", ts__tfl_softmax)                \
-    X(28, "TANH", ts__tfl_tanh)                      \
-    X(34, "PAD", ts__tfl_pad)                        \
-    X(39, "TRANSPOSE", ts__tfl_transpose)            \
-    X(40, "MEAN", ts__tfl_mean)                      \
-    X(41, "SUB", ts__tfl_sub)                        \
-    X(43, "SQUEEZE", ts__tfl_reshape)                \
-    X(45, "STRIDED_SLICE", ts__tfl_strided_slice)    \
-    X(49, "SPLIT", ts__tfl_split)                    \
-    X(56, "ARG_MAX", on_tail)                        \
-    X(65, "SLICE", ts__tfl_slice)                    \
-    X(70, "EXPAND_DIMS", ts__tfl_reshape)            \
-    X(97, "RESIZE_NEAREST_NEIGHBOR", ts__tfl_resize) \
-    X(98, "LEAKY_RELU", ts__tfl_leaky_relu)          \
-    X(102, "SPLIT_V", ts__tfl_split_v)               \
-    X(114, "QUANTIZE", on_quantize)                  \
-    X(117, "HARD_SWISH", ts__tfl_hard_swish)         \
+#define OPERATORS(X)                                   \
+    X(0, "ADD", ts__tfl_add)                           \
+    X(1, "AVERAGE_POOL_2D", ts__tfl_average_pool)      \
+    X(2, "CONCATENATION", ts__tfl_concat)              \
+    X(3, "CONV_2D", ts__tfl_conv)                      \
+    X(4, "DEPTHWISE_CONV_2D", ts__tfl_depthwise)       \
+    X(6, "DEQUANTIZE", ts__tfl_dequantize)             \
+    X(9, "FULLY_CONNECTED", ts__tfl_fully_connected)   \
+    X(14, "LOGISTIC", ts__tfl_logistic)                \
+    X(17, "MAX_POOL_2D", ts__tfl_max_pool)             \
+    X(18, "MUL", ts__tfl_mul)                          \
+    X(19, "RELU", ts__tfl_relu)                        \
+    X(20, "RELU_N1_TO_1", ts__tfl_relu_n1)             \
+    X(21, "RELU6", ts__tfl_relu6)                      \
+    X(22, "RESHAPE", ts__tfl_reshape)                  \
+    X(25, "SOFTMAX", ts__tfl_softmax)                  \
+    X(28, "TANH", ts__tfl_tanh)                        \
+    X(34, "PAD", ts__tfl_pad)                          \
+    X(39, "TRANSPOSE", ts__tfl_transpose)              \
+    X(40, "MEAN", ts__tfl_mean)                        \
+    X(41, "SUB", ts__tfl_sub)                          \
+    X(43, "SQUEEZE", ts__tfl_reshape)                  \
+    X(45, "STRIDED_SLICE", ts__tfl_strided_slice)      \
+    X(49, "SPLIT", ts__tfl_split)                      \
+    X(55, "MAXIMUM", ts__tfl_maximum)                  \
+    X(56, "ARG_MAX", on_tail)                          \
+    X(57, "MINIMUM", ts__tfl_minimum)                  \
+    X(65, "SLICE", ts__tfl_slice)                      \
+    X(70, "EXPAND_DIMS", ts__tfl_reshape)              \
+    X(82, "REDUCE_MAX", ts__tfl_reduce_max)            \
+    X(83, "PACK", ts__tfl_pack)                        \
+    X(88, "UNPACK", ts__tfl_unpack)                    \
+    X(97, "RESIZE_NEAREST_NEIGHBOR", ts__tfl_resize)   \
+    X(98, "LEAKY_RELU", ts__tfl_leaky_relu)            \
+    X(102, "SPLIT_V", ts__tfl_split_v)                 \
+    X(114, "QUANTIZE", on_quantize)                    \
+    X(117, "HARD_SWISH", ts__tfl_hard_swish)           \
+    X(129, "CALL_ONCE", ts__tfl_call_once)             \
+    X(142, "VAR_HANDLE", ts__tfl_var_handle)           \
+    X(143, "READ_VARIABLE", ts__tfl_read_variable)     \
+    X(144, "ASSIGN_VARIABLE", ts__tfl_assign_variable) \
     X(152, "RELU_0_TO_1", ts__tfl_relu_0_1)
 
 /* These are read of floats only: a network of floats, or floats between integers. */
@@ -380,15 +393,12 @@ static ts_status on_tail(tfl *t, const tfl_op *o) {
     X(47, "EXP", NULL)                \
     X(50, "LOG_SOFTMAX", NULL)        \
     X(54, "PRELU", NULL)              \
-    X(55, "MAXIMUM", NULL)            \
-    X(57, "MINIMUM", NULL)            \
     X(59, "NEG", NULL)                \
     X(73, "LOG", NULL)                \
     X(74, "SUM", NULL)                \
     X(75, "SQRT", NULL)               \
     X(76, "RSQRT", NULL)              \
     X(78, "POW", NULL)                \
-    X(82, "REDUCE_MAX", NULL)         \
     X(92, "SQUARE", NULL)             \
     X(99, "SQUARED_DIFFERENCE", NULL) \
     X(101, "ABS", NULL)               \
@@ -423,11 +433,24 @@ static const operator_row *row_of(int64_t code) {
     return NULL;
 }
 
-static ts_status take_by_type(tfl *t, const tfl_op *o, const operator_row *row) {
+/* Compilers for accelerators put what they compiled into one custom operator. */
+static ts_status unserved(tfl *t, const tfl_op *o, int64_t code) {
+    bool compiled = strcmp(o->op, "custom ethos-u") == 0 || strcmp(o->op, "custom edgetpu-custom-op") == 0;
+    if (compiled) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                        "the file was compiled for an accelerator; take the one that its compiler read");
+    }
+    return ts__tfl_computes_shapes(code)
+               ? TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                          "this operator is served of shapes and constants, which are computed at import")
+               : TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                          "this operator is not served; docs/tflite.md lists those that are");
+}
+
+static ts_status take_by_type(tfl *t, const tfl_op *o, int64_t code, const operator_row *row) {
     const tfl_tensor *y = ts__tfl_tensor_at(t, o->outputs, 0);
     if (row == NULL) {
-        return TFL_FAIL(TS_DIAG_UNSUPPORTED,
-                        "this operator is not served; docs/tflite.md lists those that are");
+        return unserved(t, o, code);
     }
     if (t->whole) {
         return ts__tfl_float_operator(t, o, row->code);
@@ -454,13 +477,20 @@ static ts_status take_operator(tfl *t, ts_flat_table table, ts_flat_vector codes
     op.options = ts__flat_child(f, table, OPERATOR_OPTIONS);
     const tfl_tensor *y = ts__tfl_tensor_at(t, op.outputs, 0);
     op.name = y != NULL && *y->name != '\0' ? y->name : ts_arena_printf(t->arena, "operator%u", index);
-    op.op = ts_arena_printf(t->scratch, "operator code %lld", (long long)code);
+    op.op = "operator";
     if (f->bad || code_table == 0) {
         return ts__tfl_damaged(t, "an operator leads out of it or has no code");
     }
     const operator_row *row = row_of(code);
-    op.op = row != NULL ? row->name : op.op;
-    TS_TRY(take_by_type(t, o, row));
+    op.op = row != NULL ? row->name
+                        : ts__tfl_unserved_name(
+                              t->arena, code,
+                              code == CUSTOM_CODE ? ts__flat_text(f, t->arena, code_table, CODE_CUSTOM) : "");
+    bool constant;
+    TS_TRY(ts__tfl_compute_constant(t, o, code, &constant));
+    if (!constant) {
+        TS_TRY(take_by_type(t, o, code, row));
+    }
     return f->bad ? ts__tfl_damaged(t, "an operator's options lead out of it") : TS_OK;
 }
 
@@ -533,16 +563,13 @@ static ts_status import_into(tfl *t) {
     if (f->bad || subgraph == 0 || nodes.count > MAX_OPERATORS || inputs.count > 16 || outputs.count > 64) {
         return ts__tfl_damaged(t, "its tables lead out of it or have too many entries");
     }
-    if (subgraphs.count != 1) {
-        return ts_error(t->diags, TS_DIAG_UNSUPPORTED, NULL, NULL, "%u subgraphs; one is served",
-                        subgraphs.count);
-    }
     TS_TRY(read_tensors(t, model, subgraph));
     TS_TRY(take_inputs(t, inputs));
     for (uint32_t i = 0; i < nodes.count; i++) {
         TS_TRY(take_operator(t, ts__flat_table_at(f, nodes, i), codes, i));
     }
-    return take_outputs(t, outputs);
+    TS_TRY(take_outputs(t, outputs));
+    return ts__tfl_output_variables(t);
 }
 
 bool ts__is_tflite(ts_bytes file) {

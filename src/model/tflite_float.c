@@ -444,14 +444,12 @@ static ts_status take_slice(tfl *t, const tfl_op *o, bool strided) {
 }
 
 /* Parts along an axis, one an output, whose sizes are those of the outputs. */
-static ts_status take_split(tfl *t, const tfl_op *o, uint32_t input, uint32_t axis_input) {
+static ts_status split_along(tfl *t, const tfl_op *o, uint32_t input, int64_t axis) {
     tfl_range ranges[TS_MAX_RANK];
-    ts_flat_vector axes;
     const tfl_tensor *x;
     ts_tensor_id id;
+    int64_t at = 0;
     TS_TRY(shaped_input(t, o, input, &x, &id));
-    TS_TRY(ts__tfl_numbers_at(t, o, axis_input, 1, &axes));
-    int64_t axis = ts__flat_i32(axes, 0), at = 0;
     axis = axis < 0 ? axis + x->rank : axis;
     if (axis < 0 || axis >= x->rank || o->outputs.count > MAX_PARTS || x->elements == 0) {
         return TFL_FAIL(TS_DIAG_UNSUPPORTED, "a split of one axis into up to %d is served", MAX_PARTS);
@@ -471,6 +469,37 @@ static ts_status take_split(tfl *t, const tfl_op *o, uint32_t input, uint32_t ax
         TS_TRY(add_slice(t, &part, id, ranges));
     }
     return at == x->dims[axis] ? TS_OK : TFL_FAIL(TS_DIAG_SHAPE, "its parts are less than the whole");
+}
+
+static ts_status take_split(tfl *t, const tfl_op *o, uint32_t input, uint32_t axis_input) {
+    ts_flat_vector axes;
+    TS_TRY(ts__tfl_numbers_at(t, o, axis_input, 1, &axes));
+    return split_along(t, o, input, ts__flat_i32(axes, 0));
+}
+
+/* Tensors of one shape along a new axis: each gets it, then they are joined. */
+static ts_status take_pack(tfl *t, const tfl_op *o) {
+    ts_fnode n = new_node(t, o, TS_FOP_CONCAT, o->inputs.count);
+    tfl_tensor *y;
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    int64_t axis = option(t, o, 1, 4, 0);
+    axis = axis < 0 ? axis + y->rank : axis;
+    if (o->inputs.count == 0 || o->inputs.count > TS_MAX_INPUTS || axis < 0 || axis >= y->rank ||
+        y->dims[axis] != o->inputs.count) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "1 to %d tensors along a new axis are served, not %u",
+                        TS_MAX_INPUTS, o->inputs.count);
+    }
+    n.axis = (uint32_t)axis;
+    for (uint32_t i = 0; i < n.input_count; i++) {
+        ts_fnode part = new_node(t, o, TS_FOP_RESHAPE, 1);
+        const char *name = part.name = ts_arena_printf(t->arena, "%s.%u", o->name, i);
+        TS_TRY(input_at(t, o, i, &part.inputs[0]));
+        ts_ftensor shape = {.rank = y->rank, .layout = t->real->tensors.data[part.inputs[0]].layout};
+        memcpy(shape.dims, y->dims, sizeof shape.dims);
+        shape.dims[axis] = 1;
+        TS_TRY(ts_fgraph_add_node(t->real, &part, name, &shape, &n.inputs[i], t->diags));
+    }
+    return finish(t, o, &n, NULL, ACTIVATION_NONE);
 }
 
 static ts_status take_resize(tfl *t, const tfl_op *o) {
@@ -598,6 +627,10 @@ ts_status ts__tfl_float_operator(tfl *t, const tfl_op *o, int64_t code) {
             return take_rsqrt(t, o);
         case 82:
             return take_reduction(t, o, TS_FOP_REDUCE_MAX);
+        case 83:
+            return take_pack(t, o);
+        case 88:
+            return split_along(t, o, 0, option(t, o, 1, 4, 0));
         case 92:
             return take_square(t, o, false);
         case 97:

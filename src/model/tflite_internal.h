@@ -10,7 +10,7 @@
 
 /* Field numbers of the format's tables. */
 enum { MODEL_CODES = 1, MODEL_SUBGRAPHS = 2, MODEL_BUFFERS = 4 };
-enum { CODE_OLD = 0, CODE_NEW = 3 };
+enum { CODE_OLD = 0, CODE_CUSTOM = 1, CODE_NEW = 3 };
 enum { SUBGRAPH_TENSORS, SUBGRAPH_INPUTS, SUBGRAPH_OUTPUTS, SUBGRAPH_OPERATORS };
 enum { TENSOR_SHAPE, TENSOR_TYPE, TENSOR_BUFFER, TENSOR_NAME, TENSOR_QUANTIZATION };
 enum { QUANTIZATION_SCALE = 2, QUANTIZATION_ZERO = 3, QUANTIZATION_DIMENSION = 6 };
@@ -20,7 +20,7 @@ enum { DEPTHWISE_ACTIVATION = 4, DEPTHWISE_DILATION_W = 5, DEPTHWISE_DILATION_H 
 enum { POOL_FILTER_W = 3, POOL_FILTER_H = 4, POOL_ACTIVATION = 5 };
 enum { PADDING_SAME, PADDING_VALID };
 enum { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_RELU_N1, ACTIVATION_RELU6 };
-enum { DEQUANTIZE_CODE = 6, QUANTIZE_CODE = 114 };
+enum { DEQUANTIZE_CODE = 6, CUSTOM_CODE = 32, QUANTIZE_CODE = 114 };
 enum { ACTIVATION_RELU_0_1 = 1000 }; /* no fused one, which are bytes: an operator of its own */
 enum { TYPE_FLOAT = 0, TYPE_FLOAT16 = 1, TYPE_INT32 = 2, TYPE_UINT8 = 3, TYPE_INT8 = 9 };
 enum { MAX_TENSORS = 1 << 16, MAX_OPERATORS = 1 << 16, MAX_WINDOW = 4096, MAX_PARTS = 64 };
@@ -50,9 +50,11 @@ typedef struct tfl_tensor {
     struct tfl_tensor **leaves;
     uint32_t leaf_count;
     const char *first, *first_op;
+    uint32_t handle; /* of a variable: 1 + its index; 0: none */
 } tfl_tensor;
 
 struct tfl_islands;
+struct tfl_variables;
 
 typedef struct tfl {
     ts_arena *arena, *scratch;
@@ -61,7 +63,8 @@ typedef struct tfl {
     ts_graph *graph;
     ts_fgraph *real; /* float operators between integer ones; with `whole` the whole network instead */
     bool whole, allow_float;
-    struct tfl_islands *islands; /* NULL before the first one */
+    struct tfl_islands *islands;     /* NULL before the first one */
+    struct tfl_variables *variables; /* the same */
     tfl_tensor *tensors;
     uint32_t tensor_count;
     uint64_t work_left;
@@ -88,6 +91,9 @@ int32_t ts__tfl_high(const tfl_tensor *x);
 /* Scale i (or the only one) and zero point. */
 float ts__tfl_scale_of(const tfl_tensor *x, uint32_t i);
 int32_t ts__tfl_zero_of(const tfl_tensor *x);
+
+/* Of one type, scale and zero point? */
+bool ts__tfl_one_quantum(const tfl_tensor *x, const tfl_tensor *y);
 
 /* {1, H, W, C} of an activation, its dimensions at the right end; false where the first is not 1. */
 bool ts__tfl_map_dims(const tfl_tensor *x, uint32_t dims[4]);
@@ -153,11 +159,11 @@ void ts__tfl_copy(tfl *t, const tfl_op *o, tfl_tensor *x);
 /* What takes an operator: its kind's row in tflite.c. */
 typedef ts_status ts__tfl_take(tfl *t, const tfl_op *o);
 ts__tfl_take ts__tfl_conv, ts__tfl_depthwise, ts__tfl_fully_connected, ts__tfl_average_pool, ts__tfl_max_pool,
-    ts__tfl_mean, ts__tfl_add, ts__tfl_sub, ts__tfl_mul;
-ts__tfl_take ts__tfl_reshape, ts__tfl_pad, ts__tfl_concat, ts__tfl_transpose, ts__tfl_split, ts__tfl_split_v,
-    ts__tfl_slice, ts__tfl_strided_slice, ts__tfl_resize;
+    ts__tfl_mean, ts__tfl_reduce_max, ts__tfl_add, ts__tfl_sub, ts__tfl_mul;
+ts__tfl_take ts__tfl_reshape, ts__tfl_pad, ts__tfl_concat, ts__tfl_pack, ts__tfl_unpack, ts__tfl_transpose,
+    ts__tfl_split, ts__tfl_split_v, ts__tfl_slice, ts__tfl_strided_slice, ts__tfl_resize;
 ts__tfl_take ts__tfl_logistic, ts__tfl_tanh, ts__tfl_hard_swish, ts__tfl_leaky_relu, ts__tfl_relu,
-    ts__tfl_relu_n1, ts__tfl_relu6, ts__tfl_relu_0_1, ts__tfl_softmax;
+    ts__tfl_relu_n1, ts__tfl_relu6, ts__tfl_relu_0_1, ts__tfl_maximum, ts__tfl_minimum, ts__tfl_softmax;
 
 /* A range of one axis of the file: first element, step, number of elements. */
 typedef struct tfl_range {
@@ -167,6 +173,19 @@ typedef struct tfl_range {
 /* What SLICE and STRIDED_SLICE take of each axis of x; every range lies inside. */
 ts_status ts__tfl_slice_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_range ranges[TS_MAX_RANK]);
 ts_status ts__tfl_strided_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_range ranges[TS_MAX_RANK]);
+
+/* A result of whole numbers that are known at import becomes a constant (tflite_shapes.c). `done`: it did. */
+ts_status ts__tfl_compute_constant(tfl *t, const tfl_op *o, int64_t code, bool *done);
+
+/* Is the operator served so only? */
+bool ts__tfl_computes_shapes(int64_t code);
+
+/* The name of an operator that is not served, in the arena (tflite_names.c); `custom`: that of a custom one.
+ */
+const char *ts__tfl_unserved_name(ts_arena *arena, int64_t code, const char *custom);
+
+/* The name of an element type. */
+const char *ts__tfl_type_name(int32_t type);
 
 /* Output `i` of a SPLIT alone, with its name. */
 tfl_op ts__tfl_part(tfl *t, const tfl_op *o, uint32_t i);
@@ -186,6 +205,10 @@ ts__tfl_take ts__tfl_dequantize;
 ts_status ts__tfl_island_operator(tfl *t, const tfl_op *o, int64_t code, ts__tfl_take *take);
 ts_status ts__tfl_quantize_floats(tfl *t, const tfl_op *o, tfl_tensor *x, tfl_tensor *y);
 ts_status ts__tfl_leave_out(tfl *t, const tfl_op *o, tfl_tensor *x);
+
+/* Variables (tflite_state.c): an input of the network each, and, at the end, outputs. */
+ts__tfl_take ts__tfl_var_handle, ts__tfl_read_variable, ts__tfl_assign_variable, ts__tfl_call_once;
+ts_status ts__tfl_output_variables(tfl *t);
 
 /* Says that an input is float where nothing has quantised it. */
 ts_status ts__tfl_is_float(tfl *t, const tfl_op *o, uint32_t i, const tfl_tensor *x);

@@ -493,7 +493,7 @@ static ts_requant global_mean_requant(tfl *t, const tfl_tensor *x, const tfl_ten
     return rq;
 }
 
-/* Which of rows, columns and channels of the graph's tensor the mean is over; false for channels. */
+/* Which of rows, columns and channels of the graph's tensor the reduction is over; false for channels. */
 static ts_status mean_axes(tfl *t, const tfl_op *o, const tfl_tensor *x, bool over[3]) {
     ts_flat_vector axes;
     TS_TRY(ts__tfl_numbers_at(t, o, 1, 4, &axes));
@@ -507,7 +507,9 @@ static ts_status mean_axes(tfl *t, const tfl_op *o, const tfl_tensor *x, bool ov
         }
     }
     served = served && (!over[2] || ts_c(ts__tfl_value_of(t, x)) == 1);
-    return served ? TS_OK : TFL_FAIL(TS_DIAG_UNSUPPORTED, "a mean over rows, columns or both is served");
+    return served
+               ? TS_OK
+               : TFL_FAIL(TS_DIAG_UNSUPPORTED, "rows, columns or both are served, not channels or the batch");
 }
 
 /* The order of the result's axes: where the file drops those of the mean, they stand before the others. */
@@ -523,7 +525,8 @@ static void mean_order(const tfl_tensor *x, tfl_tensor *y, const bool over[3]) {
     }
 }
 
-ts_status ts__tfl_mean(tfl *t, const tfl_op *o) {
+/* A mean or a maximum over all rows, all columns or both. */
+static ts_status take_reduction(tfl *t, const tfl_op *o, bool maximum) {
     tfl_tensor *x, *y;
     bool over[3];
     TS_TRY(ts__tfl_activation_at(t, o, 0, &x));
@@ -536,12 +539,20 @@ ts_status ts__tfl_mean(tfl *t, const tfl_op *o) {
     uint32_t rows = over[0] ? ts_h(&out) : 1, columns = over[1] ? ts_w(&out) : 1;
     uint64_t n = (uint64_t)rows * columns;
     if (n > 65536 || rows > MAX_WINDOW || columns > MAX_WINDOW || y->elements * n != x->elements) {
-        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "a mean of %u x %u elements is not served", rows, columns);
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "windows of %u x %u elements are not served", rows, columns);
+    }
+    if (maximum && !ts__tfl_one_quantum(x, y)) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "its output has another quantum than its input");
     }
     ts_tensor_id output;
-    ts_node node = ts__tfl_new_node(t, o, TS_OP_AVG_POOL, x);
+    ts_node node = ts__tfl_new_node(t, o, maximum ? TS_OP_MAX_POOL : TS_OP_AVG_POOL, x);
     node.window = (ts_window){.kernel_h = rows, .kernel_w = columns, 1, 1, 1, 1, 0, 0, 0, 0};
-    node.requant = global_mean_requant(t, x, y, (uint32_t)n);
+    if (maximum) {
+        node.requant.low = ts__tfl_low(y);
+        node.requant.high = ts__tfl_high(y);
+    } else {
+        node.requant = global_mean_requant(t, x, y, (uint32_t)n);
+    }
     TS_TRY(ts__tfl_new_activation(t, o, y, &output));
     uint32_t *dims = t->graph->tensors.data[output].dims;
     memcpy(dims, out.dims, 4 * sizeof *dims);
@@ -552,6 +563,10 @@ ts_status ts__tfl_mean(tfl *t, const tfl_op *o) {
     mean_order(x, y, over);
     return TS_OK;
 }
+
+ts_status ts__tfl_mean(tfl *t, const tfl_op *o) { return take_reduction(t, o, false); }
+
+ts_status ts__tfl_reduce_max(tfl *t, const tfl_op *o) { return take_reduction(t, o, true); }
 
 /* ---- addition ---- */
 

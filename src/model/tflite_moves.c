@@ -137,11 +137,16 @@ void ts__tfl_copy(tfl *t, const tfl_op *o, tfl_tensor *x) {
 
 /* ---- operators ---- */
 
+bool ts__tfl_one_quantum(const tfl_tensor *x, const tfl_tensor *y) {
+    return x->type == y->type && ts__tfl_zero_of(x) == ts__tfl_zero_of(y) && y->scales.count == 1 &&
+           ts__tfl_scale_of(x, 0) == ts__tfl_scale_of(y, 0);
+}
+
 /* Its quantum has to be the output's: elements move as they are. */
 static ts_status same_quantum(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_tensor *y) {
-    bool same = x->type == y->type && ts__tfl_zero_of(x) == ts__tfl_zero_of(y) && y->scales.count == 1 &&
-                ts__tfl_scale_of(x, 0) == ts__tfl_scale_of(y, 0);
-    return same ? TS_OK : TFL_FAIL(TS_DIAG_UNSUPPORTED, "its output has another quantum than its input");
+    return ts__tfl_one_quantum(x, y)
+               ? TS_OK
+               : TFL_FAIL(TS_DIAG_UNSUPPORTED, "its output has another quantum than its input");
 }
 
 ts_status ts__tfl_reshape(tfl *t, const tfl_op *o) {
@@ -287,6 +292,45 @@ ts_status ts__tfl_concat(tfl *t, const tfl_op *o) {
     return TS_OK;
 }
 
+/* Tensors of one shape, one behind the other along a new axis. */
+ts_status ts__tfl_pack(tfl *t, const tfl_op *o) {
+    tfl_tensor *x, *y;
+    uint32_t dims[4];
+    ts_tensor_id output;
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    if (o->inputs.count == 1) {
+        return ts__tfl_reshape(t, o);
+    }
+    uint32_t axis = ts__tfl_axis(y, ts__flat_int(&t->flat, o->options, 1, 4, 0)), count = o->inputs.count;
+    if (axis == TS_NONE || count < 1 || count > TS_MAX_INPUTS || !ts__tfl_map_dims(y, dims) ||
+        dims[1 + axis] != count) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                        "1 to %d tensors along a new axis of rows, columns or channels are served, not %u",
+                        TS_MAX_INPUTS, count);
+    }
+    ts_node node = {.name = ts_arena_strdup(t->arena, o->name),
+                    .file_index = o->index,
+                    .op = TS_OP_CONCAT,
+                    .input_count = count,
+                    .weights = TS_NONE,
+                    .bias = TS_NONE,
+                    .move = {.axis = axis}};
+    dims[1 + axis] = 1;
+    for (uint32_t i = 0; i < count; i++) {
+        TS_TRY(ts__tfl_map_at(t, o, i, &x));
+        TS_TRY(same_quantum(t, o, x, y));
+        if (x->elements * count != y->elements) {
+            return TFL_FAIL(TS_DIAG_SHAPE, "its parts have not the shape of its output without an axis");
+        }
+        bool fits = memcmp(ts__tfl_value_of(t, x)->dims, dims, sizeof dims) == 0;
+        const tfl_op part = {.name = ts_arena_printf(t->arena, "%s.%u", o->name, i), .index = o->index};
+        node.inputs[i] = fits ? x->tensor : ts__tfl_reshaped(t, &part, x->tensor, dims);
+    }
+    TS_TRY(ts__tfl_new_activation(t, o, y, &output));
+    ts__tfl_add_node(t, &node, y, output);
+    return TS_OK;
+}
+
 ts_status ts__tfl_transpose(tfl *t, const tfl_op *o) {
     tfl_tensor *x, *y;
     ts_flat_vector perm;
@@ -391,6 +435,16 @@ ts_status ts__tfl_split_v(tfl *t, const tfl_op *o) {
     TS_TRY(ts__tfl_map_at(t, o, 0, &x));
     TS_TRY(ts__tfl_numbers_at(t, o, 2, 1, &axis));
     return split_along(t, o, x, ts__flat_i32(axis, 0));
+}
+
+/* Slices of one element of an axis, which is dropped. */
+ts_status ts__tfl_unpack(tfl *t, const tfl_op *o) {
+    tfl_tensor *x;
+    if (o->outputs.count == 1) {
+        return ts__tfl_reshape(t, o);
+    }
+    TS_TRY(ts__tfl_map_at(t, o, 0, &x));
+    return split_along(t, o, x, ts__flat_int(&t->flat, o->options, 1, 4, 0));
 }
 
 static ts_status check_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_range *ranges) {

@@ -110,6 +110,37 @@ ts_status ts__tfl_leaky_relu(tfl *t, const tfl_op *o) {
     return ts__tfl_add_table(t, o, x, y, leaky, &u);
 }
 
+/* ---- maximum and minimum with a number ---- */
+
+static int32_t bounded(const void *context, int32_t x) {
+    const unary *u = context;
+    return clamp(x, u->low, u->high);
+}
+
+/* The codes are compared, so all three have one quantum. */
+static ts_status take_bound(tfl *t, const tfl_op *o, bool maximum) {
+    const tfl_tensor *a = ts__tfl_tensor_at(t, o->inputs, 0), *b = ts__tfl_tensor_at(t, o->inputs, 1);
+    bool turned = a != NULL && a->data.count > 0;
+    const tfl_tensor *number = turned ? a : b;
+    tfl_tensor *x, *y;
+    unary u;
+    TS_TRY(ts__tfl_map_at(t, o, turned, &x));
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    if (number == NULL || number->data.count != 1 || number->elements != 1) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "of integers it is served with one constant number");
+    }
+    if (number->type != x->type || number->scales.count != 1 || !ts__tfl_one_quantum(number, x) ||
+        !ts__tfl_one_quantum(x, y)) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "its operands and its output have not one quantum");
+    }
+    int32_t value = x->type == TYPE_UINT8 ? number->data.data[0] : (int8_t)number->data.data[0];
+    u = (unary){.low = maximum ? value : ts__tfl_low(x), .high = maximum ? ts__tfl_high(x) : value};
+    return ts__tfl_add_table(t, o, x, y, bounded, &u);
+}
+
+ts_status ts__tfl_maximum(tfl *t, const tfl_op *o) { return take_bound(t, o, true); }
+ts_status ts__tfl_minimum(tfl *t, const tfl_op *o) { return take_bound(t, o, false); }
+
 /* ---- logistic, tanh, hard-swish ---- */
 
 /* The input as a number with 4 integer bits, and how far from its zero point it may be. */

@@ -3,6 +3,7 @@
 #ifndef TS_TESTS_FLAT_MAKER_H
 #define TS_TESTS_FLAT_MAKER_H
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -95,7 +96,8 @@ typedef struct tfm_tensor {
     int32_t dimension;
 } tfm_tensor;
 
-/* `output` may hold a second one: first + (second << 16). */
+/* `output` may hold a second one: first + (second << 16); negative: none. A variable (code 142) is called
+ * "state", a custom operator (code 32) "made". */
 typedef struct tfm_operator {
     int32_t code;
     uint32_t input_count;
@@ -140,10 +142,14 @@ static inline void tfm_one_operator(flat_maker *f, uint32_t from, const tfm_oper
     fm_put(f, fields, index);
     fm_ints(f, fields + 4, o->input_count, o->inputs);
     const int32_t outputs[2] = {o->output & 0xffff, o->output >> 16};
-    fm_ints(f, fields + 8, outputs[1] != 0 ? 2 : 1, outputs);
+    fm_ints(f, fields + 8, o->output < 0 ? 0 : outputs[1] > 0 ? 2 : 1, outputs);
     uint32_t options = fm_table(f, fields + 16, o->option_count);
     for (uint32_t i = 0; i < o->option_count; i++) {
         fm_put(f, options + 4 * i, (uint32_t)o->options[i]);
+    }
+    if (o->code == 142 && o->option_count > 1) {
+        fm_bytes(f, options, 0, "");
+        fm_bytes(f, options + 4, 5, "state");
     }
 }
 
@@ -157,7 +163,7 @@ static inline ts_bytes tfm_write(flat_maker *f, const tfm_tensor *tensors, uint3
     for (uint32_t i = 0; i < op_count; i++) {
         uint32_t fields = fm_table(f, codes + 4 * i, 4);
         fm_put(f, fields, (uint32_t)(ops[i].code < 127 ? ops[i].code : 127));
-        fm_bytes(f, fields + 4, 0, "");
+        fm_bytes(f, fields + 4, ops[i].code == 32 ? 4 : 0, "made");
         fm_put(f, fields + 12, (uint32_t)ops[i].code);
     }
     fm_bytes(f, model + 12, 0, "");
@@ -167,7 +173,8 @@ static inline ts_bytes tfm_write(flat_maker *f, const tfm_tensor *tensors, uint3
         fm_bytes(f, fields, i == 0 || tensors[i - 1].data == NULL ? 0 : tensors[i - 1].bytes,
                  i == 0 ? "" : tensors[i - 1].data);
     }
-    uint32_t subgraphs = fm_tables(f, model + 8, 1), graph = fm_table(f, subgraphs, 4);
+    bool starts = ops[0].code == 129; /* CALL_ONCE of a second subgraph, which is empty */
+    uint32_t subgraphs = fm_tables(f, model + 8, starts ? 2 : 1), graph = fm_table(f, subgraphs, 4);
     uint32_t list = fm_tables(f, graph, tensor_count);
     for (uint32_t i = 0; i < tensor_count; i++) {
         tfm_one_tensor(f, list + 4 * i, &tensors[i], i + 1);
@@ -178,6 +185,12 @@ static inline ts_bytes tfm_write(flat_maker *f, const tfm_tensor *tensors, uint3
     uint32_t nodes = fm_tables(f, graph + 12, op_count);
     for (uint32_t i = 0; i < op_count; i++) {
         tfm_one_operator(f, nodes + 4 * i, &ops[i], i);
+    }
+    if (starts) {
+        uint32_t second = fm_table(f, subgraphs + 4, 4);
+        for (uint32_t i = 0; i < 4; i++) {
+            fm_ints(f, second + 4 * i, 0, NULL);
+        }
     }
     return (ts_bytes){f->data, f->size};
 }
@@ -385,6 +398,79 @@ static inline ts_bytes tfm_islands(flat_maker *f) {
         {114, 1, {4}, 5, 0, {0}},
     };
     return tfm_pack(f, tensors, TFM_ISLANDS_TENSORS, ops, TFM_ISLANDS_OPS);
+}
+
+/* A network whose batch has no size, on an input of 2 x 3 x 4: SHAPE, STRIDED_SLICE and PACK make the shape
+ * of a RESHAPE; then UNPACK of the rows, MINIMUM and MAXIMUM with a number, PACK, REDUCE_MAX of the columns.
+ */
+enum { TFM_SHAPES_TENSORS = 18, TFM_SHAPES_OPS = 9 };
+static inline ts_bytes tfm_shapes(flat_maker *f) {
+    static const int32_t zero[1] = {0}, one[1] = {1}, rows[1] = {2}, columns[1] = {6}, axis[1] = {1};
+    static const int8_t high[1] = {40}, low[1] = {-20};
+    const tfm_tensor tensors[TFM_SHAPES_TENSORS] = {
+        {"input", 4, {1, 2, 3, 4}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"shape", 1, {4}, 2, NULL, 0, 0, {0}, 0, 0},
+        {"zero", 1, {1}, 2, zero, 4, 0, {0}, 0, 0},
+        {"one", 1, {1}, 2, one, 4, 0, {0}, 0, 0},
+        {"batch", 0, {0}, 2, NULL, 0, 0, {0}, 0, 0},
+        {"rows", 0, {0}, 2, rows, 4, 0, {0}, 0, 0},
+        {"columns", 0, {0}, 2, columns, 4, 0, {0}, 0, 0},
+        {"to", 1, {4}, 2, NULL, 0, 0, {0}, 0, 0},
+        {"map", 4, {1, 2, 6, 2}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"first", 3, {1, 6, 2}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"second", 3, {1, 6, 2}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"high", 0, {0}, 9, high, 1, 1, {0.05f}, -3, 0},
+        {"low", 1, {1}, 9, low, 1, 1, {0.05f}, -3, 0},
+        {"bounded", 3, {1, 6, 2}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"above", 3, {1, 6, 2}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"both", 4, {1, 6, 2, 2}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"axis", 1, {1}, 2, axis, 4, 0, {0}, 0, 0},
+        {"largest", 4, {1, 1, 2, 2}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+    };
+    const tfm_operator ops[TFM_SHAPES_OPS] = {
+        {77, 1, {0}, 1, 1, {2}},
+        {45, 4, {1, 2, 3, 3}, 4, 5, {0, 0, 0, 0, 1}}, /* the first number, no axis */
+        {83, 4, {4, 5, 6, 5}, 7, 2, {4, 0}},
+        {22, 2, {0, 7}, 8, 1, {0}},
+        {88, 1, {8}, 9 + (10 << 16), 2, {2, 1}},
+        {57, 2, {9, 11}, 13, 1, {0}},
+        {55, 2, {12, 10}, 14, 1, {0}},
+        {83, 2, {13, 14}, 15, 2, {2, 2}},
+        {82, 2, {15, 16}, 17, 1, {1}},
+    };
+    return tfm_pack(f, tensors, TFM_SHAPES_TENSORS, ops, TFM_SHAPES_OPS);
+}
+
+/* One step of a streaming network on an input of 1 x 1 x 3: a variable keeps the last two columns. CALL_ONCE,
+ * VAR_HANDLE, READ_VARIABLE, CONCATENATION, STRIDED_SLICE, ASSIGN_VARIABLE, CONV_2D. */
+enum { TFM_STREAM_TENSORS = 11, TFM_STREAM_OPS = 7 };
+static inline ts_bytes tfm_stream(flat_maker *f) {
+    static const int32_t begin[4] = {0, 0, 1, 0}, end[4] = {1, 1, 3, 3}, steps[4] = {1, 1, 1, 1},
+                         bias[1] = {50};
+    static const int8_t w[9] = {1, -2, 3, -4, 5, -6, 7, -8, 9};
+    const tfm_tensor tensors[TFM_STREAM_TENSORS] = {
+        {"input", 4, {1, 1, 1, 3}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"handle", 0, {0}, 13, NULL, 0, 0, {0}, 0, 0},
+        {"before", 4, {1, 1, 2, 3}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"joined", 4, {1, 1, 3, 3}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"begin", 1, {4}, 2, begin, 16, 0, {0}, 0, 0},
+        {"end", 1, {4}, 2, end, 16, 0, {0}, 0, 0},
+        {"steps", 1, {4}, 2, steps, 16, 0, {0}, 0, 0},
+        {"behind", 4, {1, 1, 2, 3}, 9, NULL, 0, 1, {0.05f}, -3, 0},
+        {"w", 4, {1, 1, 3, 3}, 9, w, 9, 1, {0.01f}, 0, 0},
+        {"b", 1, {1}, 2, bias, 4, 1, {0.0005f}, 0, 0},
+        {"output", 4, {1, 1, 1, 1}, 9, NULL, 0, 1, {0.1f}, 4, 0},
+    };
+    const tfm_operator ops[TFM_STREAM_OPS] = {
+        {129, 0, {0}, -1, 1, {1}},
+        {142, 0, {0}, 1, 2, {0}},
+        {143, 1, {1}, 2, 0, {0}},
+        {2, 2, {2, 0}, 3, 2, {2, 0}},
+        {45, 4, {3, 4, 5, 6}, 7, 5, {0}},
+        {144, 2, {1, 7}, -1, 0, {0}},
+        {3, 3, {3, 8, 9}, 10, 6, {1, 1, 1, 0, 1, 1}},
+    };
+    return tfm_pack(f, tensors, TFM_STREAM_TENSORS, ops, TFM_STREAM_OPS);
 }
 
 /* One operator on an input of all 256 values, 16 x 16 x 1, of type 9 (int8) or 3 (uint8). */

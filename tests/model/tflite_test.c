@@ -326,6 +326,8 @@ static void damaged_files_are_refused(void **state) {
     damage(tfm_moves(&maker));
     damage(tfm_float_moves(&maker));
     damage(tfm_islands(&maker));
+    damage(tfm_shapes(&maker));
+    damage(tfm_stream(&maker));
 }
 
 /* ---- averages over the border ---- */

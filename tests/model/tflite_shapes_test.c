@@ -1,0 +1,139 @@
+/* What the everyday files of TensorFlow Lite have besides layers: shapes that are computed, tensors that are
+ * packed and unpacked, variables; and what is refused by its name. */
+#include <string.h>
+
+#include "base/random.h"
+#include "flat_maker.h"
+#include "harness.h"
+#include "model/tflite.h"
+#include "num/integer.h"
+
+enum { INT32 = 2, INT16 = 7, INT8 = 9, ROUNDS = 50 };
+
+static ts_graph *import_fresh(ts_arena *arena, ts_bytes file) {
+    ts_diags diags = {.arena = arena};
+    ts_graph *graph;
+    ts_status status = ts__tflite_import(arena, file, "made", NULL, &graph, &diags);
+    for (uint32_t i = 0; i < diags.list.count && status != TS_OK; i++) {
+        ts_diag_print(stderr, &diags.list.data[i]);
+    }
+    assert_int_equal(status, TS_OK);
+    return graph;
+}
+
+/* The import ends with an error that has this text. */
+static void refused(ts_bytes file, const char *text) {
+    ts_diags diags = {.arena = ts_arena_new("test", 0)};
+    ts_graph *graph;
+    assert_int_equal(ts__tflite_import(diags.arena, file, "made", NULL, &graph, &diags), TS_BAD_INPUT);
+    ts_text all = {.arena = diags.arena};
+    for (uint32_t i = 0; i < diags.list.count; i++) {
+        const ts_diag *d = &diags.list.data[i];
+        ts_text_printf(&all, "%s (%s): %s\n", d->node, d->op, d->text);
+    }
+    if (strstr(all.data, text) == NULL) {
+        fail_msg("\"%s\" is not in: %s", text, all.data);
+    }
+    ts_arena_free(diags.arena);
+}
+
+static int32_t bounded(int32_t x, int32_t low, int32_t high) { return x < low ? low : x > high ? high : x; }
+
+/* The model of tfm_shapes(): its rows and columns are 2 x 6, two channels each. */
+static void shapes_are_computed(void **state) {
+    (void)state;
+    static flat_maker maker;
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_graph *graph = import_fresh(arena, tfm_shapes(&maker));
+    ts_random random = ts_random_seed(5);
+    for (int round = 0; round < ROUNDS; round++) {
+        int32_t x[24], **values;
+        const int32_t *inputs[1] = {x};
+        ts_diags diags = {.arena = arena};
+        for (int i = 0; i < 24; i++) {
+            x[i] = (int32_t)ts_random_range(&random, -128, 127);
+        }
+        assert_int_equal(ts_integer_run(graph, arena, inputs, &values, &diags), TS_OK);
+        const int32_t *y = values[graph->outputs.data[0]];
+        for (int i = 0; i < 4; i++) { /* part i / 2 of a pixel, channel i % 2 */
+            int32_t largest = -128;
+            for (int w = 0; w < 6; w++) {
+                int32_t v = x[(i / 2 * 6 + w) * 2 + i % 2];
+                v = i / 2 == 0 ? bounded(v, -128, 40) : bounded(v, -20, 127);
+                largest = v > largest ? v : largest;
+            }
+            assert_int_equal(y[i], largest);
+        }
+    }
+    ts_arena_free(arena);
+}
+
+/* The model of tfm_stream(): what the variable holds behind one step is what the next one gets. */
+static void variables_are_inputs_and_outputs(void **state) {
+    (void)state;
+    static flat_maker maker;
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_graph *graph = import_fresh(arena, tfm_stream(&maker));
+    assert_int_equal(graph->inputs.count, 2);
+    assert_int_equal(graph->outputs.count, 2);
+    assert_string_equal(graph->tensors.data[graph->inputs.data[1]].name, "before");
+    assert_string_equal(graph->tensors.data[graph->outputs.data[1]].name, "behind");
+    ts_random random = ts_random_seed(6);
+    int32_t held[6], samples[3 * (2 + ROUNDS)];
+    for (int i = 0; i < 3 * (2 + ROUNDS); i++) {
+        samples[i] = i < 6 ? -3 : (int32_t)ts_random_range(&random, -128, 127);
+    }
+    memcpy(held, samples, sizeof held);
+    for (int step = 0; step < ROUNDS; step++) {
+        int32_t **values;
+        const int32_t *inputs[2] = {samples + 3 * (step + 2), held};
+        ts_diags diags = {.arena = arena};
+        assert_int_equal(ts_integer_run(graph, arena, inputs, &values, &diags), TS_OK);
+        memcpy(held, values[graph->outputs.data[1]], sizeof held);
+        assert_memory_equal(held, samples + 3 * (step + 1), sizeof held);
+        int32_t sum = 50;
+        for (int i = 0; i < 9; i++) {
+            sum += (i % 2 == 0 ? 1 + i : -1 - i) * (samples[3 * step + i] + 3);
+        }
+        double real = sum * 0.0005 / 0.1 + 4;
+        int32_t y = values[graph->outputs.data[0]][0];
+        assert_true(y - real < 0.51 && real - y < 0.51);
+    }
+    ts_arena_free(arena);
+}
+
+static void refusals_name_what_they_refuse(void **state) {
+    (void)state;
+    static flat_maker maker;
+    tfm_tensor tensors[2] = {{"x", 4, {1, 2, 2, 1}, INT8, NULL, 0, 1, {0.1f}, 0, 0},
+                             {"y", 4, {1, 2, 2, 1}, INT8, NULL, 0, 1, {0.1f}, 0, 0}};
+    tfm_operator op = {67, 1, {0}, 1, 0, {0}};
+    refused(tfm_write(&maker, tensors, 2, &op, 1), "y (TRANSPOSE_CONV): this operator is not served");
+    op.code = 32;
+    refused(tfm_write(&maker, tensors, 2, &op, 1), "y (custom made): this operator is not served");
+    op.code = 57;
+    refused(tfm_write(&maker, tensors, 2, &op, 1), "y (MINIMUM): of integers it is served with one constant");
+    op.code = 143;
+    refused(tfm_write(&maker, tensors, 2, &op, 1), "no variable of this network");
+    op.code = 22;
+    tensors[0].type = INT16;
+    refused(tfm_write(&maker, tensors, 2, &op, 1), "tensor 'x' is int16; int8 and uint8 are served");
+    tensors[0].type = INT8;
+    tensors[0].scale_count = 0;
+    refused(tfm_write(&maker, tensors, 2, &op, 1), "tensor 'x' has 0 scales");
+    /* A shape that is no tensor's, and one that is computed from what the network computes. */
+    const tfm_tensor shape[3] = {{"x", 4, {1, 2, 2, 1}, INT8, NULL, 0, 1, {0.1f}, 0, 0},
+                                 {"s", 1, {3}, INT32, NULL, 0, 0, {0}, 0, 0},
+                                 {"y", 4, {1, 4, 1, 1}, INT8, NULL, 0, 1, {0.1f}, 0, 0}};
+    const tfm_operator ops[2] = {{77, 1, {0}, 1, 0, {0}}, {22, 2, {0, 1}, 2, 0, {0}}};
+    refused(tfm_write(&maker, shape, 3, ops, 2), "s (SHAPE): this operator is served of shapes");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shapes_are_computed),
+        cmocka_unit_test(variables_are_inputs_and_outputs),
+        cmocka_unit_test(refusals_name_what_they_refuse),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
