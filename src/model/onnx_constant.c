@@ -251,7 +251,7 @@ ts_status ts__constant_whole(ts_onnx *net, const ts_onnx_node *node, const ts_co
         i++;
     }
     return ts_error(net->diags, TS_DIAG_VALUE, node->name, node->op,
-                    "%s '%s' has %g at element %llu; an integer network has whole numbers only (a float "
-                    "network has to be quantised first)",
+                    "%s '%s' has %g at element %llu; an integer network has whole numbers only (of a float "
+                    "network `tessera quantize` makes one)",
                     what, constant->name, constant->reals[i], (unsigned long long)i);
 }

@@ -113,12 +113,25 @@ static ts_status check_operators(ts_onnx *net) {
         if (row_of(node) == NULL) {
             bool is_float = is(node, "BatchNormalization");
             FAIL(TS_DIAG_UNSUPPORTED, "this operator is not served in an integer network%s",
-                 is_float ? "; a float network has to be quantised first (tessera quantize)"
+                 is_float ? "; of a float network `tessera quantize` makes an integer one"
                           : "; docs/onnx-dialects.md lists those that are");
             unknown++;
         }
     }
     return unknown == 0 ? TS_OK : TS_BAD_INPUT;
+}
+
+/* A float network is called so before anything else of it is found fault with. */
+static ts_status check_weights(ts_onnx *net) {
+    for (uint32_t i = 0; i < net->order_count; i++) {
+        const ts_onnx_node *node = &net->nodes[net->order[i]];
+        bool weighted = is(node, "Conv") || is(node, "Gemm") || is(node, "MatMul");
+        const ts_constant *weights = weighted ? ts__onnx_const_input(net, node, 1) : NULL;
+        if (weights != NULL) {
+            TS_TRY(ts__constant_whole(net, node, weights, "weights"));
+        }
+    }
+    return TS_OK;
 }
 
 /* ---- constants beside activations ---- */
@@ -801,15 +814,20 @@ static ts_status add_input(ts_onnx *net, ts_onnx_value *value) {
     return TS_OK;
 }
 
-static ts_status take_values(ts_onnx *net) {
+static ts_status take_initializers(ts_onnx *net) {
     for (uint32_t i = 0; i < net->values.count; i++) {
         ts_onnx_value *value = &net->values.data[i];
-        if (value->uses == 0) {
-            continue;
-        }
-        if (value->initializer != NULL) {
+        if (value->uses > 0 && value->initializer != NULL) {
             TS_TRY(ts__constant_decode(net, NULL, value->initializer, &value->constant));
-        } else if (value->input != NULL) {
+        }
+    }
+    return TS_OK;
+}
+
+static ts_status take_inputs(ts_onnx *net) {
+    for (uint32_t i = 0; i < net->values.count; i++) {
+        ts_onnx_value *value = &net->values.data[i];
+        if (value->uses > 0 && value->initializer == NULL && value->input != NULL) {
             TS_TRY(add_input(net, value));
         }
     }
@@ -908,13 +926,15 @@ static void order_tensors(ts_onnx *net) {
 
 static ts_status import_into(ts_onnx *net, const Onnx__ModelProto *model) {
     TS_TRY(ts__onnx_load(net, model));
+    TS_TRY(take_initializers(net));
+    TS_TRY(check_weights(net));
     TS_TRY(check_operators(net));
     net->tensor_slot_count = 256;
     while (net->tensor_slot_count < 16 * (net->node_count + 16)) {
         net->tensor_slot_count *= 2;
     }
     net->tensor_slots = TS_NEW_ARRAY(net->scratch, const char *, net->tensor_slot_count);
-    TS_TRY(take_values(net));
+    TS_TRY(take_inputs(net));
     for (uint32_t i = 0; i < net->order_count; i++) {
         TS_TRY(import_node(net, &net->nodes[net->order[i]]));
     }

@@ -1027,6 +1027,23 @@ static ts_status on_dequant(qdq *q, const ts_fnode *n, meaning *out) {
     return fits ? TS_OK : FAIL(q, TS_DIAG_UNSUPPORTED, "its zero point is another than its tensor was given");
 }
 
+/* The one tensor of codes of which a function, or arithmetic with constants, makes what nothing quantises: at
+ * the end it is the output instead. TS_NONE where there are more, or the operator is another. */
+static ts_tensor_id only_codes(qdq *q, const meaning *p) {
+    ts_tensor_id found = TS_NONE;
+    if (p->chain_count == 0 && !is_binary(p->node->op)) {
+        return TS_NONE;
+    }
+    for (uint32_t i = 0; i < p->node->input_count; i++) {
+        const meaning x = ts__qdq_meaning_of(q, p->node->inputs[i]);
+        if (x.kind == REAL && found != TS_NONE && found != x.tensor) {
+            return TS_NONE;
+        }
+        found = x.kind == REAL ? x.tensor : found;
+    }
+    return found;
+}
+
 /* What stands in floats until something quantises it, or to the end: then it is left out. */
 static ts_status on_tail(qdq *q, const ts_fnode *n, meaning *out) {
     *out = (meaning){.kind = NOTHING, .tensor = TS_NONE, .node = n};
@@ -1034,6 +1051,9 @@ static ts_status on_tail(qdq *q, const ts_fnode *n, meaning *out) {
         meaning x = ts__qdq_meaning_of(q, n->inputs[i]);
         if (x.kind == PENDING) {
             TS_TRY(realise_bare(q, n->inputs[i], &x));
+        }
+        if (x.kind == PENDING && out->tensor == TS_NONE) {
+            out->tensor = only_codes(q, &x);
         }
         if ((x.kind == REAL || x.kind == TAIL) && out->tensor == TS_NONE) {
             out->tensor = x.tensor;
@@ -1105,6 +1125,62 @@ static ts_status on_codes(qdq *q, const ts_fnode *n, const meaning *x, meaning *
     return TS_OK;
 }
 
+/* ---- results that move before they are quantised ---- */
+
+struct qdq_reader {
+    uint32_t count;
+    ts_node_id node;
+};
+
+/* Nodes whose results nothing reads do not count. */
+static void count_readers(qdq *q) {
+    q->readers = TS_NEW_ARRAY(q->scratch, struct qdq_reader, q->from->tensors.count);
+    for (uint32_t i = 0; i < q->from->outputs.count; i++) {
+        q->readers[q->from->outputs.data[i]].count += 2; /* nobody's alone */
+    }
+    for (ts_node_id i = q->from->nodes.count; i-- > 0;) {
+        const ts_fnode *n = &q->from->nodes.data[i];
+        for (uint32_t k = 0; k < n->input_count && q->readers[n->output].count > 0; k++) {
+            q->readers[n->inputs[k]].count++;
+            q->readers[n->inputs[k]].node = i;
+        }
+    }
+}
+
+/* The quantisation to which a tensor comes, only moved and rectified, while nothing else reads it; NULL where
+ * it comes to none. */
+static const ts_fnode *quantisation_behind(const qdq *q, ts_tensor_id id) {
+    for (uint32_t dims[4]; q->readers[id].count == 1;) {
+        const ts_fnode *n = &q->from->nodes.data[q->readers[id].node];
+        if (n->op == TS_FOP_QUANT) {
+            return n->inputs[0] == id ? n : NULL;
+        }
+        bool moves = is_movement(n->op) && ts__qdq_map_dims(ts__qdq_ftensor(q, n->inputs[0]), dims) &&
+                     ts__qdq_map_dims(ts__qdq_ftensor(q, n->output), dims);
+        if (n->inputs[0] != id || (!moves && n->op != TS_FOP_RELU)) {
+            return NULL;
+        }
+        id = n->output;
+    }
+    return NULL;
+}
+
+/* Then it is quantised first and moved as codes: both orders give the same. */
+static ts_status quantise_before_moving(qdq *q, const ts_fnode *n, meaning *x) {
+    const ts_fnode *quant = quantisation_behind(q, n->inputs[0]), *before = q->node;
+    target y;
+    if (quant == NULL || !is_served(q, x)) {
+        return TS_OK;
+    }
+    q->node = quant;
+    TS_TRY(read_target(q, quant, &y));
+    const meaning pending = *x;
+    TS_TRY(realise(q, &pending, &y, x));
+    q->node = before;
+    x->kind = REAL;
+    return TS_OK;
+}
+
 static ts_status take_node(qdq *q, const ts_fnode *n, meaning *out) {
     meaning x = ts__qdq_meaning_of(q, n->inputs[0]), tail;
     if (is_behind_tail(q, n, &tail)) {
@@ -1121,6 +1197,9 @@ static ts_status take_node(qdq *q, const ts_fnode *n, meaning *out) {
     }
     if (is_movement(n->op) && ts__qdq_is_constant(&x)) {
         return move_constant(q, n, &x, out);
+    }
+    if (is_movement(n->op) && x.kind == PENDING) {
+        TS_TRY(quantise_before_moving(q, n, &x));
     }
     if (is_movement(n->op) && x.kind == REAL) {
         return move_codes(q, n, &x, out);
@@ -1152,7 +1231,8 @@ static void note_tail(qdq *q) {
     for (ts_node_id i = q->from->nodes.count; i-- > 0;) {
         const ts_fnode *n = &q->from->nodes.data[i];
         const meaning *m = &q->meanings[n->output];
-        wanted[n->output] = wanted[n->output] && m->kind == TAIL && m->node != NULL;
+        bool floats = m->kind == PENDING || (m->kind == TAIL && m->node != NULL);
+        wanted[n->output] = wanted[n->output] && floats;
         for (uint32_t k = 0; wanted[n->output] && k < n->input_count; k++) {
             wanted[n->inputs[k]] = 1;
         }
@@ -1191,6 +1271,10 @@ static ts_status add_outputs(qdq *q) {
         if (m.kind == PENDING) {
             TS_TRY(realise_bare(q, id, &m));
         }
+        if (m.kind == PENDING && only_codes(q, &m) != TS_NONE) {
+            m.tensor = only_codes(q, &m);
+            m.kind = TAIL;
+        }
         if ((m.kind != CODES && m.kind != REAL && m.kind != TAIL) || m.tensor == TS_NONE) {
             bool named = m.kind == PENDING || m.kind == TAIL;
             return ts_error(
@@ -1216,6 +1300,7 @@ static ts_status add_outputs(qdq *q) {
 }
 
 static ts_status convert(qdq *q) {
+    count_readers(q);
     for (uint32_t i = 0; i < q->from->inputs.count; i++) {
         q->meanings[q->from->inputs.data[i]].kind = INPUT;
     }

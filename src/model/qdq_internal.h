@@ -51,7 +51,8 @@ typedef struct qdq {
     ts_diags *diags;
     const ts_fgraph *from;
     ts_graph *graph;
-    meaning *meanings; /* one a tensor of `from` */
+    meaning *meanings;          /* one a tensor of `from` */
+    struct qdq_reader *readers; /* the same: how many read it, and the last of them; NULL: not counted */
     const ts_fnode *node;
     bool allow_float;
     bool away;                /* quantisations round halves away from zero; otherwise to even */

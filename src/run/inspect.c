@@ -400,6 +400,16 @@ static bool has_real_weights(const ts_fgraph *g) {
     return false;
 }
 
+/* Was it refused because it is a float network? The diagnostic then names the command that takes such. */
+static bool is_called_float(const ts_diags *diags) {
+    for (uint32_t i = 0; i < diags->list.count; i++) {
+        if (strstr(diags->list.data[i].text, "`tessera quantize`") != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 ts_status ts_inspect(ts_arena *arena, const char *model, bool allow_float, ts_inspection *out,
                      ts_diags *diags) {
     ts_graph *graph;
@@ -417,6 +427,9 @@ ts_status ts_inspect(ts_arena *arena, const char *model, bool allow_float, ts_in
     }
     for (uint32_t i = 0; i < integer.list.count; i++) {
         TS_PUSH(diags->arena, &diags->list, integer.list.data[i]);
+    }
+    for (uint32_t i = 0; i < quiet.list.count && status != TS_OK && is_called_float(&integer); i++) {
+        TS_PUSH(diags->arena, &diags->list, quiet.list.data[i]); /* why it is not printed as one, either */
     }
     out->graph = status == TS_OK ? graph : NULL;
     return status;

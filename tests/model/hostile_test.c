@@ -297,6 +297,13 @@ static void behind(attack *a, const char *op, int64_t constant) {
     a->m.outputs.data[0]->name = mk_text(&a->m, a->value);
 }
 
+/* A float network is called so, whatever else is wrong with it. */
+ATTACK(float_networks) {
+    set_weight(a, 0.5f);
+    behind(a, "Mod", 3);
+    refused(a, "`tessera quantize`");
+}
+
 ATTACK(division_by_zero) {
     behind(a, "Div", 0);
     refused(a, "division by 0");
@@ -489,6 +496,7 @@ int main(void) {
         cmocka_unit_test(absurd_groups),
         cmocka_unit_test(bad_weights),
         cmocka_unit_test(bad_bounds),
+        cmocka_unit_test(float_networks),
         cmocka_unit_test(division_by_zero),
         cmocka_unit_test(division_by_negative),
         cmocka_unit_test(huge_factors),

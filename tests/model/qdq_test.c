@@ -258,6 +258,62 @@ static void floats_before_integers_are_named(void **state) {
     ts_arena_free(arena);
 }
 
+/* An average that is transposed, flattened and rectified before it is quantised, and at the end a sum with a
+ * constant that nothing quantises: it is left out. */
+static void results_move_before_they_are_quantised(void **state) {
+    (void)state;
+    enum { ROWS = 4, COLUMNS = 6, CHANNELS = 3, POOLED = 18, RESULTS = 4 };
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    ts_random random = ts_random_seed(9);
+    maker m = {.arena = arena, .opset = 13};
+    const char *codes, *scales;
+    const int64_t two[] = {2, 2}, matrix[] = {POOLED, RESULTS}, shape[] = {-1, POOLED}, list[] = {RESULTS};
+    const char *x = mk_input(&m, 4, (const int64_t[]){1, CHANNELS, ROWS, COLUMNS});
+    x = qdq_both(&m, x, 0.031f, INT8, -9);
+    Onnx__NodeProto *pool = mk_node(&m, "AveragePool", x, NULL, NULL);
+    mk_ints(&m, pool, "kernel_shape", 2, two);
+    mk_ints(&m, pool, "strides", 2, two);
+    Onnx__NodeProto *turn = mk_node(&m, "Transpose", pool->output[0], NULL, NULL);
+    mk_ints(&m, turn, "perm", 4, (const int64_t[]){0, 2, 3, 1});
+    const char *to = mk_initializer(&m, "shape", MK_INT64, 1, (const int64_t[]){2}, shape);
+    x = mk_node(&m, "Reshape", turn->output[0], to, NULL)->output[0];
+    x = qdq_both(&m, mk_node(&m, "Relu", x, NULL, NULL)->output[0], 0.013f, INT8, -100);
+    const char *w = qdq_weights(&m, &random, 2, matrix, false, 1, &codes, &scales);
+    x = qdq_both(&m, mk_node(&m, "MatMul", x, w, NULL)->output[0], 0.05f, INT8, 5);
+    const char *quantised = x;
+    const float terms[RESULTS] = {1, -2, 0.5f, 3};
+    const char *sum =
+        mk_node(&m, "Add", x, qdq_raw(&m, "terms", MK_FLOAT, 1, list, terms, sizeof terms), NULL)->output[0];
+    mk_output(&m, mk_node(&m, "Softmax", sum, NULL, NULL)->output[0]);
+    mk_output(&m, sum);
+    mk_output(&m, quantised);
+    ts_bytes file = mk_pack(&m);
+    ts_fgraph *real;
+    ts_graph *graph = import(arena, file, &diags);
+    assert_int_equal(graph->outputs.count, 1);
+    assert_int_equal(ts_float_model_parse(arena, file, "net", NULL, &real, &diags), TS_OK);
+    const ts_tensor *out = &graph->tensors.data[graph->outputs.data[0]];
+    uint32_t beside = 0;
+    for (int round = 0; round < 50; round++) {
+        float planes[CHANNELS * ROWS * COLUMNS], last[CHANNELS * ROWS * COLUMNS];
+        for (int i = 0; i < CHANNELS * ROWS * COLUMNS; i++) {
+            planes[i] = (float)ts_random_range(&random, -4500, 4500) / 1000;
+            last[i % (ROWS * COLUMNS) * CHANNELS + i / (ROWS * COLUMNS)] = planes[i];
+        }
+        ts_fsession *session = ts_fsession_new(arena, real);
+        ts_fsession_run(session, (const float *const[]){last});
+        const float *y = ts_fsession_value(session, real->outputs.data[2]);
+        const int32_t *got = run_codes(arena, graph, last);
+        for (int i = 0; i < RESULTS; i++) {
+            assert_true(abs(got[i] - code_of(out, y[i])) <= 1);
+            beside += got[i] != code_of(out, y[i]);
+        }
+    }
+    assert_true(beside <= 20);
+    ts_arena_free(arena);
+}
+
 /* Quantised and at once dequantised: a copy of the input's codes, also where a float tail reads it. */
 static void an_input_that_is_an_output_is_copied(void **state) {
     (void)state;
@@ -360,6 +416,7 @@ int main(void) {
         cmocka_unit_test(integer_operators_give_their_accumulators),
         cmocka_unit_test(absurd_quanta_are_survived),
         cmocka_unit_test(floats_before_integers_are_named),
+        cmocka_unit_test(results_move_before_they_are_quantised),
         cmocka_unit_test(an_input_that_is_an_output_is_copied),
         cmocka_unit_test(one_network_in_four_forms),
     };
