@@ -229,10 +229,10 @@ static ts_status single_operators(const char *onnx, const char *real, ts_diags *
 
 /* Each sample whole, and each of its operators alone. */
 static ts_status flat_models(const char *folder, ts_diags *diags) {
-    static ts_bytes (*const samples[])(flat_maker *) = {tfm_sample,  tfm_moves,  tfm_float, tfm_float_moves,
-                                                        tfm_islands, tfm_shapes, tfm_stream};
-    static const uint32_t counts[] = {TFM_SAMPLE_OPS - 1, TFM_MOVES_OPS,  TFM_FLOAT_OPS, TFM_FLOAT_MOVES_OPS,
-                                      TFM_ISLANDS_OPS,    TFM_SHAPES_OPS, TFM_STREAM_OPS};
+    static ts_bytes (*const samples[])(flat_maker *) = {tfm_sample,  tfm_moves,  tfm_float,  tfm_float_moves,
+                                                        tfm_islands, tfm_shapes, tfm_stream, tfm_dilated};
+    static const uint32_t counts[] = {TFM_SAMPLE_OPS - 1, TFM_MOVES_OPS,  TFM_FLOAT_OPS,  TFM_FLOAT_MOVES_OPS,
+                                      TFM_ISLANDS_OPS,    TFM_SHAPES_OPS, TFM_STREAM_OPS, TFM_DILATED_OPS};
     static flat_maker maker;
     for (uint32_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         for (uint32_t k = 0; k <= counts[i]; k++) {

@@ -340,6 +340,46 @@ static ts_status on_tail(tfl *t, const tfl_op *o) {
     return TS_OK;
 }
 
+/* Decoders of detections, custom operators at the end: all tensors that they read are outputs instead. */
+static ts_status on_decoder(tfl *t, const tfl_op *o) {
+    enum { MOST = 8 };
+    tfl_tensor *leaves[MOST];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < o->inputs.count && i < MOST; i++) {
+        tfl_tensor *x = ts__tfl_tensor_at(t, o->inputs, i);
+        if (x == NULL || x->data.count > 0) {
+            continue;
+        }
+        if (x->codes != TYPE_FLOAT) {
+            TS_TRY(ts__tfl_settle(t, o, x));
+        } else {
+            TS_TRY(ts__tfl_map_at(t, o, i, &x));
+        }
+        leaves[count++] = x;
+    }
+    for (uint32_t i = 0; i < o->outputs.count; i++) {
+        const tfl_op part = ts__tfl_part(t, o, i);
+        tfl_tensor *y;
+        TS_TRY(ts__tfl_output_of(t, &part, &y));
+        y->tail = true;
+        y->leaves = ts_arena_copy(t->scratch, leaves, count * sizeof leaves[0]);
+        y->leaf_count = count;
+    }
+    ts_note(t->diags, TS_DIAG_UNSUPPORTED, o->name, o->op,
+            "left out: the network's outputs are the %u tensors that it reads", count);
+    return TS_OK;
+}
+
+static bool is_decoder(const tfl_op *o) {
+    static const char *const names[] = {"custom TFLite_Detection_PostProcess", "custom PosenetDecoderOp"};
+    for (uint32_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(o->op, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- the model ---- */
 
 /* Number in the file, name, what takes it of integers. docs/tflite.md lists the same set. */
@@ -361,6 +401,8 @@ static ts_status on_tail(tfl *t, const tfl_op *o) {
     X(25, "SOFTMAX", ts__tfl_softmax)                  \
     X(28, "TANH", ts__tfl_tanh)                        \
     X(34, "PAD", ts__tfl_pad)                          \
+    X(37, "BATCH_TO_SPACE_ND", ts__tfl_batch_to_space) \
+    X(38, "SPACE_TO_BATCH_ND", ts__tfl_space_to_batch) \
     X(39, "TRANSPOSE", ts__tfl_transpose)              \
     X(40, "MEAN", ts__tfl_mean)                        \
     X(41, "SUB", ts__tfl_sub)                          \
@@ -450,7 +492,7 @@ static ts_status unserved(tfl *t, const tfl_op *o, int64_t code) {
 static ts_status take_by_type(tfl *t, const tfl_op *o, int64_t code, const operator_row *row) {
     const tfl_tensor *y = ts__tfl_tensor_at(t, o->outputs, 0);
     if (row == NULL) {
-        return unserved(t, o, code);
+        return is_decoder(o) && !t->whole ? on_decoder(t, o) : unserved(t, o, code);
     }
     if (t->whole) {
         return ts__tfl_float_operator(t, o, row->code);
@@ -537,9 +579,10 @@ static ts_status take_outputs(tfl *t, ts_flat_vector outputs) {
     for (uint32_t i = 0; i < outputs.count; i++) {
         tfl_tensor *x = ts__tfl_tensor_at(t, outputs, i);
         const tfl_op op = {.op = "output", .name = x == NULL ? "" : x->name}, *o = &op;
-        if (x == NULL || (x->tensor == TS_NONE && x->real == TS_NONE)) {
+        if (x == NULL || (x->tensor == TS_NONE && x->real == TS_NONE && x->leaf_count == 0)) {
             return ts__tfl_damaged(t, "an output of the network is computed by no operator");
         }
+        TS_TRY(ts__tfl_is_spread(t, o, x));
         if (t->whole) {
             TS_PUSH(t->arena, &t->real->outputs, x->real);
         } else if (x->tensor != TS_NONE && x->type != TYPE_FLOAT) {

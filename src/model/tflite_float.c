@@ -70,7 +70,7 @@ static ts_status add_constant(tfl *t, const tfl_op *o, const tfl_tensor *x, bool
 }
 
 /* Input i: computed before, or a constant. */
-static ts_status input_at(tfl *t, const tfl_op *o, uint32_t i, ts_tensor_id *out) {
+static ts_status value_at(tfl *t, const tfl_op *o, uint32_t i, ts_tensor_id *out) {
     tfl_tensor *x = ts__tfl_tensor_at(t, o->inputs, i);
     if (x == NULL) {
         return TFL_FAIL(TS_DIAG_MALFORMED, "input %u is missing", i);
@@ -83,6 +83,12 @@ static ts_status input_at(tfl *t, const tfl_op *o, uint32_t i, ts_tensor_id *out
     }
     *out = x->real;
     return TS_OK;
+}
+
+/* The same; not between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND. */
+static ts_status input_at(tfl *t, const tfl_op *o, uint32_t i, ts_tensor_id *out) {
+    TS_TRY(value_at(t, o, i, out));
+    return ts__tfl_is_spread(t, o, ts__tfl_tensor_at(t, o->inputs, i));
 }
 
 static ts_fnode new_node(tfl *t, const tfl_op *o, ts_fop op, uint32_t inputs) {
@@ -160,8 +166,11 @@ static ts_status read_window(tfl *t, const tfl_op *o, const ts_ftensor *x, uint3
 /* Weights that DEQUANTIZE made of others are read from these: the layout is theirs. */
 static ts_status take_conv(tfl *t, const tfl_op *o, bool depthwise) {
     ts_fnode n = new_node(t, o, TS_FOP_CONV, 2);
-    const tfl_tensor *w = ts__tfl_tensor_at(t, o->inputs, 1), *b = ts__tfl_tensor_at(t, o->inputs, 2);
-    TS_TRY(input_at(t, o, 0, &n.inputs[0]));
+    const tfl_tensor *from = ts__tfl_tensor_at(t, o->inputs, 0), *w = ts__tfl_tensor_at(t, o->inputs, 1),
+                     *b = ts__tfl_tensor_at(t, o->inputs, 2);
+    tfl_tensor *y;
+    TS_TRY(value_at(t, o, 0, &n.inputs[0]));
+    TS_TRY(ts__tfl_output_of(t, o, &y));
     const ts_ftensor x = t->real->tensors.data[n.inputs[0]];
     w = w != NULL && w->made_of != NULL ? w->made_of : w;
     if (w == NULL || w->rank != 4 || w->data.count == 0 || x.rank != 4 || w->elements == 0) {
@@ -173,6 +182,9 @@ static ts_status take_conv(tfl *t, const tfl_op *o, bool depthwise) {
     n.window.kernel_h = w->dims[1];
     n.window.kernel_w = w->dims[2];
     TS_TRY(read_window(t, o, &x, depthwise ? DEPTHWISE_DILATION_W : CONV_DILATION_W, &n.window));
+    if (from->spread != NULL) {
+        TS_TRY(ts__tfl_spread_window(t, o, from, y, &n.window));
+    }
     if (b != NULL) {
         TS_TRY(input_at(t, o, 2, &n.inputs[n.input_count++]));
     }
@@ -311,9 +323,13 @@ static ts_status take_clip(tfl *t, const tfl_op *o, float low, float high) {
 
 static ts_status take_reshape(tfl *t, const tfl_op *o) {
     ts_fnode n = new_node(t, o, TS_FOP_RESHAPE, 1);
+    const tfl_tensor *x = ts__tfl_tensor_at(t, o->inputs, 0);
     tfl_tensor *y;
-    TS_TRY(input_at(t, o, 0, &n.inputs[0]));
+    TS_TRY(value_at(t, o, 0, &n.inputs[0]));
     TS_TRY(ts__tfl_output_of(t, o, &y));
+    if (x->spread != NULL) {
+        TS_TRY(ts__tfl_spread_reshape(t, o, x, y));
+    }
     ts_ftensor shape = {.rank = y->rank};
     memcpy(shape.dims, y->dims, sizeof shape.dims);
     if (y->elements != ts_ftensor_elements(&t->real->tensors.data[n.inputs[0]])) {
@@ -427,6 +443,33 @@ static ts_status shaped_input(tfl *t, const tfl_op *o, uint32_t i, const tfl_ten
     return x->rank == real->rank && memcmp(x->dims, real->dims, x->rank * sizeof *x->dims) == 0
                ? TS_OK
                : TFL_FAIL(TS_DIAG_SHAPE, "its input has another shape than the file says");
+}
+
+/* The result stands for its input: the same values. */
+static ts_status take_space_to_batch(tfl *t, const tfl_op *o) {
+    const tfl_tensor *x;
+    tfl_tensor *y;
+    ts_tensor_id id;
+    TS_TRY(shaped_input(t, o, 0, &x, &id));
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    TS_TRY(ts__tfl_spread(t, o, x, y));
+    y->real = id;
+    return TS_OK;
+}
+
+static ts_status take_batch_to_space(tfl *t, const tfl_op *o) {
+    const tfl_tensor *x = ts__tfl_tensor_at(t, o->inputs, 0);
+    tfl_tensor *y;
+    tfl_range ranges[TS_MAX_RANK];
+    ts_tensor_id id;
+    TS_TRY(value_at(t, o, 0, &id));
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    TS_TRY(ts__tfl_gather_ranges(t, o, x, y, ranges));
+    if (x->elements != y->elements) {
+        return add_slice(t, o, id, ranges);
+    }
+    y->real = id;
+    return TS_OK;
 }
 
 static ts_status take_slice(tfl *t, const tfl_op *o, bool strided) {
@@ -611,6 +654,10 @@ ts_status ts__tfl_float_operator(tfl *t, const tfl_op *o, int64_t code) {
             return take_reshape(t, o);
         case 34:
             return take_pad(t, o);
+        case 37:
+            return take_batch_to_space(t, o);
+        case 38:
+            return take_space_to_batch(t, o);
         case 39:
             return take_transpose(t, o);
         case 40:

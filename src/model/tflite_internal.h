@@ -50,11 +50,13 @@ typedef struct tfl_tensor {
     struct tfl_tensor **leaves;
     uint32_t leaf_count;
     const char *first, *first_op;
-    uint32_t handle; /* of a variable: 1 + its index; 0: none */
+    struct tfl_spread *spread; /* dealt out over batches (tflite_spread.c); NULL: not */
+    uint32_t handle;           /* of a variable: 1 + its index; 0: none */
 } tfl_tensor;
 
 struct tfl_islands;
 struct tfl_variables;
+struct tfl_spread;
 
 typedef struct tfl {
     ts_arena *arena, *scratch;
@@ -161,7 +163,8 @@ typedef ts_status ts__tfl_take(tfl *t, const tfl_op *o);
 ts__tfl_take ts__tfl_conv, ts__tfl_depthwise, ts__tfl_fully_connected, ts__tfl_average_pool, ts__tfl_max_pool,
     ts__tfl_mean, ts__tfl_reduce_max, ts__tfl_add, ts__tfl_sub, ts__tfl_mul;
 ts__tfl_take ts__tfl_reshape, ts__tfl_pad, ts__tfl_concat, ts__tfl_pack, ts__tfl_unpack, ts__tfl_transpose,
-    ts__tfl_split, ts__tfl_split_v, ts__tfl_slice, ts__tfl_strided_slice, ts__tfl_resize;
+    ts__tfl_split, ts__tfl_split_v, ts__tfl_slice, ts__tfl_strided_slice, ts__tfl_resize,
+    ts__tfl_space_to_batch, ts__tfl_batch_to_space;
 ts__tfl_take ts__tfl_logistic, ts__tfl_tanh, ts__tfl_hard_swish, ts__tfl_leaky_relu, ts__tfl_relu,
     ts__tfl_relu_n1, ts__tfl_relu6, ts__tfl_relu_0_1, ts__tfl_maximum, ts__tfl_minimum, ts__tfl_softmax;
 
@@ -205,6 +208,16 @@ ts__tfl_take ts__tfl_dequantize;
 ts_status ts__tfl_island_operator(tfl *t, const tfl_op *o, int64_t code, ts__tfl_take *take);
 ts_status ts__tfl_quantize_floats(tfl *t, const tfl_op *o, tfl_tensor *x, tfl_tensor *y);
 ts_status ts__tfl_leave_out(tfl *t, const tfl_op *o, tfl_tensor *x);
+
+/* Tensors between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND (tflite_spread.c). The first makes y stand for x; a
+ * reshape in between, and a convolution with its window, which takes paddings and dilation; what the second
+ * takes of x. Where other operators read such: an error. */
+ts_status ts__tfl_spread(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_tensor *y);
+ts_status ts__tfl_spread_reshape(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_tensor *y);
+ts_status ts__tfl_spread_window(tfl *t, const tfl_op *o, const tfl_tensor *x, tfl_tensor *y, ts_window *w);
+ts_status ts__tfl_gather_ranges(tfl *t, const tfl_op *o, const tfl_tensor *x, const tfl_tensor *y,
+                                tfl_range ranges[TS_MAX_RANK]);
+ts_status ts__tfl_is_spread(tfl *t, const tfl_op *o, const tfl_tensor *x);
 
 /* Variables (tflite_state.c): an input of the network each, and, at the end, outputs. */
 ts__tfl_take ts__tfl_var_handle, ts__tfl_read_variable, ts__tfl_assign_variable, ts__tfl_call_once;

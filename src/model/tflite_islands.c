@@ -329,7 +329,9 @@ ts_status ts__tfl_leave_out(tfl *t, const tfl_op *o, tfl_tensor *x) {
         return ts__tfl_damaged(t, "an output of the network is made of constants");
     }
     TS_TRY(ts__tfl_take_work(t, o, t->real->nodes.count));
-    note_left_out(t, x->real);
+    if (x->real != TS_NONE) { /* otherwise a decoder's */
+        note_left_out(t, x->real);
+    }
     for (uint32_t i = 0; i < x->leaf_count; i++) {
         TS_TRY(ts__tfl_add_output(t, o, x->leaves[i]));
     }

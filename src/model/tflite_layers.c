@@ -205,6 +205,9 @@ static ts_status take_conv(tfl *t, const tfl_op *o, bool depthwise) {
     TS_TRY(options_window(t, o, depthwise ? depthwise_fields : conv_fields, &node.window));
     TS_TRY(
         find_pads(t, o, ts__flat_int(&t->flat, o->options, CONV_PADDING, 1, PADDING_SAME), x, &node.window));
+    if (x->spread != NULL) {
+        TS_TRY(ts__tfl_spread_window(t, o, x, y, &node.window));
+    }
     TS_TRY(ts__tfl_new_activation(t, o, y, &output));
     uint32_t activation_field = depthwise ? DEPTHWISE_ACTIVATION : CONV_ACTIVATION;
     int64_t activation = ts__flat_int(&t->flat, o->options, activation_field, 1, ACTIVATION_NONE);

@@ -74,6 +74,7 @@ static bool is_padded(const tfl_tensor *x) {
 
 ts_status ts__tfl_settle_pads(tfl *t, const tfl_op *o, tfl_tensor *x) {
     uint32_t dims[4];
+    TS_TRY(ts__tfl_is_spread(t, o, x));
     if (x->turned) {
         settle_turn(t, o, x);
     }
@@ -152,8 +153,13 @@ static ts_status same_quantum(tfl *t, const tfl_op *o, const tfl_tensor *x, cons
 ts_status ts__tfl_reshape(tfl *t, const tfl_op *o) {
     tfl_tensor *x, *y;
     TS_TRY(ts__tfl_activation_at(t, o, 0, &x));
-    TS_TRY(ts__tfl_settle_pads(t, o, x));
     TS_TRY(ts__tfl_output_of(t, o, &y));
+    if (x->spread != NULL) {
+        TS_TRY(same_quantum(t, o, x, y));
+        y->tensor = x->tensor;
+        return ts__tfl_spread_reshape(t, o, x, y);
+    }
+    TS_TRY(ts__tfl_settle_pads(t, o, x));
     if (x->elements != y->elements || x->type != y->type) {
         return TFL_FAIL(TS_DIAG_SHAPE, "the number of elements would change");
     }
@@ -199,6 +205,7 @@ ts_status ts__tfl_pad(tfl *t, const tfl_op *o) {
     tfl_tensor *x, *y;
     uint32_t before[3], behind[3];
     TS_TRY(ts__tfl_shape_at(t, o, 0, &x));
+    TS_TRY(ts__tfl_is_spread(t, o, x));
     TS_TRY(ts__tfl_output_of(t, o, &y));
     TS_TRY(read_pads(t, o, x, before, behind));
     TS_TRY(same_quantum(t, o, x, y));
@@ -666,6 +673,32 @@ ts_status ts__tfl_strided_slice(tfl *t, const tfl_op *o) {
     TS_TRY(ts__tfl_map_at(t, o, 0, &x));
     TS_TRY(ts__tfl_strided_ranges(t, o, x, ranges));
     return slice_map(t, o, x, ranges);
+}
+
+/* ---- batches of space ---- */
+
+ts_status ts__tfl_space_to_batch(tfl *t, const tfl_op *o) {
+    tfl_tensor *x, *y;
+    TS_TRY(ts__tfl_map_at(t, o, 0, &x));
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    TS_TRY(same_quantum(t, o, x, y));
+    TS_TRY(ts__tfl_spread(t, o, x, y));
+    y->tensor = x->tensor;
+    return TS_OK;
+}
+
+ts_status ts__tfl_batch_to_space(tfl *t, const tfl_op *o) {
+    tfl_tensor *x, *y;
+    tfl_range ranges[TS_MAX_RANK];
+    TS_TRY(ts__tfl_shape_at(t, o, 0, &x));
+    TS_TRY(ts__tfl_output_of(t, o, &y));
+    TS_TRY(ts__tfl_gather_ranges(t, o, x, y, ranges));
+    if (x->elements != y->elements) {
+        return slice_map(t, o, x, ranges);
+    }
+    TS_TRY(same_quantum(t, o, x, y));
+    y->tensor = x->tensor;
+    return TS_OK;
 }
 
 /* ---- RESIZE_NEAREST_NEIGHBOR ---- */

@@ -21,8 +21,7 @@ static const char *const names[] = {
     [33] = "EMBEDDING_LOOKUP_SPARSE",
     [35] = "UNIDIRECTIONAL_SEQUENCE_RNN",
     [36] = "GATHER",
-    [37] = "BATCH_TO_SPACE_ND",
-    [38] = "SPACE_TO_BATCH_ND",
+
     [44] = "UNIDIRECTIONAL_SEQUENCE_LSTM",
     [46] = "BIDIRECTIONAL_SEQUENCE_RNN",
     [48] = "TOPK_V2",

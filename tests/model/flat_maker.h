@@ -97,7 +97,7 @@ typedef struct tfm_tensor {
 } tfm_tensor;
 
 /* `output` may hold a second one: first + (second << 16); negative: none. A variable (code 142) is called
- * "state", a custom operator (code 32) "made". */
+ * "state", a custom operator (code 32) as its output. */
 typedef struct tfm_operator {
     int32_t code;
     uint32_t input_count;
@@ -163,7 +163,8 @@ static inline ts_bytes tfm_write(flat_maker *f, const tfm_tensor *tensors, uint3
     for (uint32_t i = 0; i < op_count; i++) {
         uint32_t fields = fm_table(f, codes + 4 * i, 4);
         fm_put(f, fields, (uint32_t)(ops[i].code < 127 ? ops[i].code : 127));
-        fm_bytes(f, fields + 4, ops[i].code == 32 ? 4 : 0, "made");
+        const char *custom = ops[i].code == 32 ? tensors[ops[i].output & 0xffff].name : "";
+        fm_bytes(f, fields + 4, (uint32_t)strlen(custom), custom);
         fm_put(f, fields + 12, (uint32_t)ops[i].code);
     }
     fm_bytes(f, model + 12, 0, "");
@@ -472,6 +473,45 @@ static inline ts_bytes tfm_stream(flat_maker *f) {
     };
     return tfm_pack(f, tensors, TFM_STREAM_TENSORS, ops, TFM_STREAM_OPS);
 }
+
+/* A dilated convolution of a series of 10 steps and 2 channels, dealt out over 3 batches with 2 steps of
+ * padding in front and 3 behind, of which the last is cut off again: SPACE_TO_BATCH_ND, EXPAND_DIMS, CONV_2D,
+ * SQUEEZE, BATCH_TO_SPACE_ND, ADD of a constant. `type`: 9 (int8) or 0 (float). */
+enum { TFM_DILATED_TENSORS = 13, TFM_DILATED_OPS = 6 };
+static inline ts_bytes tfm_dilated_of(flat_maker *f, int32_t type) {
+    static const int32_t block[1] = {3}, pads[2] = {2, 3}, crops[2] = {0, 1}, axis[1] = {1};
+    static const int8_t w[8] = {10, -20, 30, -40, 50, -60, 70, -80}, add[2] = {90, -5};
+    static const float real_w[8] = {0.1f, -0.2f, 0.3f, -0.4f, 0.5f, -0.6f, 0.7f, -0.8f},
+                       real_add[2] = {1.86f, -0.04f};
+    const bool real = type == 0;
+    const uint32_t one = real ? 0 : 1;
+    const tfm_tensor tensors[TFM_DILATED_TENSORS] = {
+        {"input", 3, {1, 10, 2}, type, NULL, 0, one, {0.05f}, -3, 0},
+        {"block", 1, {1}, 2, block, 4, 0, {0}, 0, 0},
+        {"pads", 2, {1, 2}, 2, pads, 8, 0, {0}, 0, 0},
+        {"dealt", 3, {3, 5, 2}, type, NULL, 0, one, {0.05f}, -3, 0},
+        {"axis", 1, {1}, 2, axis, 4, 0, {0}, 0, 0},
+        {"map", 4, {3, 1, 5, 2}, type, NULL, 0, one, {0.05f}, -3, 0},
+        {"w", 4, {2, 1, 2, 2}, type, real ? (const void *)real_w : w, real ? 32 : 8, one, {0.01f}, 0, 0},
+        {"conv", 4, {3, 1, 4, 2}, type, NULL, 0, one, {0.07f}, 4, 0},
+        {"series", 3, {3, 4, 2}, type, NULL, 0, one, {0.07f}, 4, 0},
+        {"crops", 2, {1, 2}, 2, crops, 8, 0, {0}, 0, 0},
+        {"gathered", 3, {1, 11, 2}, type, NULL, 0, one, {0.07f}, 4, 0},
+        {"bias", 1, {2}, type, real ? (const void *)real_add : add, real ? 8 : 2, one, {0.02f}, -3, 0},
+        {"output", 3, {1, 11, 2}, type, NULL, 0, one, {0.08f}, -9, 0},
+    };
+    const tfm_operator ops[TFM_DILATED_OPS] = {
+        {38, 3, {0, 1, 2}, 3, 0, {0}},
+        {70, 2, {3, 4}, 5, 0, {0}},
+        {3, 2, {5, 6}, 7, 6, {1, 1, 1, 0, 1, 1}},
+        {43, 1, {7}, 8, 0, {0}},
+        {37, 3, {8, 1, 9}, 10, 0, {0}},
+        {0, 2, {10, 11}, 12, 1, {0}},
+    };
+    return tfm_pack(f, tensors, TFM_DILATED_TENSORS, ops, TFM_DILATED_OPS);
+}
+
+static inline ts_bytes tfm_dilated(flat_maker *f) { return tfm_dilated_of(f, 9); }
 
 /* One operator on an input of all 256 values, 16 x 16 x 1, of type 9 (int8) or 3 (uint8). */
 static inline ts_bytes tfm_unary(flat_maker *f, int32_t code, int32_t type, float x_scale, int32_t x_zero,

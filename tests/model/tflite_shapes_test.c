@@ -1,11 +1,13 @@
 /* What the everyday files of TensorFlow Lite have besides layers: shapes that are computed, tensors that are
  * packed and unpacked, variables; and what is refused by its name. */
+#include <math.h>
 #include <string.h>
 
 #include "base/random.h"
 #include "flat_maker.h"
 #include "harness.h"
 #include "model/tflite.h"
+#include "num/float.h"
 #include "num/integer.h"
 
 enum { INT32 = 2, INT16 = 7, INT8 = 9, ROUNDS = 50 };
@@ -102,6 +104,71 @@ static void variables_are_inputs_and_outputs(void **state) {
     ts_arena_free(arena);
 }
 
+/* The model of tfm_dilated(), its real values: step i of the result reads steps i - 2 and i + 1. */
+static double dilated(const double *x, int step, int channel) {
+    double sum = channel == 0 ? 1.86 : -0.04;
+    for (int k = 0; k < 4; k++) {
+        int at = step - 2 + k / 2 * 3, tap = channel * 4 + k;
+        sum += at < 0 || at >= 10 ? 0 : (tap % 2 == 0 ? 0.1 : -0.1) * (tap + 1) * x[at * 2 + k % 2];
+    }
+    return sum;
+}
+
+static void batches_of_space_are_dilations(void **state) {
+    (void)state;
+    static flat_maker maker;
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_graph *graph = import_fresh(arena, tfm_dilated(&maker));
+    ts_random random = ts_random_seed(7);
+    ts_fgraph *real;
+    ts_diags diags = {.arena = arena};
+    assert_int_equal(ts__tflite_float_import(arena, tfm_dilated_of(&maker, 0), "made", &real, &diags), TS_OK);
+    for (int round = 0; round < ROUNDS; round++) {
+        int32_t codes[20], **values;
+        float floats[20];
+        double x[20];
+        const int32_t *inputs[1] = {codes};
+        for (int i = 0; i < 20; i++) {
+            codes[i] = (int32_t)ts_random_range(&random, -60, 60);
+            x[i] = 0.05 * (codes[i] + 3);
+            floats[i] = (float)x[i];
+        }
+        assert_int_equal(ts_integer_run(graph, arena, inputs, &values, &diags), TS_OK);
+        ts_fsession *session = ts_fsession_new(arena, real);
+        ts_fsession_run(session, (const float *const[]){floats});
+        const float *z = ts_fsession_value(session, real->outputs.data[0]);
+        const int32_t *y = values[graph->outputs.data[0]];
+        for (int i = 0; i < 22; i++) {
+            double wanted = dilated(x, i / 2, i % 2);
+            assert_true(fabs((double)z[i] - wanted) < 1e-5);
+            assert_true(fabs(y[i] + 9 - wanted / 0.08) < 1.3 || y[i] == 127 || y[i] == -128);
+        }
+    }
+    ts_arena_free(arena);
+}
+
+/* What decodes detections at the end is left out: the tensors that it reads are outputs. */
+static void decoders_are_left_out(void **state) {
+    (void)state;
+    static flat_maker maker;
+    static const int8_t anchors[4] = {1, 2, 3, 4};
+    const tfm_tensor tensors[5] = {
+        {"x", 4, {1, 2, 2, 1}, INT8, NULL, 0, 1, {0.1f}, 0, 0},
+        {"boxes", 4, {1, 2, 2, 1}, INT8, NULL, 0, 1, {0.1f}, 0, 0},
+        {"scores", 4, {1, 2, 2, 1}, INT8, NULL, 0, 1, {0.1f}, 0, 0},
+        {"anchors", 2, {1, 4}, INT8, anchors, 4, 1, {0.1f}, 0, 0},
+        {"TFLite_Detection_PostProcess", 0, {0}, 0, NULL, 0, 0, {0}, 0, 0},
+    };
+    const tfm_operator ops[3] = {
+        {19, 1, {0}, 1, 0, {0}}, {21, 1, {0}, 2, 0, {0}}, {32, 3, {1, 2, 3}, 4, 0, {0}}};
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_graph *graph = import_fresh(arena, tfm_write(&maker, tensors, 5, ops, 3));
+    assert_int_equal(graph->outputs.count, 2);
+    assert_string_equal(graph->tensors.data[graph->outputs.data[0]].name, "boxes");
+    assert_string_equal(graph->tensors.data[graph->outputs.data[1]].name, "scores");
+    ts_arena_free(arena);
+}
+
 static void refusals_name_what_they_refuse(void **state) {
     (void)state;
     static flat_maker maker;
@@ -110,7 +177,7 @@ static void refusals_name_what_they_refuse(void **state) {
     tfm_operator op = {67, 1, {0}, 1, 0, {0}};
     refused(tfm_write(&maker, tensors, 2, &op, 1), "y (TRANSPOSE_CONV): this operator is not served");
     op.code = 32;
-    refused(tfm_write(&maker, tensors, 2, &op, 1), "y (custom made): this operator is not served");
+    refused(tfm_write(&maker, tensors, 2, &op, 1), "y (custom y): this operator is not served");
     op.code = 57;
     refused(tfm_write(&maker, tensors, 2, &op, 1), "y (MINIMUM): of integers it is served with one constant");
     op.code = 143;
@@ -127,12 +194,24 @@ static void refusals_name_what_they_refuse(void **state) {
                                  {"y", 4, {1, 4, 1, 1}, INT8, NULL, 0, 1, {0.1f}, 0, 0}};
     const tfm_operator ops[2] = {{77, 1, {0}, 1, 0, {0}}, {22, 2, {0, 1}, 2, 0, {0}}};
     refused(tfm_write(&maker, shape, 3, ops, 2), "s (SHAPE): this operator is served of shapes");
+    /* What is dealt out over batches is read by no other operator, and is no output. */
+    static const int32_t block[2] = {2, 2}, none[4] = {0};
+    const tfm_tensor dealt[5] = {{"x", 4, {1, 2, 2, 1}, INT8, NULL, 0, 1, {0.1f}, 0, 0},
+                                 {"block", 1, {2}, INT32, block, 8, 0, {0}, 0, 0},
+                                 {"pads", 2, {2, 2}, INT32, none, 16, 0, {0}, 0, 0},
+                                 {"d", 4, {4, 1, 1, 1}, INT8, NULL, 0, 1, {0.1f}, 0, 0},
+                                 {"y", 4, {4, 1, 1, 1}, INT8, NULL, 0, 1, {0.1f}, 0, 0}};
+    const tfm_operator deal[2] = {{38, 3, {0, 1, 2}, 3, 0, {0}}, {19, 1, {3}, 4, 0, {0}}};
+    refused(tfm_write(&maker, dealt, 5, deal, 2), "y (RELU): reads tensor 'd', which stands between");
+    refused(tfm_write(&maker, dealt, 4, deal, 1), "d (output): reads tensor 'd', which stands between");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shapes_are_computed),
         cmocka_unit_test(variables_are_inputs_and_outputs),
+        cmocka_unit_test(batches_of_space_are_dilations),
+        cmocka_unit_test(decoders_are_left_out),
         cmocka_unit_test(refusals_name_what_they_refuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -328,6 +328,7 @@ static void damaged_files_are_refused(void **state) {
     damage(tfm_islands(&maker));
     damage(tfm_shapes(&maker));
     damage(tfm_stream(&maker));
+    damage(tfm_dilated(&maker));
 }
 
 /* ---- averages over the border ---- */
