@@ -93,9 +93,10 @@ static ts_tensor_id add_bias(ts__builder *b, const char *name, uint32_t channels
     return add_tensor(b, &t, NULL);
 }
 
-/* Halves the weights until no input takes an accumulator past 31 bits. */
+/* Halves the weights, less their zero point, until no input takes an accumulator past 31 bits. */
 static void bound_weights(ts__builder *b, const ts_node *node) {
     const ts_tensor *weights = tensor_of(b, node->weights);
+    int32_t zero = ts_weights_zero(weights);
     uint64_t taps = ts_tensor_elements(weights) / weights->dims[0];
     for (uint32_t c = 0; c < weights->dims[0];) {
         int64_t low, high;
@@ -105,7 +106,7 @@ static void bound_weights(ts__builder *b, const ts_node *node) {
             continue;
         }
         for (uint64_t i = 0; i < taps; i++) {
-            put_weight(weights, c * taps + i, ts_tensor_int(weights, c * taps + i) / 2);
+            put_weight(weights, c * taps + i, zero + (ts_tensor_int(weights, c * taps + i) - zero) / 2);
         }
     }
 }
