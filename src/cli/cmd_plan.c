@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cmd.h"
+#include "cli/run_options.h"
 #include "cli/terminal.h"
 #include "model/model.h"
 #include "plan/plan.h"
@@ -13,6 +14,7 @@ enum {
     OPTION_L1 = 256,
     OPTION_L2,
     OPTION_L3,
+    OPTION_RAM,
     OPTION_CORES,
     OPTION_OBJECTIVE,
     OPTION_JSON,
@@ -25,6 +27,7 @@ static const struct argp_option options[] = {
     {"l1", OPTION_L1, "BYTES", 0, "L1 for tiles; suffixes K and M (what the target leaves)", 0},
     {"l2", OPTION_L2, "BYTES", 0, "L2 for weights and activations", 0},
     {"l3", OPTION_L3, "BYTES", 0, "L3", 0},
+    {"ram", OPTION_RAM, "BYTES", 0, "RAM, where a chip has one memory", 0},
     {"cores", OPTION_CORES, "N", 0, "Cores that compute (all)", 0},
     {"objective", OPTION_OBJECTIVE, "NAME", 0, "latency (default), dory or size", 0},
     {"ref-kernels", OPTION_REF, NULL, 0, "Portable kernels only", 0},
@@ -37,7 +40,7 @@ static const struct argp_option options[] = {
 typedef struct request {
     const char *model, *target;
     ts_plan_options plan;
-    bool json, allow_float;
+    bool json, allow_float, ram;
 } request;
 
 /* A budget of 0 would mean the target's own. */
@@ -52,6 +55,8 @@ static bool parse_option(int key, const char *text, request *r) {
             return parse_budget(text, &r->plan.l2_bytes);
         case OPTION_L3:
             return parse_budget(text, &r->plan.l3_bytes);
+        case OPTION_RAM:
+            return r->ram = parse_budget(text, &r->plan.l2_bytes);
         case OPTION_CORES:
             if (!ts_parse_u64(text, &number) || number == 0 || number > UINT32_MAX) {
                 return false;
@@ -81,6 +86,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         case OPTION_L1:
         case OPTION_L2:
         case OPTION_L3:
+        case OPTION_RAM:
         case OPTION_CORES:
         case OPTION_OBJECTIVE:
         case OPTION_REF:
@@ -109,9 +115,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 static ts_status load(ts_arena *arena, const request *r, ts_graph **graph, const ts_target **target,
                       ts_diags *diags) {
     ts_model_options model = {.allow_float = r->allow_float, .input_signed = -1};
+    TS_TRY(ts_run_target(arena, r->target, target, diags));
+    TS_TRY(ts_cli_check_ram(*target, r->ram, diags));
     diags->file = r->model;
-    TS_TRY(ts_model_read(arena, r->model, &model, graph, diags));
-    return ts_target_load(arena, r->target, target, diags);
+    return ts_model_read(arena, r->model, &model, graph, diags);
 }
 
 static ts_status plan(ts_arena *arena, const request *r, ts_diags *diags) {

@@ -9,6 +9,7 @@ enum {
     OPTION_L1 = 512,
     OPTION_L2,
     OPTION_L3,
+    OPTION_RAM,
     OPTION_CORES,
     OPTION_OBJECTIVE,
     OPTION_SATURATE,
@@ -26,7 +27,7 @@ static const struct argp_option common_options[] = {
     {"l1", OPTION_L1, "BYTES", 0, "L1 that the network may use (K and M are 1024 and 1024 squared)", 0},
     {"l2", OPTION_L2, "BYTES", 0, "L2 that the network may use", 0},
     {"l3", OPTION_L3, "BYTES", 0, "L3 that the network may use", 0},
-    {"ram", OPTION_L2, "BYTES", 0, "RAM that the network may use, where a chip has one memory", 0},
+    {"ram", OPTION_RAM, "BYTES", 0, "RAM that the network may use, where a chip has one memory", 0},
     {"cores", OPTION_CORES, "N", 0, "Size of the team", 0},
     {"objective", OPTION_OBJECTIVE, "latency|dory|size", 0, "What tiles are chosen for (latency)", 0},
     {"saturate-add", OPTION_SATURATE, NULL, 0, "Plain residual additions saturate to 8 bits, as on the chip",
@@ -87,6 +88,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
             return 0;
         case OPTION_L3:
             parse_size(text, &r->plan.l3_bytes, state);
+            return 0;
+        case OPTION_RAM:
+            parse_size(text, &r->plan.l2_bytes, state);
+            r->ram = true;
             return 0;
         case OPTION_CORES:
             parse_cores(text, &r->plan.cores, state);
@@ -158,6 +163,16 @@ static bool is_application(ts_arena *arena, const char *path) {
            ts_file_exists(ts_path_join(arena, path, "plan.json"));
 }
 
+ts_status ts_cli_check_ram(const ts_target *target, bool given, ts_diags *diags) {
+    uint32_t levels = ts_target_levels(target);
+    if (!given || levels == 1) {
+        return TS_OK;
+    }
+    return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "--ram is for chips with one memory; '%s' has %s",
+                    target->name,
+                    levels == 2 ? "two: give --l1 and --l2" : "three levels: give --l1, --l2 and --l3");
+}
+
 ts_status ts_cli_prepare(ts_arena *arena, const ts_cli_run *request, ts_graph **graph,
                          ts_run_options *options, ts_diags *diags) {
     *options = (ts_run_options){.plan = request->plan,
@@ -175,6 +190,7 @@ ts_status ts_cli_prepare(ts_arena *arena, const ts_cli_run *request, ts_graph **
         return ts_run_application(arena, request->model, request->target, graph, options, diags);
     }
     TS_TRY(ts_run_target(arena, request->target != NULL ? request->target : "gap8", &options->target, diags));
+    TS_TRY(ts_cli_check_ram(options->target, request->ram, diags));
     TS_TRY(ts_model_read(arena, request->model, &request->model_options, graph, diags));
     if (request->model_options.saturate_add) {
         ts_model_options exact = request->model_options;

@@ -14,13 +14,16 @@ typedef struct ts_cli_run {
     ts_model_options model_options;
     ts_plan_options plan;
     uint64_t seed;
-    bool embed;
+    bool embed, ram;
     ts_host_options host;
     ts_sim_options sim;
 } ts_cli_run;
 
 /* Options that both understand; the children of their parsers. */
 extern const struct argp ts_cli_run_argp;
+
+/* --ram was given: an error that names the options which fit the chip, where it has more than one memory. */
+ts_status ts_cli_check_ram(const ts_target *target, bool given, ts_diags *diags);
 
 /* The defaults; input_signed = -1 and so on. */
 ts_cli_run ts_cli_run_defaults(void);

@@ -220,9 +220,40 @@ static void plan_again(runner *r, uint64_t l2_bytes) {
     }
 }
 
+static ts_status no_room(const runner *r, const char *memory, const char *option, uint64_t used,
+                         uint64_t left) {
+    return ts_error(r->diags, TS_DIAG_NO_FIT, NULL, NULL,
+                    "the plan uses %" PRIu64 " bytes of %s; target '%s' leaves %" PRIu64
+                    " to the network: give %s %" PRIu64 " or less",
+                    used, memory, r->options->target->name, left, option, left);
+}
+
+/* A budget may be more than the chip has, to see in a plan what that would gain; a program for it would not
+ * run. Where the program leaves less of L2 than is budgeted, that shows when it is linked. */
+static ts_status check_chip(const runner *r) {
+    const ts_target *t = r->options->target;
+    const ts_plan *p = r->plan;
+    bool flat = ts_target_levels(t) == 1, near = ts__is_near(t);
+    uint64_t inner = ts_target_level(t, 1)->size_bytes, used = flat ? p->l2_used_bytes : p->l1_used_bytes;
+    uint64_t taken = (uint64_t)p->options.stack_bytes * p->options.cores + t->data_reserve_bytes;
+    uint64_t left = inner > taken ? inner - taken : 0;
+    if (strcmp(t->platform, "host") == 0) {
+        return TS_OK;
+    }
+    if (used > left) {
+        return no_room(r, flat ? "RAM" : "L1", flat ? "--ram" : "--l1", used, left);
+    }
+    uint64_t outer = flat ? UINT64_MAX : ts_target_level(t, 2)->size_bytes;
+    uint64_t program = near ? 0 : ts_plan_program_bytes(p);
+    return p->l2_used_bytes <= outer ? TS_OK
+                                     : no_room(r, "L2", "--l2", p->l2_used_bytes,
+                                               outer > program ? (outer - program) / 16 * 16 : 0);
+}
+
 /* With an embedded input less L2 is left, and an embedded image lies in it too where that is possible. */
 static ts_status make_plan(runner *r) {
     TS_TRY(ts_plan_build(r->arena, r->graph, r->options->target, &r->options->plan, &r->plan, r->diags));
+    TS_TRY(check_chip(r));
     if (!r->options->self_check) {
         return leave_room(r);
     }
