@@ -10,8 +10,11 @@ export ARGP_HELP_FMT=rmargin=2000,opt-doc-col=60,short-opt-col=2,long-opt-col=6
 items() {
     "$tessera" --help | awk '/^  [a-z]/ { name = $1; rest = substr($0, 16)
         printf "command\t%s\t%s\t%s\n", name, substr(rest, 1, 34), substr(rest, 36) }' | sed 's/ *\t */\t/g'
-    for name in $("$tessera" --help | awk '/^  [a-z]/ { print $1 }'); do
-        "$tessera" "$name" --help 2>/dev/null | awk -v name="$name" '
+    # What 'generate' makes to train on takes options of its own.
+    for name in $("$tessera" --help | awk '/^  [a-z]/ { print $1 == "generate" ? "generate generate:glyphs" : $1 }'); do
+        kind=${name#*:} name=${name%:*}
+        [ "$kind" = "$name" ] && kind=
+        "$tessera" "$name" $kind --help 2>/dev/null | awk -v name="$name" '
             NR == 1 { sub(/^Usage: /, ""); printf "usage\t%s\t%s\n", name, $0; next }
             /^ *(-[^-], )? *--[a-z]/ {
                 short = match($0, /-[^-], /) && RSTART < 4 ? substr($0, RSTART, 2) : ""
@@ -32,7 +35,7 @@ items() {
 bash_completion() {
     items | awk -F '\t' '
         $1 == "command" { order[++count] = $2; names = names " " $2 }
-        $1 == "option" {
+        $1 == "option" && !said[$2, $4]++ {
             options[$2] = options[$2] " " $4 ($5 == "" ? "" : "=")
             if ($3 != "" && $3 != "-?") options[$2] = options[$2] " " $3
             if ($5 ~ /^[a-z0-9]+(\|[a-z0-9]+)+$/) { words = $5; gsub(/\|/, " ", words); chosen[++choices] = $2 " " $4; values[$2 " " $4] = words }
@@ -75,7 +78,7 @@ zsh_completion() {
             return text
         }
         $1 == "command" { order[++count] = $2; commands = commands "        \047" $2 ":" quoted($4) "\047\n" }
-        $1 == "option" {
+        $1 == "option" && !said[$2, $4]++ {
             action = $5 == "" ? "" : ":" quoted($5) ":" ($5 ~ /^[a-z0-9]+(\|[a-z0-9]+)+$/ ? "(" $5 ")" : $5 ~ /FILE|DIR|DATA|MODEL/ ? "_files" : " ")
             if (action ~ /\(/) gsub(/\|/, " ", action)
             lines[$2] = lines[$2] "            \047" $4 ($5 == "" ? "" : "=") "[" quoted($6) "]" action "\047 \\\n"

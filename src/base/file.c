@@ -126,6 +126,26 @@ ts_status ts_file_write(const char *path, const void *data, size_t size, ts_diag
     return error == 0 ? TS_OK : fail(diags, path, "write", error);
 }
 
+ts_status ts_file_may_write(const char *path, ts_diags *diags) {
+    struct stat info;
+    bool exists = path != NULL && stat(path, &info) == 0;
+    if (path == NULL || (exists && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))) {
+        return TS_OK;
+    }
+    if (exists && S_ISDIR(info.st_mode)) {
+        return fail(diags, path, "write", EISDIR);
+    }
+    char *aside = ts_arena_printf(diags->arena, "%s.XXXXXX", followed(diags->arena, path));
+    int fd = ts_litter_make_file(aside);
+    if (fd < 0) {
+        return fail(diags, path, "write", errno);
+    }
+    close(fd);
+    unlink(aside);
+    ts_litter_forget(aside);
+    return TS_OK;
+}
+
 ts_status ts_dir_create(const char *path, ts_diags *diags) {
     char *partial = ts_arena_strdup(diags->arena, path);
     for (char *c = partial + 1; *partial != '\0'; c++) {

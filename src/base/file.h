@@ -21,6 +21,10 @@ ts_status ts_file_read(ts_arena *arena, const char *path, size_t limit_bytes, ts
  * followed; a device or a pipe is written to. */
 ts_status ts_file_write(const char *path, const void *data, size_t size, ts_diags *diags);
 
+/* Before long work whose result goes to `path`: fails as ts_file_write() would, where its folder is missing
+ * or cannot be written or `path` is a folder, and changes nothing. NULL: nothing is to be written. */
+ts_status ts_file_may_write(const char *path, ts_diags *diags);
+
 /* Creates a directory and its missing parents; an existing directory is no error. */
 ts_status ts_dir_create(const char *path, ts_diags *diags);
 

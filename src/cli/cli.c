@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,6 +41,40 @@ static void usage(FILE *out) {
     fputs("\n'tessera COMMAND --help' lists the options of a command.\n", out);
 }
 
+static const command *find(const char *name) {
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(name, commands[i].name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+/* What was printed may not have arrived: on a full disk, say. */
+static int printed(int status) {
+    int error = fflush(stdout) != 0 ? errno : ferror(stdout) != 0 ? EIO : 0;
+    if (error == 0) {
+        return status;
+    }
+    fprintf(stderr, "tessera: error: cannot write to standard output: %s\n", strerror(error));
+    return status == TS_OK || status == TS_MISMATCH ? TS_SYSTEM : status;
+}
+
+static int run(const command *c, int argc, char **argv) {
+    ts_guard guard;
+    if (TS_GUARD_ENTER(&guard)) {
+        ts_litter_remove();
+        fputs("tessera: error: out of memory\n", stderr);
+        return TS_SYSTEM;
+    }
+    char title[64]; /* what the option parser calls the program */
+    snprintf(title, sizeof title, "tessera %s", c->name);
+    argv[0] = title;
+    int status = c->run(argc, argv);
+    ts_guard_leave(&guard);
+    return printed(status);
+}
+
 int ts_cli_main(int argc, char **argv) {
     if (argc < 2) {
         usage(stderr);
@@ -47,26 +82,18 @@ int ts_cli_main(int argc, char **argv) {
     }
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        usage(stdout);
-        return TS_OK;
-    }
-    name = strcmp(name, "--version") == 0 ? "version" : name;
-    for (int i = 0; i < COMMAND_COUNT; i++) {
-        if (strcmp(name, commands[i].name) == 0) {
-            ts_guard guard;
-            if (TS_GUARD_ENTER(&guard)) {
-                ts_litter_remove();
-                fputs("tessera: error: out of memory\n", stderr);
-                return TS_SYSTEM;
-            }
-            char title[64]; /* what the option parser calls the program */
-            snprintf(title, sizeof title, "tessera %s", name);
-            argv[1] = title;
-            int status = commands[i].run(argc - 1, argv + 1);
-            ts_guard_leave(&guard);
-            return status;
+        const command *about = argc > 2 ? find(argv[2]) : NULL;
+        char help[] = "--help", *arguments[] = {NULL, help, NULL};
+        if (about != NULL) {
+            return run(about, 2, arguments);
         }
+        usage(stdout);
+        return printed(TS_OK);
     }
-    fprintf(stderr, "tessera: error: '%s' is not a command; 'tessera --help' lists them\n", name);
-    return TS_BAD_INPUT;
+    const command *c = find(strcmp(name, "--version") == 0 ? "version" : name);
+    if (c == NULL) {
+        fprintf(stderr, "tessera: error: '%s' is not a command; 'tessera --help' lists them\n", name);
+        return TS_BAD_INPUT;
+    }
+    return run(c, argc - 1, argv + 1);
 }

@@ -115,12 +115,12 @@ static void print_file(const ts_elf *elf, const request *arguments) {
 int ts_cmd_disasm(int argc, char **argv) {
     static const struct argp_option options[] = {
         {"core", 'c', "REVISION", 0,
-         "decode as ri5cy-2017-12, ri5cy-2018-01, ri5cy-2019-11 (default) or cv32e40p-1.0.0", 0},
+         "Decode as ri5cy-2017-12, ri5cy-2018-01, ri5cy-2019-11 (default) or cv32e40p-1.0.0", 0},
         {0}};
     static const struct argp argp = {options,
                                      parse_option,
                                      "ELF",
-                                     "Prints the code of a RISC-V executable, XpulpV2 included.",
+                                     "Print the code of a RISC-V executable, XpulpV2 included.",
                                      ts_cli_terminal_children,
                                      NULL,
                                      NULL};

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "cli/options.h"
@@ -183,6 +184,7 @@ static ts_status evaluate(ts_arena *arena, const request *r, ts_diags *diags) {
     ts_run_options run = {.jobs = 2, .command = "eval"};
     const ts_model_options reading = {.allow_float = r->allow_float, .input_signed = -1};
     ts_progress progress = {ts_cli_progress, (void *)(uintptr_t) "evaluating"};
+    TS_TRY(ts_file_may_write(r->json, diags));
     TS_TRY(ts_data_read(arena, r->data, &r->subset, &data, diags));
     if (r->target != NULL) {
         TS_TRY(ts_run_target(arena, r->target, &run.target, diags));
@@ -203,7 +205,7 @@ int ts_cmd_eval(int argc, char **argv) {
         options,
         parse,
         "MODEL --data DATA",
-        "Evaluates a float or integer network on labelled data, or what is compiled from it on a target.",
+        "Evaluate a float or integer network on labelled data, or what is compiled from it on a target.",
         ts_cli_terminal_children,
         NULL,
         NULL};

@@ -624,7 +624,7 @@ static ts_status read_grid(ts_arena *arena, const request *r, grid *g, const cha
                         "this tessera was built without oneDNN, which training needs; install libdnnl-dev "
                         "and build again");
     }
-    TS_TRY(ts_float_model_read(arena, r->model, NULL, &graph, diags));
+    TS_TRY(ts_cli_read_float(arena, r->model, &graph, diags));
     ts_fgraph_fold(graph);
     g->graph = graph;
     if (r->target != NULL) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cmd.h"
+#include "cli/options.h"
 #include "model/float_model.h"
 #include "model/model.h"
 #include "num/generate.h"
@@ -137,10 +138,7 @@ static ts_status print_emitted(ts_arena *arena, ts_diags *diags) {
 }
 
 int ts_cmd_operators(int argc, char **argv) {
-    if (argc > 1) {
-        fprintf(stderr, "tessera: error: '%s': operators takes no argument\n", argv[1]);
-        return TS_BAD_INPUT;
-    }
+    ts_cli_parse_none(argc, argv, "Print which operators are served, as docs/operators.md has it.");
     puts("# Operators\n\nWritten by `tessera operators`, from the tables of the code.\n");
     print_float();
     print_integer();

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "cli/cmd.h"
 #include "cli/mixed.h"
@@ -498,6 +499,20 @@ static bool has_suffix(const char *text, const char *suffix) {
     return n >= k && strcmp(text + n - k, suffix) == 0;
 }
 
+/* What hours of calibration and training are for is known to have a place before they begin. */
+static ts_status check_outputs(const request *r, ts_diags *diags) {
+    bool text = !r->qdq || r->stage != TS_STAGE_ID;
+    if (r->output != NULL && !has_suffix(r->output, ".onnx") && !(text && has_suffix(r->output, ".tsg"))) {
+        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
+                        text ? "'%s' ends neither in .onnx nor in .tsg"
+                             : "'%s' does not end in .onnx; --format qdq writes no other",
+                        r->output);
+    }
+    TS_TRY(ts_file_may_write(r->output, diags));
+    TS_TRY(ts_file_may_write(r->json, diags));
+    return ts_file_may_write(r->trace, diags);
+}
+
 static ts_status write_stage(ts_arena *arena, const request *r, const ts_qnet *net, const ts_quant *q,
                              ts_diags *diags) {
     ts_text text = {.arena = arena};
@@ -610,7 +625,8 @@ static ts_status quantize(ts_arena *arena, const request *r, ts_diags *diags) {
     ts_fgraph *graph;
     ts_quant *quant;
     stages s = {.request = r};
-    TS_TRY(ts_float_model_read(arena, r->model, NULL, &graph, diags));
+    TS_TRY(check_outputs(r, diags));
+    TS_TRY(ts_cli_read_float(arena, r->model, &graph, diags));
     ts_fgraph_fold(graph);
     TS_TRY(ts_qnet_read(arena, graph, &s.net, diags));
     TS_TRY(ts_data_read(arena, r->calib, &r->samples.given, &calibration, diags));

@@ -134,6 +134,8 @@ static ts_status run(ts_arena *arena, const ts_cli_run *r, const char *command, 
     ts_run_options request;
     ts_run_result result = {0};
     TS_TRY(ts_cli_prepare(arena, r, &graph, &request, diags));
+    TS_TRY(ts_file_may_write(r->json, diags));
+    TS_TRY(ts_file_may_write(r->report, diags));
     request.command = command;
     request.progress = show_progress;
     request.timeline = r->sim.timeline_path != NULL || r->report != NULL;

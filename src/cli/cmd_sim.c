@@ -21,19 +21,19 @@ typedef struct arguments {
 } arguments;
 
 static const struct argp_option options[] = {
-    {"target", 't', "NAME|FILE", 0, "target: gap8 (default), pulp-open or a JSON file", 0},
+    {"target", 't', "NAME|FILE", 0, "Target: gap8 (default), pulp-open or a JSON file", 0},
     {"machine", 'm', "NAME", 0, "'ri5cy-suite': one core, memory at 0; 'flat': the same at 0x80000000", 0},
     {"core", 'c', "NAME", 0,
-     "core revision: ri5cy-2019-11 (default), ri5cy-2018-01, ri5cy-2017-12, cv32e40p-1.0.0", 0},
-    {"json", 'j', "FILE", 0, "write exit code, cycles and counters", 0},
-    {"l3", 'l', "FILE@ADDRESS", 0, "preload the file into L3 (HyperRAM from 0, flash from 0x40000000)", 0},
-    {"max-cycles", 'n', "N", 0, "end a run that takes longer, and say what each core waits for", 0},
-    {"gdb", 'g', "PORT", 0, "wait on this port of loopback for a debugger (target remote localhost:PORT)", 0},
-    {"gdb-core", 'G', "N|fc", 0, "the core that it sees: a cluster core, or fc (default)", 0},
-    {"trace", 'T', "FILE", 0, "write one line an instruction", 0},
-    {"profile", 'P', "FILE", 0, "write folded stacks", 0},
-    {"timeline", 'L', "FILE", 0, "write Chrome trace events", 0},
-    {"check", 'k', NULL, 0, "report uses of bytes that nobody wrote, races, stacks that touch data", 0},
+     "Core revision: ri5cy-2019-11 (default), ri5cy-2018-01, ri5cy-2017-12, cv32e40p-1.0.0", 0},
+    {"json", 'j', "FILE", 0, "Write exit code, cycles and counters", 0},
+    {"l3", 'l', "FILE@ADDRESS", 0, "Preload the file into L3 (HyperRAM from 0, flash from 0x40000000)", 0},
+    {"max-cycles", 'n', "N", 0, "End a run that takes longer, and say what each core waits for", 0},
+    {"gdb", 'g', "PORT", 0, "Wait on this port of loopback for a debugger (target remote localhost:PORT)", 0},
+    {"gdb-core", 'G', "N|fc", 0, "The core that it sees: a cluster core, or fc (default)", 0},
+    {"trace", 'T', "FILE", 0, "Write one line an instruction", 0},
+    {"profile", 'P', "FILE", 0, "Write folded stacks", 0},
+    {"timeline", 'L', "FILE", 0, "Write Chrome trace events", 0},
+    {"check", 'k', NULL, 0, "Report uses of bytes that nobody wrote, races, stacks that touch data", 0},
     {0},
 };
 
@@ -259,7 +259,7 @@ static ts_status run(ts_arena *arena, const arguments *a, ts_diags *diags) {
 
 int ts_cmd_sim(int argc, char **argv) {
     static const struct argp argp = {
-        options, parse, "ELF", "Runs a program on the simulator of a target.", ts_cli_terminal_children,
+        options, parse, "ELF", "Run a program on the simulator of a target.", ts_cli_terminal_children,
         NULL,    NULL};
     arguments a = {.target = "gap8", .sim = {.stdout_char = print_char}};
     argp_err_exit_status = TS_BAD_INPUT;

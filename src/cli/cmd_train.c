@@ -111,7 +111,8 @@ static ts_status train(ts_arena *arena, const request *r, ts_diags *diags) {
     ts_fgraph *graph;
     ts_data data, held_out;
     ts_trainer *trainer;
-    TS_TRY(ts_float_model_read(arena, r->model, NULL, &graph, diags));
+    TS_TRY(ts_cli_may_write_onnx(r->output, diags));
+    TS_TRY(ts_cli_read_float(arena, r->model, &graph, diags));
     ts_fgraph_fold(graph);
     TS_TRY(ts_data_read(arena, r->data, &r->samples.given, &data, diags));
     if (r->samples.eval != NULL) {

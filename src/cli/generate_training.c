@@ -62,8 +62,8 @@ void ts_cli_list_training(FILE *out) {
         fprintf(out, "  %-14s %s\n", ts_architecture_name((ts_architecture)k),
                 ts_architecture_help((ts_architecture)k));
     }
-    fprintf(out, "  %-14s %s\n", GLYPHS,
-            "a data set of digits and shapes; --count, --test-count, --resolution");
+    fprintf(out, "  %-14s %s\n", GLYPHS, "a data set of digits and shapes: pictures and labels");
+    fprintf(out, "'tessera generate KIND --help' lists the options of these\n");
 }
 
 static bool parse_real(const char *text, double *out) {
@@ -122,6 +122,7 @@ static ts_status generate(ts_arena *arena, const request *r, ts_diags *diags) {
         uint32_t side = r->network.resolution == 0 ? 32 : r->network.resolution;
         return ts_glyphs_write(r->output, r->network.seed, side, r->count, r->test_count, diags);
     }
+    TS_TRY(ts_cli_may_write_onnx(r->output, diags));
     TS_TRY(ts_architecture_make(arena, &r->network, &graph, diags));
     return ts_float_model_write(graph, r->output, diags);
 }

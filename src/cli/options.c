@@ -1,6 +1,12 @@
 #include "cli/options.h"
 
+#include <string.h>
+
+#include "base/file.h"
 #include "base/text.h"
+#include "cli/terminal.h"
+#include "model/float_model.h"
+#include "model/model.h"
 
 enum { OPTION_EVAL = 896, OPTION_ROOT, OPTION_LIMIT, OPTION_EVAL_LIMIT, OPTION_SEED };
 
@@ -63,4 +69,38 @@ error_t ts_cli_model(char *text, struct argp_state *state, const char **model) {
     }
     *model = text;
     return 0;
+}
+
+static bool is_integer(ts_arena *arena, const char *path) {
+    ts_graph *graph;
+    ts_diags unsaid = {.arena = arena};
+    const ts_model_options reading = {.allow_float = true, .input_signed = -1};
+    return ts_model_read(arena, path, &reading, &graph, &unsaid) == TS_OK;
+}
+
+ts_status ts_cli_read_float(ts_arena *arena, const char *path, ts_fgraph **graph, ts_diags *diags) {
+    uint32_t before = diags->list.count;
+    ts_status status = ts_float_model_read(arena, path, NULL, graph, diags);
+    if (status == TS_BAD_INPUT && is_integer(arena, path)) {
+        diags->list.count = before;
+        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
+                        "the network computes with integers already; a float network is expected");
+    }
+    return status;
+}
+
+ts_status ts_cli_may_write_onnx(const char *path, ts_diags *diags) {
+    const char *dot = path == NULL ? NULL : strrchr(path, '.');
+    if (dot != NULL && (strcmp(dot, ".tsg") == 0 || strcmp(dot, ".tflite") == 0)) {
+        return ts_error(
+            diags, TS_DIAG_USAGE, NULL, NULL,
+            "float networks are written as ONNX, '%s' would be one; give a name that ends in .onnx", path);
+    }
+    return ts_file_may_write(path, diags);
+}
+
+void ts_cli_parse_none(int argc, char **argv, const char *doc) {
+    const struct argp parser = {.children = ts_cli_terminal_children, .doc = doc};
+    argp_err_exit_status = TS_BAD_INPUT;
+    argp_parse(&parser, argc, argv, 0, NULL, NULL);
 }

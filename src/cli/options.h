@@ -4,6 +4,7 @@
 
 #include <argp.h>
 
+#include "ir/float_graph.h"
 #include "quant/data.h"
 
 /* A whole number from 1 to `most`; 0 in `*out` where the text is something else. */
@@ -31,5 +32,16 @@ error_t ts_cli_option(int key, char *text, struct argp_state *state, ts_cli_valu
 
 /* Keeps the MODEL of a verb that takes one; the program ends with a message at a second. */
 error_t ts_cli_model(char *text, struct argp_state *state, const char **model);
+
+/* Reads the float network of quantize, train and fit. Where the file holds integers already, the error says
+ * so. */
+ts_status ts_cli_read_float(ts_arena *arena, const char *path, ts_fgraph **graph, ts_diags *diags);
+
+/* Before a float network is made that goes to `path` as ONNX: an error where the name says that another kind
+ * of file is meant, or where it cannot be written. NULL: none is. */
+ts_status ts_cli_may_write_onnx(const char *path, ts_diags *diags);
+
+/* The parser of a verb without options and arguments of its own: --help and --color. */
+void ts_cli_parse_none(int argc, char **argv, const char *doc);
 
 #endif

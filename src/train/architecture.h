@@ -9,7 +9,7 @@
     X(DS, "float-ds", "depthwise-separable, for small grey pictures", 32, 32, 1, 16)             \
     X(CIFAR10, "float-cifar10", "the CIFAR-10 network of Caffe and CMSIS-NN", 32, 32, 3, 10)     \
     X(KWS, "float-kws", "cnn-trad-fpool3 for keywords: 32 frames of 40 features", 32, 40, 1, 12) \
-    X(FER, "float-fer", "nine convolutions for faces: expressions on 48 x 48 grey pictures", 48, 48, 1, 7)
+    X(FER, "float-fer", "nine convolutions for faces, 48 x 48 grey pictures", 48, 48, 1, 7)
 
 typedef enum ts_architecture {
 #define TS_ARCHITECTURE_ENUM(id, name, help, rows, columns, channels, classes) TS_ARCHITECTURE_##id,

@@ -24,6 +24,11 @@ expected='--objective=' offers tessera compile --obj
 expected='dory' offers tessera compile --objective=d
 expected='dory' offers tessera compile --objective = d
 expected='' offers tessera version --o
+expected='--test-count=' offers tessera generate --test-c
+expected='--output=' offers tessera generate --outp
+grep -qF -- '--test-count=[' "$zsh_file" || fail 'zsh: generate glyphs --test-count'
+[ "$(grep -cF -- '--resolution=[' "$zsh_file")" -eq 1 ] || fail 'zsh: generate --resolution not once'
+grep -qF -- '\fB\-\-test\-count\fR' "$man_file" || fail 'man: generate glyphs --test-count'
 
 # Every option of every command is offered by both and stands in the page.
 for command in $("$tessera" --help | awk '/^  [a-z]/ { print $1 }'); do

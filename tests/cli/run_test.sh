@@ -73,6 +73,33 @@ expect 2 "is not a folder" "$tessera" compile "$net" -o "$work/mine/file"
 expect 3 'does not fit L1' "$tessera" compile "$net" -o "$work/small" --l1 50
 absent "$work/small"
 expect 3 'smallest' "$tessera" run "$net" --l1 50
+# Budgets beyond the chip are for plans; --ram is for chips with one memory.
+"$tessera" generate conv --in 128x128x32 --out 32 -o "$work/large.tsg" >/dev/null || exit 1
+expect 3 'leaves [0-9]* to the network: give --l1 [0-9]* or less' "$tessera" run "$work/large.tsg" --l1 64K
+expect 3 'leaves [0-9]* to the network: give --l2 [0-9]* or less' "$tessera" compile "$work/large.tsg" --l2 2M -o "$work/small"
+expect 3 'leaves [0-9]* to the network: give --ram [0-9]* or less' "$tessera" compile "$work/large.tsg" -t cortex-m7 --ram 2M -o "$work/small"
+absent "$work/small"
+expect 0 '65536 given' "$tessera" plan "$work/large.tsg" --l1 64K
+expect 2 'give --l1, --l2 and --l3' "$tessera" run "$net" --ram 64K
+expect 2 'give --l1 and --l2' "$tessera" plan "$net" --target stm32h743 --ram 64K
+expect 3 'does not fit RAM' "$tessera" plan "$net" --target cortex-m4 --ram 100
+expect 0 'conv on host' "$tessera" plan "$net" --target host
+
+# Where what is asked for cannot be written, nothing is computed first.
+for option in "--json /nowhere/run.json" "--report $work/mine"; do
+    expect 4 'cannot write' "$tessera" run "$net" --target host $option
+    case $output in *verified*)
+        echo "FAILED: run $option computed first"
+        failures=$((failures + 1)) ;;
+    esac
+done
+for command in "plan $net" "inspect $net --text" "operators" "--help"; do
+    expect 4 'cannot write to standard output' sh -c "\"$tessera\" $command >/dev/full"
+done
+
+expect 0 'Usage: tessera sim' "$tessera" help sim
+expect 0 'Usage: tessera operators' "$tessera" operators --help
+expect 2 'Too many arguments' "$tessera" version x
 expect 4 "'make' is not installed" env PATH=/nowhere "$tessera" run "$net" --target host
 mkdir "$work/bin" && ln -s "$(command -v make)" "$work/bin/make"
 expect 4 "'riscv64-unknown-elf-gcc' is not installed" env PATH="$work/bin" "$tessera" run "$net"
@@ -80,6 +107,7 @@ expect 2 'a MODEL is expected' "$tessera" run
 expect 2 '-o DIR is needed' "$tessera" compile "$net"
 expect 2 'is not a size' "$tessera" run "$net" --l1 many
 expect 2 'nowhere.tsg' "$tessera" run "$work/nowhere.tsg"
+expect 2 'computes with integers already' "$tessera" quantize "$net" --calib "$work/none.json" -o "$work/int.onnx"
 expect 2 'has 3 values\|256' "$tessera" run "$net" --target host --input "$work/mine/file"
 
 if [ "$(id -u)" -ne 0 ]; then
