@@ -95,6 +95,7 @@ const char *ts__layer_kind_name(ts_layer_kind kind) {
                                                            [TS_LAYER_MATMUL] = "product of matrices",
                                                            [TS_LAYER_LUT] = "table",
                                                            [TS_LAYER_SOFTMAX] = "softmax",
+                                                           [TS_LAYER_NORM] = "normalisation",
                                                            [TS_LAYER_FLOAT] = "floats",
                                                            [TS_LAYER_MOVE] = "moves elements"};
     return names[kind];

@@ -40,7 +40,8 @@ ts_type ts_type_for_range(int64_t low, int64_t high) {
 
 const char *ts_op_name(ts_op op) { return op_names[op]; }
 bool ts_op_has_weights(ts_op op) {
-    return op == TS_OP_CONV || op == TS_OP_LINEAR || op == TS_OP_LUT || op == TS_OP_FLOAT || op == TS_OP_PICK;
+    return op == TS_OP_CONV || op == TS_OP_LINEAR || op == TS_OP_LUT || op == TS_OP_NORM ||
+           op == TS_OP_FLOAT || op == TS_OP_PICK;
 }
 
 bool ts_op_moves(ts_op op) { return op >= TS_OP_CONCAT && op <= TS_OP_RESHAPE; }
@@ -144,6 +145,15 @@ uint64_t ts_node_macs(const ts_graph *graph, const ts_node *node) {
     const ts_tensor *output = &graph->tensors.data[node->output];
     uint64_t pixels = node->op == TS_OP_CONV ? (uint64_t)ts_h(output) * ts_w(output) : 1;
     return pixels * ts_tensor_elements(weights);
+}
+
+int64_t ts_softmax_term(const ts_softmax *softmax, int32_t d) {
+    if (softmax->kind == TS_SOFTMAX_ITA) {
+        return 256 >> ((d + 16) / 32);
+    }
+    int32_t z = d / softmax->log2;
+    int64_t v = (int64_t)z * softmax->log2 - d + softmax->b;
+    return z > 62 ? 0 : (softmax->a * v * v + softmax->c) >> z;
 }
 
 int32_t ts_tensor_zero(const ts_tensor *tensor) {

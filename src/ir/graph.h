@@ -114,11 +114,31 @@ typedef struct ts_move {
     int32_t fill;      /* PAD */
 } ts_move;
 
-/* TensorFlow Lite's softmax of 8-bit logits: differences to the largest, times multiplier 2^(shift - 31), are
- * numbers with 5 bits before the point; those below `diff_min` (negative) count as nothing. */
+/* Softmax of 8-bit logits; d: how far one lies below the largest of its pixel.
+ * TFLITE   TensorFlow Lite's: -d times multiplier 2^(shift - 31) is a number with 5 bits before the point;
+ * those below `diff_min` (negative) count as nothing. IBERT    of I-BERT: e(d) = ((a (p + b)^2 + c) >> z)
+ * with z = d / log2, p = z log2 - d; y = e (levels - 1) / sum e. ITA      of the accelerator ITA: e(d) = 256
+ * >> ((d + 16) / 32), y = (65280 / sum e) e / 256. */
+typedef enum ts_softmax_kind {
+    TS_SOFTMAX_TFLITE,
+    TS_SOFTMAX_IBERT,
+    TS_SOFTMAX_ITA,
+    TS_SOFTMAX_KIND_COUNT
+} ts_softmax_kind;
+
 typedef struct ts_softmax {
-    int32_t multiplier, shift, diff_min;
+    ts_softmax_kind kind;
+    int32_t multiplier, shift, diff_min; /* TFLITE */
+    int32_t a, b, c, log2, levels;       /* IBERT */
 } ts_softmax;
+
+/* clip((w[c] v / s + b[c]) >> shift, low, high); v is x less its zero point and, where `centred`, less the
+ * mean of its pixel; s = isqrt(mean v^2 + 1). Quotients are rounded toward zero. */
+typedef struct ts_norm {
+    bool centred;
+    uint32_t shift;
+    int32_t low, high;
+} ts_norm;
 
 /* Integer operators: identifier, name in the text form, number of activation inputs (0: CONCAT has 2 to
  * TS_MAX_INPUTS, FLOAT 1 or 2).
@@ -130,19 +150,23 @@ typedef struct ts_softmax {
  *          requantisation holds the division.
  * REQUANT  a requantisation that stands alone (activation without a linear node before it).
  * MUL      y = requant((a - za) (b - zb)), equal shapes.
- * MATMUL   y[i][m][n] = requant(sum over k of (a[i][m][k] - za) (b[i][n][k] - zb)): a {1, B, M, K}, b {1, B,
- * N, K} or {1, 1, N, K}, which serves every i, y {1, B, M, N}. Operands of 8 bits. LUT      y = table[x -
- * lowest value of x's type]: any function of one element. `weights` is the table. SOFTMAX  over the channels
- * of each pixel, TensorFlow Lite's fixed-point form; ts_node.softmax. FLOAT    what single precision makes of
- * the codes of each pixel of one or two operands of equal shape: `weights` is its program (ir/program.h). No
- * requantisation: the program ends in one. These move elements and change none; input and output have one
- * type and zero point; ts_node.move: CONCAT   2 to 8 inputs behind each other along `axis`; their other sizes
- * are equal. PAD      `fill` around the input, `begin` of it before each axis, the rest behind. SLICE    y[i]
- * = x[begin + i step] along each axis. TRANSPOSE axis i of y is axis order[i] of x. RESIZE   each element
- * repeated: the sizes of y are whole multiples of those of x (nearest neighbour, and broadcasting of a single
- * element). PICK     y[i] = x[index[i]] along `axis`: `weights` is the list of indices, s32. RESHAPE  the
- * elements in their order, in another shape. Float operators (f32 tensors) are listed behind them; src/quant
- * turns one kind into the other. */
+ * MATMUL   y[i][m][n] = requant(sum over k of (a[i][m][k] - za) (b[i][n][k] - zb)): a {1, B, M, K},
+ *          b {1, B, N, K} or {1, 1, N, K}, which serves every i, y {1, B, M, N}. Operands of 8 bits.
+ * LUT      y = table[x - lowest value of x's type]: any function of one element. `weights` is the table.
+ * SOFTMAX  over the channels of each pixel; ts_node.softmax.
+ * NORM     over the channels of each pixel: `weights` s32 {C}, bias s32 {C} or none; ts_node.norm.
+ * FLOAT    what single precision makes of the codes of each pixel of one or two operands of equal shape:
+ *          `weights` is its program (ir/program.h). No requantisation: the program ends in one.
+ * These move elements and change none; input and output have one type and zero point; ts_node.move:
+ * CONCAT   2 to 8 inputs behind each other along `axis`; their other sizes are equal.
+ * PAD      `fill` around the input, `begin` of it before each axis, the rest behind.
+ * SLICE    y[i] = x[begin + i step] along each axis.
+ * TRANSPOSE axis i of y is axis order[i] of x.
+ * RESIZE   each element repeated: the sizes of y are whole multiples of those of x (nearest neighbour, and
+ *          broadcasting of a single element).
+ * PICK     y[i] = x[index[i]] along `axis`: `weights` is the list of indices, s32.
+ * RESHAPE  the elements in their order, in another shape.
+ * Float operators (f32 tensors) are listed behind them; src/quant turns one kind into the other. */
 #define TS_INTEGER_OPS(X)        \
     X(CONV, "conv", 1)           \
     X(LINEAR, "linear", 1)       \
@@ -154,6 +178,7 @@ typedef struct ts_softmax {
     X(MATMUL, "matmul", 2)       \
     X(LUT, "lut", 1)             \
     X(SOFTMAX, "softmax", 1)     \
+    X(NORM, "norm", 1)           \
     X(FLOAT, "float", 0)         \
     X(CONCAT, "concat", 0)       \
     X(PAD, "pad", 1)             \
@@ -172,7 +197,7 @@ typedef enum ts_op {
 
 const char *ts_op_name(ts_op op);
 
-/* CONV, LINEAR, LUT, FLOAT, PICK: ts_node.weights names a constant. */
+/* CONV, LINEAR, LUT, NORM, FLOAT, PICK: ts_node.weights names a constant. */
 bool ts_op_has_weights(ts_op op);
 
 /* CONCAT to RESHAPE: moves elements and computes nothing. */
@@ -185,13 +210,14 @@ typedef struct ts_node {
     uint32_t input_count;
     ts_tensor_id inputs[TS_MAX_INPUTS]; /* activations only */
     ts_tensor_id output;
-    ts_tensor_id weights,
-        bias;         /* CONV, LINEAR; LUT, FLOAT, PICK: its table; bias s32 per output channel or TS_NONE */
-    uint32_t groups;  /* CONV */
-    ts_window window; /* CONV, MAX_POOL, AVG_POOL */
-    ts_add_step in1, in2, sum; /* ADD */
-    ts_move move;              /* CONCAT, PAD, SLICE, TRANSPOSE */
-    ts_softmax softmax;        /* SOFTMAX */
+    ts_tensor_id weights, bias; /* CONV, LINEAR, NORM; LUT, FLOAT, PICK: its table; bias s32 per output
+                                   channel or TS_NONE */
+    uint32_t groups;            /* CONV */
+    ts_window window;           /* CONV, MAX_POOL, AVG_POOL */
+    ts_add_step in1, in2, sum;  /* ADD */
+    ts_move move;               /* CONCAT, PAD, SLICE, TRANSPOSE */
+    ts_softmax softmax;         /* SOFTMAX */
+    ts_norm norm;               /* NORM */
     ts_requant requant;
 } ts_node;
 
@@ -224,6 +250,9 @@ uint64_t ts_tensor_bytes(const ts_tensor *tensor);
 
 /* Element i of a constant integer tensor. */
 int32_t ts_tensor_int(const ts_tensor *tensor, uint64_t i);
+
+/* e(d) of a softmax of kind IBERT or ITA, 0 <= d <= 255; its parameters are verified ones. */
+int64_t ts_softmax_term(const ts_softmax *softmax, int32_t d);
 
 /* Zero point of an activation (per tensor); 0 where no quantum is known. */
 int32_t ts_tensor_zero(const ts_tensor *tensor);

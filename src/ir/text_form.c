@@ -156,6 +156,18 @@ static void print_move(ts_text *out, const ts_node *node) {
     }
 }
 
+static void print_softmax(ts_text *out, const ts_softmax *s) {
+    if (s->kind == TS_SOFTMAX_TFLITE) {
+        ts_text_printf(out, " multiplier %d shift %d least %d", (int)s->multiplier, (int)s->shift,
+                       (int)s->diff_min);
+    } else if (s->kind == TS_SOFTMAX_IBERT) {
+        ts_text_printf(out, " ibert a %d b %d c %d log2 %d levels %d", (int)s->a, (int)s->b, (int)s->c,
+                       (int)s->log2, (int)s->levels);
+    } else {
+        ts_text_add(out, " ita");
+    }
+}
+
 static void print_node(ts_text *out, const ts_node *node) {
     ts_text_add(out, "node ");
     ts__words_print_string(out, node->name);
@@ -188,9 +200,12 @@ static void print_node(ts_text *out, const ts_node *node) {
     }
     print_move(out, node);
     if (node->op == TS_OP_SOFTMAX) {
-        const ts_softmax *s = &node->softmax;
-        ts_text_printf(out, " multiplier %d shift %d least %d", (int)s->multiplier, (int)s->shift,
-                       (int)s->diff_min);
+        print_softmax(out, &node->softmax);
+    }
+    if (node->op == TS_OP_NORM) {
+        const ts_norm *n = &node->norm;
+        ts_text_printf(out, " centred %d shift %u clip %d %d", (int)n->centred, (unsigned)n->shift,
+                       (int)n->low, (int)n->high);
     }
     print_requant(out, &node->requant);
     ts_text_add(out, "\n");
@@ -447,13 +462,37 @@ static ts_status movement(parser *p, ts_node *node) {
     return TS_OK;
 }
 
-static ts_status softmax(parser *p, ts_softmax *s) {
-    TS_TRY(ts__words_expect(&p->words, "multiplier"));
-    TS_TRY(ts__words_integer32(&p->words, &s->multiplier));
+/* A word and the number behind it. */
+static ts_status named(parser *p, const char *word, int32_t *out) {
+    TS_TRY(ts__words_expect(&p->words, word));
+    return ts__words_integer32(&p->words, out);
+}
+
+static ts_status norm(parser *p, ts_norm *n) {
+    int32_t centred;
+    TS_TRY(named(p, "centred", &centred));
+    n->centred = centred != 0;
     TS_TRY(ts__words_expect(&p->words, "shift"));
-    TS_TRY(ts__words_integer32(&p->words, &s->shift));
-    TS_TRY(ts__words_expect(&p->words, "least"));
-    return ts__words_integer32(&p->words, &s->diff_min);
+    TS_TRY(ts__words_unsigned32(&p->words, &n->shift));
+    return clip(p, &n->low, &n->high);
+}
+
+static ts_status softmax(parser *p, ts_softmax *s) {
+    if (ts__words_accept(&p->words, "ita")) {
+        s->kind = TS_SOFTMAX_ITA;
+        return TS_OK;
+    }
+    if (ts__words_accept(&p->words, "ibert")) {
+        s->kind = TS_SOFTMAX_IBERT;
+        TS_TRY(named(p, "a", &s->a));
+        TS_TRY(named(p, "b", &s->b));
+        TS_TRY(named(p, "c", &s->c));
+        TS_TRY(named(p, "log2", &s->log2));
+        return named(p, "levels", &s->levels);
+    }
+    TS_TRY(named(p, "multiplier", &s->multiplier));
+    TS_TRY(named(p, "shift", &s->shift));
+    return named(p, "least", &s->diff_min);
 }
 
 static ts_status parse_node(parser *p) {
@@ -482,6 +521,9 @@ static ts_status parse_node(parser *p) {
     TS_TRY(movement(p, &node));
     if (node.op == TS_OP_SOFTMAX) {
         TS_TRY(softmax(p, &node.softmax));
+    }
+    if (node.op == TS_OP_NORM) {
+        TS_TRY(norm(p, &node.norm));
     }
     TS_TRY(requant(p, &node.requant));
     ts_graph_add_node(p->graph, &node);

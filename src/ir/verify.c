@@ -379,6 +379,28 @@ static ts_status check_lut(const check *c) {
     return TS_OK;
 }
 
+/* Terms of 31 bits: their sum, and levels times each, fit 32. */
+static ts_status check_ibert(const check *c) {
+    enum { MOST_LEVELS = 256, MOST_LOG2 = 1 << 16, MOST_A = 1 << 20 };
+    const ts_softmax *s = &c->node->softmax;
+    uint32_t channels = ts_c(tensor_at(c, c->node->inputs[0]));
+    bool fits = s->levels >= 2 && s->levels <= MOST_LEVELS && s->log2 >= 1 && s->log2 <= MOST_LOG2 &&
+                s->a >= 0 && s->a <= MOST_A && s->b > -MOST_LOG2 && s->b < MOST_LOG2 && s->c >= 0 &&
+                channels < MOST_LOG2;
+    int64_t most = 0; /* with |z log2 - d + b| < 2^17 no term passes 2^55 */
+    for (int32_t d = 0; fits && d < 256; d++) {
+        int64_t term = ts_softmax_term(s, d);
+        most = term > most ? term : most;
+    }
+    fits = fits && ts_softmax_term(s, 0) >= 1 && most <= UINT32_MAX / MOST_LEVELS &&
+           most * channels <= UINT32_MAX;
+    return fits ? TS_OK
+                : FAIL(c, TS_DIAG_VALUE,
+                       "a %d, b %d, c %d, log2 %d, %d levels of %u channels are out of bounds, or its terms "
+                       "pass 24 bits or their sum 32",
+                       (int)s->a, (int)s->b, (int)s->c, (int)s->log2, (int)s->levels, (unsigned)channels);
+}
+
 static ts_status check_softmax(const check *c) {
     const ts_tensor *in = tensor_at(c, c->node->inputs[0]), *out = tensor_at(c, c->node->output);
     const ts_softmax *s = &c->node->softmax;
@@ -387,12 +409,58 @@ static ts_status check_softmax(const check *c) {
         return FAIL(c, TS_DIAG_UNSUPPORTED, "has types %s and %s; 8 bits are served", ts_type_name(in->type),
                     ts_type_name(out->type));
     }
+    if (s->kind >= TS_SOFTMAX_KIND_COUNT) {
+        return FAIL(c, TS_DIAG_GRAPH, "is a softmax of no known kind");
+    }
+    if (s->kind != TS_SOFTMAX_TFLITE) {
+        return s->kind == TS_SOFTMAX_IBERT ? check_ibert(c)
+               : ts_c(in) <= UINT16_MAX    ? TS_OK
+                                           : FAIL(c, TS_DIAG_LIMIT, "has %u channels; at most %d are served",
+                                                  (unsigned)ts_c(in), UINT16_MAX);
+    }
     bool fits = s->multiplier >= 0 && s->shift >= 0 && s->shift <= 30 && s->diff_min <= 0 &&
                 s->diff_min >= -(INT64_C(1) << 31 >> s->shift) && ts_c(in) < MAX_WINDOW;
     if (!fits) {
         return FAIL(c, TS_DIAG_VALUE,
                     "multiplier %d, shift %d, least difference %d of %u channels are out of bounds",
                     (int)s->multiplier, (int)s->shift, (int)s->diff_min, (unsigned)ts_c(in));
+    }
+    return TS_OK;
+}
+
+/* Sums of squares, products and what the bias makes of quotients fit 32 bits. */
+static ts_status check_norm(const check *c) {
+    enum { MOST_CHANNELS = 32767, MOST_VALUE = 255 };
+    const ts_tensor *in = tensor_at(c, c->node->inputs[0]), *out = tensor_at(c, c->node->output);
+    const ts_norm *n = &c->node->norm;
+    const uint32_t channels = ts_c(in);
+    TS_TRY(check_same_shape(c));
+    if (ts_type_bits(in->type) != 8 || ts_type_bits(out->type) != 8) {
+        return FAIL(c, TS_DIAG_UNSUPPORTED, "has types %s and %s; 8 bits are served", ts_type_name(in->type),
+                    ts_type_name(out->type));
+    }
+    TS_TRY(check_parameter(c, c->node->weights, "weights", 1, &channels));
+    bool has_bias = c->node->bias != TS_NONE;
+    if (has_bias) {
+        TS_TRY(check_parameter(c, c->node->bias, "biases", 1, &channels));
+    }
+    const ts_tensor *weights = tensor_at(c, c->node->weights);
+    if (weights->type != TS_S32 || (has_bias && tensor_at(c, c->node->bias)->type != TS_S32)) {
+        return FAIL(c, TS_DIAG_UNSUPPORTED, "its weights and biases have not type s32");
+    }
+    if (n->shift > 31 || n->low > n->high || n->low < ts_type_low(out->type) ||
+        n->high > ts_type_high(out->type) || channels > MOST_CHANNELS) {
+        return FAIL(c, TS_DIAG_VALUE, "shift %u, clip [%d, %d] or %u channels are out of bounds",
+                    (unsigned)n->shift, (int)n->low, (int)n->high, (unsigned)channels);
+    }
+    for (uint32_t i = 0; i < channels; i++) {
+        int64_t w = ts_tensor_int(weights, i),
+                b = has_bias ? ts_tensor_int(tensor_at(c, c->node->bias), i) : 0;
+        int64_t most = (w < 0 ? -w : w) * MOST_VALUE;
+        if (most > INT32_MAX || most + (b < 0 ? -b : b) > INT32_MAX) {
+            return FAIL(c, TS_DIAG_VALUE, "weight %lld and bias %lld of channel %u reach beyond 32 bits",
+                        (long long)w, (long long)b, (unsigned)i);
+        }
     }
     return TS_OK;
 }
@@ -642,6 +710,8 @@ static ts_status check_operator(const check *c) {
             return check_lut(c);
         case TS_OP_SOFTMAX:
             return check_softmax(c);
+        case TS_OP_NORM:
+            return check_norm(c);
         case TS_OP_FLOAT:
             return check_float(c);
         case TS_OP_CONCAT:
@@ -666,7 +736,7 @@ static ts_status check_node(const ts_graph *graph, ts_node_id id, ts_diags *diag
     TS_TRY(check_operator(&c));
     TS_TRY(check_requant(&c));
     if (ts_op_moves(c.node->op) || c.node->op == TS_OP_LUT || c.node->op == TS_OP_SOFTMAX ||
-        c.node->op == TS_OP_FLOAT) {
+        c.node->op == TS_OP_NORM || c.node->op == TS_OP_FLOAT) {
         return c.node->requant.kind == TS_REQUANT_NONE
                    ? TS_OK
                    : FAIL(&c, TS_DIAG_GRAPH, "has a requantisation; its results are final");

@@ -631,6 +631,16 @@ ts_tensor_id ts__build_indices(ts__builder *b, const char *name, uint32_t size, 
     return add_tensor(b, &t, NULL);
 }
 
+ts_tensor_id ts__build_words(ts__builder *b, const char *name, uint32_t count, int64_t most) {
+    int32_t *list = TS_NEW_ARRAY(b->arena, int32_t, count);
+    const ts_tensor t = {.name = name, .type = TS_S32, .rank = 1, .dims = {count}, .data = list};
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t end = ts_random_range(&b->random, 0, 5);
+        list[i] = (int32_t)(end == 0 ? -most : end == 1 ? most : ts_random_range(&b->random, -most, most));
+    }
+    return add_tensor(b, &t, NULL);
+}
+
 /* A float in words: mostly small, some far out. */
 static int32_t random_real(ts__builder *b) {
     float real = (float)ts_random_range(&b->random, -4000, 4000) / 1000;

@@ -95,6 +95,9 @@ ts_tensor_id ts__build_table(ts__builder *b, const char *name, ts_type in_type, 
 /* A list of `count` indices below `size`: rising, falling where there are as many, or some of them random. */
 ts_tensor_id ts__build_indices(ts__builder *b, const char *name, uint32_t size, uint32_t count);
 
+/* A list of `count` random words within [-most, most], often at the ends. */
+ts_tensor_id ts__build_words(ts__builder *b, const char *name, uint32_t count, int64_t most);
+
 /* Activation tensor with no values yet; its type may still change. */
 ts_tensor_id ts__build_activation(ts__builder *b, const char *name, ts_type type, uint32_t h, uint32_t w,
                                   uint32_t c);

@@ -67,6 +67,7 @@ typedef struct ts_random_limits {
     bool nemo_only;          /* only what a file in the NEMO dialect can say */
     bool moves;              /* most layers are tables, products, softmaxes and movements of elements */
     bool picks;              /* every other movement picks elements by their indices */
+    bool norms;              /* softmaxes of all kinds, and normalisations in place of some */
     bool floats;             /* every other layer is a program of floats */
     bool halves;             /* every other activation, and weights that read them, have 16 bits */
     bool column;             /* activations of one column, in which windows slide down */

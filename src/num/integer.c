@@ -220,15 +220,81 @@ static ts_status lut(const layer *l) {
     return TS_OK;
 }
 
+/* One pixel of I-BERT's or ITA's: quotients of terms and their sum, rounded down. */
+static void quotient_softmax(const ts_softmax *s, const int32_t *x, int32_t *y, uint32_t channels) {
+    int32_t most = x[0];
+    int64_t sum = 0;
+    for (uint32_t c = 1; c < channels; c++) {
+        most = x[c] > most ? x[c] : most;
+    }
+    for (uint32_t c = 0; c < channels; c++) {
+        sum += ts_softmax_term(s, most - x[c]);
+    }
+    for (uint32_t c = 0; c < channels; c++) {
+        int64_t term = ts_softmax_term(s, most - x[c]);
+        y[c] = (int32_t)(s->kind == TS_SOFTMAX_ITA ? 255 * 256 / sum * term / 256
+                                                   : (s->levels - 1) * term / sum);
+    }
+}
+
 static ts_status softmax(const layer *l) {
     const ts_softmax *s = &l->node->softmax;
     uint32_t channels = ts_c(l->in);
     uint64_t count = ts_tensor_elements(l->in);
     for (uint64_t i = 0; i < count; i += channels) {
-        ts_fixed_softmax(l->x + i, l->y + i, channels, s->multiplier, s->shift, s->diff_min);
+        if (s->kind == TS_SOFTMAX_TFLITE) {
+            ts_fixed_softmax(l->x + i, l->y + i, channels, s->multiplier, s->shift, s->diff_min);
+        } else {
+            quotient_softmax(s, l->x + i, l->y + i, channels);
+        }
         for (uint32_t c = 0; c < channels; c++) {
             l->y[i + c] += (int32_t)ts_type_low(l->out->type);
         }
+    }
+    return TS_OK;
+}
+
+/* The largest root with root^2 <= v. */
+static int64_t square_root(int64_t v) {
+    int64_t root = 0;
+    while ((root + 1) * (root + 1) <= v) {
+        root++;
+    }
+    return root;
+}
+
+static int64_t shift_right(int64_t v, uint32_t bits) {
+    int64_t d = INT64_C(1) << bits;
+    return v / d - (v % d < 0);
+}
+
+static void norm_pixel(const layer *l, const int32_t *x, int32_t *y) {
+    const ts_node *node = l->node;
+    const ts_tensor *weights = &l->graph->tensors.data[node->weights];
+    int64_t channels = ts_c(l->in), mean = 0, squares = 0;
+    for (uint32_t c = 0; c < channels; c++) {
+        mean += x[c] - l->x_zero;
+    }
+    mean = node->norm.centred ? mean / channels : 0;
+    for (uint32_t c = 0; c < channels; c++) {
+        int64_t v = x[c] - l->x_zero - mean;
+        squares += v * v;
+    }
+    int64_t deviation = square_root(squares / channels + 1);
+    for (uint32_t c = 0; c < channels; c++) {
+        int64_t v = x[c] - l->x_zero - mean;
+        int64_t sum = ts_tensor_int(weights, c) * v / deviation + bias_of(l, c);
+        int64_t result = shift_right(sum, node->norm.shift);
+        y[c] = (int32_t)(result < node->norm.low    ? node->norm.low
+                         : result > node->norm.high ? node->norm.high
+                                                    : result);
+    }
+}
+
+static ts_status norm(const layer *l) {
+    uint64_t count = ts_tensor_elements(l->in);
+    for (uint64_t i = 0; i < count; i += ts_c(l->in)) {
+        norm_pixel(l, l->x + i, l->y + i);
     }
     return TS_OK;
 }
@@ -342,6 +408,8 @@ static ts_status compute(layer *l, ts_arena *scratch, const int32_t *const *inpu
             return lut(l);
         case TS_OP_SOFTMAX:
             return softmax(l);
+        case TS_OP_NORM:
+            return norm(l);
         case TS_OP_FLOAT:
             ts__program_run(l->graph, l->node, inputs, l->y, scratch);
             return TS_OK;

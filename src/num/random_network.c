@@ -323,6 +323,46 @@ static ts_status add_table(walk *w, const char *name, ts_tensor_id in, ts_tensor
     return ts__build_plain(&w->b, name, &node, type, x.dims + 1, out);
 }
 
+/* Weights that may use all 32 bits of a product with 255; biases that leave them room. */
+static ts_status add_norm(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    const ts_tensor x = *tensor_of(w, in);
+    ts_type type = chance(w, 2) ? TS_S8 : TS_U8;
+    int64_t most = chance(w, 3) ? INT32_MAX / 512 : ts_random_range(&w->b.random, 1, 1 << 17);
+    ts_node node = {.op = TS_OP_NORM, .input_count = 1, .inputs = {in}, .bias = TS_NONE};
+    *out = TS_NONE;
+    if (x.type != TS_U8 && x.type != TS_S8) {
+        return TS_OK;
+    }
+    node.weights = ts__build_words(&w->b, ts_arena_printf(w->b.arena, "%s.weights", name), ts_c(&x), most);
+    if (chance(w, 2)) {
+        node.bias = ts__build_words(&w->b, ts_arena_printf(w->b.arena, "%s.bias", name), ts_c(&x), 64 * most);
+    }
+    uint32_t bits = 0;
+    while (most >> bits > 64) {
+        bits++;
+    }
+    bool clipped = chance(w, 2);
+    node.norm = (ts_norm){.centred = chance(w, 2),
+                          .shift = bits,
+                          .low = clipped ? 3 : (int32_t)ts_type_low(type),
+                          .high = clipped ? 100 : (int32_t)ts_type_high(type)};
+    return ts__build_plain(&w->b, name, &node, type, x.dims + 1, out);
+}
+
+/* I-BERT's of a random quantum, and ITA's. */
+static ts_softmax pick_quotient(walk *w) {
+    int32_t log2 = (int32_t)pick(w, 1, 300);
+    if (chance(w, 2)) {
+        return (ts_softmax){.kind = TS_SOFTMAX_ITA};
+    }
+    return (ts_softmax){.kind = TS_SOFTMAX_IBERT,
+                        .a = (int32_t)pick(w, 1, 2),
+                        .b = 2 * log2,
+                        .c = (int32_t)pick(w, 1, 100000),
+                        .log2 = log2,
+                        .levels = (int32_t)pick(w, 2, 256)};
+}
+
 /* Logits whose quantum is between 1/256 and 1/4. */
 static ts_status add_softmax(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
     const ts_tensor x = *tensor_of(w, in);
@@ -336,6 +376,9 @@ static ts_status add_softmax(walk *w, const char *name, ts_tensor_id in, ts_tens
     node.softmax = (ts_softmax){.multiplier = (int32_t)ts_random_range(&w->b.random, 1 << 30, INT32_MAX),
                                 .shift = shift,
                                 .diff_min = -(int32_t)((INT64_C(31) << 26) >> shift)};
+    if (w->limits->norms && !chance(w, 4)) {
+        node.softmax = pick_quotient(w);
+    }
     return ts__build_plain(&w->b, name, &node, x.type, x.dims + 1, out);
 }
 
@@ -427,9 +470,12 @@ static ts_status grow_other(walk *w, uint32_t index, ts_tensor_id in, ts_tensor_
                                 TS_OP_CONCAT,    TS_OP_CONCAT, TS_OP_PAD,     TS_OP_SLICE,   TS_OP_SLICE,
                                 TS_OP_TRANSPOSE, TS_OP_RESIZE, TS_OP_RESHAPE, TS_OP_MATMUL,  TS_OP_MATMUL};
     ts_op op = ops[pick(w, 0, sizeof ops / sizeof ops[0] - 1)];
+    op = w->limits->norms && chance(w, 4) ? TS_OP_NORM : op;
     char name[32];
     snprintf(name, sizeof name, "n%u.%s", (unsigned)index, ts_op_name(op));
     switch (op) {
+        case TS_OP_NORM:
+            return add_norm(w, name, in, out);
         case TS_OP_LUT:
             return add_table(w, name, in, out);
         case TS_OP_MUL:

@@ -35,7 +35,17 @@ static bool serves_matmul(const ts_layer *layer) { return layer->kind == TS_LAYE
 
 static bool serves_lut(const ts_layer *layer) { return layer->kind == TS_LAYER_LUT; }
 
-static bool serves_softmax(const ts_layer *layer) { return layer->kind == TS_LAYER_SOFTMAX; }
+static bool is_softmax(const ts_layer *layer, ts_softmax_kind kind) {
+    return layer->kind == TS_LAYER_SOFTMAX && layer->softmax.kind == kind;
+}
+
+static bool serves_softmax(const ts_layer *layer) { return is_softmax(layer, TS_SOFTMAX_TFLITE); }
+
+static bool serves_ibert(const ts_layer *layer) { return is_softmax(layer, TS_SOFTMAX_IBERT); }
+
+static bool serves_ita(const ts_layer *layer) { return is_softmax(layer, TS_SOFTMAX_ITA); }
+
+static bool serves_norm(const ts_layer *layer) { return layer->kind == TS_LAYER_NORM; }
 
 static bool serves_float(const ts_layer *layer) { return layer->kind == TS_LAYER_FLOAT; }
 
@@ -107,6 +117,39 @@ static void softmax_pack(const ts_layer *layer, uint8_t *out) {
     for (int32_t d = 0; d < 256; d++, out += 4) {
         int32_t power = -d >= s->diff_min ? ts_multiply_by_quantized(-d, s->multiplier, s->shift) : 0;
         ts__pack_word(out, -d >= s->diff_min ? (uint32_t)ts_fixed_exp(power, 5) : 0);
+    }
+}
+
+/* The terms of all differences, and what quotients are of. */
+static uint64_t quotient_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    (void)layer;
+    return channels == 0 ? 0 : (256 + 1) * 4;
+}
+
+static void quotient_pack(const ts_layer *layer, uint8_t *out) {
+    const ts_softmax *s = &layer->softmax;
+    for (int32_t d = 0; d < 256; d++) {
+        ts__pack_word(out + 4 * d, (uint32_t)ts_softmax_term(s, d));
+    }
+    ts__pack_word(out + 4 * 256, s->kind == TS_SOFTMAX_ITA ? 255u : (uint32_t)s->levels - 1u);
+}
+
+/* Four words for the layer, then weight and bias of each channel. */
+static uint64_t norm_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    (void)layer;
+    return channels == 0 ? 0 : 16 + (uint64_t)channels * 8;
+}
+
+static void norm_pack(const ts_layer *layer, uint8_t *out) {
+    const ts_norm *n = &layer->norm;
+    ts__pack_word(out, n->centred);
+    ts__pack_word(out + 4, n->shift);
+    ts__pack_word(out + 8, (uint32_t)n->low);
+    ts__pack_word(out + 12, (uint32_t)n->high);
+    for (uint32_t c = 0; c < layer->y.c; c++) {
+        int32_t bias = layer->norm_bias == NULL ? 0 : ts_tensor_int(layer->norm_bias, c);
+        ts__pack_word(out + 16 + 8 * (uint64_t)c, (uint32_t)ts_tensor_int(layer->weights, c));
+        ts__pack_word(out + 20 + 8 * (uint64_t)c, (uint32_t)bias);
     }
 }
 
@@ -216,6 +259,27 @@ static double softmax_cycles(const ts_layer *layer, const ts_tile *tile, uint32_
         share = 1;
     }
     return CALL_CYCLES + (double)pixels * (600 + tile->y_c * (22.0 + 30.0 / (double)share));
+}
+
+/* Quotients of I-BERT's are divided one by one, in hardware where the core has it. */
+static double quotient_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double each = layer->softmax.kind == TS_SOFTMAX_ITA ? 12 : 40;
+    uint64_t pixels = (uint64_t)tile->y_h * tile->y_w, share = cores;
+    if (pixels >= cores) {
+        pixels = (pixels + cores - 1) / cores;
+        share = 1;
+    }
+    return CALL_CYCLES + (double)pixels * (80 + tile->y_c * (18.0 + each / (double)share));
+}
+
+static double norm_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    uint64_t pixels = (uint64_t)tile->y_h * tile->y_w, share = cores;
+    if (pixels >= cores) {
+        pixels = (pixels + cores - 1) / cores;
+        share = 1;
+    }
+    double sums = layer->norm.centred ? 12 : 7;
+    return CALL_CYCLES + (double)pixels * (250 + tile->y_c * (sums + 48.0 / (double)share));
 }
 
 /* A step over the channels goes through all steps before it, on every core where these share the channels of
@@ -329,6 +393,36 @@ const ts_kernel ts__kernels_ref[] = {
      .pack = softmax_pack,
      .scratch_bytes = no_scratch,
      .cycles = softmax_cycles},
+    {.name = "softmax_ibert_ref",
+     .isa = "ref",
+     .sources = "ref/softmax_quotient_ref.c",
+     .c_granule = UINT16_MAX, /* all channels of a pixel */
+     .stack_bytes = 144,
+     .serves = serves_ibert,
+     .weight_bytes = quotient_weight_bytes,
+     .pack = quotient_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = quotient_cycles},
+    {.name = "softmax_ita_ref",
+     .isa = "ref",
+     .sources = "ref/softmax_quotient_ref.c",
+     .c_granule = UINT16_MAX, /* all channels of a pixel */
+     .stack_bytes = 144,
+     .serves = serves_ita,
+     .weight_bytes = quotient_weight_bytes,
+     .pack = quotient_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = quotient_cycles},
+    {.name = "norm_ref",
+     .isa = "ref",
+     .sources = "ref/norm_ref.c",
+     .c_granule = UINT16_MAX, /* all channels of a pixel */
+     .stack_bytes = 160,
+     .serves = serves_norm,
+     .weight_bytes = norm_weight_bytes,
+     .pack = norm_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = norm_cycles},
     {.name = "float_ref",
      .isa = "ref",
      .sources = "ref/float_ref.c",

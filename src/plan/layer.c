@@ -219,6 +219,8 @@ static interval output_interval(const builder *b, const ts_node *node) {
             return meet(b->values[node->inputs[0]], type);
         case TS_OP_LUT:
             return table_interval(b, node);
+        case TS_OP_NORM:
+            return (interval){node->norm.low, node->norm.high};
         case TS_OP_CONCAT:
         case TS_OP_PAD:
         case TS_OP_SLICE:
@@ -254,6 +256,8 @@ static ts_layer_kind kind_of(const builder *b, const ts_node *node) {
             return TS_LAYER_LUT;
         case TS_OP_SOFTMAX:
             return TS_LAYER_SOFTMAX;
+        case TS_OP_NORM:
+            return TS_LAYER_NORM;
         case TS_OP_FLOAT:
             return TS_LAYER_FLOAT;
         default:
@@ -425,6 +429,12 @@ static ts_status build_layer(builder *b, ts_node_id id, ts_layer *layer) {
             layer->softmax = node->softmax;
             layer->groups = layer->x.c;
             break;
+        case TS_OP_NORM:
+            layer->norm = node->norm;
+            layer->weights = tensor_of(b, node->weights);
+            layer->norm_bias = node->bias == TS_NONE ? NULL : tensor_of(b, node->bias);
+            layer->groups = layer->x.c;
+            break;
         default:
             if (ts_op_moves(node->op)) {
                 shape_move(b, node, layer);
@@ -481,6 +491,7 @@ bool ts_layer_has_rq_params(const ts_layer *layer) {
             return layer->rq.class_ != TS_RQC_NONE;
         case TS_LAYER_LUT:
         case TS_LAYER_SOFTMAX:
+        case TS_LAYER_NORM:
         case TS_LAYER_FLOAT:
         case TS_LAYER_MOVE:
             return false;
@@ -508,7 +519,7 @@ bool ts_layer_is_elementwise(const ts_layer *layer) {
 const char *ts_layer_kind_name(ts_layer_kind kind) {
     static const char *const names[] = {"conv",     "dwconv",  "linear", "add",    "max_pool",
                                         "avg_pool", "requant", "mul",    "matmul", "lut",
-                                        "softmax",  "float",   "move"};
+                                        "softmax",  "norm",    "float",  "move"};
     _Static_assert(sizeof names / sizeof names[0] == TS_LAYER_KIND_COUNT, "one name a kind");
     return names[kind];
 }

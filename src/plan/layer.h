@@ -27,6 +27,7 @@ typedef enum ts_layer_kind {
     TS_LAYER_MATMUL,
     TS_LAYER_LUT,
     TS_LAYER_SOFTMAX,
+    TS_LAYER_NORM,
     TS_LAYER_FLOAT,
     TS_LAYER_MOVE, /* moves elements: concatenation, slice, ... */
     TS_LAYER_KIND_COUNT
@@ -111,7 +112,9 @@ typedef struct ts_layer {
     ts_excess excess;          /* CONV, DWCONV: of weights with a zero point */
     ts_add_step in1, in2, sum; /* ADD; MUL: of the product of the two */
     ts_softmax softmax;
-    ts_map_shape *inputs; /* MOVE: all of them, x the first */
+    ts_norm norm;
+    const ts_tensor *norm_bias; /* NORM: NULL where it has none; its weights are `weights` */
+    ts_map_shape *inputs;       /* MOVE: all of them, x the first */
     uint32_t input_count;
     ts_copy *copies; /* MOVE */
     uint32_t copy_count;
@@ -150,7 +153,7 @@ uint32_t ts_layer_x2_rows(const ts_layer *layer, uint32_t rows);
 bool ts_layer_is_elementwise(const ts_layer *layer);
 
 /* "conv", "dwconv", "linear", "add", "max_pool", "avg_pool", "requant", "mul", "matmul", "lut",
- * "softmax", "float", "move". */
+ * "softmax", "norm", "float", "move". */
 const char *ts_layer_kind_name(ts_layer_kind kind);
 
 /* A tile: sizes of one kernel call. x_h, x_w are the rows and columns of x that y_h x y_w outputs need,

@@ -272,6 +272,7 @@ static bool same_shape(const ts_layer *a, const ts_layer *b) {
            memcmp(&a->window, &b->window, sizeof a->window) == 0 &&
            (a->weights == NULL) == (b->weights == NULL) &&
            (a->weights == NULL || a->weights->type == b->weights->type) && !has_zero(a) && !has_zero(b) &&
+           a->softmax.kind == b->softmax.kind && a->norm.centred == b->norm.centred &&
            same_step(&a->in1, &b->in1) && same_step(&a->in2, &b->in2) && same_step(&a->sum, &b->sum);
 }
 

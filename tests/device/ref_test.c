@@ -50,7 +50,11 @@ static void run_layer(const ts_layer *layer, const ts_case_call *call, uint8_t *
         } else if (layer->kind == TS_LAYER_LUT) {
             lut_ref(&tile);
         } else if (layer->kind == TS_LAYER_SOFTMAX) {
-            softmax_ref(&tile);
+            (layer->softmax.kind == TS_SOFTMAX_TFLITE  ? softmax_ref
+             : layer->softmax.kind == TS_SOFTMAX_IBERT ? softmax_ibert_ref
+                                                       : softmax_ita_ref)(&tile);
+        } else if (layer->kind == TS_LAYER_NORM) {
+            norm_ref(&tile);
         } else {
             conv_ref(&tile);
         }
@@ -85,6 +89,7 @@ static void random_networks(void **state) {
         ts_random_limits limits = ts_random_limits_default();
         limits.tflite = seed % 2 == 1;
         limits.floats = seed % 4 == 0;
+        limits.moves = limits.norms = seed % 8 == 3;
         ts_graph *graph;
         ts_layer *layers;
         int32_t **values;

@@ -572,6 +572,48 @@ static int64_t oracle_softmax(const ts_graph *g, const ts_node *n, int32_t *cons
     return values[n->output][index];
 }
 
+/* Every quotient in reals, of numbers that doubles hold. */
+static int64_t oracle_quotient(const ts_graph *g, const ts_node *n, int32_t *const *values, uint64_t index) {
+    const ts_tensor *in = &g->tensors.data[n->inputs[0]];
+    const int32_t *x = values[n->inputs[0]] + index / ts_c(in) * ts_c(in);
+    const ts_softmax *s = &n->softmax;
+    double terms[256], sum = 0, own = 0;
+    int32_t most = INT32_MIN;
+    for (int d = 0; d < 256; d++) {
+        double z = floor((double)d / s->log2), p = z * s->log2 - d + s->b;
+        terms[d] = s->kind == TS_SOFTMAX_ITA ? exp2(8 - floor(d / 32.0 + 0.5))
+                                             : floor((s->a * p * p + s->c) / exp2(z));
+    }
+    for (uint32_t c = 0; c < ts_c(in); c++) {
+        most = x[c] > most ? x[c] : most;
+    }
+    for (uint32_t c = 0; c < ts_c(in); c++) {
+        sum += terms[most - x[c]];
+        own = c == index % ts_c(in) ? terms[most - x[c]] : own;
+    }
+    return (int64_t)(s->kind == TS_SOFTMAX_ITA ? floor(floor(256 * 255 / sum) * own / 256)
+                                               : floor(own * (s->levels - 1) / sum)) +
+           ts_type_low(in->type);
+}
+
+static int64_t oracle_norm(const ts_graph *g, const ts_node *n, int32_t *const *values, uint64_t index) {
+    const ts_tensor *in = &g->tensors.data[n->inputs[0]];
+    uint32_t channels = ts_c(in), c = (uint32_t)(index % channels);
+    const int32_t *x = values[n->inputs[0]] + index / channels * channels;
+    double mean = ts_tensor_zero(in), sum = 0, squares = 0;
+    for (uint32_t i = 0; i < channels; i++) {
+        sum += x[i] - mean;
+    }
+    mean += n->norm.centred ? trunc(sum / channels) : 0;
+    for (uint32_t i = 0; i < channels; i++) {
+        squares += (x[i] - mean) * (x[i] - mean);
+    }
+    double root = floor(sqrt(floor(squares / channels) + 1));
+    double y = trunc((x[c] - mean) * ts_tensor_int(&g->tensors.data[n->weights], c) / root);
+    y += n->bias == TS_NONE ? 0 : ts_tensor_int(&g->tensors.data[n->bias], c);
+    return (int64_t)fmin(fmax(floor(y / exp2(n->norm.shift)), n->norm.low), n->norm.high);
+}
+
 static int64_t oracle(const ts_graph *g, const ts_node *n, int32_t *const *values, uint32_t h, uint32_t w,
                       uint32_t c) {
     const ts_tensor *in = &g->tensors.data[n->inputs[0]], *out = &g->tensors.data[n->output];
@@ -582,7 +624,11 @@ static int64_t oracle(const ts_graph *g, const ts_node *n, int32_t *const *value
         return oracle_moved(g, n, values, (const uint32_t[]){h, w, c});
     }
     if (n->op == TS_OP_SOFTMAX) {
-        return oracle_softmax(g, n, values, index);
+        return n->softmax.kind == TS_SOFTMAX_TFLITE ? oracle_softmax(g, n, values, index)
+                                                    : oracle_quotient(g, n, values, index);
+    }
+    if (n->op == TS_OP_NORM) {
+        return oracle_norm(g, n, values, index);
     }
     if (n->op == TS_OP_LUT) {
         return ts_tensor_int(&g->tensors.data[n->weights], (uint32_t)(x[index] - ts_type_low(in->type)));
@@ -622,6 +668,7 @@ static void compare_network(uint64_t seed) {
     ts_random_limits limits = ts_random_limits_default();
     limits.tflite = seed % 2 == 0;
     limits.picks = seed % 4 == 1;
+    limits.norms = seed % 4 == 2;
     limits.side = 9;
     limits.halves = seed % 3 == 0;
     ts_graph *g;

@@ -7,7 +7,7 @@
 #include "num/generate.h"
 #include "num/integer.h"
 
-enum { NETWORKS = 560 };
+enum { NETWORKS = 640 };
 
 static void print_errors(const ts_diags *diags) {
     for (uint32_t i = 0; i < diags->list.count; i++) {
@@ -22,6 +22,7 @@ static ts_random_limits limits_of(uint64_t seed) {
     limits.signed_activations = seed % 4 != 1;
     limits.halves = seed % 5 == 0;
     limits.floats = seed % 8 == 2;
+    limits.norms = seed % 4 == 2;
     limits.picks = seed % 16 == 3 || seed % 16 == 7 || seed % 16 == 10;
     return limits;
 }

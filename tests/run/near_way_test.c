@@ -45,6 +45,7 @@ static ts_random_limits networks_of(uint64_t seed, bool tflite) {
     limits.halves = seed % 3 == 0;
     limits.floats = seed % 5 == 0;
     limits.picks = seed % 5 == 1;
+    limits.moves = limits.norms = seed % 5 == 2;
     return limits;
 }
 

@@ -54,7 +54,7 @@ static void make_network(ts_arena *arena, uint64_t seed, mixture what, network *
     ts_random_limits limits = ts_random_limits_default();
     limits.nodes = 1 + (uint32_t)(seed % 4);
     limits.tflite = what == TFLITE;
-    limits.moves = limits.picks = what == MOVES;
+    limits.moves = limits.picks = limits.norms = what == MOVES;
     limits.halves = what == HALVES;
     limits.floats = what == FLOATS;
     limits.sub_byte = what != FLOATS;
