@@ -7,6 +7,8 @@
  * onnx_stage.c     what element-wise nodes mean: exact affine-floor-clip stages
  * onnx_force.c     stages -> requantisations of graph nodes
  * onnx_layers.c    convolution, linear, pooling, addition
+ * onnx_attention.c layers of integer transformers, parts of values, pairs of activations
+ * onnx_dense.c     values in the order of their dimensions
  * onnx_own.c       layers that only our own files have
  * onnx_import.c    the walk over all nodes, the float tail, the network's outputs
  */
@@ -79,7 +81,8 @@ typedef struct ts_meaning {
     bool integer;     /* the value's element type is an integer one: division floors */
     uint32_t pads[4]; /* explicit Pad not yet taken by a window: top, left, bottom, right */
     bool padded;
-    bool shared; /* other values mean the same tensor: its shape must stay */
+    bool shared;    /* other values mean the same tensor: its shape must stay */
+    int64_t *table; /* pending LUT: its 256 results, which stages behind it join */
     TS_VEC(ts_stage) stages;
 } ts_meaning;
 
@@ -205,6 +208,49 @@ ts_status ts__import_pool(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x,
 ts_status ts__import_residual(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x1, ts_meaning *x2,
                               ts_meaning **out);
 ts_meaning *ts__meaning_of_tensor(ts_onnx *net, ts_tensor_id tensor);
+
+/* onnx_dense.c */
+/* Adds the node, a movement of its first input, with a result of these rows, columns and channels. */
+ts_tensor_id ts__add_move(ts_onnx *net, const ts_node *made, const char *name, const uint32_t sizes[3]);
+/* A view of dimensions that lie in memory as they follow each other. */
+void ts__view_rows(ts_view *view, const uint32_t *dims, uint32_t rank);
+bool ts__is_in_order(const ts_view *view);
+/* The last dimension, the one before, and all others together. */
+void ts__row_sizes(const ts_view *view, uint32_t sizes[3]);
+/* Makes the value's elements lie in the order of its dimensions, in a tensor of these rows, columns and
+ * channels: as many elements. ts__place() leaves the stages of a forced branch as they are. */
+ts_status ts__make_dense(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, const uint32_t sizes[3]);
+ts_status ts__place(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, const uint32_t sizes[3]);
+/* The last dimension is all channels of a pixel; the second makes it so. */
+bool ts__ends_in_channels(const ts_meaning *x);
+ts_status ts__want_channels_last(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x);
+/* After a reshape: a sequence of pixels that do not lie in its order is put in that order, once. */
+ts_status ts__settle_tokens(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x);
+/* The view of what has `channels` instead of the value's in the last dimension, pixels as they were. */
+void ts__rows_view(const ts_meaning *x, uint32_t channels, ts_view *out);
+
+/* onnx_attention.c: each sets the meaning of the node's first output. */
+ts_status ts__import_norm(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, ts_meaning **out);
+ts_status ts__import_softmax(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, ts_meaning **out);
+ts_status ts__import_function(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, ts_meaning **out);
+ts_status ts__import_product(ts_onnx *net, const ts_onnx_node *node, ts_meaning *a, ts_meaning *b,
+                             ts_meaning **out);
+/* `count` elements along an axis of the value, from `begin` on, `step` apart: all inside it. */
+typedef struct ts_part {
+    uint32_t axis, begin, count, step;
+} ts_part;
+ts_status ts__import_part(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, const ts_part *part,
+                          ts_meaning **out);
+ts_status ts__import_concat(ts_onnx *net, const ts_onnx_node *node, ts_meaning **inputs, uint32_t count,
+                            uint32_t axis, ts_meaning **out);
+/* The mean over `count` dimensions from `first` on, neither rounded nor clipped yet. */
+ts_status ts__import_mean(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, uint32_t first,
+                          uint32_t count, bool keep, ts_meaning **out);
+/* Forced operands that differ in layout or shape are brought to one; smaller ones are repeated. */
+ts_status ts__align(ts_onnx *net, const ts_onnx_node *node, ts_meaning *a, ts_meaning *b);
+bool ts__same_layout(const ts_meaning *a, const ts_meaning *b);
+ts_status ts__import_mul(ts_onnx *net, const ts_onnx_node *node, ts_meaning *a, ts_meaning *b,
+                         ts_meaning **out);
 
 /* onnx_own.c: the type that attributes out_bits (8, 4, 2; 8 where absent) and out_signed say. */
 ts_status ts__own_type(ts_onnx *net, const ts_onnx_node *node, ts_type *out);

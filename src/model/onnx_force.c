@@ -203,13 +203,13 @@ static void add_pending(ts_onnx *net, ts_meaning *x, ts_type type) {
 }
 
 /* A term alone, behind a linear node, is a bias. */
-static ts_status take_bias(ts_onnx *net, ts_meaning *x, bool *taken) {
+static ts_status take_bias(ts_onnx *net, ts_meaning *x) {
     ts_stage *s = &x->stages.data[0];
-    *taken = s->m == 1 && s->d == 1 && s->mean == 1 && s->low == INT64_MIN && s->high == INT64_MAX;
-    for (uint32_t i = 0; *taken && i < s->channels; i++) {
-        *taken = s->a[i] == 1;
+    bool alone = s->m == 1 && s->d == 1 && s->mean == 1 && s->low == INT64_MIN && s->high == INT64_MAX;
+    for (uint32_t i = 0; alone && i < s->channels; i++) {
+        alone = s->a[i] == 1;
     }
-    if (!*taken) {
+    if (!alone) {
         return TS_OK;
     }
     int32_t *bias = TS_NEW_ARRAY(net->arena, int32_t, x->c);
@@ -230,11 +230,10 @@ static ts_status take_bias(ts_onnx *net, ts_meaning *x, bool *taken) {
 
 static ts_status force_linear(ts_onnx *net, ts_meaning *x, const ts_onnx_node *reader) {
     ts_type type = TS_S32;
-    bool is_bias = false;
-    if (x->stages.count > 0) {
-        TS_TRY(take_bias(net, x, &is_bias));
+    if (x->stages.count > 0 && ts_op_has_weights(x->pending->op)) {
+        TS_TRY(take_bias(net, x));
     }
-    if (x->stages.count > 0 && !is_bias) {
+    if (x->stages.count > 0) {
         const ts_stage *s = &x->stages.data[0];
         if (!ts__stage_whole(s)) {
             return not_whole(net, s, reader);
@@ -383,10 +382,79 @@ static ts_status force_sum(ts_onnx *net, ts_meaning *x, const ts_onnx_node *read
     return TS_OK;
 }
 
+/* What a stage makes of one value; false where that passes 128 bits on the way. */
+static bool stage_value(const ts_stage *s, wide v, wide *out) {
+    wide y;
+    if (__builtin_mul_overflow(s->a[0], v, &y) || __builtin_add_overflow(y, s->b[0], &y) ||
+        __builtin_mul_overflow(y, s->m, &y)) {
+        return false;
+    }
+    y = wide_floor_div(y, (wide)s->d * s->mean);
+    *out = y < s->low ? s->low : y > s->high ? s->high : y;
+    return true;
+}
+
+/* A function of one element takes what follows it into its table, as long as that is the same for all
+ * channels; its last results must fit 8 bits. */
+static ts_status force_table(ts_onnx *net, ts_meaning *x, const ts_onnx_node *reader) {
+    const ts_tensor *in = &net->graph->tensors.data[x->pending->inputs[0]];
+    const char *name = ts_arena_printf(net->scratch, "%s.table", x->pending->name);
+    wide values[256];
+    range all = {INT64_MAX, INT64_MIN};
+    const uint32_t entries = 1u << ts_type_bits(in->type);
+    for (uint32_t i = 0; i < entries; i++) {
+        values[i] = x->table[i];
+    }
+    while (x->stages.count > 0 && x->stages.data[0].channels == 1) {
+        const ts_stage s = x->stages.data[0];
+        if (!ts__stage_whole(&s)) {
+            return not_whole(net, &s, reader);
+        }
+        for (uint32_t i = 0; i < entries; i++) {
+            if (!stage_value(&s, values[i], &values[i])) {
+                return ts_error(net->diags, TS_DIAG_VALUE, s.node_name, NULL, "its constants are too large");
+            }
+        }
+        all = s.low != INT64_MIN && s.high != INT64_MAX ? (range){s.low, s.high}
+                                                        : (range){INT64_MAX, INT64_MIN};
+        drop_first_stage(x);
+    }
+    for (uint32_t i = 0; i < entries; i++) {
+        all = join(all, (range){values[i], values[i]});
+    }
+    ts_type type = fits_s32(all) ? ts_type_for_range((int64_t)all.low, (int64_t)all.high) : TS_S32;
+    if (ts_type_bits(type) > 8) {
+        return ts_error(net->diags, TS_DIAG_UNSUPPORTED, x->pending->name, NULL,
+                        "its results pass 8 bits; a requantisation that is the same for all channels has to "
+                        "follow");
+    }
+    int8_t *data = TS_NEW_ARRAY(net->arena, int8_t, entries);
+    for (uint32_t i = 0; i < entries; i++) {
+        data[i] = (int8_t)(uint8_t)(int64_t)values[i];
+    }
+    x->pending->weights = ts__new_tensor(net, name, type, 1, &entries, data);
+    add_pending(net, x, type);
+    return TS_OK;
+}
+
+/* The stage changes nothing that a tensor of bytes can hold. */
+static bool keeps_bytes(const ts_stage *s, ts_type type) {
+    bool keeps = ts_type_bits(type) <= 8 && !s->says_type && s->channels == 1 && ts__stage_whole(s);
+    for (int64_t v = ts_type_low(type); keeps && v <= ts_type_high(type); v++) {
+        wide y;
+        keeps = stage_value(s, v, &y) && y == v;
+    }
+    return keeps;
+}
+
 static ts_status add_requant(ts_onnx *net, ts_meaning *x, const ts_onnx_node *reader) {
     const ts_stage *s = &x->stages.data[0];
     if (!ts__stage_whole(s)) {
         return not_whole(net, s, reader);
+    }
+    if (keeps_bytes(s, net->graph->tensors.data[x->tensor].type)) {
+        drop_first_stage(x);
+        return TS_OK;
     }
     ts_node node = {
         .name = ts_arena_strdup(net->arena, s->node_name),
@@ -416,6 +484,8 @@ static ts_status force_pending(ts_onnx *net, ts_meaning *x, const ts_onnx_node *
             return force_average(net, x);
         case TS_OP_MAX_POOL:
             return force_maximum(net, x, reader);
+        case TS_OP_LUT:
+            return force_table(net, x, reader);
         default:
             return force_linear(net, x, reader);
     }
@@ -442,6 +512,9 @@ static bool ends_open(const ts_meaning *x) {
 ts_status ts__force_branch(ts_onnx *net, ts_meaning *x, const ts_onnx_node *reader) {
     ts_add_step step;
     drop_identities(x);
+    if (x->pending != NULL && x->pending->op == TS_OP_LUT) {
+        TS_TRY(force_table(net, x, reader));
+    }
     if (x->pending != NULL) {
         uint32_t own = x->pending->op == TS_OP_AVG_POOL ? 1 : 0; /* the mean belongs to the pooling */
         bool open = x->stages.count > own && ends_open(x);

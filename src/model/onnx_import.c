@@ -12,7 +12,8 @@
 typedef ts_status handler(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x);
 
 static handler on_own, on_pass, on_cast, on_reshape, on_transpose, on_pad, on_multiply, on_add, on_subtract,
-    on_divide, on_negate, on_floor, on_clip, on_relu, on_requant_shift, on_conv, on_linear, on_pool, on_mean;
+    on_divide, on_negate, on_floor, on_clip, on_relu, on_requant_shift, on_conv, on_linear, on_pool, on_mean,
+    on_norm, on_softmax, on_function, on_integer_mean, on_gather, on_slice, on_concat;
 
 /* Operators and what takes them: ELEMENT and VIEW ones may also stand in the float tail, TAIL ones begin it,
  * CONSTANT ones are computed at import. docs/onnx-dialects.md lists the same set. */
@@ -46,16 +47,24 @@ static handler on_own, on_pass, on_cast, on_reshape, on_transpose, on_pad, on_mu
     X("GlobalMaxPool", LAYER, on_pool)         \
     X("GlobalAveragePool", LAYER, on_pool)     \
     X("ReduceMean", LAYER, on_mean)            \
-    X("Gather", TAIL, NULL)                    \
+    X("iLayerNorm", LAYER, on_norm)            \
+    X("iRMSNorm", LAYER, on_norm)              \
+    X("iSoftmax", LAYER, on_softmax)           \
+    X("ITAMax", LAYER, on_softmax)             \
+    X("iGELU", LAYER, on_function)             \
+    X("iHardswish", LAYER, on_function)        \
+    X("TrueIntegerDiv", LAYER, on_function)    \
+    X("IntegerMean", LAYER, on_integer_mean)   \
+    X("Gather", VIEW, on_gather)               \
     X("Sigmoid", TAIL, NULL)                   \
     X("Softmax", TAIL, NULL)                   \
     X("LogSoftmax", TAIL, NULL)                \
-    X("Concat", TAIL, NULL)                    \
+    X("Concat", VIEW, on_concat)               \
     X("ArgMax", TAIL, NULL)                    \
     X("Tanh", TAIL, NULL)                      \
     X("Exp", TAIL, NULL)                       \
     X("Log", TAIL, NULL)                       \
-    X("Slice", TAIL, NULL)                     \
+    X("Slice", VIEW, on_slice)                 \
     X("Split", TAIL, NULL)
 
 typedef enum role { CONSTANT, VIEW, ELEMENT, LAYER, TAIL } role;
@@ -93,7 +102,8 @@ static const operator_row *row_of(const ts_onnx_node *node) {
     if (strcmp(domain, "tessera") == 0) {
         return &own;
     }
-    if (*domain != '\0' && strcmp(domain, "ai.onnx") != 0 && strcmp(domain, "PACTOps") != 0) {
+    if (*domain != '\0' && strcmp(domain, "ai.onnx") != 0 && strcmp(domain, "PACTOps") != 0 &&
+        strcmp(domain, "ai.onnx.contrib") != 0) {
         return NULL;
     }
     for (uint32_t i = 0; i < OPERATOR_COUNT; i++) {
@@ -284,6 +294,7 @@ static ts_status on_reshape(ts_onnx *net, const ts_onnx_node *node, ts_meaning *
     if (!ts__view_reshape(&x->view, dims, rank)) {
         return FAIL(TS_DIAG_UNSUPPORTED, "its new dimensions cut across the old ones");
     }
+    TS_TRY(ts__settle_tokens(net, node, x));
     set_result(net, node, x);
     return TS_OK;
 }
@@ -389,12 +400,36 @@ static ts_status on_pad(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
 
 /* ---- element-wise ---- */
 
+/* The second activation of a pair, as its own copy. */
+static ts_status second_operand(ts_onnx *net, const ts_onnx_node *node, ts_meaning **out) {
+    ts_meaning *other = meaning_at(net, node, 1);
+    if (other == NULL || other->padded || other->tail) {
+        return FAIL(TS_DIAG_UNSUPPORTED, "its second operand is missing or padded");
+    }
+    *out = copy_of(net, other);
+    return TS_OK;
+}
+
+static ts_status multiply_branches(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    ts_meaning *other, *y;
+    TS_TRY(second_operand(net, node, &other));
+    TS_TRY(ts__force(net, x, node));
+    TS_TRY(ts__force(net, other, node));
+    if (!ts__same_layout(x, other)) {
+        TS_TRY(ts__align(net, node, x, other));
+    }
+    TS_TRY(ts__import_mul(net, node, x, other, &y));
+    y->integer = x->integer && other->integer;
+    set_result(net, node, y);
+    return TS_OK;
+}
+
 static ts_status on_multiply(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
     bool first;
     ts_operand k;
     const ts_constant *c = constant_operand(net, node, &first);
     if (c == NULL) {
-        return FAIL(TS_DIAG_UNSUPPORTED, "a product of two activations; one operand must be constant");
+        return multiply_branches(net, node, x);
     }
     TS_TRY(operand_of(net, node, x, c, "factor", &k));
     TS_TRY(ts__stage_multiply(net, node, x, k));
@@ -410,11 +445,8 @@ static ts_status negate(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
 
 /* Two activations: each may bring factors of its own. */
 static ts_status add_branches(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, bool subtract) {
-    ts_meaning *other = meaning_at(net, node, 1), *y;
-    if (other == NULL || other->padded) {
-        return FAIL(TS_DIAG_UNSUPPORTED, "its second operand is missing or padded");
-    }
-    other = copy_of(net, other);
+    ts_meaning *other, *y;
+    TS_TRY(second_operand(net, node, &other));
     if (subtract) {
         TS_TRY(negate(net, node, other));
     }
@@ -422,6 +454,9 @@ static ts_status add_branches(ts_onnx *net, const ts_onnx_node *node, ts_meaning
     ts_status (*force)(ts_onnx *, ts_meaning *, const ts_onnx_node *) = plain ? ts__force_branch : ts__force;
     TS_TRY(force(net, x, node));
     TS_TRY(force(net, other, node));
+    if (!ts__same_layout(x, other)) {
+        TS_TRY(ts__align(net, node, x, other));
+    }
     TS_TRY(ts__import_residual(net, node, x, other, &y));
     y->integer = x->integer && other->integer;
     set_result(net, node, y);
@@ -584,6 +619,13 @@ static ts_status on_linear(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x
     if (ts__onnx_const_input(net, node, 0) != NULL) {
         return FAIL(TS_DIAG_UNSUPPORTED, "its first operand is constant; weights must be the second");
     }
+    if (is(node, "MatMul") && ts__onnx_const_input(net, node, 1) == NULL) {
+        ts_meaning *other;
+        TS_TRY(second_operand(net, node, &other));
+        TS_TRY(ts__import_product(net, node, x, other, &y));
+        set_result(net, node, y);
+        return TS_OK;
+    }
     TS_TRY(ts__force(net, x, node));
     TS_TRY(ts__import_linear(net, node, x, &y));
     set_result(net, node, y);
@@ -624,6 +666,222 @@ static ts_status on_mean(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) 
     if (keep == 0 && !ts__view_reshape(&y->view, dims, 2)) {
         return FAIL(TS_DIAG_SHAPE, "its result cannot be flattened");
     }
+    return TS_OK;
+}
+
+static ts_status on_norm(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    ts_meaning *y;
+    TS_TRY(ts__import_norm(net, node, x, &y));
+    set_result(net, node, y);
+    return TS_OK;
+}
+
+static ts_status on_softmax(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    ts_meaning *y;
+    TS_TRY(ts__import_softmax(net, node, x, &y));
+    set_result(net, node, y);
+    return TS_OK;
+}
+
+static ts_status on_function(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    ts_meaning *y;
+    TS_TRY(ts__import_function(net, node, x, &y));
+    set_result(net, node, y);
+    return TS_OK;
+}
+
+/* Of dimensions that follow each other, rounded to nearest. */
+static ts_status on_integer_mean(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    const int64_t *axes;
+    uint32_t count, rank = x->view.rank, first = rank, over = 0;
+    int64_t keep;
+    ts_meaning *y;
+    TS_TRY(ts__onnx_attr_ints(net, node, "axes", &axes, &count));
+    TS_TRY(ts__onnx_attr_int(net, node, "keepdims", 0, &keep));
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t axis = axes[i] < 0 ? axes[i] + rank : axes[i];
+        if (axis < 0 || axis >= rank || (over >> axis & 1) != 0) {
+            return FAIL(TS_DIAG_SHAPE, "its axes do not fit its input");
+        }
+        over |= 1u << axis;
+        first = axis < first ? (uint32_t)axis : first;
+    }
+    if (count == 0 || over >> first != (1u << count) - 1) {
+        return FAIL(TS_DIAG_UNSUPPORTED, "a mean over dimensions that follow each other is served");
+    }
+    TS_TRY(ts__import_mean(net, node, x, first, count, keep != 0, &y));
+    TS_TRY(ts__stage_half(net, node, y));
+    TS_TRY(ts__stage_floor(net, node, y));
+    y->integer = true;
+    set_result(net, node, y);
+    return TS_OK;
+}
+
+/* ---- parts of values ---- */
+
+static bool reads_any(const ts_onnx_node *node, const bool *values) {
+    for (uint32_t k = 0; k < node->input_count; k++) {
+        if (node->inputs[k] != TS_NONE && values[node->inputs[k]]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static ts_status take_tail(ts_onnx *net, const ts_onnx_node *node);
+
+/* Sums of 32 bits that nothing requantises: what takes them apart is behind the last layer. */
+static bool is_accumulator(const ts_onnx *net, const ts_meaning *x) {
+    if (x->stages.count > 0) {
+        const ts_stage *last = &x->stages.data[x->stages.count - 1];
+        return last->low < INT16_MIN || last->high > INT16_MAX;
+    }
+    if (x->pending == NULL) {
+        return net->graph->tensors.data[x->tensor].type == TS_S32;
+    }
+    return x->pending->op != TS_OP_MAX_POOL && x->pending->op != TS_OP_LUT;
+}
+
+/* Whether a node that takes values apart or joins them belongs to the float tail: it reads sums that nothing
+ * requantises, or no layer is behind it but what only a tail has. */
+static ts_status begins_tail(ts_onnx *net, const ts_onnx_node *node, const ts_meaning *x, bool *out) {
+    bool *reached = TS_NEW_ARRAY(net->scratch, bool, net->values.count);
+    TS_TRY(ts__onnx_work(net, node, net->order_count));
+    reached[node->outputs[0]] = true;
+    *out = is_accumulator(net, x);
+    for (uint32_t i = 0; i < net->order_count; i++) {
+        const ts_onnx_node *next = &net->nodes[net->order[i]];
+        const operator_row *row = row_of(next);
+        if (!reads_any(next, reached)) {
+            continue;
+        }
+        if (row->role == LAYER || row->role == TAIL) {
+            *out = *out || row->role == TAIL;
+            return TS_OK;
+        }
+        for (uint32_t k = 0; k < next->output_count; k++) {
+            if (next->outputs[k] != TS_NONE) {
+                reached[next->outputs[k]] = true;
+            }
+        }
+    }
+    return TS_OK;
+}
+
+static bool axis_in(int64_t axis, uint32_t rank, uint32_t *out) {
+    axis += axis < 0 ? (int64_t)rank : 0;
+    *out = (uint32_t)axis;
+    return axis >= 0 && axis < (int64_t)rank;
+}
+
+/* One element along an axis, by a constant index; anything else belongs to the tail. */
+static ts_status on_gather(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    const ts_constant *index = ts__onnx_const_input(net, node, 1);
+    uint32_t axis, dims[TS_MAX_RANK], kept = 0;
+    int64_t given;
+    bool in_tail;
+    ts_meaning *y;
+    TS_TRY(begins_tail(net, node, x, &in_tail));
+    TS_TRY(ts__onnx_attr_int(net, node, "axis", 0, &given));
+    if (index == NULL || index->ints == NULL || index->count != 1 || index->rank > 1 || in_tail ||
+        !axis_in(given, x->view.rank, &axis)) {
+        return take_tail(net, node);
+    }
+    uint32_t size = x->view.dims[axis], at;
+    if (!axis_in(index->ints[0], size, &at)) {
+        return FAIL(TS_DIAG_SHAPE, "its index %lld is outside its input", (long long)index->ints[0]);
+    }
+    TS_TRY(ts__import_part(net, node, x, &(ts_part){axis, at, 1, 1}, &y));
+    for (uint32_t i = 0; i < y->view.rank; i++) {
+        if (i != axis || index->rank == 1) {
+            dims[kept++] = y->view.dims[i];
+        }
+    }
+    if (kept == 0 || !ts__view_reshape(&y->view, dims, kept)) {
+        return FAIL(TS_DIAG_SHAPE, "its result cannot be shaped");
+    }
+    set_result(net, node, y);
+    return TS_OK;
+}
+
+/* Numbers of a Slice: input `i`, or the attribute of older files. */
+static ts_status slice_numbers(ts_onnx *net, const ts_onnx_node *node, uint32_t i, const char *name,
+                               const int64_t **out, uint32_t *count) {
+    const ts_constant *c = ts__onnx_const_input(net, node, i);
+    if (c == NULL) {
+        return ts__onnx_attr_ints(net, node, name, out, count);
+    }
+    TS_TRY(ts__constant_whole(net, node, c, name));
+    *out = c->ints;
+    *count = c->count > TS_MAX_RANK ? 0 : (uint32_t)c->count;
+    return TS_OK;
+}
+
+static ts_status on_slice(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    static const char *const names[4] = {"starts", "ends", "axes", "steps"};
+    const int64_t *numbers[4];
+    uint32_t counts[4];
+    bool in_tail;
+    TS_TRY(begins_tail(net, node, x, &in_tail));
+    for (uint32_t i = 0; i < 4; i++) {
+        bool given = i + 1 < node->input_count && node->inputs[i + 1] != TS_NONE;
+        if (in_tail || (given && ts__onnx_const_input(net, node, i + 1) == NULL)) {
+            return take_tail(net, node);
+        }
+        TS_TRY(slice_numbers(net, node, i + 1, names[i], &numbers[i], &counts[i]));
+    }
+    if (counts[0] == 0 || counts[1] != counts[0] || (counts[2] != 0 && counts[2] != counts[0]) ||
+        (counts[3] != 0 && counts[3] != counts[0])) {
+        return FAIL(TS_DIAG_SHAPE, "its starts, ends, axes and steps do not fit each other");
+    }
+    for (uint32_t i = 0; i < counts[0]; i++) {
+        uint32_t axis;
+        if (!axis_in(counts[2] == 0 ? i : numbers[2][i], x->view.rank, &axis)) {
+            return FAIL(TS_DIAG_SHAPE, "its axes do not fit its input");
+        }
+        int64_t size = x->view.dims[axis], begin = numbers[0][i], end = numbers[1][i];
+        int64_t step = counts[3] == 0 ? 1 : numbers[3][i];
+        begin = begin < 0 ? begin + size : begin;
+        end = end < 0 ? end + size : end;
+        begin = begin < 0 ? 0 : begin;
+        end = end > size ? size : end;
+        if (step < 1 || step > size || begin >= end) {
+            return FAIL(TS_DIAG_UNSUPPORTED, "an empty part, or one read backwards");
+        }
+        const ts_part part = {axis, (uint32_t)begin, (uint32_t)((end - begin + step - 1) / step),
+                              (uint32_t)step};
+        TS_TRY(ts__import_part(net, node, x, &part, &x));
+    }
+    set_result(net, node, x);
+    return TS_OK;
+}
+
+static ts_status on_concat(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x) {
+    enum { MOST = 1024 };
+    int64_t given;
+    uint32_t axis;
+    ts_meaning **inputs, *y;
+    if (node->input_count > MOST) {
+        return FAIL(TS_DIAG_LIMIT, "more than %d inputs", MOST);
+    }
+    inputs = TS_NEW_ARRAY(net->scratch, ts_meaning *, node->input_count);
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        ts_meaning *other = meaning_at(net, node, i);
+        bool in_tail = other == NULL || other->padded;
+        if (!in_tail) {
+            TS_TRY(begins_tail(net, node, other, &in_tail));
+        }
+        if (in_tail) {
+            return take_tail(net, node);
+        }
+        inputs[i] = i == 0 ? x : copy_of(net, other);
+    }
+    TS_TRY(ts__onnx_attr_int(net, node, "axis", 0, &given));
+    if (!axis_in(given, x->view.rank, &axis)) {
+        return FAIL(TS_DIAG_SHAPE, "its axis does not fit its input");
+    }
+    TS_TRY(ts__import_concat(net, node, inputs, node->input_count, axis, &y));
+    set_result(net, node, y);
     return TS_OK;
 }
 
@@ -745,7 +1003,8 @@ static ts_status import_node(ts_onnx *net, const ts_onnx_node *node) {
 
 /* ---- inputs and outputs ---- */
 
-static ts_status input_dims(ts_onnx *net, const ts_onnx_value *value, uint32_t *dims, uint32_t *rank) {
+static ts_status input_dims(ts_onnx *net, const ts_onnx_value *value, bool rows, uint32_t *dims,
+                            uint32_t *rank) {
     const Onnx__TypeProto *type = value->input->type;
     const Onnx__TypeProto__Tensor *tensor =
         type != NULL && type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ? type->tensor_type : NULL;
@@ -760,7 +1019,7 @@ static ts_status input_dims(ts_onnx *net, const ts_onnx_value *value, uint32_t *
         const Onnx__TensorShapeProto__Dimension *dim = tensor->shape->dim[i];
         bool known = dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
         int64_t size = known ? dim->dim_value : i == 0 && *rank > 1 ? 1 : 0;
-        if (size <= 0 || size > TS_ONNX_MAX_DIM || (i == 0 && *rank > 1 && size != 1)) {
+        if (size <= 0 || size > TS_ONNX_MAX_DIM || (i == 0 && *rank > 1 && size != 1 && !rows)) {
             return ts_error(net->diags, TS_DIAG_SHAPE, NULL, NULL,
                             "input '%s': dimension %u is %lld; a batch of 1 and known sizes are served",
                             value->name, i, (long long)size);
@@ -793,20 +1052,63 @@ static ts_status input_type(ts_onnx *net, ts_type *type) {
     return TS_OK;
 }
 
+static bool is_one_of(const ts_onnx_node *node, const char *const *ops) {
+    while (*ops != NULL && !is(node, *ops)) {
+        ops++;
+    }
+    return *ops != NULL;
+}
+
+/* Whether the first layer behind an input works on the rows of its last dimension: then the input lies as its
+ * dimensions follow each other, and not as an image. */
+static ts_status reads_rows(ts_onnx *net, const ts_onnx_value *input, bool *out) {
+    static const char *const rows[] = {"MatMul",   "Gemm",   "iLayerNorm",  "iRMSNorm",
+                                       "iSoftmax", "ITAMax", "IntegerMean", NULL};
+    static const char *const images[] = {"Conv",          "MaxPool", "AveragePool", "GlobalAveragePool",
+                                         "GlobalMaxPool", "Pad",     "ReduceMean",  NULL};
+    bool *reached = TS_NEW_ARRAY(net->scratch, bool, net->values.count);
+    TS_TRY(ts__onnx_work(net, NULL, net->order_count));
+    reached[input - net->values.data] = true;
+    *out = false;
+    for (uint32_t i = 0; i < net->order_count; i++) {
+        const ts_onnx_node *node = &net->nodes[net->order[i]];
+        bool reads = reads_any(node, reached);
+        if (reads && (is_one_of(node, rows) || is_one_of(node, images))) {
+            *out = is_one_of(node, rows);
+            return TS_OK;
+        }
+        bool passes = reads && !ts__onnx_is_reshape(node->op); /* behind one nothing is known of the input */
+        for (uint32_t k = 0; passes && k < node->output_count; k++) {
+            if (node->outputs[k] != TS_NONE) {
+                reached[node->outputs[k]] = true;
+            }
+        }
+    }
+    return TS_OK;
+}
+
 static ts_status add_input(ts_onnx *net, ts_onnx_value *value) {
     uint32_t dims[4] = {0}, rank = 0;
     ts_type type = TS_U8;
-    TS_TRY(input_dims(net, value, dims, &rank));
+    bool rows;
+    TS_TRY(reads_rows(net, value, &rows));
+    TS_TRY(input_dims(net, value, rows, dims, &rank));
     TS_TRY(input_type(net, &type));
     uint32_t c = rank >= 3 ? dims[1] : dims[rank - 1];
     uint32_t h = rank == 4 ? dims[2] : 1, w = rank >= 3 ? dims[rank - 1] : 1;
     uint32_t shape[4] = {1, h, w, c};
+    if (rows) {
+        const ts_view view = {.rank = rank, .dims = {dims[0], dims[1], dims[2], dims[3]}};
+        ts__row_sizes(&view, shape + 1);
+    }
     ts_tensor_id tensor = ts__new_tensor(net, value->name, type, 4, shape, NULL);
     TS_PUSH(net->arena, &net->graph->inputs, tensor);
     value->meaning = ts__meaning_of_tensor(net, tensor);
     value->meaning->name = value->name;
     value->meaning->shared = value->uses > 1;
-    if (rank >= 3) {
+    if (rows) {
+        ts__view_rows(&value->meaning->view, dims, rank);
+    } else if (rank >= 3) {
         ts__view_map(&value->meaning->view, rank - 2, h, w, c, false);
     } else {
         ts__view_vector(&value->meaning->view, rank, c);
@@ -834,6 +1136,19 @@ static ts_status take_inputs(ts_onnx *net) {
     return TS_OK;
 }
 
+/* An output lies as an image does, its rows and columns changed perhaps, or as its dimensions follow each
+ * other; what does not is moved. */
+static ts_status settle_output(ts_onnx *net, const ts_onnx_value *value, ts_meaning *x) {
+    uint32_t sizes[3], stride;
+    bool image = x->view.rank >= 3 && x->view.dims[1] == x->c && ts__view_stride(&x->view, 1, &stride) &&
+                 (x->c == 1 || stride == 1);
+    if (image || ts__is_in_order(&x->view) || value->producer == TS_NONE) {
+        return TS_OK;
+    }
+    ts__row_sizes(&x->view, sizes);
+    return ts__make_dense(net, &net->nodes[value->producer], x, sizes);
+}
+
 static ts_status take_outputs(ts_onnx *net) {
     for (uint32_t i = 0; i < net->output_count; i++) {
         ts_onnx_value *value = &net->values.data[net->outputs[i]];
@@ -844,6 +1159,7 @@ static ts_status take_outputs(ts_onnx *net) {
         }
         if (!x->tail) {
             TS_TRY(ts__force(net, x, NULL));
+            TS_TRY(settle_output(net, value, x));
             add_output(net, x->tensor);
         }
     }

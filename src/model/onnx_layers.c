@@ -420,8 +420,51 @@ static ts_status check_gemm(ts_onnx *net, const ts_onnx_node *node, bool *transp
     return TS_OK;
 }
 
+/* A linear layer of each row: a convolution with windows of one pixel. */
+static ts_status import_rows(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, ts_meaning **out) {
+    const ts_constant *w;
+    bool by_output = false; /* [out, in] */
+    ts_type type;
+    TS_TRY(weights_of(net, node, &w));
+    if (is(node, "Gemm")) {
+        TS_TRY(check_gemm(net, node, &by_output));
+    }
+    TS_TRY(ts__want_channels_last(net, node, x));
+    TS_TRY(no_tail(net, node, x->tensor));
+    if (w->rank != 2 || w->count == 0 || w->dims[by_output ? 1 : 0] != x->c) {
+        return FAIL(TS_DIAG_SHAPE, "its weights do not fit its rows of %u elements", x->c);
+    }
+    TS_TRY(weight_type(net, node, w, &type));
+    uint32_t outputs = w->dims[by_output ? 0 : 1], in = x->c;
+    void *data = ts_arena_array(net->arena, w->count, ts_type_slot_bytes(type));
+    for (uint32_t o = 0; o < outputs; o++) {
+        for (uint32_t i = 0; i < in; i++) {
+            uint64_t from = by_output ? (uint64_t)o * in + i : (uint64_t)i * outputs + o;
+            put_weight(data, type, (uint64_t)o * in + i, w->ints[from]);
+        }
+    }
+    ts_node conv = new_node(net, node, TS_OP_CONV);
+    const uint32_t dims[4] = {outputs, 1, 1, in};
+    conv.groups = 1;
+    conv.window = (ts_window){
+        .kernel_h = 1, .kernel_w = 1, .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1};
+    conv.input_count = 1;
+    conv.inputs[0] = x->tensor;
+    conv.weights = ts__new_tensor(net, w->name, type, 4, dims, data);
+    if (is(node, "Gemm")) {
+        TS_TRY(bias_tensor(net, node, outputs, &conv.bias));
+    }
+    *out = meaning_of_node(net, &conv, x->h, x->w, outputs);
+    ts__rows_view(x, outputs, &(*out)->view);
+    return TS_OK;
+}
+
 ts_status ts__import_linear(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, ts_meaning **out) {
     const ts_constant *w;
+    uint32_t last = x->view.rank - 1;
+    if (x->view.rank > 1 && ts__view_elements(&x->view) != x->view.dims[last]) {
+        return import_rows(net, node, x, out);
+    }
     bool by_output = false; /* [out, in] */
     uint32_t *places = NULL, in = 0;
     TS_TRY(weights_of(net, node, &w));
@@ -664,22 +707,18 @@ static ts_status common_divisor(ts_onnx *net, const ts_onnx_node *node, ts_node 
     return scale_branch(net, node, &add->in2, *common / d2);
 }
 
-/* Both values must lie in memory alike. */
-static ts_status same_layout(ts_onnx *net, const ts_onnx_node *node, const ts_meaning *a,
-                             const ts_meaning *b) {
+bool ts__same_layout(const ts_meaning *a, const ts_meaning *b) {
     bool same = a->view.rank == b->view.rank && a->h == b->h && a->w == b->w && a->c == b->c;
     for (uint32_t i = 0; same && i < a->view.rank; i++) {
         uint32_t s = 0, t = 0;
         same = a->view.dims[i] == b->view.dims[i] && ts__view_stride(&a->view, i, &s) &&
                ts__view_stride(&b->view, i, &t) && s == t;
     }
-    return same ? TS_OK
-                : FAIL(TS_DIAG_SHAPE, "its two operands differ in shape or layout; equal ones are served");
+    return same;
 }
 
 ts_status ts__import_residual(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x1, ts_meaning *x2,
                               ts_meaning **out) {
-    TS_TRY(same_layout(net, node, x1, x2));
     bool quantlab = ts__onnx_attribute(node, "in1_mul") != NULL || ts__onnx_attribute(node, "in1_rq") != NULL;
     ts_node add = new_node(net, node, TS_OP_ADD);
     add.input_count = 2;

@@ -1,5 +1,5 @@
-/* Integer networks of the Deeploy project (RequantShift of domain PACTOps), with one stored input and output
- * each: equal to the last bit. */
+/* Integer networks of the Deeploy project (RequantShift, iLayerNorm, iSoftmax, ... of domain PACTOps), with
+ * stored inputs and outputs: equal to the last bit. */
 #include <string.h>
 
 #include "base/file.h"
@@ -8,6 +8,8 @@
 #include "model/values.h"
 #include "num/integer.h"
 
+enum { MOST_INPUTS = 32 };
+
 typedef struct network {
     const char *folder;
     uint32_t layers;
@@ -15,20 +17,20 @@ typedef struct network {
 } network;
 
 static const network networks[] = {
-    {"cnn-linear1", 9, 1}, {"minimobilenet", 5, 0}, {"mlperf-ad", 10, 0},
-    {"mlperf-ic", 14, 0},  {"mlperf-kws", 11, 0},   {"mlperf-vww", 29, 0},
+    {"cnn-linear1", 9, 1}, {"minimobilenet", 5, 0}, {"mlperf-ad", 10, 0}, {"mlperf-ic", 14, 0},
+    {"mlperf-kws", 11, 0}, {"mlperf-vww", 29, 0},   {"icct-int8", 24, 1}, {"microllama1-int8", 293, 1},
 };
 
-/* The first array of an .npz file: its members are stored as they are, so the array's own header is looked
- * for. */
-static const int32_t *stored_values(ts_arena *arena, const char *folder, const char *name,
+/* An array of an .npz file, the first is 0: its members are stored as they are, so the arrays' own headers
+ * are looked for. */
+static const int32_t *stored_values(ts_arena *arena, const char *folder, const char *name, uint32_t index,
                                     const ts_tensor *tensor) {
     ts_diags diags = {.arena = arena};
     ts_bytes file;
     const int32_t *values = NULL;
     assert_int_equal(ts_file_read(arena, ts_path_join(arena, folder, name), 1 << 24, &file, &diags), TS_OK);
     for (size_t i = 0; values == NULL && i + 10 < file.size; i++) {
-        if (memcmp(file.data + i, "\x93NUMPY", 6) == 0) {
+        if (memcmp(file.data + i, "\x93NUMPY", 6) == 0 && index-- == 0) {
             size_t size = 10 + file.data[i + 8] + 256u * file.data[i + 9] + 8 * ts_tensor_elements(tensor);
             assert_true(size <= file.size - i);
             ts_bytes array = {file.data + i, size};
@@ -53,13 +55,20 @@ static void check_network(void **state) {
     }
     assert_int_equal(status, TS_OK);
     assert_int_equal(graph->nodes.count, net->layers);
-    const ts_tensor *out = &graph->tensors.data[graph->outputs.data[0]];
-    const int32_t *inputs[1] = {
-        stored_values(arena, folder, "inputs.npz", &graph->tensors.data[graph->inputs.data[0]])};
+    const int32_t *inputs[MOST_INPUTS];
     int32_t **values;
+    assert_true(graph->inputs.count <= MOST_INPUTS);
+    for (uint32_t i = 0; i < graph->inputs.count; i++) {
+        inputs[i] =
+            stored_values(arena, folder, "inputs.npz", i, &graph->tensors.data[graph->inputs.data[i]]);
+    }
     assert_int_equal(ts_integer_run(graph, arena, inputs, &values, &diags), TS_OK);
-    assert_memory_equal(values[graph->outputs.data[0]], stored_values(arena, folder, "outputs.npz", out),
-                        ts_tensor_elements(out) * sizeof(int32_t));
+    for (uint32_t i = 0; i < graph->outputs.count; i++) {
+        const ts_tensor *out = &graph->tensors.data[graph->outputs.data[i]];
+        assert_memory_equal(values[graph->outputs.data[i]],
+                            stored_values(arena, folder, "outputs.npz", i, out),
+                            ts_tensor_elements(out) * sizeof(int32_t));
+    }
     ts_arena_free(arena);
 }
 
