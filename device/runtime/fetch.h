@@ -26,6 +26,8 @@ struct ts_fetching {
     uint32_t count, weights; /* where the image begins in L3 */
     uint32_t step;           /* the last one that has begun */
     uint32_t started, arrived, awaited;
+    uint32_t
+        next_step; /* of the next one to start, which is looked for once a tile; the list lies far away */
     ts_ticket tickets[TS_FETCHES_UNDER_WAY];
 };
 

@@ -502,16 +502,13 @@ static void emit_first_tickets(const code *k) {
 }
 
 /* The first weights of the next layer come while this one runs. */
-static void emit_early_weights(const code *k) {
+static void emit_early_weights(const code *k, int depth) {
     const ts_layer_plan *lp = k->early;
-    if (lp == NULL) {
-        return;
-    }
     const ts_l3_plan *l3 = &lp->l3;
     uint32_t tile_c = lp->l1.tile.y_c < lp->layer->y.c ? lp->l1.tile.y_c : lp->layer->y.c;
     uint64_t bytes = lp->kernel->weight_bytes(lp->layer, tile_c);
-    ts__line(k->out, 2, "ts_fetch_wait(run);");
-    ts__line(k->out, 2, "next_w = ts_dma_in_1d(run->l1 + %" PRIu64 ", run->l2 + %s, %" PRIu64 ");",
+    ts__line(k->out, depth, "ts_fetch_wait(run);");
+    ts__line(k->out, depth, "next_w = ts_dma_in_1d(run->l1 + %" PRIu64 ", run->l2 + %s, %" PRIu64 ");",
              lp->l1.w_offset[0], ts__buffer_name(k->e, l3->w_buffer), bytes);
 }
 
@@ -567,7 +564,9 @@ static void emit_first_loads(const code *k) {
     if (fetches(k)) {
         emit_step_begin(k->e, k->layer->index, 2, k->out);
     }
-    emit_early_weights(k);
+    if (k->early != NULL && !k->early->w_early_last) {
+        emit_early_weights(k, 2);
+    }
     close_lead(k, before, opened);
 }
 
@@ -619,6 +618,18 @@ static void emit_single_tile(const code *k) {
     }
 }
 
+/* Do fetches start beside the last tile, when all that it reads lies in L1? */
+static bool starts_in_tail(const code *k) {
+    uint32_t step = k->lp->l3.tail_step;
+    return step > 0 && ts__starts_fetches(k->e, step, step);
+}
+
+static void emit_tail_step(const code *k, int depth) {
+    if (starts_in_tail(k)) {
+        ts__line(k->out, depth, "ts_fetch_step(run, %u);", k->lp->l3.tail_step);
+    }
+}
+
 /* A layer of one tile: load, compute, store. */
 static void emit_single(const code *k) {
     const map y = map_y(k);
@@ -628,6 +639,11 @@ static void emit_single(const code *k) {
     emit_single_tile(k);
     emit_fill(k, 1, "");
     emit_first_waits(k);
+    if (starts_in_tail(k)) {
+        ts__line(k->out, 1, "if (lead) {");
+        emit_tail_step(k, 2);
+        ts__line(k->out, 1, "}");
+    }
     ts__line(k->out, 1, "%s(&tile);", k->lp->kernel->name);
     if (k->early != NULL) {
         ts__line(k->out, 1, "if (lead) {");
@@ -918,8 +934,8 @@ static void emit_chunk_change(const code *k, int depth) {
     }
     ts__line(k->out, depth, "if (c == chunk_begin%s%s) {", k->h.loops ? " && h == 0" : "",
              k->w.loops ? " && w == 0" : "");
-    ts__line(k->out, depth + 1, "ts_fetch_wait(run);");
     ts__line(k->out, depth + 1, "ts_fetch_step(run, FIRST_STEP + chunk);");
+    ts__line(k->out, depth + 1, "ts_fetch_wait(run);");
     ts__line(k->out, depth, "}");
 }
 
@@ -929,14 +945,14 @@ static void emit_look_ahead(const code *k) {
     emit_step_on(k, 3);
     ts__line(k->out, 3, "place(next, %s%s%s);", source(k), parameters(k, ", "),
              chunk_border(k) ? ", chunk_end" : "");
-    if (k->chunks > 1) {
-        emit_w_slice(k, 3, "next", "chunk_place(run, chunk)");
-    }
     emit_next_buffers(k, 3);
     emit_new_x(k, 3);
     emit_start_loads(k, true, true, 3);
     if (some_loads(k, false, true) || k->chunks > 1) {
         ts__line(k->out, 3, "if (lead) {");
+        if (k->chunks > 1) {
+            emit_w_slice(k, 4, "next", "chunk_place(run, chunk)");
+        }
         emit_chunk_change(k, 4);
         emit_start_loads(k, false, true, 4);
         ts__line(k->out, 3, "}");
@@ -944,6 +960,14 @@ static void emit_look_ahead(const code *k) {
     if (k->x.twin) {
         emit_next_fill(k, 3);
     }
+    bool early = k->early != NULL && k->early->w_early_last;
+    if (early || starts_in_tail(k)) {
+        ts__line(k->out, 2, "} else if (lead) {");
+    }
+    if (early) {
+        emit_early_weights(k, 3);
+    }
+    emit_tail_step(k, 3);
     ts__line(k->out, 2, "}");
 }
 

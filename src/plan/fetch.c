@@ -35,22 +35,40 @@ static uint64_t taken_bytes(const ts_planner *p, uint64_t bytes) {
     return bytes > 0 ? word_up(bytes) + p->plan->options.guard_bytes : 0;
 }
 
-static uint32_t last_step(const ts_plan *plan, uint32_t layer) {
+/* The last step with a load of weights. */
+static uint32_t last_load(const ts_plan *plan, uint32_t layer) {
     const ts_layer_plan *lp = &plan->layer_plans[layer];
     return lp->l3.first_step + (ts_target_levels(plan->target) < 3 ? 1 : ts__chunk_loads(lp)) - 1;
+}
+
+static bool is_striped(const ts_layer_plan *lp) {
+    return lp->l3.x_in_l3 || lp->l3.x2_in_l3 || lp->l3.y_in_l3;
+}
+
+static bool has_tail(const ts_plan *plan, const ts_layer_plan *lp) {
+    return ts_target_levels(plan->target) == 3 && lp->layer->kind != TS_LAYER_MOVE && !is_striped(lp);
+}
+
+double ts__tail_cycles(const ts_layer_plan *lp) {
+    return lp->work_cycles / ((double)lp->l1.tiles_h * lp->l1.tiles_w * lp->l1.tiles_c * lp->l3.chunks);
 }
 
 void ts__number_steps(ts_planner *p) {
     ts_plan *plan = p->plan;
     plan->step_count = 0;
     for (uint32_t i = 0; i < plan->layer_count; i++) {
-        plan->layer_plans[i].l3.first_step = plan->step_count;
-        plan->step_count = last_step(plan, i) + 1;
+        ts_layer_plan *lp = &plan->layer_plans[i];
+        lp->l3.first_step = plan->step_count;
+        lp->l3.tail_step = has_tail(plan, lp) ? last_load(plan, i) + 1 : 0;
+        plan->step_count = last_load(plan, i) + 1 + (lp->l3.tail_step > 0);
     }
     for (uint32_t b = 0; b < plan->buffers.count; b++) {
         ts_buffer *buffer = &plan->buffers.data[b];
+        uint32_t last = buffer->last_layer, tail = plan->layer_plans[last].l3.tail_step;
+        bool lives_on = buffer->role == TS_BUFFER_ACTIVATION &&
+                        (plan->layers[last].y.tensor == buffer->tensor || p->lives[buffer->tensor].is_output);
         buffer->first_step = plan->layer_plans[buffer->first_layer].l3.first_step;
-        buffer->last_step = last_step(plan, buffer->last_layer);
+        buffer->last_step = lives_on && tail > 0 ? tail : last_load(plan, last);
     }
 }
 
@@ -103,10 +121,13 @@ static bool find_place(const space *s, uint32_t first, uint32_t last, uint64_t b
 static void begin_steps(ts_planner *p) {
     ts__number_steps(p);
     p->steps.count = p->plan->fetches.count = 0;
-    ts__resident_bytes_of_all(p, p->resident);
+    ts__resident_bytes_of_all(p, p->resident, p->tail_resident);
     for (uint32_t i = 0; i < p->plan->layer_count; i++) {
         for (uint32_t n = 0; n < ts__chunk_loads(&p->plan->layer_plans[i]); n++) {
             TS_PUSH(p->arena, &p->steps, ((ts_step){.layer = i, .used_bytes = p->resident[i]}));
+        }
+        if (p->plan->layer_plans[i].l3.tail_step > 0) {
+            TS_PUSH(p->arena, &p->steps, ((ts_step){.layer = i, .used_bytes = p->tail_resident[i]}));
         }
     }
 }
@@ -143,13 +164,21 @@ static uint32_t earliest_step(fetching *f, uint32_t need, uint64_t bytes, uint64
     return at;
 }
 
-/* As late as the bus would not notice, and not in layers that want it for themselves. */
+/* As late as the bus would not notice, and not in layers that want it for themselves: those in stripes, whose
+ * own transfers would have to wait, and more so those that hold fetches back. Elsewhere a few fetches are
+ * asked for ahead, since cores look after the bus between tiles alone and it should not stand still until
+ * then. */
 static uint32_t latest_useful(const fetching *f, uint32_t earliest, uint32_t need) {
+    const double AHEAD_CYCLES = 40000;
     const ts_step *steps = f->p->steps.data;
     uint32_t at = earliest;
-    while (at < need && (steps[at + 1].begin_cycles <= f->bus_free ||
-                         (f->p->holds[steps[at].layer] && steps[at].layer != steps[need].layer))) {
-        at++;
+    for (; at < need; at++) {
+        const ts_layer_plan *lp = &f->p->plan->layer_plans[steps[at].layer];
+        double ahead = is_striped(lp) ? 0 : AHEAD_CYCLES;
+        bool held = f->p->holds[steps[at].layer] && steps[at].layer != steps[need].layer;
+        if (!held && steps[at + 1].begin_cycles + ahead > f->bus_free) {
+            break;
+        }
     }
     return at;
 }
@@ -214,6 +243,13 @@ typedef struct refuge {
     uint32_t count; /* 0: no weights; 1: they come whole */
 } refuge;
 
+/* Says when a step begins, if there is such a step. */
+static void begin_at(ts_planner *p, uint32_t step, double cycles) {
+    if (step < p->steps.count) {
+        p->steps.data[step].begin_cycles = cycles;
+    }
+}
+
 /* One layer: its fetches in order, and the times of its steps. */
 static void fetch_layer(fetching *f, uint32_t layer, const refuge *kept) {
     ts_layer_plan *lp = &f->p->plan->layer_plans[layer];
@@ -241,9 +277,11 @@ static void fetch_layer(fetching *f, uint32_t layer, const refuge *kept) {
         if (n + 1 == loads && traffic > 0) {
             now = f->bus_free > now ? f->bus_free : now;
         }
-        if (step + 1 < f->p->steps.count) {
-            f->p->steps.data[step + 1].begin_cycles = now;
+        if (n + 1 == loads && lp->l3.tail_step > 0) {
+            begin_at(f->p, lp->l3.tail_step, now - ts__tail_cycles(lp));
+            step++;
         }
+        begin_at(f->p, step + 1, now);
     }
     for (uint32_t i = 0; kept != NULL && i < kept->count; i++) {
         give_back(f->space, &kept->halves[i]);

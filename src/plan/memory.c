@@ -399,13 +399,16 @@ uint64_t ts__resident_bytes(const ts_planner *p, uint32_t layer) {
     return resident_bytes(p, layer) + stripes_now(&p->plan->layer_plans[layer]);
 }
 
-void ts__resident_bytes_of_all(const ts_planner *p, uint64_t *bytes) {
+void ts__resident_bytes_of_all(const ts_planner *p, uint64_t *bytes, uint64_t *tail_bytes) {
     uint32_t layers = p->plan->layer_count;
     memset(bytes, 0, layers * sizeof *bytes);
+    memset(tail_bytes, 0, layers * sizeof *tail_bytes);
     for (uint32_t t = 0; t < p->graph->tensors.count; t++) {
         const ts_life *life = &p->lives[t];
         for (uint32_t i = life->first; i <= life->last && i < layers && life->used && !life->in_l3; i++) {
+            bool read_last = i == life->last && p->plan->layers[i].y.tensor != t && !life->is_output;
             bytes[i] += bytes_of_life(p, life);
+            tail_bytes[i] += read_last ? 0 : bytes_of_life(p, life);
         }
     }
     for (uint32_t i = 0; i < layers; i++) {
@@ -678,14 +681,9 @@ static bool may_cut(const ts_layer_plan *lp) {
            lp->kernel->weight_bytes(lp->layer, 1) != lp->kernel->weight_bytes(lp->layer, lp->layer->y.c);
 }
 
-/* Cuts a layer's weights into `chunks` chunks where that makes the whole network faster. */
-static void try_chunk_count(ts_planner *p, ts_layer_plan *lp, uint32_t chunks, double *best) {
-    if (!may_cut(lp)) {
-        return;
-    }
-    uint32_t granule = granule_of(lp), chunk_c = chunk_for(lp, chunks);
-    bool sensible = chunks >= 1 && chunks <= (lp->layer->y.c + granule - 1) / granule;
-    if (!sensible || chunk_c == lp->l3.chunk_c ||
+/* Cuts a layer's weights into chunks of `chunk_c` channels where that makes the whole network faster. */
+static void try_chunk(ts_planner *p, ts_layer_plan *lp, uint32_t chunk_c, double *best) {
+    if (!may_cut(lp) || chunk_c == lp->l3.chunk_c || chunk_c % granule_of(lp) != 0 ||
         resident_bytes(p, lp->layer->index) + weight_buffers(lp, chunk_c) > p->l2_bytes) {
         return;
     }
@@ -699,6 +697,13 @@ static void try_chunk_count(ts_planner *p, ts_layer_plan *lp, uint32_t chunks, d
     }
 }
 
+static void try_chunk_count(ts_planner *p, ts_layer_plan *lp, uint32_t chunks, double *best) {
+    uint32_t granule = granule_of(lp);
+    if (chunks >= 1 && chunks <= (lp->layer->y.c + granule - 1) / granule) {
+        try_chunk(p, lp, chunk_for(lp, chunks), best);
+    }
+}
+
 /* Bytes of a chunk that are tried. */
 static const uint64_t chunk_sizes[] = {8192, 12288, 16384, 24576, 32768, 49152, 98304, UINT64_MAX / 2};
 
@@ -707,13 +712,18 @@ static uint32_t chunks_of(const ts_layer_plan *lp, uint64_t bytes) {
     return (uint32_t)((ts__weight_bytes(lp, lp->layer->y.c) + bytes - 1) / bytes);
 }
 
-/* More or fewer chunks: smaller ones begin earlier and fill smaller gaps of L2, but cost tiles. */
+/* More or fewer chunks: smaller ones begin earlier and fill smaller gaps of L2, but cost tiles, fewest those
+ * of one or two whole tiles. */
 static void tune_chunks(ts_planner *p, bool late_first, double *best) {
     uint32_t count = p->plan->layer_count;
     for (uint32_t n = 0; n < count; n++) {
         ts_layer_plan *lp = &p->plan->layer_plans[late_first ? count - 1 - n : n];
         for (uint32_t i = 0; i < sizeof chunk_sizes / sizeof chunk_sizes[0] && !is_striped(lp); i++) {
             try_chunk_count(p, lp, chunks_of(lp, chunk_sizes[i]), best);
+        }
+        bool may_tile = lp->whole_tile_c > 0 && !is_striped(lp);
+        for (uint32_t i = 1; i <= 2 && may_tile && i * lp->whole_tile_c < lp->layer->y.c; i++) {
+            try_chunk(p, lp, i * lp->whole_tile_c, best);
         }
     }
 }

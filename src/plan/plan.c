@@ -240,6 +240,7 @@ static bool choose_kernel(ts_planner *p, ts_layer_plan *lp) {
     layer->rq = best_rq;
     if (found) {
         *lp = best;
+        lp->whole_tile_c = lp->l1.tile.y_c;
         ts_pass pass = ts__pass_of(p, lp, lp->layer->y.h, lp->layer->y.c);
         lp->bound_cycles = ts__l1_bound(&pass);
     }
@@ -637,6 +638,7 @@ static ts_status begin(ts_planner *p, const ts_plan_options *options) {
     plan->layer_plans = TS_NEW_ARRAY(p->arena, ts_layer_plan, plan->layer_count);
     p->holds = TS_NEW_ARRAY(p->arena, bool, plan->layer_count);
     p->resident = TS_NEW_ARRAY(p->arena, uint64_t, plan->layer_count);
+    p->tail_resident = TS_NEW_ARRAY(p->arena, uint64_t, plan->layer_count);
     find_lives(p);
     if (p->puts_quads) {
         choose_quads(p);

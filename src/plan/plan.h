@@ -109,7 +109,10 @@ typedef struct ts_l1_plan {
  * time that a chunk is loaded. ts_plan.fetches has them all in the order in which they are needed, which is
  * the order on the bus; each starts as soon as its step has begun and those before it have started. Steps
  * and fetches of a layer begin with first_step and first_fetch; load_at is the layer in which the first of
- * them starts. A layer without weight bytes has no fetch.
+ * them starts. A layer without weight bytes has no fetch. A layer has a step for each load of its weights,
+ * and, unless it moves elements or a map of it lives in L3, one more for its last tile, tail_step (else 0):
+ * all that this reads lies in L1 when it begins, so the places in L2 of the layer's weights, and of inputs
+ * that no later layer reads, are free from then on.
  *
  * x, x2 or y in L3 (their buffer's level is TS_IN_L3): passes of stripe_h output rows (the last has fewer).
  * Stripe s needs the rows of x that output rows [s stripe_h, (s + 1) stripe_h) read, halo included. With
@@ -123,7 +126,7 @@ typedef struct ts_l3_plan {
     uint64_t weights_l3_offset, weights_bytes;
     uint32_t load_at;
     uint32_t chunks, chunk_c;
-    uint32_t first_step, first_fetch;
+    uint32_t first_step, tail_step, first_fetch;
     int32_t w_buffer; /* of its weights, or of their first chunk */
     uint32_t stripes, stripe_h;
     bool x_in_l3, x2_in_l3, y_in_l3;
@@ -140,6 +143,7 @@ typedef struct ts_layer_plan {
     int32_t scratch_buffer;                /* targets of one level; else none */
     ts_l1_plan l1;
     ts_l3_plan l3;
+    uint32_t whole_tile_c; /* channels of its tiles where it is not cut at L3 */
     /* Not 0: y may lie over x, where x begins at least so many bytes behind y's begin. Tiles have at most
      * most_h rows then, and come in the order of the rows. */
     uint64_t x_behind_y;
@@ -148,6 +152,7 @@ typedef struct ts_layer_plan {
      * next one looks for it; neither is moved, and their places in L2 hold nothing. */
     bool x_stays, y_stays;
     bool w_early;                         /* the layer before loads the first tile's weights to L1 */
+    bool w_early_last;                    /* beside its last tile, not from its beginning */
     uint32_t guard_bytes;                 /* behind each of its buffers in L2 */
     uint64_t l2_live_bytes;               /* of L2 that is alive while this layer runs */
     double modelled_cycles, bound_cycles; /* bound: max of compute at the ceiling and of each bus's bytes */

@@ -60,7 +60,9 @@ typedef struct ts_planner {
     uint32_t lost_layer; /* whose weights found no place in ts__place_fetches() */
     bool *holds;         /* no weights of later layers are fetched while this layer runs */
     TS_VEC(ts_step) steps;
-    uint64_t *resident; /* L2 bytes of each layer's activations and stripes, filled when fetches are chosen */
+    /* L2 bytes of each layer's activations and stripes, and in its last tile, filled when fetches are chosen
+     */
+    uint64_t *resident, *tail_resident;
     ts_low_layout low[TS_LAYOUT_ORDERS];
     TS_VEC(double) arrivals; /* when each fetch is complete, filled by ts__schedule() */
 } ts_planner;
@@ -117,9 +119,13 @@ uint64_t ts__chunk_bytes(const ts_layer_plan *lp, uint32_t part, uint64_t *first
 /* Bytes that a layer's stripes carry over the border to L3. */
 uint64_t ts__stripe_traffic(const ts_layer_plan *lp);
 
-/* L2 bytes of the activations that are alive while a layer runs, and of its stripes: of one layer, of all. */
+/* L2 bytes of the activations that are alive while a layer runs, and of its stripes: of one layer; of all,
+ * and those that are left of them in the layer's last tile. */
 uint64_t ts__resident_bytes(const ts_planner *p, uint32_t layer);
-void ts__resident_bytes_of_all(const ts_planner *p, uint64_t *bytes);
+void ts__resident_bytes_of_all(const ts_planner *p, uint64_t *bytes, uint64_t *tail_bytes);
+
+/* Cycles of a layer's last tile, about, where it has a step of its own (ts_l3_plan). */
+double ts__tail_cycles(const ts_layer_plan *lp);
 
 /* Numbers the steps of all layers, and sets the steps of the buffers that live for whole layers. */
 void ts__number_steps(ts_planner *p);

@@ -49,9 +49,9 @@ static void json_l3(ts_text *out, const ts_l3_plan *l3) {
     ts_text_printf(
         out,
         "     \"l3\": {\"weights_offset\": %llu, \"weights_bytes\": %llu, \"load_at\": %u, \"chunks\": "
-        "%u, \"chunk_c\": %u, \"first_step\": %u, \"w_buffer\": %d,\n",
+        "%u, \"chunk_c\": %u, \"first_step\": %u, \"tail_step\": %u, \"w_buffer\": %d,\n",
         ull(l3->weights_l3_offset), ull(l3->weights_bytes), l3->load_at, l3->chunks, l3->chunk_c,
-        l3->first_step, l3->w_buffer);
+        l3->first_step, l3->tail_step, l3->w_buffer);
     ts_text_printf(out,
                    "            \"stripes\": %u, \"stripe_h\": %u, \"chunks_outer\": %s, \"keeps_halo\": %s, "
                    "\"x_stripes\": [%d, %d], "

@@ -136,19 +136,23 @@ static void ask_alone(schedule *s, passes *state, ts_layer_plan *lp, uint32_t pa
     }
 }
 
+/* Starts the fetches that wait for `step`, which begins now. */
+static void start_fetches(schedule *s, uint32_t step, double now) {
+    ts_plan *plan = s->p->plan;
+    while (s->asked < plan->fetches.count && plan->fetches.data[s->asked].step <= step) {
+        const ts_fetch *fetch = &plan->fetches.data[s->asked];
+        s->p->arrivals.data[s->asked++] = bus_read_weights(&s->bus, now, fetch->bytes);
+        plan->layer_plans[fetch->layer].l3_read_bytes += fetch->bytes;
+    }
+}
+
 /* Begins the step with which a layer needs the `part`-th load of its weights; returns when that is there. */
 static double begin_step(schedule *s, passes *state, ts_layer_plan *lp, uint32_t part, double now) {
     if (s->alone) {
         ask_alone(s, state, lp, part, now);
         return state->w_ready[part % 2];
     }
-    ts_plan *plan = s->p->plan;
-    uint32_t step = lp->l3.first_step + part;
-    while (s->asked < plan->fetches.count && plan->fetches.data[s->asked].step <= step) {
-        const ts_fetch *fetch = &plan->fetches.data[s->asked];
-        s->p->arrivals.data[s->asked++] = bus_read_weights(&s->bus, now, fetch->bytes);
-        plan->layer_plans[fetch->layer].l3_read_bytes += fetch->bytes;
-    }
+    start_fetches(s, lp->l3.first_step + part, now);
     return ts__weight_bytes(lp, lp->layer->y.c) > 0 ? s->p->arrivals.data[lp->l3.first_fetch + part] : now;
 }
 
@@ -182,6 +186,9 @@ static double run_passes(schedule *s, passes *state, ts_layer_plan *lp, double n
         now = lp->l3.y_in_l3 ? later(now, state->y_ready[stripe % 2]) : now;
         double cycles = pass_cycles(s, lp, stripe, chunk);
         now += cycles;
+        if (i + 1 == total && lp->l3.tail_step > 0 && !s->alone) {
+            start_fetches(s, lp->l3.tail_step, now - ts__tail_cycles(lp));
+        }
         state->busy_cycles += cycles;
         if (lp->l3.chunks_outer || chunk + 1 == lp->l3.chunks) {
             ask_stripe(&s->bus, state, lp, now);

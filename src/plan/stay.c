@@ -9,11 +9,11 @@ static bool has_window(const ts_layer *l) {
            l->kind == TS_LAYER_MAX_POOL || l->kind == TS_LAYER_AVG_POOL;
 }
 
-/* One pass over maps in L2, in any order of its tiles. */
+/* Whole maps in L2, in any order of its tiles; its weights may come in chunks. */
 static bool is_plain(const ts_layer_plan *lp) {
     const ts_l3_plan *l3 = &lp->l3;
-    return has_window(lp->layer) && l3->chunks == 1 && l3->stripes == 1 && !l3->x_in_l3 && !l3->y_in_l3 &&
-           lp->x_behind_y == 0 && lp->most_h == 0;
+    return has_window(lp->layer) && l3->stripes == 1 && !l3->x_in_l3 && !l3->y_in_l3 && lp->x_behind_y == 0 &&
+           lp->most_h == 0;
 }
 
 /* Does nobody but layer `i` + 1 read what layer `i` computes, and that as it lies? */
@@ -141,12 +141,25 @@ static bool is_free_before(const ts_layer_plan *lp, uint64_t guard) {
            apart(at, bytes, &l1->scratch_offset, l1->scratch_bytes > 0, l1->scratch_bytes + guard);
 }
 
-/* Have the weights arrived when the layer before begins, at `begin`? Then nobody is kept waiting for them
- * there. */
-static bool have_arrived(const ts_planner *p, const ts_layer_plan *lp, double begin) {
+/* Are a layer's first weights better loaded beside the last tile of the layer before than from its beginning,
+ * where they would keep its own tiles waiting? They must be where its own weights come in chunks, whose order
+ * in the list of fetches is the order in which they are awaited. */
+static bool suits_last(const ts_planner *p, const ts_layer_plan *lp) {
+    const ts_layer_plan *before = lp - 1;
+    double rate = p->target->dma.bytes_per_cycle > 0 ? p->target->dma.bytes_per_cycle : 4;
+    double tile = ts__tail_cycles(before);
+    bool tiles = tile < before->work_cycles;
+    return before->l3.chunks > 1 || (tiles && (double)lp->l1.w_bytes / rate <= tile);
+}
+
+/* Have the weights arrived when the layer before, which begins at `begin`, would load them? Then nobody is
+ * kept waiting for them there. */
+static bool have_arrived(const ts_planner *p, const ts_layer_plan *lp, double begin, bool last) {
     const ts_fetch *fetch = &p->plan->fetches.data[lp->l3.first_fetch];
-    return lp->l3.weights_bytes > 0 && fetch->step <= lp[-1].l3.first_step &&
-           p->arrivals.data[lp->l3.first_fetch] <= begin;
+    const ts_layer_plan *before = lp - 1;
+    double when = begin + (last ? before->modelled_cycles - ts__tail_cycles(before) : 0);
+    return lp->l3.weights_bytes > 0 && fetch->step < before->l3.first_step + before->l3.chunks &&
+           p->arrivals.data[lp->l3.first_fetch] <= when;
 }
 
 void ts__lay_out_l1(ts_planner *p) {
@@ -161,7 +174,9 @@ void ts__lay_out_l1(ts_planner *p) {
         }
         if (i > 0 && alternates) {
             bool simple = is_plain(lp) && is_plain(lp - 1) && lp->l1.w_count > 0;
-            lp->w_early = simple && have_arrived(p, lp, begin) && is_free_before(lp, guard);
+            bool last = simple && suits_last(p, lp);
+            lp->w_early = simple && have_arrived(p, lp, begin, last) && is_free_before(lp, guard);
+            lp->w_early_last = lp->w_early && last;
             begin += lp[-1].modelled_cycles;
         }
     }

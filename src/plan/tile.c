@@ -655,7 +655,7 @@ static bool hopeless(const search *s, uint32_t h, uint32_t w, uint32_t c) {
 /* Rows of a map that stays are not cut, nor are pixels by kernels that know no distance between them: that of
  * x is its channels' number, that of y only convolutions are told apart from theirs. */
 static bool cuts_staying(const ts_pass *p, uint32_t c) {
-    bool cuts = c < p->c;
+    bool cuts = c < p->layer->y.c;
     return cuts && ((p->x_stays && ts__cuts_x(p->layer)) ||
                     (p->y_stays && p->layer->kind != TS_LAYER_CONV && p->layer->kind != TS_LAYER_LINEAR));
 }

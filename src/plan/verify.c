@@ -273,6 +273,21 @@ static ts_status check_fetch(const check *c, uint32_t n) {
     return TS_OK;
 }
 
+/* The steps of a layer: its loads, and the last tile of one pass over maps in L2. */
+static ts_status check_steps(const check *c) {
+    const ts_l3_plan *l3 = &c->lp->l3;
+    const ts_layer *l = c->lp->layer;
+    bool in_l2 = !l3->x_in_l3 && !l3->x2_in_l3 && !l3->y_in_l3;
+    bool last = l->index + 1 == c->plan->layer_count;
+    uint32_t end = last ? c->plan->step_count : c->lp[1].l3.first_step;
+    REQUIRE(c, l3->tail_step == 0 || (l->kind != TS_LAYER_MOVE && in_l2 && l3->stripes == 1),
+            "a layer in passes has a step for its last tile");
+    REQUIRE(c,
+            l3->tail_step == 0 || (l3->tail_step == l3->first_step + l3->chunks && l3->tail_step + 1 == end),
+            "the step of the last tile is not the layer's last");
+    return TS_OK;
+}
+
 static ts_status check_weights(const check *c) {
     const ts_layer *l = c->lp->layer;
     const ts_l3_plan *l3 = &c->lp->l3;
@@ -379,6 +394,7 @@ static ts_status check_border(const check *c) {
         TS_TRY(check_whole(c, c->lp->x2_buffer, &l->x2, l3->x2_in_l3));
         TS_TRY(check_stripe(c, l3->x2_stripe, &l->x2, l3->x2_in_l3, false));
     }
+    TS_TRY(check_steps(c));
     return check_weights(c);
 }
 
@@ -386,11 +402,24 @@ static uint32_t first_step_of(const ts_plan *plan, uint32_t layer) {
     return layer < plan->layer_count ? plan->layer_plans[layer].l3.first_step : plan->step_count;
 }
 
-/* Weights may begin and end with a step inside a layer; all else lives for whole layers. */
+static bool is_output(const ts_plan *plan, ts_tensor_id tensor) {
+    bool any = false;
+    for (uint32_t i = 0; i < plan->graph->outputs.count; i++) {
+        any |= plan->graph->outputs.data[i] == tensor;
+    }
+    return any;
+}
+
+/* Weights may begin and end with a step inside a layer; all else lives for whole layers, but for the last
+ * tile of one that reads it and does not write it. */
 static bool lives_in_its_layers(const ts_plan *plan, const ts_buffer *b) {
     uint32_t first = first_step_of(plan, b->first_layer), end = first_step_of(plan, b->last_layer + 1);
     if (b->role != TS_BUFFER_WEIGHTS) {
-        return b->first_step == first && b->last_step + 1 == end;
+        const ts_layer_plan *last = &plan->layer_plans[b->last_layer];
+        bool read = b->role == TS_BUFFER_ACTIVATION && b->tensor != last->layer->y.tensor &&
+                    !is_output(plan, b->tensor);
+        bool early = last->l3.tail_step > 0 && read && b->last_step + 1 == last->l3.tail_step;
+        return b->first_step == first && (early || b->last_step + 1 == end);
     }
     return b->first_step >= first && b->first_step < first_step_of(plan, b->first_layer + 1) &&
            b->last_step < end && b->last_step >= first_step_of(plan, b->last_layer);
@@ -574,11 +603,13 @@ static ts_status check_early(const check *c) {
     if (!lp->w_early) {
         return TS_OK;
     }
-    REQUIRE(c, lp->layer->index > 0 && lp->l1.w_count > 0 && lp->l3.chunks == 1 && lp[-1].l3.chunks == 1,
+    REQUIRE(c, lp->layer->index > 0 && lp->l1.w_count > 0 && lp->l3.stripes == 1 && lp[-1].l3.stripes == 1,
             "weights come early for nobody");
-    REQUIRE(c, c->plan->fetches.data[lp->l3.first_fetch].step <= lp[-1].l3.first_step,
+    REQUIRE(c, c->plan->fetches.data[lp->l3.first_fetch].step < lp[-1].l3.first_step + lp[-1].l3.chunks,
             "weights are loaded before they may arrive");
     const ts_l1_plan *before = &lp[-1].l1;
+    bool tiles = lp[-1].l3.chunks * before->tiles_h * before->tiles_w * before->tiles_c > 1;
+    REQUIRE(c, lp->w_early_last ? tiles : lp[-1].l3.chunks == 1, "weights come early beside no tile");
     span spans[9];
     uint32_t n = add_spans(spans, 0, before->x_offset, before->x_count, before->x_bytes);
     n = add_spans(spans, n, before->x2_offset, before->x2_count, before->x2_bytes);

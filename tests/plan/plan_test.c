@@ -235,6 +235,56 @@ static void weights_flow_ahead(void **state) {
     ts_arena_free(w.arena);
 }
 
+/* The last tile of a layer has a step of its own, in which what the layer reads has died and what it makes
+ * has not; maps stay in L1, and first weights come early, beside weights that come in chunks. Planted faults
+ * are found. */
+static void last_tiles_give_back_l2(void **state) {
+    (void)state;
+    world w = begin();
+    ts_graph *graph;
+    ts_plan *plan;
+    ts_generate_options network = ts_generate_defaults(TS_GENERATE_MOBILENET_V1);
+    network.width = 0.25;
+    network.resolution = 64;
+    assert_int_equal(ts_generate(w.arena, &network, &graph, &w.diags), TS_OK);
+    const ts_plan_options options = {.l2_bytes = 96 * 1024};
+    assert_int_equal(ts_plan_build(w.arena, graph, w.target, &options, &plan, &w.diags), TS_OK);
+    uint32_t stay = 0, early = 0, in_tail = 0;
+    for (uint32_t i = 1; i < plan->layer_count; i++) {
+        ts_layer_plan *lp = &plan->layer_plans[i], kept = *lp;
+        bool chunks = lp->l3.chunks > 1 || lp[-1].l3.chunks > 1;
+        stay += chunks && lp->x_stays;
+        early += chunks && lp->w_early;
+        assert_int_equal(lp->l3.tail_step, lp->l3.first_step + lp->l3.chunks);
+        lp->w_early_last = !lp->w_early_last;
+        assert_true(!chunks || !lp->w_early || ts_plan_verify(plan, &w.diags) != TS_OK);
+        *lp = kept;
+        lp->l3.tail_step++;
+        assert_int_not_equal(ts_plan_verify(plan, &w.diags), TS_OK);
+        *lp = kept;
+        ts_buffer *x = &plan->buffers.data[lp->x_buffer], *y = &plan->buffers.data[lp->y_buffer];
+        assert_int_equal(x->last_step + 1, lp->l3.tail_step);
+        assert_true(y->last_step >= lp->l3.tail_step);
+        x->last_step--;
+        assert_int_not_equal(ts_plan_verify(plan, &w.diags), TS_OK);
+        x->last_step++;
+    }
+    for (uint32_t i = 0; i < plan->fetches.count; i++) {
+        for (uint32_t n = 0; n < plan->layer_count; n++) {
+            in_tail += plan->fetches.data[i].step == plan->layer_plans[n].l3.tail_step;
+        }
+    }
+    ts_buffer *last = &plan->buffers.data[plan->layer_plans[plan->layer_count - 1].y_buffer];
+    last->last_step--;
+    assert_int_not_equal(ts_plan_verify(plan, &w.diags), TS_OK);
+    last->last_step++;
+    assert_int_equal(ts_plan_verify(plan, &w.diags), TS_OK);
+    print_message("%u maps stay and %u weights come early beside chunks, %u fetches beside last tiles\n",
+                  stay, early, in_tail);
+    assert_true(stay > 0 && early > 0 && in_tail > 0);
+    ts_arena_free(w.arena);
+}
+
 /* What cores gather windows into is no larger than their share of a tile, so that a first layer keeps its
  * fast kernel where L1 is small. */
 static void little_l1_keeps_the_fast_kernel(void **state) {
@@ -479,6 +529,7 @@ int main(void) {
                                        cmocka_unit_test(maps_of_depthwise_layers_lie_in_quads),
                                        cmocka_unit_test(equal_shapes_with_other_zeros_are_planned_apart),
                                        cmocka_unit_test(weights_flow_ahead),
+                                       cmocka_unit_test(last_tiles_give_back_l2),
                                        cmocka_unit_test(little_l1_keeps_the_fast_kernel),
                                        cmocka_unit_test(tiles_of_equal_shapes_are_each_layers_own),
                                        cmocka_unit_test(transpositions_are_moved_in_long_copies),

@@ -16,6 +16,7 @@ void pulp_trap(uint32_t cause, uint32_t pc);
 
 struct pulp_l3_mailbox pulp_l3_mailbox;
 volatile uint32_t pulp_l3_done __attribute__((section(".l1")));
+uint32_t pulp_l3_posted __attribute__((section(".l1")));
 /* By these names the simulator's --check knows the words through which cluster and fabric controller signal.
  */
 extern struct pulp_l3_mailbox ts_sync_l3_posted __attribute__((alias("pulp_l3_mailbox")));
@@ -29,7 +30,7 @@ void pulp_fc_main(void) {
     const volatile uint32_t *image_bytes = &ts_l3_image_bytes;
     PULP_REG(PULP_FC_ICACHE) = 0xFFFFFFFFu;
     PULP_REG(PULP_CLUSTER_ICACHE) = 0xFFFFFFFFu;
-    pulp_l3_done = 0;
+    pulp_l3_done = pulp_l3_posted = 0;
     pulp_l3_init();
     pulp_l3_move((uint32_t)(uintptr_t)ts_l3_image, 0, *image_bytes, 1);
     for (uint32_t core = 0; core < PULP_BOOT_ADDRESSES; core++) {

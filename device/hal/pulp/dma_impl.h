@@ -143,6 +143,7 @@ struct pulp_l3_mailbox {
 
 extern struct pulp_l3_mailbox pulp_l3_mailbox;
 extern volatile uint32_t pulp_l3_done; /* in L1 */
+extern uint32_t pulp_l3_posted;        /* as in the mailbox, in L1: core 0 alone posts */
 
 static inline int ts_l3_done(ts_ticket ticket) { return (int32_t)(pulp_l3_done - ticket) >= 0; }
 
@@ -153,11 +154,11 @@ static inline void ts_l3_wait(ts_ticket ticket) {
 }
 
 static inline ts_ticket pulp_l3_post(uintptr_t l2, uint32_t l3, uint32_t bytes, uint32_t write) {
-    uint32_t posted = pulp_l3_mailbox.posted;
+    uint32_t posted = pulp_l3_posted;
     ts_l3_wait(posted - (TS_L3_QUEUE - 1u));
     pulp_l3_mailbox.jobs[posted % TS_L3_QUEUE] = (struct pulp_l3_job){(uint32_t)l2, l3, bytes, write};
     __asm__ volatile("" ::: "memory");
-    pulp_l3_mailbox.posted = posted + 1u;
+    pulp_l3_mailbox.posted = pulp_l3_posted = posted + 1u;
     return posted + 1u;
 }
 
@@ -169,7 +170,7 @@ static inline ts_ticket ts_l3_write(uint32_t l3, const void *l2, uint32_t bytes)
     return pulp_l3_post((uintptr_t)l2, l3, bytes, 1);
 }
 
-static inline uint32_t ts_l3_room(void) { return TS_L3_QUEUE - (pulp_l3_mailbox.posted - pulp_l3_done); }
+static inline uint32_t ts_l3_room(void) { return TS_L3_QUEUE - (pulp_l3_posted - pulp_l3_done); }
 
 /* The fabric controller needs no help. */
 static inline void ts_l3_poll(void) {}
