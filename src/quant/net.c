@@ -55,8 +55,10 @@ static void plane_shape(const ts_ftensor *t, uint32_t *h, uint32_t *w, uint32_t 
     *h = t->rank >= 4 ? t->dims[t->rank - 3] : 1;
 }
 
-/* The activation that input `k` is, as a map of the tensor's shape. Only the network's input may change its
- * shape between what was said and how it is read. */
+static uint32_t add_behind(const reader *r, const ts_fnode *n, ts_qlayer layer, uint32_t value);
+
+/* The activation that input `k` is, as a map of the tensor's shape. The network's input takes the shape in
+ * which it is read first; other values that are read in another shape than they were made in are reshaped. */
 static ts_status lazy_input(const reader *r, const ts_fnode *n, uint32_t k, meaning *out) {
     const ts_ftensor *t = tensor(r, n->inputs[k]);
     uint32_t h, w, c, vh, vw, vc;
@@ -85,8 +87,16 @@ static ts_status lazy_input(const reader *r, const ts_fnode *n, uint32_t k, mean
         r->net->c = c;
         return TS_OK;
     }
-    return refuse(r, n,
-                  "reads its input in another shape than it was made in; that has no integer counterpart");
+    if (out->planes || out->padded || (uint64_t)h * w * c != (uint64_t)vh * vw * vc) {
+        return refuse(
+            r, n,
+            "reads its input in another shape than it was made in, and in an order that has no integer "
+            "counterpart");
+    }
+    ts_qlayer shaped = {.kind = TS_QUANT_RESHAPE, .h = h, .w = w, .c = c};
+    shaped.name = ts_arena_printf(r->net->arena, "%s.reshape%u", n->name, k);
+    out->value = add_behind(r, n, shaped, out->value);
+    return TS_OK;
 }
 
 static ts_qlayer new_layer(const reader *r, const ts_fnode *n, ts_qkind kind) {
@@ -965,7 +975,8 @@ static const struct {
     [TS_FOP_ROUND] = FUNCTION,
     [TS_FOP_TRANSPOSE] = {read_transpose,
                           "between N, C, H, W and N, H, W, C; a channel shuffle as `transpose`"},
-    [TS_FOP_RESHAPE] = {read_reshape, "flattening before a linear layer"},
+    [TS_FOP_RESHAPE] = {read_reshape,
+                        "flattening before a linear layer, else `reshape` of maps with channels last"},
 };
 
 const char *ts_qnet_served(ts_fop op) { return readers[op].served; }

@@ -1183,6 +1183,43 @@ static void channels_are_shuffled(void **state) {
     check_qdq(f, &options);
 }
 
+/* Two heads of a detector: maps that are read as lists of boxes and joined, a convolution over the list, and
+ * its result read as a map again. */
+static void make_lists(fixture *f) {
+    f->graph->nodes.count = 0;
+    f->graph->outputs.count = 0;
+    f->graph->results = 0;
+    ts_tensor_id x = simple(f, TS_FOP_RELU, conv(f, f->graph->inputs.data[0], 12, 3, 2, 1));
+    const uint32_t h = f->graph->tensors.data[x].dims[1], w = f->graph->tensors.data[x].dims[2], n = h * w;
+    ts_tensor_id a = reshape(f, conv(f, x, 4, 1, 1, 1), 3, (const uint32_t[]){1, 2 * n, 2});
+    ts_tensor_id b = reshape(f, conv(f, x, 2, 3, 1, 1), 3, (const uint32_t[]){1, n, 2});
+    ts_fnode join = {.op = TS_FOP_CONCAT, .input_count = 2, .inputs = {a, b}, .axis = 1};
+    x = reshape(f, add(f, &join, NULL), 4, (const uint32_t[]){1, 1, 3 * n, 2});
+    x = simple(f, TS_FOP_RELU, conv(f, x, 4, 3, 1, 1));
+    x = reshape(f, x, 4, (const uint32_t[]){1, 3 * h, 2 * w, 2});
+    x = pool(f, TS_FOP_MAX_POOL, x, 2, 0, false);
+    ts_fnode mean = {.op = TS_FOP_REDUCE_MEAN, .input_count = 1, .inputs = {x}, .axes = 6};
+    ts_fnode soft = {
+        .op = TS_FOP_SOFTMAX, .input_count = 1, .inputs = {classify(f, add(f, &mean, NULL))}, .axis = 1};
+    TS_PUSH(f->arena, &f->graph->outputs, add(f, &soft, NULL));
+}
+
+static void maps_are_reshaped(void **state) {
+    fixture *f = *state;
+    make_lists(f);
+    assert_int_equal(count_kind(read_net(f), TS_QUANT_RESHAPE), 3);
+    normal_form_computes_the_same(state);
+    ts_quant_options options = ts_quant_defaults();
+    for (uint32_t bits = 8; bits >= 4; bits -= 4) {
+        options.activation_bits = bits;
+        check_emulation(f, &options);
+        check_programs(f, quantise(f, &options));
+    }
+    written_model_reads_back_equal(state);
+    options = ts_quant_defaults();
+    check_qdq(f, &options);
+}
+
 static void stages_are_read_back_from_text(void **state) {
     fixture *f = *state;
     for (uint32_t varied = 0; varied < 2; varied++) {
@@ -1346,6 +1383,7 @@ int main(void) {
                                        TEST(odd_channels_are_stored_wider),
                                        TEST(varied_networks_become_integers),
                                        TEST(channels_are_shuffled),
+                                       TEST(maps_are_reshaped),
                                        TEST(pools_leave_padding_out),
                                        TEST(pools_in_other_places),
                                        TEST(written_model_reads_back_equal),
