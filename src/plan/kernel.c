@@ -12,6 +12,7 @@ static const kernel_table tables[] = {
     {ts__kernels_xpulp, &ts__kernels_xpulp_count},
     {ts__kernels_xpulp_dw, &ts__kernels_xpulp_dw_count},
     {ts__kernels_xpulp_pool, &ts__kernels_xpulp_pool_count},
+    {ts__kernels_xpulp_matmul, &ts__kernels_xpulp_matmul_count},
     {ts__kernels_armv7em, &ts__kernels_armv7em_count},
     {ts__kernels_armv7em_s16, &ts__kernels_armv7em_s16_count},
     {ts__kernels_ref, &ts__kernels_ref_count},

@@ -43,9 +43,10 @@ struct ts_kernel {
 /* The rows of src/plan/kernel_*.c, the preferred ones first; what ts_kernels_for() and
  * ts_kernel_find() choose from. */
 extern const ts_kernel ts__kernels_ref[], ts__kernels_xpulp[], ts__kernels_xpulp_dw[],
-    ts__kernels_xpulp_pool[], ts__kernels_armv7em[], ts__kernels_armv7em_s16[];
+    ts__kernels_xpulp_pool[], ts__kernels_xpulp_matmul[], ts__kernels_armv7em[], ts__kernels_armv7em_s16[];
 extern const uint32_t ts__kernels_ref_count, ts__kernels_xpulp_count, ts__kernels_xpulp_dw_count,
-    ts__kernels_xpulp_pool_count, ts__kernels_armv7em_count, ts__kernels_armv7em_s16_count;
+    ts__kernels_xpulp_pool_count, ts__kernels_xpulp_matmul_count, ts__kernels_armv7em_count,
+    ts__kernels_armv7em_s16_count;
 
 /* The variants that the target's ISA admits and that serve the layer, the preferred one first; the last is
  * always the ref kernel. Returns their number, at most `room`. */

@@ -277,6 +277,56 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     return 200 + (pixels + 1) / 2 * (pairs * block + 2 * (5.0 * r.groups + 20.0 * r.count) + 60);
 }
 
+/* ---- products of matrices: device/kernels/armv7em/matmul_armv7em.c ---------------------------------- */
+
+/* What rows of the second matrix, less their zero point, add up to at most, of either sign. */
+static int64_t matmul_most(const ts_layer *layer, uint32_t channel, bool magnitudes) {
+    (void)channel, (void)magnitudes;
+    return (int64_t)layer->x.c * 255;
+}
+
+static int64_t matmul_least(const ts_layer *layer, uint32_t channel, bool magnitudes) {
+    int64_t most = matmul_most(layer, channel, magnitudes);
+    return magnitudes ? most : -most;
+}
+
+static bool is_matmul(const ts_layer *layer) { return layer->kind == TS_LAYER_MATMUL && layer->x.c < 8192; }
+
+static bool serves_matmul(const ts_layer *layer) {
+    return is_matmul(layer) && is_byte(layer->y.type) && !is_raw(layer) &&
+           ts__armv7em_rq_serves(layer, matmul_most) && ts__armv7em_rq_serves(layer, matmul_least);
+}
+
+static bool serves_matmul_raw(const ts_layer *layer) {
+    return is_matmul(layer) && layer->y.type == TS_S32 && is_raw(layer);
+}
+
+static uint64_t matmul_weight_bytes(const ts_layer *layer, uint32_t channels) {
+    return is_raw(layer) ? 0 : (uint64_t)ts__armv7em_rq_bytes(layer) * channels;
+}
+
+static void matmul_pack(const ts_layer *layer, uint8_t *out) {
+    for (uint32_t c = 0; c < layer->y.c && !is_raw(layer); c++) {
+        ts__armv7em_pack_rq(layer, c, ts__armv7em_most(layer) * matmul_most(layer, c, true), 0,
+                            out + matmul_weight_bytes(layer, c));
+    }
+}
+
+/* The rows of one second matrix packed, and what the convolution needs. */
+static uint64_t matmul_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    uint64_t groups = (layer->x.c + 3) / 4, pairs = (tile->y_c + 1) / 2;
+    (void)cores;
+    return pairs * (8 * groups + 2 * ts__armv7em_rq_bytes(layer)) + 16 * groups + 4 * groups;
+}
+
+static double matmul_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double groups = (layer->x.c + 3) / 4, pairs = (tile->y_c + 1) / 2, pixels = (double)tile->y_h * tile->y_w;
+    double matrices = ts_layer_shares_x2(layer) ? 1 : tile->y_h, block = 14 * groups + 45;
+    (void)cores;
+    return 200 + matrices * (200 + tile->y_c * (9 * groups + 40)) +
+           (pixels + 1) / 2 * (pairs * block + 2 * (8 * groups + 20) + 60);
+}
+
 /* ---- linear layers: device/kernels/armv7em/linear_armv7em.c ----------------------------------------- */
 
 enum { QUAD = 4, SUM_BITS = 24 }; /* the kernel's sums are 256 times as great */
@@ -722,6 +772,26 @@ const ts_kernel ts__kernels_armv7em[] = {
      .pack = conv_pack,
      .scratch_bytes = conv_scratch,
      .cycles = conv_cycles},
+    {.name = "matmul_armv7em",
+     .isa = "armv7em",
+     .stack_bytes = 448,
+     .sources = "armv7em/matmul_armv7em.c armv7em/conv_armv7em.c armv7em/conv_pair.S",
+     .c_granule = 2,
+     .serves = serves_matmul,
+     .weight_bytes = matmul_weight_bytes,
+     .pack = matmul_pack,
+     .scratch_bytes = matmul_scratch,
+     .cycles = matmul_cycles},
+    {.name = "matmul_armv7em_raw",
+     .isa = "armv7em",
+     .stack_bytes = 448,
+     .sources = "armv7em/matmul_armv7em.c armv7em/conv_armv7em.c armv7em/conv_pair.S",
+     .c_granule = 2,
+     .serves = serves_matmul_raw,
+     .weight_bytes = matmul_weight_bytes,
+     .pack = matmul_pack,
+     .scratch_bytes = matmul_scratch,
+     .cycles = matmul_cycles},
     {.name = "dwconv_armv7em_k3",
      .isa = "armv7em",
      .stack_bytes = 320,

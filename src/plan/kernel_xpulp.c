@@ -193,8 +193,7 @@ static uint32_t outer_lines(uint32_t out, uint32_t in, uint32_t kernel, uint32_t
     return lines < out ? lines : out;
 }
 
-/* Of a block of 16 outputs. */
-static double conv_requant_cycles(const ts_layer *layer) {
+double ts__conv_requant_cycles(const ts_layer *layer) {
     double bounds = ts__has_odd_bounds(layer) ? 18 : 0;
     bool in_line = ts__requantises_in_line(layer);
     switch (layer->rq.class_) {
@@ -236,7 +235,7 @@ static double conv_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t c
     double outer_items = (double)div_up(pixels - inner, PIXELS) * groups;
     double k_words = (double)k.words * k.segments;
     double item = (has_halves(layer) ? 4 * (24 * k_words + 70) + 700 : 24 * k_words) +
-                  conv_requant_cycles(layer) + (k.segments > 1 ? 12 + 3.0 * k.segments : 0);
+                  ts__conv_requant_cycles(layer) + (k.segments > 1 ? 12 + 3.0 * k.segments : 0);
     item += is_wide(layer) ? 14 : 0; /* no element above 255: else 24 more a word */
     bool line = w->kernel_h * w->kernel_w == 1 && w->stride_h * w->stride_w == 1;
     line = line || (w->kernel_h == 1 && tile->y_h == 1 && inner == pixels);
@@ -333,7 +332,7 @@ static double strips_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t
     const ts_x_strips s = ts_x_strips_of(layer, tile);
     double groups = (double)div_up(tile->y_c, CHANNELS);
     double blocks = (double)div_up(div_up(tile->y_w, PIXELS) * tile->y_h, cores);
-    double item = 24.0 * conv_k(layer).words + conv_requant_cycles(layer);
+    double item = 24.0 * conv_k(layer).words + ts__conv_requant_cycles(layer);
     double calls = ceil(blocks * s.copies / tile->y_h) + 1;
     double lines = fmax((double)(tile->y_h - 1) * w->stride_h + w->kernel_h - tile->x_h, 0); /* padding */
     double sides = outer_lines(tile->y_w, tile->x_w, w->kernel_w, w->stride_w, 1);

@@ -45,6 +45,9 @@ bool ts__requantises_in_line(const ts_layer *layer);
 /* Do outputs take instructions that clip them to their bounds? */
 bool ts__has_odd_bounds(const ts_layer *layer);
 
+/* Modelled cycles of what a dense convolution's accumulators of 16 outputs become. */
+double ts__conv_requant_cycles(const ts_layer *layer);
+
 /* Modelled cycles of turning x of less than 8 bits to bytes and such a y back; cores take whole rows. */
 double ts__turn_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores);
 

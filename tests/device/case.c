@@ -296,11 +296,11 @@ static void make_lut(ts_arena *arena, ts_random *random, const ts_case_limits *l
 /* Matrices of x_type by those of w_type, one for each row of x or one for all. */
 static void make_matmul(ts_arena *arena, ts_random *random, const ts_case_limits *limits, ts_layer *layer) {
     uint32_t rows = pick(random, limits->h, 1, 4), inner = pick(random, limits->c_in, 1, 40);
-    bool shared = limits->h == 0 && ts_random_range(random, 0, 2) == 0;
+    bool shared = rows == 1 || (limits->h == 0 && ts_random_range(random, 0, 2) == 0);
+    uint32_t columns = pick(random, limits->w, 1, 13);
     layer->window = (ts_window){1, 1, 1, 1, 1, 1, 0, 0, 0, 0};
     layer->groups = 1;
-    layer->x =
-        shape(limits->x_type, shared ? rows * 5 : rows, shared ? 1 : pick(random, limits->w, 1, 13), inner);
+    layer->x = shape(limits->x_type, shared ? rows * columns : rows, shared ? 1 : columns, inner);
     layer->x2 = shape(limits->w_type, shared ? 1 : rows, pick(random, limits->c_out, 1, 21), inner);
     ts_rq_class class_ = rq_class(random, limits);
     layer->y = shape(class_ == TS_RQC_NONE ? TS_S32 : limits->y_type, layer->x.h, layer->x.w, layer->x2.w);

@@ -82,6 +82,11 @@ static const bench benches[] = {
     {"add_xpulp_line", TS_LAYER_ADD, 16, 16, 32, 32, 1, 1, 0, TS_RQC_NONE, 0},
     {"add_xpulp_step", TS_LAYER_ADD, 16, 16, 32, 32, 1, 1, 0, TS_RQC_S32, 0},
     {"mul_xpulp", TS_LAYER_MUL, 16, 16, 32, 32, 1, 1, 0, TS_RQC_S32D, 0},
+    {"matmul_xpulp_s8", TS_LAYER_MATMUL, 4, 64, 32, 64, 1, 1, 0, TS_RQC_S32, 64.0 / 24},
+    {"matmul_xpulp_s8", TS_LAYER_MATMUL, 1, 64, 64, 128, 1, 1, 0, TS_RQC_S32, 64.0 / 24},
+    {"matmul_xpulp_u8", TS_LAYER_MATMUL, 4, 64, 64, 32, 1, 1, 0, TS_RQC_S32, 64.0 / 24},
+    {"matmul_xpulp_u8", TS_LAYER_MATMUL, 4, 64, 64, 32, 1, 1, 0, TS_RQC_S32D, 64.0 / 24},
+    {"matmul_xpulp_s8", TS_LAYER_MATMUL, 4, 16, 32, 16, 1, 1, 0, TS_RQC_S32, 64.0 / 24},
     {"conv_xpulp_sub8", TS_LAYER_CONV, 12, 12, 32, 32, 3, 1, 1, TS_RQC_S32, 64.0 / 24},
     {"dwconv_xpulp_sub8", TS_LAYER_DWCONV, 16, 16, 32, 32, 3, 1, 1, TS_RQC_S32D, 36.0 / 45},
     {"dwconv_xpulp_sub8", TS_LAYER_DWCONV, 8, 16, 64, 64, 3, 2, 1, TS_RQC_S32D, 36.0 / 65},
@@ -147,6 +152,7 @@ static void make_case(ts_arena *arena, const bench *b, ts_case *c) {
         .x_type = strstr(b->kernel, "s16") != NULL                   ? TS_S16
                   : strstr(b->kernel, "max_pool_xpulp_sub8") != NULL ? TS_U2
                   : strstr(b->kernel, "sub8") != NULL                ? TS_U4
+                  : strcmp(b->kernel, "matmul_xpulp_s8") == 0        ? TS_S8
                                                                      : TS_U8,
         .w_type = strstr(b->kernel, "s16s16") != NULL ? TS_S16 : TS_S8,
         .y_type = strstr(b->kernel, "s16s16") != NULL || strstr(b->kernel, "pool_xpulp_s16") != NULL ? TS_S16
@@ -168,7 +174,7 @@ static void make_case(ts_arena *arena, const bench *b, ts_case *c) {
         .wide_in = wide_in};
     case_make(arena, &random, &limits, c);
     c->roomy = false;
-    c->layer.x.zero = 0;
+    c->layer.x.zero = c->layer.x2.zero = 0;
     c->layer.rq.low = 0;
     c->layer.rq.high = (int32_t)ts_type_high(c->layer.y.type);
     c->layer.rq.div = (int64_t)1 << 22;
@@ -177,9 +183,11 @@ static void make_case(ts_arena *arena, const bench *b, ts_case *c) {
 /* Multiply-accumulates; of layers that have none the values that go into them, windows counted whole. */
 static double macs_of(const ts_layer *l) {
     bool weighs = l->kind == TS_LAYER_CONV || l->kind == TS_LAYER_DWCONV || l->kind == TS_LAYER_LINEAR;
+    bool multiplies = l->kind == TS_LAYER_MATMUL;
     bool pools = l->kind == TS_LAYER_AVG_POOL || l->kind == TS_LAYER_MAX_POOL;
     double window = weighs || pools ? (double)l->window.kernel_h * l->window.kernel_w : 1;
-    return (double)l->y.h * l->y.w * l->y.c * window * (weighs ? (double)l->x.c / l->groups : 1);
+    return (double)l->y.h * l->y.w * l->y.c * window *
+           (weighs || multiplies ? (double)l->x.c / l->groups : 1);
 }
 
 static void measure(ts_arena *arena, uint32_t cores, const bench *list, uint32_t count, uint32_t *cycles) {

@@ -160,7 +160,7 @@ static void run_batch(rig *r, rig_job *jobs, uint32_t count, uint32_t area_base,
     ts_arena_free(arena);
 }
 
-enum { TABLE_BASE = 0x1C060000, AREA_BASE = 0x1C068000, AREA_END = 0x1C080000 }; /* behind the program */
+enum { TABLE_BASE = 0x1C06C000, AREA_BASE = 0x1C074000, AREA_END = 0x1C080000 }; /* behind the program */
 
 void rig_run(rig *r, rig_job *jobs, uint32_t count) {
     uint32_t begin = 0;

@@ -447,6 +447,16 @@ static const family families[] = {
     MUL(TS_U8, TS_U8, TS_RQC_S32DC),
     MUL(TS_U8, TS_U8, TS_RQC_S32R),
     MUL(TS_S8, TS_U8, TS_RQC_S32RC),
+#define MATMUL(x, x2, y)                                                                    \
+    {                                                                                       \
+        x == TS_U8 ? "matmul_xpulp_u8" : "matmul_xpulp_s8", {                               \
+            .kind = TS_LAYER_MATMUL, .x_type = x, .w_type = x2, .y_type = y, .rq_class = -1 \
+        }                                                                                   \
+    }
+    MATMUL(TS_U8, TS_S8, TS_U8),
+    MATMUL(TS_U8, TS_U8, TS_S8),
+    MATMUL(TS_S8, TS_S8, TS_S8),
+    MATMUL(TS_S8, TS_U8, TS_S16),
     {"add_xpulp_step", {.kind = TS_LAYER_ADD, .x_type = TS_U8, .y_type = TS_U8, .rq_class = -1}},
     {"add_xpulp_step", {.kind = TS_LAYER_ADD, .x_type = TS_S8, .y_type = TS_S8, .rq_class = TS_RQC_S32}},
     {"add_xpulp_step", {.kind = TS_LAYER_ADD, .x_type = TS_S16, .y_type = TS_S16, .rq_class = TS_RQC_S32C}},

@@ -232,8 +232,9 @@ static const char *const kernels[] = {
     "requant_armv7em",      "max_pool_armv7em",        "avg_pool_armv7em",   "conv_armv7em_raw",
     "conv_armv7em_s16",     "conv_armv7em_s16_wide",   "dwconv_armv7em_s16", "dwconv_armv7em_s16_wide",
     "max_pool_armv7em_s16", "avg_pool_armv7em_s16",    "add_armv7em_s16",    "requant_armv7em_s16",
-    "conv_armv7em/zero",    "dwconv_armv7em_any/zero", "linear_armv7em",     "linear_armv7em_raw"};
-enum { KERNELS = sizeof kernels / sizeof *kernels, BATCHES = 5, LEAST = 6, MOST_SEEDS = 60000 };
+    "conv_armv7em/zero",    "dwconv_armv7em_any/zero", "linear_armv7em",     "linear_armv7em_raw",
+    "matmul_armv7em",       "matmul_armv7em_raw"};
+enum { KERNELS = sizeof kernels / sizeof *kernels, BATCHES = 5, LEAST = 5, MOST_SEEDS = 60000 };
 
 static bool is_kernel(const char *name, const ts_layer_plan *lp) {
     size_t length = strlen(lp->kernel->name);
@@ -245,8 +246,8 @@ static bool is_kernel(const char *name, const ts_layer_plan *lp) {
     return name[length] == '\0' ? !has_zero : has_zero && strcmp(name + length, "/zero") == 0;
 }
 
-/* What the planner chooses for the last layer: the number of a kernel, or KERNELS. Linear layers, and with
- * them those that leave their sums, stand behind another. */
+/* What the planner chooses for the last layer, or for a product of matrices: the number of a kernel, or
+ * KERNELS. Linear layers, and with them those that leave their sums, stand behind another. */
 static uint32_t kernel_of(ts_arena *arena, const network *n, const ts_target *target) {
     ts_diags diags = {.arena = arena};
     ts_plan_options options = {0};
@@ -254,10 +255,15 @@ static uint32_t kernel_of(ts_arena *arena, const network *n, const ts_target *ta
     uint32_t k = 0;
     assert_int_equal(ts_plan_build(arena, n->graph, target, &options, &plan, &diags), TS_OK);
     const ts_layer_plan *last = &plan->layer_plans[plan->layer_count - 1];
+    for (uint32_t i = 0; i < plan->layer_count; i++) {
+        last = plan->layer_plans[i].layer->kind == TS_LAYER_MATMUL ? &plan->layer_plans[i] : last;
+    }
     while (k < KERNELS && !is_kernel(kernels[k], last)) {
         k++;
     }
-    return plan->layer_count == 1 || last->layer->kind == TS_LAYER_LINEAR ? k : KERNELS;
+    bool alone = plan->layer_count == 1 || last->layer->kind == TS_LAYER_LINEAR ||
+                 last->layer->kind == TS_LAYER_MATMUL;
+    return alone ? k : KERNELS;
 }
 
 static bool all_have(const uint32_t *counts, uint32_t least) {

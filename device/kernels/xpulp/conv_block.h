@@ -52,6 +52,7 @@ struct conv_block {
     uint32_t upper;        /* of this block; the routine's own */
     uint32_t weight_bytes; /* of a group */
     uint32_t saved[16];
+    const int32_t *rows; /* products of matrices: what the accumulators of each pixel begin with */
 };
 
 typedef void conv_routine(struct conv_block *block);
@@ -716,6 +717,7 @@ static __attribute__((noinline)) void conv_groups(struct conv_run *run, conv_rou
     struct conv_block *block = &run->block;
     uint32_t whole = run->t->y_c / CONV_CHANNELS, last = end < whole ? end : whole;
     const uint8_t *x = block->x;
+    const int32_t *rows = block->rows;
     uint8_t *y = block->y;
     if (begin < last) {
         conv_whole_groups(run, routine, begin, last, blocks);
@@ -725,6 +727,7 @@ static __attribute__((noinline)) void conv_groups(struct conv_run *run, conv_rou
     }
     block->x = x;
     block->y = y;
+    block->rows = rows;
     if (begin == whole) { /* the channels in front are another core's, or there are none */
         conv_group_tail(run, routine, blocks, count);
         return;
@@ -854,9 +857,8 @@ static inline conv_routine *conv_line_routine(const struct conv_run *run, uint32
     return routine != 0 ? routine : conv_routine_of(run);
 }
 
-/* Groups [group, group + groups) of `blocks` blocks from `index` on. */
-static inline void conv_line_part(struct conv_run *run, uint32_t index, uint32_t blocks, uint32_t group,
-                                  uint32_t groups) {
+/* Points the block at block `index` of a line. */
+static inline void conv_line_aim(struct conv_run *run, uint32_t index) {
     const struct ts_conv_tile *t = run->t;
     struct conv_block *block = &run->block;
     uint32_t pixel = index * CONV_PIXELS, left = run->inner - pixel;
@@ -869,6 +871,14 @@ static inline void conv_line_part(struct conv_run *run, uint32_t index, uint32_t
     block->y = (uint8_t *)t->y + pixel * t->y_pixel_bytes;
     block->x_step = (int32_t)(CONV_PIXELS * x_step);
     block->y_step = (int32_t)(CONV_PIXELS * t->y_pixel_bytes);
+}
+
+/* Groups [group, group + groups) of `blocks` blocks from `index` on. */
+static inline void conv_line_part(struct conv_run *run, uint32_t index, uint32_t blocks, uint32_t group,
+                                  uint32_t groups) {
+    const struct ts_conv_tile *t = run->t;
+    uint32_t left = run->inner - index * CONV_PIXELS;
+    conv_line_aim(run, index);
     conv_routine *routine = conv_line_routine(run, blocks);
     if (group + groups <= t->y_c / CONV_CHANNELS) {
         conv_whole_groups(run, routine, group, group + groups, blocks);

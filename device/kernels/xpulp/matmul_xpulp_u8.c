@@ -1,0 +1,10 @@
+/* Rows of unsigned bytes with rows of bytes (matmul_block.h). */
+#include "kernels/xpulp/matmul_block.h"
+
+MATMUL_DECLARE(conv_u8s8_4x4);
+MATMUL_DECLARE(matmul_u8);
+
+static const struct conv_routines plain = MATMUL_ROUTINES(conv_u8s8_4x4), offset = MATMUL_ROUTINES(matmul_u8);
+static const struct matmul_routines all = {&plain, &offset, matmul_sum_u8};
+
+void matmul_xpulp_u8(const struct ts_matmul_tile *tile) { matmul_blocks(tile, &all); }
