@@ -156,8 +156,14 @@ static ts_status operand_of(ts_onnx *net, const ts_onnx_node *node, const ts_mea
     if (c->count == 1) {
         return TS_OK;
     }
-    uint32_t varying = TS_NONE, axes = 0;
+    uint32_t varying = TS_NONE, axes = 0, step;
     bool fits = c->count > 0;
+    /* A requantisation of a series whose constants are written as those of a map, {C, 1, 1}. */
+    if (is(node, "RequantShift") && c->rank == 3 && view->rank == 3 && c->dims[0] == c->count &&
+        c->count == x->c && view->dims[1] == x->c && ts__view_stride(view, 1, &step) && step == 1) {
+        out->count = x->c;
+        return TS_OK;
+    }
     for (uint32_t i = 0; fits && i < c->rank; i++) {
         uint32_t dim = c->dims[i];
         int64_t at = (int64_t)view->rank - c->rank + i;

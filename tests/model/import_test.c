@@ -206,6 +206,29 @@ static void requant_shift_rounds(void **state) {
     end(&t);
 }
 
+/* Deeploy writes the constants of a series as those of a map. */
+static void requant_shift_of_a_series(void **state) {
+    (void)state;
+    model t = begin(10);
+    const int64_t shape[3] = {1, 2, 3}, weights[3] = {2, 1, 1}, ones[2] = {1, 1}, dims[3] = {2, 1, 1};
+    const int64_t mul[2] = {3, 5}, add[2] = {0, 8}, div = 8;
+    Onnx__NodeProto *conv = mk_node(&t.m, "Conv", mk_input(&t.m, 3, shape),
+                                    mk_initializer(&t.m, "w", MK_FLOAT, 3, weights, ones), NULL);
+    mk_int(&t.m, conv, "group", 2);
+    Onnx__NodeProto *node =
+        mk_node(&t.m, "RequantShift", conv->output[0], mk_initializer(&t.m, "mul", MK_FLOAT, 3, dims, mul),
+                mk_initializer(&t.m, "add", MK_FLOAT, 3, dims, add));
+    node->domain = mk_text(&t.m, "PACTOps");
+    mk_tensor_attribute(&t.m, node, "div", mk_tensor(&t.m, MK_FLOAT, 0, NULL, &div));
+    served(&t, node->output[0]);
+    const int32_t in[6] = {1, 2, 100, 101, 255, 254}, *y = run(&t, in); /* two channels of each step */
+    for (int i = 0; i < 6; i++) {
+        int32_t right = (in[i] * (i % 2 == 0 ? 3 : 5) + (i % 2 == 0 ? 0 : 8) + 4) / 8;
+        assert_int_equal(y[i], right);
+    }
+    end(&t);
+}
+
 /* ---- layers of our own files ---- */
 
 static const int64_t map_shape[] = {1, 2, 3, 4};
@@ -541,6 +564,7 @@ int main(void) {
         cmocka_unit_test(quantlab_adds),
         cmocka_unit_test(quantlab_signed_adds),
         cmocka_unit_test(requant_shift_rounds),
+        cmocka_unit_test(requant_shift_of_a_series),
         cmocka_unit_test(own_layers_are_read),
         cmocka_unit_test(own_layers_are_checked),
         cmocka_unit_test(weights_have_the_width_of_their_values_or_as_annotated),
