@@ -218,7 +218,14 @@ static void test_random_networks(void **state) {
     }
 }
 
+/* A depthwise layer from 16 bits to 2, with fewer pixels than cores: these must not share bytes. */
+static void test_channels_within_bytes(void **state) {
+    (void)state;
+    batch(149, 1, HALVES);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_networks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_channels_within_bytes),
+                                       cmocka_unit_test(test_random_networks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

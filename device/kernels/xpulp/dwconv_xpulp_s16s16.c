@@ -3,7 +3,8 @@
  * of words, so that products have 23 bits and the sums of v and of u stay within 32, which make one of 64.
  *
  * Packed weights: for each two channels, for each tap a word of v and one of u, then the parameters of both.
- * Output pixels are dealt to the cores; where there are fewer pixels than cores, pairs of channels. */
+ * Output pixels are dealt to the cores; where there are fewer pixels than cores, pairs of channels, by two
+ * where these share a byte of y. */
 #include "kernels/xpulp/halves.h"
 #include "kernels/xpulp/pool.h"
 
@@ -65,7 +66,10 @@ static inline void sum_pair(const struct taps *k, uint32_t channel, const uint32
 }
 
 void dwconv_xpulp_s16s16(const struct ts_conv_tile *t) {
-    const struct part part = part_of(t, 2);
+    const uint32_t each = ref_bits(t->y_type) == 2u ? 2 : 1, all = (t->y_c + 1u) / 2u; /* pairs */
+    const struct part part = part_of(t, 2u * each);
+    const uint32_t begin = part.words.begin * each, last = part.words.end * each,
+                   end = last < all ? last : all;
     const struct xpulp_requant requant = xpulp_requant_of(&t->rq);
     uint32_t params_bytes = ref_params_bytes(t->rq.kind), taps_bytes = (uint32_t)t->k_h * t->k_w * 8u;
     uint32_t record_bytes = taps_bytes + 2u * params_bytes;
@@ -73,8 +77,8 @@ void dwconv_xpulp_s16s16(const struct ts_conv_tile *t) {
         uint32_t oy = pixel / t->y_w, ox = pixel % t->y_w;
         uint8_t *y = (uint8_t *)t->y + oy * t->y_row_bytes + ox * t->y_pixel_bytes;
         const struct taps k = taps_of(t, oy, ox);
-        const uint8_t *record = (const uint8_t *)t->w + part.words.begin * record_bytes;
-        for (uint32_t pair = part.words.begin; pair < part.words.end; pair++, record += record_bytes) {
+        const uint8_t *record = (const uint8_t *)t->w + begin * record_bytes;
+        for (uint32_t pair = begin; pair < end; pair++, record += record_bytes) {
             const uint8_t *params = record + taps_bytes;
             uint32_t channel = 2u * pair, count = channel + 1u < t->y_c ? 2u : 1u;
             int64_t sums[2];
