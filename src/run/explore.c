@@ -1,23 +1,10 @@
-#include "run/explore.h"
-
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/model.h"
-#include "num/generate.h"
-#include "run/run.h"
+#include "base/file.h"
+#include "run/explore_point.h"
 
 enum { FILE_LIMIT = 1 << 30, DESCRIPTION_LIMIT = 1 << 20 };
-
-/* What one point asks for. */
-typedef struct setting {
-    const char *model; /* NULL: generated */
-    ts_generate_options generate;
-    const ts_target *target;
-    ts_plan_options plan;
-    uint64_t seed;
-} setting;
 
 /* ---- settings --------------------------------------------------------------------------------------- */
 
@@ -218,17 +205,17 @@ static void grow_chip(json_t *root, const ts_plan_options *plan) {
     grow_memory(root, 2, plan->l2_bytes > 0 ? plan->l2_bytes + 2 * reserve : 0);
 }
 
-static const char *beside(ts_arena *arena, const ts_explore *e, const char *path) {
+const char *ts__explore_beside(ts_arena *arena, const ts_explore *e, const char *path) {
     return *path == '/' ? path : ts_path_join(arena, e->folder, path);
 }
 
 /* Name of a built-in target, or the path of a description beside the sweep's. */
 static const char *target_path(ts_arena *arena, const ts_explore *e, const char *name) {
     size_t length = strlen(name);
-    return length > 5 && strcmp(name + length - 5, ".json") == 0 ? beside(arena, e, name) : name;
+    return length > 5 && strcmp(name + length - 5, ".json") == 0 ? ts__explore_beside(arena, e, name) : name;
 }
 
-static ts_status make_target(ts_arena *arena, const ts_explore *e, json_t *settings, setting *s,
+static ts_status make_target(ts_arena *arena, const ts_explore *e, json_t *settings, ts_explore_point *s,
                              ts_diags *diags) {
     json_t *named = json_object_get(settings, "target");
     const char *name = named == NULL ? "gap8" : json_string_value(named);
@@ -255,7 +242,7 @@ static ts_status make_target(ts_arena *arena, const ts_explore *e, json_t *setti
 
 /* ---- points ----------------------------------------------------------------------------------------- */
 
-static ts_status read_plain(const char *key, const json_t *value, setting *s, ts_diags *diags) {
+static ts_status read_plain(const char *key, const json_t *value, ts_explore_point *s, ts_diags *diags) {
     if (strcmp(key, "l1") == 0) {
         return read_size(key, value, &s->plan.l1_bytes, diags);
     }
@@ -282,11 +269,11 @@ static ts_status read_plain(const char *key, const json_t *value, setting *s, ts
     return TS_OK; /* "generate" and the target's are read by themselves */
 }
 
-static ts_status read_settings(ts_arena *arena, const ts_explore *e, json_t *settings, setting *s,
+static ts_status read_settings(ts_arena *arena, const ts_explore *e, json_t *settings, ts_explore_point *s,
                                ts_diags *diags) {
     json_t *kind = json_object_get(settings, "generate"), *value;
     const char *key;
-    *s = (setting){.seed = 1};
+    *s = (ts_explore_point){.seed = 1};
     if ((kind == NULL) == (json_object_get(settings, "model") == NULL)) {
         return ts_error(diags, TS_DIAG_VALUE, NULL, NULL,
                         "one of the settings 'model' and 'generate' is needed");
@@ -327,6 +314,14 @@ static json_t *settings_of(const ts_explore *e, uint32_t index) {
         json_object_set(settings, e->axes[a].key, value_at(e, a, index));
     }
     return settings;
+}
+
+ts_status ts__explore_point(ts_arena *arena, const ts_explore *e, uint32_t index, ts_explore_point *out,
+                            ts_diags *diags) {
+    json_t *settings = settings_of(e, index);
+    ts_status status = read_settings(arena, e, settings, out, diags);
+    json_decref(settings); /* what they name is the description's */
+    return status;
 }
 
 static const char *point_name(ts_arena *arena, const ts_explore *e, uint32_t index) {
@@ -459,7 +454,7 @@ static ts_status add_files(ts_arena *arena, const ts_explore *e, json_t *sums, c
     const char *model = json_string_value(json_object_get(settings, "model"));
     const char *target = json_string_value(json_object_get(settings, "target"));
     if (model != NULL) {
-        TS_TRY(add_file(arena, sums, model, beside(arena, e, model), diags));
+        TS_TRY(add_file(arena, sums, model, ts__explore_beside(arena, e, model), diags));
     }
     const char *path = target == NULL ? NULL : target_path(arena, e, target);
     return path != NULL && path != target ? add_file(arena, sums, target, path, diags) : TS_OK;
@@ -469,7 +464,7 @@ ts_status ts__explore_check(ts_arena *arena, ts_explore *e, json_t *sums, ts_dia
     e->names = TS_NEW_ARRAY(arena, const char *, e->count);
     for (uint32_t i = 0; i < e->count; i++) {
         ts_arena *scratch = ts_arena_new("point", 0);
-        setting s;
+        ts_explore_point s;
         json_t *settings = settings_of(e, i);
         e->names[i] = point_name(arena, e, i);
         ts_status status = read_settings(scratch, e, settings, &s, diags);
@@ -549,80 +544,6 @@ void ts_explore_free(ts_explore *explore) {
         json_decref(explore->root);
         explore->root = NULL;
     }
-}
-
-/* ---- computing -------------------------------------------------------------------------------------- */
-
-static json_t *integer(uint64_t value) { return json_integer((json_int_t)value); }
-
-static void set_figures(json_t *root, const ts_run_result *r) {
-    uint64_t l3_reads = 0, l3_writes = 0, dma_in = 0, dma_out = 0;
-    uint32_t tiled = 0;
-    for (uint32_t i = 0; i < r->plan->layer_count; i++) {
-        const ts_l3_plan *l3 = &r->plan->layer_plans[i].l3;
-        l3_reads += r->layers[i].counts.traffic.l3_read_bytes;
-        l3_writes += r->layers[i].counts.traffic.l3_write_bytes;
-        dma_in += r->layers[i].counts.traffic.dma_in_bytes;
-        dma_out += r->layers[i].counts.traffic.dma_out_bytes;
-        tiled += l3->chunks > 1 || l3->stripes > 1;
-    }
-    json_object_set_new(root, "verified", json_boolean(r->verified));
-    json_object_set_new(root, "cycles", integer(r->cycles));
-    json_object_set_new(root, "macs", integer(r->macs));
-    json_object_set_new(root, "mac_per_cycle",
-                        json_real(r->cycles > 0 ? (double)r->macs / (double)r->cycles : 0));
-    json_object_set_new(root, "modelled_cycles", json_real(round(r->plan->modelled_cycles)));
-    json_object_set_new(root, "seconds", json_real(r->seconds));
-    json_object_set_new(root, "energy_uj", json_real(r->energy_uj));
-    json_object_set_new(root, "l1_bytes", integer(r->plan->l1_used_bytes));
-    json_object_set_new(root, "l2_bytes", integer(r->plan->l2_used_bytes));
-    json_object_set_new(root, "l3_bytes", integer(r->plan->l3_used_bytes));
-    json_object_set_new(root, "l3_read_bytes", integer(l3_reads));
-    json_object_set_new(root, "l3_write_bytes", integer(l3_writes));
-    json_object_set_new(root, "dma_in_bytes", integer(dma_in));
-    json_object_set_new(root, "dma_out_bytes", integer(dma_out));
-    json_object_set_new(root, "layers", integer(r->plan->layer_count));
-    json_object_set_new(root, "layers_cut_at_l3", integer(tiled));
-}
-
-static json_t *no_fit(const ts_diags *diags) {
-    const ts_diag *d = &diags->list.data[0];
-    for (uint32_t i = 0; i < diags->list.count; i++) {
-        d = diags->list.data[i].code == TS_DIAG_NO_FIT ? &diags->list.data[i] : d;
-    }
-    return json_pack("{s:s, s:b, s:s, s:s}", "status", "no-fit", "verified", 0, "layer",
-                     d->node != NULL ? d->node : "", "message", d->text);
-}
-
-static ts_status get_graph(ts_arena *arena, const ts_explore *e, const setting *s, ts_graph **graph,
-                           ts_diags *diags) {
-    const ts_model_options reading = {.input_signed = -1};
-    if (s->model == NULL) {
-        return ts_generate(arena, &s->generate, graph, diags);
-    }
-    return ts_model_read(arena, beside(arena, e, s->model), &reading, graph, diags);
-}
-
-ts_status ts_explore_compute(void *user, uint32_t index, ts_arena *arena, json_t **result, ts_diags *diags) {
-    const ts_explore *e = user;
-    setting s;
-    ts_graph *graph = NULL;
-    ts_run_result run = {0};
-    TS_TRY(read_settings(arena, e, settings_of(e, index), &s, diags));
-    TS_TRY(get_graph(arena, e, &s, &graph, diags));
-    ts_run_options options = {
-        .target = s.target, .plan = s.plan, .seed = s.seed, .jobs = 1, .command = "explore"};
-    ts_status status = ts_run(arena, graph, &options, &run, diags);
-    if (status == TS_NO_FIT) {
-        *result = no_fit(diags);
-        return TS_OK;
-    }
-    if (status != TS_OK && status != TS_MISMATCH) {
-        return status;
-    }
-    *result = json_pack("{s:s}", "status", status == TS_OK ? "verified" : "differs");
-    set_figures(*result, &run);
-    return TS_OK;
 }
 
 /* ---- results ---------------------------------------------------------------------------------------- */
