@@ -638,11 +638,12 @@ static int32_t sum_result(int64_t sum, const ts_requant *rq) {
     return y < rq->low ? rq->low : y > rq->high ? rq->high : (int32_t)y;
 }
 
-/* Number of operand pairs, of all 65,536, for which the graph's addition differs from the reference's. */
+/* Number of operand pairs, of all 65,536, for which the graph's addition differs from the reference's;
+ * counted no further than the row that reaches `enough`. */
 static uint32_t differing_pairs(const operand *a, const operand *b, int lean_a, int lean_b,
-                                const ts_requant *rq) {
+                                const ts_requant *rq, uint32_t enough) {
     uint32_t differing = 0;
-    for (int i = 0; i < 256; i++) {
+    for (int i = 0; i < 256 && differing < enough; i++) {
         for (int k = 0; k < 256; k++) {
             int64_t exact = (int64_t)a->exact[i] + b->exact[k];
             int64_t fitted = a->fitted[lean_a][i] + b->fitted[lean_b][k];
@@ -657,7 +658,7 @@ static uint32_t fit_steps(const operand *a, const operand *b, const ts_requant *
     uint32_t fewest = UINT32_MAX;
     for (int lean_a = 0; lean_a < LEANS && fewest > 0; lean_a++) {
         for (int lean_b = 0; lean_b < LEANS && fewest > 0; lean_b++) {
-            uint32_t differing = differing_pairs(a, b, lean_a, lean_b, rq);
+            uint32_t differing = differing_pairs(a, b, lean_a, lean_b, rq, fewest);
             if (differing < fewest) {
                 fewest = differing;
                 node->in1 = operand_step(a, lean_a);
