@@ -39,6 +39,10 @@ static void change_cell(ts_text *out, double before, double after, int better) {
         return;
     }
     double percent = 100 * (after / before - 1);
+    if (before == after) {
+        ts_text_add(out, "<td class=\"n\">the same</td>");
+        return;
+    }
     const char *class_ = fabs(percent) < 0.05 || better == 0 ? ""
                          : (percent > 0) == (better > 0)     ? " better"
                                                              : " worse";
@@ -81,8 +85,16 @@ static void write_figures(const comparison *c) {
     text_figure(c, "Target", a->target, b->target);
     text_figure(c, "Objective", a->objective, b->objective);
     text_figure(c, "Verdict", verdict(a), verdict(b));
-    count_figure(c, a->measured && b->measured ? "Cycles" : "Cycles (modelled where not measured)", a->cycles,
-                 b->cycles, -1);
+    const char *kind = ts__cycles_kind(a);
+    bool alike = strcmp(kind, ts__cycles_kind(b)) == 0;
+    count_figure(c,
+                 !alike          ? "Cycles (modelled or estimated where not measured)"
+                 : *kind == '\0' ? "Cycles"
+                                 : ts_arena_printf(arena, "Cycles (%s)", kind),
+                 a->cycles, b->cycles, -1);
+    if (a->counted && b->counted) {
+        count_figure(c, "Instructions", a->instructions, b->instructions, -1);
+    }
     double x = ts__mac_per_cycle(a->macs, a->cycles), y = ts__mac_per_cycle(b->macs, b->cycles);
     figure(c, "MAC/cycle", ts_arena_printf(arena, "%.2f", x), ts_arena_printf(arena, "%.2f", y), x, y, 1);
     for (uint32_t i = 0; i < a->point_count && i < b->point_count; i++) {

@@ -94,7 +94,10 @@ struct ts_report_run {
     const char *label, *model, *target, *version, *command, *objective;
     bool has_run; /* false: a plan alone */
     bool measured, verified;
+    bool counted, estimated; /* QEMU counted instructions; cycles are estimated from their classes */
     uint64_t samples, cycles, macs;
+    uint64_t instructions, program_ram_bytes, program_flash_bytes; /* of the linked program; where counted */
+    double clock_hz;
     double modelled_cycles, bound_cycles, energy_uj;
     ts__point points[TS__MAX_POINTS];
     uint32_t point_count;
@@ -139,6 +142,15 @@ const char *ts__bytes_text(ts_arena *arena, uint64_t bytes);     /* 12.3 KiB */
 const char *ts__seconds_text(ts_arena *arena, double seconds);   /* 15.4 ms */
 const char *ts__joule_text(ts_arena *arena, double microjoules); /* 0.978 mJ */
 double ts__mac_per_cycle(uint64_t macs, uint64_t cycles);
+
+/* What cycles are: "" where they were measured, else "estimated" or "modelled". */
+const char *ts__cycles_kind(const ts_report_run *run);
+
+/* Chips of one core: weights lie in flash; with one memory there is no L1, and RAM stands where others have
+ * L2. */
+bool ts__one_memory(const ts_report_run *run);
+const char *ts__home_name(const ts_report_run *run);  /* "L2" or "RAM" */
+const char *ts__store_name(const ts_report_run *run); /* "L3" or "Flash" */
 
 /* Ceilings in MAC/cycle: of the instruction set (a SIMD dot product a cycle and core), and of the best inner
  * loop (two thirds of it: 16 dot products in 24 instructions); 0 where the chip has no SIMD dot products. */

@@ -192,7 +192,7 @@ static const char *shared_text(const ts_report_run *run, const shared_list *list
 
 static void write_buffer_table(const ts__page *page, bool l3, const shared_list *list) {
     const ts_report_run *run = page->run;
-    const char *name = l3 ? "L3" : "L2";
+    const char *name = l3 ? ts__store_name(run) : ts__home_name(run);
     ts_text_printf(
         page->out,
         "<details><summary>Table: buffers of %s</summary><div class=\"wide\"><table>\n<caption>Buffers "
@@ -235,6 +235,9 @@ static const struct {
 static void write_l1(const ts__page *page) {
     const ts_report_run *run = page->run;
     uint64_t all = height_of(run->l1_used, run->l1_budget);
+    if (ts__one_memory(run)) {
+        return;
+    }
     ts_text_add(page->out, "<h3>L1: tiles</h3>\n");
     map m = open_map(page, "l1", "Map of L1", all);
     for (uint32_t i = 0; i < run->layer_count; i++) {
@@ -280,30 +283,33 @@ static void write_live(const map *m) {
         double y = y_of(m, m->run->layers[i].l2_bytes);
         ts_text_printf(m->page->out, "%c%.1f %.1fH%.1f", i == 0 ? 'M' : 'L', x_of(m, i), y, x_of(m, i + 1));
     }
-    ts_text_add(m->page->out, "\"><title>bytes of L2 that are alive</title></path>\n");
+    ts_text_add(m->page->out, "\"><title>bytes that are alive</title></path>\n");
 }
 
 static void write_l2(const ts__page *page) {
     const ts_report_run *run = page->run;
     ts_arena *a = run->arena;
     uint64_t all = height_of(run->l2_used, run->l2_budget);
-    ts_text_add(page->out, "<h3>L2: activations and weights</h3>\n");
+    const char *name = ts__home_name(run);
+    ts_text_printf(page->out, "<h3>%s: activations%s</h3>\n", name,
+                   ts__store_name(run)[0] == 'L' ? " and weights" : "");
     const shared_list list = find_shared(run, false);
-    map m = open_map(page, "l2", "Map of L2", all);
+    map m = open_map(page, "l2", ts_arena_printf(a, "Map of %s", name), all);
     write_buffers(&m, false);
     write_all_shared(&m, &list);
     write_live(&m);
-    write_limit(&m, run->l2_budget, "L2 for buffers");
+    write_limit(&m, run->l2_budget, ts_arena_printf(a, "%s for buffers", name));
     ts__chart_end(page);
     write_offer(page, run->l2_used, run->l2_budget);
     ts_text_printf(
         page->out,
-        "<ul class=\"legend\"><li><span class=\"key b-activation\"></span>activations</li><li><span "
-        "class=\"key b-weights\"></span>weights</li><li><span class=\"key b-stripe\"></span>stripes of "
-        "what lives in L3</li><li><span class=\"key k-shared\"></span>bytes that two buffers use one "
-        "after the other within a layer</li><li><span class=\"key k-live\"></span>bytes alive</li></ul>\n<p "
-        "class=\"note\">Used %s bytes. Bidirectional stack %s, search %s, lower bound (most bytes "
-        "alive at once) %s.</p>\n",
+        "<ul class=\"legend\"><li><span class=\"key b-activation\"></span>activations</li>%s<li><span "
+        "class=\"key k-shared\"></span>bytes that two buffers use one after the other within a "
+        "layer</li><li><span class=\"key k-live\"></span>bytes alive</li></ul>\n<p class=\"note\">Used %s "
+        "bytes. Bidirectional stack %s, search %s, lower bound (most bytes alive at once) %s.</p>\n",
+        ts__store_name(run)[0] == 'L' ? "<li><span class=\"key b-weights\"></span>weights</li><li><span "
+                                        "class=\"key b-stripe\"></span>stripes of what lives in L3</li>"
+                                      : "",
         ts__count(a, run->l2_used), ts__count(a, run->l2_stack_bytes), ts__count(a, run->l2_search_bytes),
         ts__count(a, run->l2_bound_bytes));
     write_buffer_table(page, false, &list);
@@ -311,13 +317,14 @@ static void write_l2(const ts__page *page) {
 
 static void write_l3(const ts__page *page) {
     const ts_report_run *run = page->run;
-    ts_text_add(page->out, "<h3>L3: weights of all layers</h3>\n");
+    const char *store = ts__store_name(run);
+    ts_text_printf(page->out, "<h3>%s: weights of all layers</h3>\n", store);
     if (run->l3_used == 0) {
-        ts_text_add(page->out, "<p class=\"note\">Nothing lives in L3.</p>\n");
+        ts_text_printf(page->out, "<p class=\"note\">Nothing lives in %s.</p>\n", store);
         return;
     }
     const shared_list list = find_shared(run, true);
-    map m = open_map(page, "l3", "Map of L3", run->l3_used);
+    map m = open_map(page, "l3", ts_arena_printf(run->arena, "Map of %s", store), run->l3_used);
     for (uint32_t i = 0; i < run->layer_count; i++) {
         const ts__layer *l = &run->layers[i];
         if (l->weights_bytes == 0) {
@@ -335,10 +342,12 @@ static void write_l3(const ts__page *page) {
     write_buffers(&m, true);
     write_all_shared(&m, &list);
     ts__chart_end(page);
-    ts_text_add(page->out,
-                "<ul class=\"legend\"><li><span class=\"key b-image\"></span>weights, at rest</li><li><span "
-                "class=\"key b-weights\"></span>weights, from when they are loaded until their layer</li><li>"
-                "<span class=\"key b-activation\"></span>activations</li></ul>\n");
+    ts_text_printf(
+        page->out,
+        "<ul class=\"legend\"><li><span class=\"key b-image\"></span>weights, at rest</li><li><span "
+        "class=\"key b-weights\"></span>weights, %s</li>%s</ul>\n",
+        *store == 'L' ? "from when they are loaded until their layer" : "while their layer runs",
+        *store == 'L' ? "<li><span class=\"key b-activation\"></span>activations</li>" : "");
     write_buffer_table(page, true, &list);
 }
 

@@ -196,11 +196,14 @@ static void read_measured_layer(reader *r, const json_t *layer, const ts_report_
     out->golden = text_or(r, layer, "golden", "absent");
     out->differing = whole(r, layer, "differing");
     out->measured = member(layer, "cycles") != NULL;
+    out->instructions = whole(r, layer, "instructions");
+    if (!out->measured && run->estimated) {
+        out->cycles = whole(r, layer, "estimated_cycles");
+    }
     if (!out->measured) {
         return;
     }
     out->cycles = whole(r, layer, "cycles");
-    out->instructions = whole(r, layer, "instructions");
     out->dma_in_bytes = whole(r, layer, "dma_in_bytes");
     out->dma_out_bytes = whole(r, layer, "dma_out_bytes");
     out->l3_read_bytes = whole(r, layer, "l3_read_bytes");
@@ -266,6 +269,7 @@ static void read_chip(reader *r, const json_t *chip, ts_report_run *run) {
     uint32_t count = 0;
     const json_t *memories = list(r, chip, "memories", TS__MAX_MEMORIES, &count);
     double fc = real(r, chip, "fc_hz"), cluster = real(r, chip, "cluster_hz");
+    run->clock_hz = cluster;
     run->chip = text_or(r, chip, "description", "");
     run->isa = text_or(r, chip, "isa", "");
     run->dma_bytes_per_cycle = whole(r, chip, "dma_bytes_per_cycle");
@@ -345,9 +349,14 @@ static void read_run(reader *r, const json_t *root, ts_report_run *run) {
     run->command = text_or(r, root, "command", "");
     run->measured = member(root, "cycles") != NULL;
     run->energy_uj = real(r, root, "energy_uj");
-    if (run->measured) {
-        run->cycles = whole(r, root, "cycles");
+    run->counted = member(root, "instructions") != NULL;
+    run->instructions = whole(r, root, "instructions");
+    run->estimated = !run->measured && member(root, "estimated_cycles") != NULL;
+    if (run->measured || run->estimated) {
+        run->cycles = whole(r, root, run->measured ? "cycles" : "estimated_cycles");
     }
+    run->program_ram_bytes = whole(r, member(root, "image"), "ram_bytes");
+    run->program_flash_bytes = whole(r, member(root, "image"), "flash_bytes");
     run->cause_count = read_names(r, root, "causes", TS__MAX_CAUSES, run->causes);
     read_points(r, root, run);
     read_chip(r, member(root, "chip"), run);

@@ -177,8 +177,9 @@ static void write_distance(const ts__page *page) {
         ts_text_printf(
             page->out,
             "</title><rect class=\"load\" x=\"%d\" y=\"%.0f\" width=\"%.1f\" height=\"%d\"/></g><text "
-            "class=\"tick\" x=\"%.1f\" y=\"%.0f\">%.1f</text>\n",
-            NAME_W, y, speed * scale, BAR_H, NAME_W + speed * scale + 5, y + 11, speed);
+            "class=\"tick\" x=\"%.1f\" y=\"%.0f\">%s</text>\n",
+            NAME_W, y, speed * scale, BAR_H, NAME_W + speed * scale + 5, y + 11,
+            l->macs > 0 ? ts_arena_printf(run->arena, "%.1f", speed) : "no MACs");
     }
     write_line(page, scale, kernel, height, "kernel");
     write_line(page, scale, isa, height, "instruction set");

@@ -75,9 +75,31 @@ static void write_accuracy(const ts__page *page) {
     }
 }
 
+/* What is known of a program that QEMU executed. */
+static void write_counted(const ts__page *page) {
+    const ts_report_run *run = page->run;
+    ts_arena *a = run->arena;
+    if (run->estimated && run->clock_hz > 0) {
+        double seconds = (double)run->cycles / run->clock_hz;
+        const char *how =
+            ts_arena_printf(a, "an estimate by class of instruction, at %.0f MHz", run->clock_hz * 1e-6);
+        card(page, "Time of an inference", ts__seconds_text(a, seconds), how);
+        card(page, "Frames a second", ts_arena_printf(a, "%.1f", seconds > 0 ? 1 / seconds : 0), "estimated");
+    }
+    card(page, "Instructions", ts_arena_printf(a, "%.2f M", (double)run->instructions * 1e-6),
+         ts_arena_printf(a, "%s, counted one by one; %.2f a MAC", ts__count(a, run->instructions),
+                         run->macs > 0 ? (double)run->instructions / (double)run->macs : 0));
+    if (run->program_flash_bytes > 0) {
+        card(page, "RAM of the program", ts__bytes_text(a, run->program_ram_bytes),
+             ts_arena_printf(a, "stack included; with code and weights it takes %s of flash",
+                             ts__bytes_text(a, run->program_flash_bytes)));
+    }
+}
+
 static void write_cards(const ts__page *page) {
     const ts_report_run *run = page->run;
     ts_arena *a = run->arena;
+    const char *kind = ts__cycles_kind(run);
     ts_text_add(page->out, "<dl class=\"cards\">\n");
     if (run->point_count > 0) {
         const ts__point *p = &run->points[0], *q = &run->points[run->point_count - 1];
@@ -90,14 +112,18 @@ static void write_cards(const ts__page *page) {
              two ? ts_arena_printf(a, "%s at %s (estimates)", ts__joule_text(a, q->energy_uj), q->name)
                  : "estimate");
     }
+    if (run->counted && !run->measured) {
+        write_counted(page);
+    }
     write_accuracy(page);
     double speed = ts__mac_per_cycle(run->macs, run->cycles), ceiling = ts__kernel_ceiling(run);
-    card(page, run->measured ? "MACs a cycle" : "MACs a cycle (modelled)", ts_arena_printf(a, "%.2f", speed),
+    card(page, *kind == '\0' ? "MACs a cycle" : ts_arena_printf(a, "MACs a cycle (%s)", kind),
+         ts_arena_printf(a, "%.2f", speed),
          ceiling > 0
              ? ts_arena_printf(a, "%.0f %% of the kernel ceiling of %.1f", 100 * speed / ceiling, ceiling)
              : "");
     card(page, "Work", ts_arena_printf(a, "%.1f M MAC", (double)run->macs * 1e-6),
-         ts_arena_printf(a, "%s cycles%s", ts__count(a, run->cycles), run->measured ? "" : ", modelled"));
+         ts_arena_printf(a, "%s cycles%s%s", ts__count(a, run->cycles), *kind == '\0' ? "" : ", ", kind));
     ts_text_add(page->out, "</dl>\n");
 }
 
@@ -120,10 +146,17 @@ static void write_memories(const ts__page *page) {
                 "class=\"n\">Used</th><th scope=\"col\" class=\"n\">Available</th><th scope=\"col\">"
                 "<span class=\"hidden\">Bar</span></th><th scope=\"col\" class=\"n\">Share</th><th "
                 "scope=\"col\">What is in it</th></tr></thead>\n<tbody>\n");
-    meter(page, "L1", run->l1_used, run->l1_budget, "tiles of the layer that runs; stacks are apart");
-    meter(page, "L2", run->l2_used, run->l2_budget, "activations and weights; code and stacks are apart");
-    meter(page, "L3", run->l3_used, run->l3_budget > 0 ? run->l3_budget : run->l3_size,
-          "weights of all layers, and activations that do not fit L2");
+    bool flat = ts__one_memory(run), flash = ts__store_name(run)[0] == 'F';
+    if (!flat) {
+        meter(page, "L1", run->l1_used, run->l1_budget, "tiles of the layer that runs; stacks are apart");
+    }
+    meter(page, ts__home_name(run), run->l2_used, run->l2_budget,
+          flat    ? "activations, and what kernels need beside them; the stack is apart"
+          : flash ? "activations"
+                  : "activations, and weights as early as there is room; code and stacks are apart");
+    meter(page, ts__store_name(run), run->l3_used, run->l3_budget > 0 ? run->l3_budget : run->l3_size,
+          flash ? "weights of all layers; code is apart"
+                : "weights of all layers, and activations that do not fit L2");
     ts_text_add(page->out, "</tbody></table></div>\n");
 }
 

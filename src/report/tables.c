@@ -99,7 +99,7 @@ static void write_traffic(const ts__page *page) {
         ts_text_add(page->out, "<tr>");
         head_cell(page, i);
         ts_text_printf(page->out, "<td class=\"n\">%s</td>",
-                       l->measured ? ts__count(a, l->instructions) : "-");
+                       l->measured || run->counted ? ts__count(a, l->instructions) : "-");
         number(page, l->dma_in_bytes);
         number(page, l->dma_out_bytes);
         number(page, l->l3_read_bytes);

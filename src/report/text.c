@@ -101,6 +101,18 @@ double ts__mac_per_cycle(uint64_t macs, uint64_t cycles) {
     return cycles == 0 ? 0 : (double)macs / (double)cycles;
 }
 
+const char *ts__cycles_kind(const ts_report_run *run) {
+    return run->measured ? "" : run->estimated ? "estimated" : "modelled";
+}
+
+bool ts__one_memory(const ts_report_run *run) { return run->l1_budget == 0 && run->l2_budget > 0; }
+
+const char *ts__home_name(const ts_report_run *run) { return ts__one_memory(run) ? "RAM" : "L2"; }
+
+const char *ts__store_name(const ts_report_run *run) {
+    return ts__one_memory(run) || (run->l1_size > 0 && run->l3_size == 0) ? "Flash" : "L3";
+}
+
 double ts__isa_ceiling(const ts_report_run *run) {
     return strstr(run->isa, "xpulp") != NULL ? 4.0 * (double)run->cores : 0;
 }

@@ -268,11 +268,12 @@ static void write_notes(const timeline *t) {
     const ts_report_run *run = t->run;
     ts_text *out = t->page->out;
     if (run->span_count == 0) {
-        ts_text_printf(out, "<p class=\"note\">%s</p>\n",
-                       run->measured
-                           ? "This run recorded no timeline of its cores and transfers: <code>tessera "
-                             "run --report</code> or <code>--timeline</code> does."
-                           : "Modelled cycles: the layers as the plan foresees them.");
+        ts_text_printf(
+            out, "<p class=\"note\">%s</p>\n",
+            run->measured    ? "This run recorded no timeline of its cores and transfers: <code>tessera "
+                               "run --report</code> or <code>--timeline</code> does."
+            : run->estimated ? "Estimated cycles: the layers one after the other, by their instructions."
+                             : "Modelled cycles: the layers as the plan foresees them.");
         return;
     }
     ts_text_printf(out, "<p class=\"note\">%s spans.", ts__count(run->arena, run->span_count));
@@ -290,7 +291,12 @@ static void write_notes(const timeline *t) {
 }
 
 static void write_legend(const timeline *t) {
-    ts__cause_legend(t->page);
+    if (t->run->measured) {
+        ts__cause_legend(t->page);
+    }
+    if (t->run->span_count == 0) {
+        return;
+    }
     ts_text_add(t->page->out,
                 "<ul class=\"legend\"><li><span class=\"key c-transfer\"></span>transfer</li><li><span "
                 "class=\"key c-tile\"></span>tile: from a kernel's call to the next</li></ul>\n");
@@ -309,9 +315,14 @@ void ts__write_timeline(const ts__page *page) {
     }
     place_lanes(t);
     ts_text *out = page->out;
-    ts__section(page, "timeline", "Timeline",
-                "What cores, transfers and layers did when, in cycles of the cluster. Focus the chart, then "
-                "zoom with the wheel or + and -, move with the arrow keys or by dragging; 0 shows all.");
+    ts__section(
+        page, "timeline", "Timeline",
+        ts_arena_printf(page->run->arena,
+                        "%s. Focus the chart, then zoom with the wheel or + and -, move with the arrow "
+                        "keys or by dragging; 0 shows all.",
+                        page->run->measured
+                            ? "What cores, transfers and layers did when, in cycles of the cluster"
+                            : "Which layer runs when, in cycles that were not measured"));
     ts_text_printf(out,
                    "<figure class=\"chart timeline\">\n<div class=\"tools\" role=\"group\" "
                    "aria-label=\"Zoom: timeline\"><button type=\"button\" data-zoom=\"in\" aria-label=\"Zoom "

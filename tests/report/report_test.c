@@ -288,6 +288,39 @@ static void test_plan_alone(void **state) {
     drop(&p);
 }
 
+/* A program on a chip of one memory that QEMU executed: what was counted, what is estimated, and no L1. */
+static void test_counted(void **state) {
+    static const char json[] =
+        "{\"model\": \"m\", \"target\": \"t\", \"samples\": 1, \"verified\": true, \"cycles\": null, "
+        "\"instructions\": 3000000, \"estimated_cycles\": 5000000, "
+        "\"image\": {\"ram_bytes\": 21504, \"flash_bytes\": 51200}, "
+        "\"chip\": {\"isa\": \"armv7em\", \"cores\": 1, \"cluster_hz\": 100000000, \"memories\": []}, "
+        "\"layers\": [{\"name\": \"n\", \"cycles\": null, \"instructions\": 3000000, "
+        "\"estimated_cycles\": 5000000, \"verified\": true}], "
+        "\"plan\": {\"modelled_cycles\": 10, \"options\": {\"l1_bytes\": 0, \"l2_bytes\": 262144}, "
+        "\"layers\": [{\"name\": \"n\", \"op\": \"conv\", \"macs\": 2000000, \"modelled_cycles\": 10}], "
+        "\"buffers\": []}}";
+    (void)state;
+    page p = make(json, NULL);
+    assert_non_null(p.html);
+    assert_balanced(p.html);
+    assert_linked(p.html);
+    assert_non_null(strstr(p.html, "50.0 ms"));
+    assert_non_null(strstr(p.html, "3,000,000, counted one by one; 1.50 a MAC"));
+    assert_non_null(strstr(p.html, "5,000,000 cycles, estimated"));
+    assert_non_null(strstr(p.html, "RAM of the program"));
+    assert_non_null(strstr(p.html, "it takes 50.0 KiB of flash"));
+    assert_non_null(strstr(p.html, "Map of RAM"));
+    assert_null(strstr(p.html, "Map of L1"));
+    assert_null(strstr(p.html, "<th scope=\"row\">L2</th>"));
+    assert_non_null(strstr(p.html, "<th scope=\"row\">Flash</th>"));
+    drop(&p);
+    p = make(json, json);
+    assert_non_null(strstr(p.html, "Cycles (estimated)"));
+    assert_non_null(strstr(p.html, "the same</td>"));
+    drop(&p);
+}
+
 static void test_comparison(void **state) {
     (void)state;
     page p = make(run_json, plan_json);
@@ -348,6 +381,7 @@ int main(void) {
                                        cmocka_unit_test(test_quantised),
                                        cmocka_unit_test(test_quantised_refusals),
                                        cmocka_unit_test(test_plan_alone),
+                                       cmocka_unit_test(test_counted),
                                        cmocka_unit_test(test_comparison),
                                        cmocka_unit_test(test_refusals),
                                        cmocka_unit_test(test_prefixes)};
