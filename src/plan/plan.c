@@ -271,7 +271,12 @@ static bool copy_choice(ts_planner *p, const ts_layer *before, ts_layer_plan *lp
         if (p->shapes[i] == p->shapes[mine->index] && same_rq(&before[i].rq, &mine->rq) &&
             same_rq(&before[i].rq_own, &mine->rq_own)) {
             ts_layer *layer = &p->plan->layers[lp->layer->index];
+            const ts_rq_plan own = layer->rq;
             layer->rq = other->layer->rq.class_ == layer->rq.class_ ? layer->rq : layer->rq_own;
+            if (!other->kernel->serves(layer)) { /* a kernel may serve some weights only */
+                layer->rq = own;
+                continue;
+            }
             *lp = *other;
             lp->layer = layer;
             return true;

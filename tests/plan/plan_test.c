@@ -524,6 +524,37 @@ static void too_many_layers_are_refused(void **state) {
     ts_arena_free(arena);
 }
 
+/* A kernel that serves some weights only is not taken over by a layer of the same shape with others. */
+static void weights_of_equal_shapes_choose_their_kernels(void **state) {
+    (void)state;
+    static const char text[] =
+        "graph 1 \"two\"\n"
+        "tensor %0 \"x\" s8 1x1x1x4\n"
+        "tensor %1 \"u\" s8 1x4 data 1 2 3 4\n"
+        "tensor %2 \"v\" s8 1x4 data -128 -128 3 4\n"
+        "tensor %3 \"y\" s8 1x1x1x1\n"
+        "tensor %4 \"z\" s8 1x1x1x1\n"
+        "node \"first\" linear at 0 from %0 to %3 weights %1\n"
+        "  nemo 1 clip -128 127 m 1 d 64 kappa 1 lambda 32\n"
+        "node \"second\" linear at 1 from %0 to %4 weights %2\n"
+        "  nemo 1 clip -128 127 m 1 d 64 kappa 1 lambda 32\n"
+        "input %0 output %3 output %4 end\n";
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    ts_plan_options options = {0};
+    const ts_target *target;
+    ts_graph *graph;
+    ts_plan *plan;
+    const ts_bytes file = {(const uint8_t *)text, sizeof text - 1};
+    assert_int_equal(ts_graph_parse(arena, file, &graph, &diags), TS_OK);
+    assert_int_equal(ts_target_load(arena, "cortex-m4", &target, &diags), TS_OK);
+    assert_int_equal(ts_plan_build(arena, graph, target, &options, &plan, &diags), TS_OK);
+    assert_string_equal(plan->layer_plans[0].kernel->name, "linear_armv7em");
+    assert_string_not_equal(plan->layer_plans[1].kernel->name, "linear_armv7em");
+    assert_int_equal(ts_plan_verify(plan, &diags), TS_OK);
+    ts_arena_free(arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_plans_hold),
                                        cmocka_unit_test(maps_of_depthwise_layers_lie_in_quads),
@@ -537,6 +568,7 @@ int main(void) {
                                        cmocka_unit_test(more_l2_is_not_slower),
                                        cmocka_unit_test(maps_lie_over_each_other),
                                        cmocka_unit_test(maps_stay_in_l1),
+                                       cmocka_unit_test(weights_of_equal_shapes_choose_their_kernels),
                                        cmocka_unit_test(too_many_layers_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
