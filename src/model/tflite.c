@@ -412,6 +412,7 @@ static bool is_decoder(const tfl_op *o) {
     X(55, "MAXIMUM", ts__tfl_maximum)                  \
     X(56, "ARG_MAX", on_tail)                          \
     X(57, "MINIMUM", ts__tfl_minimum)                  \
+    X(60, "PADV2", ts__tfl_pad)                        \
     X(65, "SLICE", ts__tfl_slice)                      \
     X(70, "EXPAND_DIMS", ts__tfl_reshape)              \
     X(82, "REDUCE_MAX", ts__tfl_reduce_max)            \

@@ -344,6 +344,15 @@ static ts_status take_pad(tfl *t, const tfl_op *o) {
     TS_TRY(input_at(t, o, 0, &n.inputs[0]));
     TS_TRY(ts__tfl_numbers_at(t, o, 1, 2 * TS_MAX_RANK, &pads));
     n.alpha = 0;
+    if (o->inputs.count > 2) { /* PADV2 */
+        ts_tensor_id value;
+        TS_TRY(input_at(t, o, 2, &value));
+        const ts_ftensor *number = &t->real->tensors.data[value];
+        if (number->data == NULL || ts_ftensor_elements(number) != 1) {
+            return TFL_FAIL(TS_DIAG_UNSUPPORTED, "a constant number is served to pad with");
+        }
+        n.alpha = number->data[0];
+    }
     for (uint32_t i = 0; i < pads.count; i++) {
         int32_t pad = ts__flat_i32(pads, i);
         if (pads.count != 2 * t->real->tensors.data[n.inputs[0]].rank || pad < 0 || pad > MAX_WINDOW) {
@@ -653,6 +662,7 @@ ts_status ts__tfl_float_operator(tfl *t, const tfl_op *o, int64_t code) {
         case 70:
             return take_reshape(t, o);
         case 34:
+        case 60:
             return take_pad(t, o);
         case 37:
             return take_batch_to_space(t, o);

@@ -189,28 +189,47 @@ static ts_status read_pads(tfl *t, const tfl_op *o, const tfl_tensor *x, uint32_
     return TS_OK;
 }
 
-/* Padding of channels is done at once. */
-static ts_status pad_now(tfl *t, const tfl_op *o, tfl_tensor *x, tfl_tensor *y, const uint32_t before[3]) {
+/* Padding of channels, and with another number than 0, is done at once. */
+static ts_status pad_now(tfl *t, const tfl_op *o, tfl_tensor *x, tfl_tensor *y, const uint32_t before[3],
+                         int32_t fill) {
     ts_tensor_id output;
     TS_TRY(ts__tfl_map_at(t, o, 0, &x));
     TS_TRY(ts__tfl_new_activation(t, o, y, &output));
     ts_node node = ts__tfl_new_node(t, o, TS_OP_PAD, x);
     memcpy(node.move.begin, before, sizeof node.move.begin);
-    node.move.fill = ts__tfl_zero_of(x);
+    node.move.fill = fill;
     ts__tfl_add_node(t, &node, y, output);
+    return TS_OK;
+}
+
+/* The code that PADV2 pads with, input 2, in the quantum of x; of PAD, that of 0. */
+static ts_status fill_of(tfl *t, const tfl_op *o, const tfl_tensor *x, int32_t *fill) {
+    const tfl_tensor *value = ts__tfl_tensor_at(t, o->inputs, 2);
+    *fill = ts__tfl_zero_of(x);
+    if (o->inputs.count < 3) {
+        return TS_OK;
+    }
+    if (value == NULL || value->data.count != 1 || value->elements != 1 || !ts__tfl_is_8_bits(value) ||
+        value->scales.count != 1 || !ts__tfl_one_quantum(value, x)) {
+        return TFL_FAIL(TS_DIAG_UNSUPPORTED,
+                        "a constant number of its input's quantum is served to pad with");
+    }
+    *fill = value->type == TYPE_UINT8 ? value->data.data[0] : (int8_t)value->data.data[0];
     return TS_OK;
 }
 
 ts_status ts__tfl_pad(tfl *t, const tfl_op *o) {
     tfl_tensor *x, *y;
     uint32_t before[3], behind[3];
+    int32_t fill;
     TS_TRY(ts__tfl_shape_at(t, o, 0, &x));
     TS_TRY(ts__tfl_is_spread(t, o, x));
     TS_TRY(ts__tfl_output_of(t, o, &y));
     TS_TRY(read_pads(t, o, x, before, behind));
     TS_TRY(same_quantum(t, o, x, y));
-    if (x->rank != 4 || before[2] != 0 || behind[2] != 0) {
-        return pad_now(t, o, x, y, before);
+    TS_TRY(fill_of(t, o, x, &fill));
+    if (x->rank != 4 || before[2] != 0 || behind[2] != 0 || fill != ts__tfl_zero_of(x)) {
+        return pad_now(t, o, x, y, before, fill);
     }
     y->tensor = x->tensor;
     for (uint32_t i = 0; i < 4; i++) { /* top, left, bottom, right */

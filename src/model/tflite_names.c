@@ -29,7 +29,7 @@ static const char *const names[] = {
     [52] = "BIDIRECTIONAL_SEQUENCE_LSTM",
     [53] = "CAST",
     [58] = "LESS",
-    [60] = "PADV2",
+
     [61] = "GREATER",
     [62] = "GREATER_EQUAL",
     [63] = "LESS_EQUAL",

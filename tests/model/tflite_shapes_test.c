@@ -147,6 +147,46 @@ static void batches_of_space_are_dilations(void **state) {
     ts_arena_free(arena);
 }
 
+/* PADV2 with a number that is not 0, on both sides of the columns, of integers and of floats. */
+static void padding_has_a_number(void **state) {
+    (void)state;
+    static flat_maker maker;
+    static const int32_t pads[8] = {0, 0, 0, 0, 2, 1, 0, 0};
+    static const int8_t code[1] = {-128};
+    static const float number[1] = {-6.4f};
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    tfm_tensor tensors[4] = {{"x", 4, {1, 1, 2, 1}, INT8, NULL, 0, 1, {0.05f}, 0, 0},
+                             {"pads", 2, {4, 2}, INT32, pads, 32, 0, {0}, 0, 0},
+                             {"number", 0, {0}, INT8, code, 1, 1, {0.05f}, 0, 0},
+                             {"y", 4, {1, 1, 5, 1}, INT8, NULL, 0, 1, {0.05f}, 0, 0}};
+    const tfm_operator op = {60, 3, {0, 1, 2}, 3, 0, {0}};
+    ts_graph *graph = import_fresh(arena, tfm_write(&maker, tensors, 4, &op, 1));
+    const int32_t x[2] = {5, -7}, *inputs[1] = {x}, right[5] = {-128, -128, 5, -7, -128};
+    int32_t **values;
+    assert_int_equal(ts_integer_run(graph, arena, inputs, &values, &diags), TS_OK);
+    assert_memory_equal(values[graph->outputs.data[0]], right, sizeof right);
+    tensors[2].scales[0] = 0.06f;
+    refused(tfm_write(&maker, tensors, 4, &op, 1), "a constant number of its input's quantum");
+    for (int i = 0; i < 4; i += i == 0 ? 2 : 1) {
+        tensors[i].type = 0;
+        tensors[i].scale_count = 0;
+    }
+    tensors[2].data = number;
+    tensors[2].bytes = sizeof number;
+    ts_fgraph *real;
+    assert_int_equal(
+        ts__tflite_float_import(arena, tfm_write(&maker, tensors, 4, &op, 1), "made", &real, &diags), TS_OK);
+    const float floats[2] = {0.25f, -0.35f};
+    ts_fsession *session = ts_fsession_new(arena, real);
+    ts_fsession_run(session, (const float *const[]){floats});
+    const float *z = ts_fsession_value(session, real->outputs.data[0]);
+    for (int i = 0; i < 5; i++) {
+        assert_true(z[i] == (i < 2 || i > 3 ? number[0] : floats[i - 2]));
+    }
+    ts_arena_free(arena);
+}
+
 /* What decodes detections at the end is left out: the tensors that it reads are outputs. */
 static void decoders_are_left_out(void **state) {
     (void)state;
@@ -211,6 +251,7 @@ int main(void) {
         cmocka_unit_test(shapes_are_computed),
         cmocka_unit_test(variables_are_inputs_and_outputs),
         cmocka_unit_test(batches_of_space_are_dilations),
+        cmocka_unit_test(padding_has_a_number),
         cmocka_unit_test(decoders_are_left_out),
         cmocka_unit_test(refusals_name_what_they_refuse),
     };
