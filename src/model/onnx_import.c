@@ -893,7 +893,36 @@ static ts_status on_concat(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x
 
 /* ---- the walk ---- */
 
+/* Outputs are what nodes compute: a network input that is one as well is copied, once. */
+static ts_tensor_id computed(ts_onnx *net, ts_tensor_id tensor) {
+    ts_graph *g = net->graph;
+    ts_tensor copy = g->tensors.data[tensor];
+    if (copy.producer != TS_NONE) {
+        return tensor;
+    }
+    for (ts_node_id i = 0; i < g->nodes.count; i++) {
+        const ts_node *n = &g->nodes.data[i];
+        if (n->op == TS_OP_RESHAPE && n->inputs[0] == tensor &&
+            memcmp(g->tensors.data[n->output].dims, copy.dims, sizeof copy.dims) == 0) {
+            return n->output;
+        }
+    }
+    ts_note(net->diags, TS_DIAG_UNSUPPORTED, copy.name, NULL,
+            "the network's input is an output: it is copied");
+    ts_node node = {.name = ts_arena_printf(net->arena, "%s.copy", copy.name),
+                    .op = TS_OP_RESHAPE,
+                    .input_count = 1,
+                    .inputs = {tensor},
+                    .weights = TS_NONE,
+                    .bias = TS_NONE};
+    copy.name = node.name;
+    node.output = ts_graph_add_tensor(g, &copy);
+    ts_graph_add_node(g, &node);
+    return node.output;
+}
+
 static void add_output(ts_onnx *net, ts_tensor_id tensor) {
+    tensor = computed(net, tensor);
     for (uint32_t i = 0; i < net->graph->outputs.count; i++) {
         if (net->graph->outputs.data[i] == tensor) {
             return;

@@ -229,6 +229,20 @@ static void requant_shift_of_a_series(void **state) {
     end(&t);
 }
 
+/* A network that computes nothing, twice: one copy. */
+static void inputs_that_are_outputs_are_copied(void **state) {
+    (void)state;
+    model t = begin(10);
+    const char *x = mk_input(&t.m, 4, small_shape);
+    mk_output(&t.m, mk_node(&t.m, "Relu", x, NULL, NULL)->output[0]);
+    served(&t, mk_node(&t.m, "Identity", x, NULL, NULL)->output[0]);
+    const int32_t in[4] = {1, 2, 250, 255};
+    assert_memory_equal(run(&t, in), in, sizeof in);
+    assert_int_equal(t.graph->outputs.count, 1);
+    assert_int_equal(t.graph->nodes.count, 1);
+    end(&t);
+}
+
 /* ---- layers of our own files ---- */
 
 static const int64_t map_shape[] = {1, 2, 3, 4};
@@ -565,6 +579,7 @@ int main(void) {
         cmocka_unit_test(quantlab_signed_adds),
         cmocka_unit_test(requant_shift_rounds),
         cmocka_unit_test(requant_shift_of_a_series),
+        cmocka_unit_test(inputs_that_are_outputs_are_copied),
         cmocka_unit_test(own_layers_are_read),
         cmocka_unit_test(own_layers_are_checked),
         cmocka_unit_test(weights_have_the_width_of_their_values_or_as_annotated),
