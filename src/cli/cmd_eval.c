@@ -27,8 +27,8 @@ enum {
 static const struct argp_option options[] = {
     {"data", 'd', "DATA", 0, "Samples and labels: a description (*.json), an array or pictures", 0},
     {"target", 't', "NAME|FILE", 0,
-     "Compute on the program for this target (gap8, pulp-open, host, a JSON file), compared with the integer "
-     "reference on every sample",
+     "Compute on the program for this target (those of 'run'), compared with the integer reference on every "
+     "sample",
      0},
     {"root", OPTION_ROOT, "DIR", 0, "Folder that paths in the description start from", 0},
     {"limit", OPTION_LIMIT, "N", 0, "A seeded subset of N samples", 0},
@@ -121,11 +121,12 @@ static void print_confusion(const ts_score *s) {
     }
 }
 
-static void print_chip(const request *r, const ts_target_use *c) {
+/* `estimated`: QEMU knows no cycles, they come from the classes of the instructions. */
+static void print_chip(const request *r, const ts_target_use *c, bool estimated) {
     printf("%s: every layer equal to the integer reference on %u samples", r->target, c->samples);
     if (c->cycles != 0) {
-        printf(", %" PRIu64 " cycles a sample (%" PRIu64 " to %" PRIu64 ")", c->cycles / c->samples,
-               c->least_cycles, c->most_cycles);
+        printf(", %" PRIu64 " cycles a sample (%" PRIu64 " to %" PRIu64 "%s)", c->cycles / c->samples,
+               c->least_cycles, c->most_cycles, estimated ? "; an estimate by class of instruction" : "");
     }
     printf("\n");
 }
@@ -195,7 +196,7 @@ static ts_status evaluate(ts_arena *arena, const request *r, ts_diags *diags) {
     const ts_target_use *use = e.use.samples > 0 ? &e.use : NULL;
     print_score(r, kind, &e.score);
     if (use != NULL) {
-        print_chip(r, use);
+        print_chip(r, use, run.target->estimates_cycles);
     }
     return r->json == NULL ? TS_OK : write_json(r, kind, &e.score, use, diags);
 }

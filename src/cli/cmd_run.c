@@ -1,6 +1,7 @@
 /* tessera run: compile, build, execute, compare. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "cli/cmd.h"
@@ -129,11 +130,38 @@ static ts_status write_files(ts_arena *arena, const ts_cli_run *r, const ts_run_
     return ts_file_write(r->report, page.data, page.size, diags);
 }
 
+/* Options that this target has no use for would be ignored, and files that they name not be written. */
+static ts_status check_options(const ts_cli_run *r, const ts_target *target, ts_diags *diags) {
+    bool host = strcmp(target->platform, "host") == 0;
+    bool simulated = !host && ts_target_levels(target) == 3;
+    const struct {
+        const char *name;
+        bool given;
+    } sim[] = {{"trace", r->sim.trace_path != NULL},
+               {"profile", r->sim.profile_path != NULL},
+               {"timeline", r->sim.timeline_path != NULL},
+               {"sim-check", r->sim.check},
+               {"max-cycles", r->sim.max_cycles > 0}};
+    for (size_t i = 0; i < sizeof sim / sizeof *sim; i++) {
+        if (sim[i].given && !simulated) {
+            return ts_error(diags, TS_DIAG_USAGE, NULL, NULL,
+                            "--%s is of the simulator, which does not execute programs for '%s'", sim[i].name,
+                            target->name);
+        }
+    }
+    if (!host && (r->host.cores > 0 || r->host.early)) {
+        return ts_error(diags, TS_DIAG_USAGE, NULL, NULL, "--host-%s is of target host",
+                        r->host.early ? "early" : "cores");
+    }
+    return TS_OK;
+}
+
 static ts_status run(ts_arena *arena, const ts_cli_run *r, const char *command, ts_diags *diags) {
     ts_graph *graph = NULL;
     ts_run_options request;
     ts_run_result result = {0};
     TS_TRY(ts_cli_prepare(arena, r, &graph, &request, diags));
+    TS_TRY(check_options(r, request.target, diags));
     TS_TRY(ts_file_may_write(r->json, diags));
     TS_TRY(ts_file_may_write(r->report, diags));
     request.command = command;

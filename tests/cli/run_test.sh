@@ -97,6 +97,10 @@ for command in "plan $net" "inspect $net --text" "operators" "--help"; do
     expect 4 'cannot write to standard output' sh -c "\"$tessera\" $command >/dev/full"
 done
 
+expect 2 'trace is of the simulator' "$tessera" run "$net" --target host --trace "$work/trace"
+expect 2 'max-cycles is of the simulator' "$tessera" run "$net" --target cortex-m4 --max-cycles 9
+expect 2 'host-cores is of target host' "$tessera" run "$net" --host-cores 2
+
 expect 0 'Usage: tessera sim' "$tessera" help sim
 expect 0 'Usage: tessera operators' "$tessera" operators --help
 expect 2 'Too many arguments' "$tessera" version x
