@@ -6,7 +6,8 @@
 
 #include <stdint.h>
 
-/* Types of elements; sub-byte elements share bytes, the first in the low bits. */
+/* Types of elements; sub-byte elements share bytes, the first in the low bits. Floats are single precision,
+ * moved as their bits. */
 enum ts_elem {
     TS_ELEM_U8,
     TS_ELEM_S8,
@@ -15,7 +16,8 @@ enum ts_elem {
     TS_ELEM_U2,
     TS_ELEM_S2,
     TS_ELEM_S16,
-    TS_ELEM_S32
+    TS_ELEM_S32,
+    TS_ELEM_F32
 };
 
 /* Maps lie in memory row by row, pixel by pixel, channel by channel. A map *in quads* lies there with the 16

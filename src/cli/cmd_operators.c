@@ -70,7 +70,7 @@ static void print_tflite(void) {
     }
 }
 
-enum { MOST_KERNELS = 256, NETWORKS = 1600, FLOAT_NETWORKS = 20 };
+enum { MOST_KERNELS = 256, NETWORKS = 1600, FLOAT_NETWORKS = 40 };
 
 typedef struct service {
     bool serves[TS_LAYER_KIND_COUNT][MOST_KERNELS];

@@ -235,8 +235,9 @@ bool ts__x_cut(const code *k) { return k->x_follows && ts__many_channels(k); }
 
 const char *ts__elem_name(ts_type type) {
     static const char *const names[TS_TYPE_COUNT] = {
-        [TS_S32] = "TS_ELEM_S32", [TS_S16] = "TS_ELEM_S16", [TS_U8] = "TS_ELEM_U8", [TS_S8] = "TS_ELEM_S8",
-        [TS_U4] = "TS_ELEM_U4",   [TS_S4] = "TS_ELEM_S4",   [TS_U2] = "TS_ELEM_U2", [TS_S2] = "TS_ELEM_S2"};
+        [TS_S32] = "TS_ELEM_S32", [TS_S16] = "TS_ELEM_S16", [TS_U8] = "TS_ELEM_U8",
+        [TS_S8] = "TS_ELEM_S8",   [TS_U4] = "TS_ELEM_U4",   [TS_S4] = "TS_ELEM_S4",
+        [TS_U2] = "TS_ELEM_U2",   [TS_S2] = "TS_ELEM_S2",   [TS_F32] = "TS_ELEM_F32"};
     TS_ASSERT(names[type] != NULL, "emit: element type");
     return names[type];
 }

@@ -1,6 +1,7 @@
 #include "ir/graph.h"
 
 #include <stdio.h>
+#include <string.h>
 
 typedef struct type_row {
     const char *name;
@@ -104,6 +105,11 @@ uint64_t ts_tensor_bytes(const ts_tensor *tensor) {
 
 int32_t ts_tensor_int(const ts_tensor *tensor, uint64_t i) {
     switch (tensor->type) {
+        case TS_F32: {
+            int32_t bits;
+            memcpy(&bits, &((const float *)tensor->data)[i], sizeof bits);
+            return bits;
+        }
         case TS_S32:
             return ((const int32_t *)tensor->data)[i];
         case TS_S16:
@@ -244,6 +250,9 @@ void ts_node_acc_range(const ts_graph *graph, const ts_node *node, uint32_t chan
     int64_t x_high = ts_type_high(input->type) - ts_tensor_zero(input);
     *low = x_low;
     *high = x_high;
+    if (input->type == TS_F32) { /* no integers: 0 */
+        return;
+    }
     switch (node->op) {
         case TS_OP_CONV:
         case TS_OP_LINEAR:

@@ -3,7 +3,10 @@
  * Owned by one arena; tensors and nodes are named by 32-bit indices. Nodes stand in a topological
  * order. Activations of an integer graph are {1, H, W, C} (1-D networks: H = 1; vectors: H = W = 1),
  * weights OHWI {Cout, kh, kw, Cin/groups}, linear weights {out, in} with `in` in H, W, C order.
- * An integer node carries its requantisation: nodes of an integer graph are the layers of the plan.
+ * An integer node carries its requantisation: nodes of an integer graph are the layers of the plan. Between
+ * FLOAT nodes activations may be floats (f32), where the user has asked for floats: FLOAT makes them of codes
+ * and codes of them; CONV, LINEAR, poolings and movements compute on them. The network's inputs and outputs
+ * are integers.
  * Float graphs keep the ranks of their file, channels last where a layout is meant. */
 #ifndef TS_IR_GRAPH_H
 #define TS_IR_GRAPH_H
@@ -155,8 +158,11 @@ typedef struct ts_norm {
  * LUT      y = table[x - lowest value of x's type]: any function of one element. `weights` is the table.
  * SOFTMAX  over the channels of each pixel; ts_node.softmax.
  * NORM     over the channels of each pixel: `weights` s32 {C}, bias s32 {C} or none; ts_node.norm.
- * FLOAT    what single precision makes of the codes of each pixel of one or two operands of equal shape:
- *          `weights` is its program (ir/program.h). No requantisation: the program ends in one.
+ * FLOAT    what single precision makes of the codes or floats of each pixel of one or two operands of equal
+ *          shape: `weights` is its program (ir/program.h). No requantisation: the program ends in one, or
+ *          in floats where the output is f32.
+ * With an f32 input CONV, LINEAR, MAX_POOL and AVG_POOL have f32 weights, biases and outputs and no
+ * requantisation; AVG_POOL then is the mean of what of its window lies in the map.
  * These move elements and change none; input and output have one type and zero point; ts_node.move:
  * CONCAT   2 to 8 inputs behind each other along `axis`; their other sizes are equal.
  * PAD      `fill` around the input, `begin` of it before each axis, the rest behind.
@@ -248,7 +254,7 @@ const char *ts_dims_text(ts_dims_buffer *buffer, uint32_t rank, const uint32_t *
 uint64_t ts_tensor_elements(const ts_tensor *tensor);
 uint64_t ts_tensor_bytes(const ts_tensor *tensor);
 
-/* Element i of a constant integer tensor. */
+/* Element i of a constant integer tensor; the bits of one of floats. */
 int32_t ts_tensor_int(const ts_tensor *tensor, uint64_t i);
 
 /* e(d) of a softmax of kind IBERT or ITA, 0 <= d <= 255; its parameters are verified ones. */

@@ -6,7 +6,8 @@
  * A step has one value for each channel of the pixel, computed in single precision from earlier steps (a, b
  * are their numbers), from an operand's code or from the data (floats, as their bits). The last one becomes
  * the result's code: clip(rint(value / scale) + zero, low, high), halves to even, `low` where it is no
- * number. docs/arithmetic.md has each operation to the bit. */
+ * number. A result of floats (f32) is the value itself; its scale is 1, the rest of the head 0. An operand
+ * may be of floats, too. docs/arithmetic.md has each operation to the bit. */
 #ifndef TS_IR_PROGRAM_H
 #define TS_IR_PROGRAM_H
 
@@ -14,7 +15,7 @@
 
 /* Identifier, name, number of earlier steps that it reads.
  * TABLE    word b + code of operand a less its type's lowest value, of the data: 256 entries.
- * CODE     the code of operand a as a float.
+ * CODE     the code of operand a as a float; of an operand of floats, itself.
  * CONST    word a + b * channel of the data; b is 0 or 1.
  * COPYSIGN the magnitude of a, negative where b < 0.
  * SUM, MOST  over all channels of a, from the first on: the same value in each channel. */

@@ -118,6 +118,13 @@ static ts_status check_tensors(const ts_graph *graph, ts_diags *diags) {
     return TS_OK;
 }
 
+static ts_status check_end_type(const ts_graph *graph, ts_tensor_id id, ts_diags *diags) {
+    const ts_tensor *t = &graph->tensors.data[id];
+    return t->type != TS_F32 ? TS_OK
+                             : ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+                                        "'%s' is an input or output of floats; integers are served", t->name);
+}
+
 static ts_status check_ends(const ts_graph *graph, ts_diags *diags) {
     if (graph->inputs.count == 0 || graph->outputs.count == 0 || graph->nodes.count == 0) {
         return ts_error(diags, TS_DIAG_GRAPH, NULL, NULL,
@@ -138,6 +145,7 @@ static ts_status check_ends(const ts_graph *graph, ts_diags *diags) {
             return ts_error(diags, TS_DIAG_GRAPH, NULL, NULL, "network input %u is not an input tensor",
                             (unsigned)i);
         }
+        TS_TRY(check_end_type(graph, id, diags));
     }
     for (uint32_t i = 0; i < graph->outputs.count; i++) {
         ts_tensor_id id = graph->outputs.data[i];
@@ -145,6 +153,7 @@ static ts_status check_ends(const ts_graph *graph, ts_diags *diags) {
             return ts_error(diags, TS_DIAG_GRAPH, NULL, NULL, "network output %u is not computed by any node",
                             (unsigned)i);
         }
+        TS_TRY(check_end_type(graph, id, diags));
     }
     return TS_OK;
 }
@@ -158,9 +167,17 @@ static const uint32_t op_inputs[] = {
 };
 _Static_assert(sizeof op_inputs / sizeof op_inputs[0] == TS_OP_COUNT, "one row an operator");
 
+/* Operators that compute on floats, too. */
+static bool knows_floats(ts_op op) {
+    return op == TS_OP_CONV || op == TS_OP_LINEAR || op == TS_OP_MAX_POOL || op == TS_OP_AVG_POOL ||
+           op == TS_OP_FLOAT || ts_op_moves(op);
+}
+
 static ts_status check_activation(const check *c, ts_tensor_id id, const char *what) {
     const ts_tensor *t = tensor_at(c, id);
-    if (t->rank != 4 || t->dims[0] != 1 || t->type == TS_F32) {
+    bool floats = t->type == TS_F32;
+    if (t->rank != 4 || t->dims[0] != 1 ||
+        (floats && (!knows_floats(c->node->op) || t->quantum.channels > 0))) {
         return FAIL(c, TS_DIAG_SHAPE, "%s '%s' is not an integer tensor {1, H, W, C}", what, t->name);
     }
     if (t->type == TS_S32 && ts_tensor_zero(t) != 0) {
@@ -225,9 +242,43 @@ static ts_status check_parameter(const check *c, ts_tensor_id id, const char *wh
     return TS_OK;
 }
 
+static bool is_finite(const ts_tensor *t) {
+    uint64_t count = ts_tensor_elements(t);
+    bool finite = t->type == TS_F32;
+    for (uint64_t i = 0; finite && i < count; i++) {
+        finite = isfinite(((const float *)t->data)[i]);
+    }
+    return finite;
+}
+
+/* Floats make floats, without a requantisation. */
+static ts_status check_float_result(const check *c) {
+    const ts_tensor *in = tensor_at(c, c->node->inputs[0]), *out = tensor_at(c, c->node->output);
+    return (in->type == TS_F32) == (out->type == TS_F32) &&
+                   (in->type != TS_F32 || c->node->requant.kind == TS_REQUANT_NONE)
+               ? TS_OK
+               : FAIL(c, TS_DIAG_UNSUPPORTED,
+                      "makes %s of %s; floats of floats without a requantisation are served",
+                      ts_type_name(out->type), ts_type_name(in->type));
+}
+
+static ts_status check_float_weights(const check *c, const uint32_t *dims) {
+    ts_tensor_id bias = c->node->bias;
+    if (bias != TS_NONE) {
+        TS_TRY(check_parameter(c, bias, "biases", 1, dims));
+    }
+    return is_finite(tensor_at(c, c->node->weights)) && (bias == TS_NONE || is_finite(tensor_at(c, bias)))
+               ? TS_OK
+               : FAIL(c, TS_DIAG_VALUE, "its weights or biases are not finite floats, as its input is");
+}
+
 static ts_status check_weights(const check *c, uint32_t rank, const uint32_t *dims) {
+    TS_TRY(check_float_result(c));
     TS_TRY(check_parameter(c, c->node->weights, "weights", rank, dims));
     const ts_tensor *weights = tensor_at(c, c->node->weights);
+    if (tensor_at(c, c->node->inputs[0])->type == TS_F32) {
+        return check_float_weights(c, dims);
+    }
     if (!ts_type_is_signed(weights->type) || ts_type_bits(weights->type) > 16) {
         return FAIL(c, TS_DIAG_UNSUPPORTED, "weights have type %s; s16, s8, s4 and s2 are served",
                     ts_type_name(weights->type));
@@ -358,6 +409,7 @@ static ts_status check_pool(const check *c) {
         return FAIL(c, TS_DIAG_SHAPE, "pooling makes %u channels of %u", (unsigned)ts_c(out),
                     (unsigned)ts_c(in));
     }
+    TS_TRY(check_float_result(c));
     return check_window(c);
 }
 
@@ -471,8 +523,9 @@ static ts_status check_float(const check *c) {
     TS_TRY(check_same_shape(c));
     for (uint32_t i = 0; i < c->node->input_count; i++) {
         ts_type type = tensor_at(c, c->node->inputs[i])->type;
-        if (ts_type_bits(type) < 8 || (out->type != TS_U8 && out->type != TS_S8)) {
-            return FAIL(c, TS_DIAG_UNSUPPORTED, "has types %s and %s; 8 bits and more into 8 bits are served",
+        if (ts_type_bits(type) < 8 || (out->type != TS_U8 && out->type != TS_S8 && out->type != TS_F32)) {
+            return FAIL(c, TS_DIAG_UNSUPPORTED,
+                        "has types %s and %s; 8 bits and more into 8 bits or floats are served",
                         ts_type_name(type), ts_type_name(out->type));
         }
     }
@@ -740,6 +793,9 @@ static ts_status check_node(const ts_graph *graph, ts_node_id id, ts_diags *diag
         return c.node->requant.kind == TS_REQUANT_NONE
                    ? TS_OK
                    : FAIL(&c, TS_DIAG_GRAPH, "has a requantisation; its results are final");
+    }
+    if (tensor_at(&c, c.node->output)->type == TS_F32) {
+        return TS_OK;
     }
     uint32_t channels = ts_c(tensor_at(&c, c.node->output));
     bool by_channel = c.node->op == TS_OP_CONV || c.node->op == TS_OP_LINEAR ||

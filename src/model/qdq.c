@@ -83,7 +83,9 @@ target ts__qdq_own_quantum(const meaning *x, const ts_tensor *t) {
                     .zero = x->zero,
                     .low = (int32_t)ts_type_low(t->type),
                     .high = (int32_t)ts_type_high(t->type),
-                    .is_signed = t->type == TS_S8};
+                    .is_signed = t->type == TS_S8,
+                    .bare = t->type == TS_S32,
+                    .floats = t->type == TS_F32};
 }
 
 static ts_tensor_id new_tensor(qdq *q, const char *name, const uint32_t dims[4], const target *y) {
@@ -92,11 +94,12 @@ static ts_tensor_id new_tensor(qdq *q, const char *name, const uint32_t dims[4],
     *scale = (double)y->scale;
     *zero = y->zero;
     ts_tensor t = {.name = name,
-                   .type = y->bare        ? TS_S32
+                   .type = y->floats      ? TS_F32
+                           : y->bare      ? TS_S32
                            : y->is_signed ? TS_S8
                                           : TS_U8,
                    .rank = 4,
-                   .quantum = {y->bare ? 0 : 1, scale, zero},
+                   .quantum = {y->bare || y->floats ? 0 : 1, scale, zero},
                    .producer = TS_NONE};
     memcpy(t.dims, dims, sizeof(uint32_t) * 4);
     return ts_graph_add_tensor(q->graph, &t);
@@ -120,7 +123,9 @@ static meaning codes(ts_tensor_id tensor, const target *y, const uint32_t dims[4
 
 /* Adds the node and its output of `dims`. */
 meaning ts__qdq_finish(qdq *q, ts_node *node, const uint32_t dims[4], const target *y) {
-    node->output = new_tensor(q, ts_arena_printf(q->arena, "%s.codes", node->name), dims, y);
+    node->name = y->floats ? ts_arena_printf(q->arena, "%s.floats", node->name) : node->name;
+    node->output =
+        new_tensor(q, ts_arena_printf(q->arena, y->floats ? "%s.map" : "%s.codes", node->name), dims, y);
     ts_graph_add_node(q->graph, node);
     return codes(node->output, y, dims);
 }
@@ -408,7 +413,8 @@ static ts_status linear_inputs(qdq *q, const ts_fnode *n, meaning *x, meaning *w
     if (x->kind != REAL || !ts__qdq_is_constant(w) || w->scale_count == 0) {
         return FAIL(q, TS_DIAG_UNSUPPORTED,
                     "is not computed on a quantised activation and quantised constant weights; it would run "
-                    "in floats");
+                    "in floats%s",
+                    q->allow_float ? "" : ", with --allow-float");
     }
     return TS_OK;
 }
@@ -511,6 +517,33 @@ static bool mean_window(const qdq *q, const ts_fnode *n, ts_window *window, uint
     return !over_channels && memcmp(dims, shape, sizeof shape) == 0;
 }
 
+/* Divides every window of a mean by the same number of elements? */
+static bool divides_evenly(const ts_fnode *n, const ts_window *w, const ts_tensor *in,
+                           const uint32_t dims[4]) {
+    bool pads = (w->pad_top | w->pad_left | w->pad_bottom | w->pad_right) != 0;
+    bool whole = ts_window_out(ts_h(in), w->kernel_h, w->stride_h, 1, w->pad_top, w->pad_bottom) == dims[1] &&
+                 ts_window_out(ts_w(in), w->kernel_w, w->stride_w, 1, w->pad_left, w->pad_right) == dims[2];
+    return whole && (!pads || n->count_pad);
+}
+
+/* The window on a map, whose rows are the file's columns where it has one dimension. */
+static ts_window pool_window(const qdq *q, const ts_fnode *n) {
+    ts_window w = n->window;
+    if (ts__qdq_ftensor(q, n->output)->rank == 3) {
+        w.kernel_h = w.stride_h = w.dilation_h = 1;
+        w.pad_top = w.pad_bottom = 0;
+    }
+    return w;
+}
+
+static bool averages_evenly(qdq *q, const ts_fnode *n) {
+    const meaning x = ts__qdq_meaning_of(q, n->inputs[0]);
+    const ts_window window = pool_window(q, n);
+    uint32_t dims[4];
+    ts__qdq_map_dims(ts__qdq_ftensor(q, n->output), dims);
+    return divides_evenly(n, &window, &q->graph->tensors.data[x.tensor], dims);
+}
+
 static ts_status make_pool(qdq *q, const meaning *p, const target *y, meaning *out) {
     const ts_fnode *n = p->node;
     meaning x = ts__qdq_meaning_of(q, n->inputs[0]);
@@ -519,15 +552,11 @@ static ts_status make_pool(qdq *q, const meaning *p, const target *y, meaning *o
     bool average = n->op != TS_FOP_MAX_POOL;
     ts_node node = ts__qdq_new_node(q, n, average ? TS_OP_AVG_POOL : TS_OP_MAX_POOL, x.tensor);
     ts__qdq_map_dims(ts__qdq_ftensor(q, n->output), dims);
-    node.window = n->window;
+    node.window = pool_window(q, n);
     if (n->op == TS_FOP_REDUCE_MEAN) {
         mean_window(q, n, &node.window, dims);
-    } else if (ts__qdq_ftensor(q, n->output)->rank == 3) {
-        node.window.kernel_h = node.window.stride_h = node.window.dilation_h = 1;
-        node.window.pad_top = node.window.pad_bottom = 0;
     }
     const ts_window *w = &node.window;
-    bool pads = (w->pad_top | w->pad_left | w->pad_bottom | w->pad_right) != 0;
     if (!average) {
         target own = ts__qdq_own_quantum(&x, &in);
         meaning most = ts__qdq_finish(q, &node, dims, &own);
@@ -535,11 +564,9 @@ static ts_status make_pool(qdq *q, const meaning *p, const target *y, meaning *o
                                                       : to_quantum(q, n, &most, y);
         return TS_OK;
     }
-    bool whole =
-        ts_window_out(ts_h(&in), w->kernel_h, w->stride_h, 1, w->pad_top, w->pad_bottom) == dims[1] &&
-        ts_window_out(ts_w(&in), w->kernel_w, w->stride_w, 1, w->pad_left, w->pad_right) == dims[2];
-    if (!whole || (pads && !n->count_pad)) {
-        return FAIL(q, TS_DIAG_UNSUPPORTED, "its windows divide by different numbers of elements");
+    if (!divides_evenly(n, w, &in, dims)) {
+        return FAIL(q, TS_DIAG_UNSUPPORTED, "its windows divide by different numbers of elements%s",
+                    q->allow_float ? "" : "; --allow-float computes them in floats");
     }
     float count = (float)(w->kernel_h * w->kernel_w);
     const staircase s = {x.scale / (y->scale * count), 0, y->zero, y->low, y->high};
@@ -658,7 +685,6 @@ ts_status ts__qdq_broadcast(qdq *q, const ts_fnode *n, const uint32_t dims[4], m
     ts_node node = ts__qdq_new_node(q, n, TS_OP_RESIZE, x->tensor);
     node.name = ts_arena_printf(q->arena, "%s.broadcast", node.name);
     target own = ts__qdq_own_quantum(x, &in);
-    own.bare = in.type == TS_S32;
     meaning wide_x = ts__qdq_finish(q, &node, dims, &own);
     x->tensor = wide_x.tensor;
     return TS_OK;
@@ -746,8 +772,7 @@ static bool is_unread_input(const qdq *q, ts_tensor_id tensor) {
     return !read;
 }
 
-/* Adds a movement of codes; the result keeps their quantum. */
-static ts_status move_codes(qdq *q, const ts_fnode *n, const meaning *x, meaning *out) {
+ts_status ts__qdq_move(qdq *q, const ts_fnode *n, const meaning *x, meaning *out) {
     const ts_ftensor *from = ts__qdq_ftensor(q, n->inputs[0]), *to = ts__qdq_ftensor(q, n->output);
     uint32_t dims[4];
     ts_tensor in = q->graph->tensors.data[x->tensor];
@@ -842,6 +867,14 @@ static bool is_arithmetic(ts_fop op) {
            op == TS_FOP_AVG_POOL || op == TS_FOP_REDUCE_MEAN || op == TS_FOP_CONCAT;
 }
 
+static bool is_linear(ts_fop op) { return op == TS_FOP_CONV || op == TS_FOP_GEMM || op == TS_FOP_MATMUL; }
+
+/* Codes times weights that have a quantum. */
+static bool has_codes(qdq *q, const ts_fnode *n) {
+    const meaning x = ts__qdq_meaning_of(q, n->inputs[0]), w = ts__qdq_meaning_of(q, n->inputs[1]);
+    return x.kind == REAL && ts__qdq_is_constant(&w) && w.scale_count > 0;
+}
+
 static ts_status realise(qdq *q, const meaning *p, const target *y, meaning *out) {
     const target b = bounded(p, y);
     if (p->chain_count > 0) {
@@ -873,7 +906,8 @@ static ts_status realise_bare(qdq *q, ts_tensor_id id, meaning *out) {
     const target y = {.bare = true};
     const ts_fnode *before = q->node;
     bool linear = p.node->op == TS_FOP_GEMM || p.node->op == TS_FOP_MATMUL;
-    if (p.chain_count > 0 || p.low > -FLT_MAX || p.high < FLT_MAX || (!linear && p.node->op != TS_FOP_CONV)) {
+    if (p.chain_count > 0 || p.low > -FLT_MAX || p.high < FLT_MAX || (!linear && p.node->op != TS_FOP_CONV) ||
+        (q->allow_float && !has_codes(q, p.node))) {
         return TS_OK;
     }
     q->node = p.node;
@@ -927,13 +961,19 @@ static ts_status quantise_floats(qdq *q, const ts_fnode *n, const meaning *x, co
     return TS_OK;
 }
 
-/* Integers compute what is asked for. */
+/* Integers compute what is asked for. What only floats allowed would compute is refused where it is made. */
 static bool is_served(qdq *q, const meaning *p) {
     const ts_fnode *n = p->node;
     ts_window window;
     uint32_t dims[4];
     if (p->chain_count == 0 && n->op == TS_FOP_REDUCE_MEAN) {
         return mean_window(q, n, &window, dims);
+    }
+    if (q->allow_float && is_linear(n->op)) {
+        return has_codes(q, n);
+    }
+    if (q->allow_float && n->op == TS_FOP_AVG_POOL) {
+        return averages_evenly(q, n);
     }
     return p->chain_count > 0 || !is_binary(n->op) || is_served_binary(q, n);
 }
@@ -1073,7 +1113,7 @@ static ts_status on_tail(qdq *q, const ts_fnode *n, meaning *out) {
 /* A layer of integers behind an operator that only floats compute: leaving out from there on would leave out
  * the layer. */
 static bool is_behind_tail(qdq *q, const ts_fnode *n, meaning *tail) {
-    bool layer = n->op == TS_FOP_CONV || n->op == TS_FOP_GEMM || n->op == TS_FOP_MATMUL;
+    bool layer = is_linear(n->op);
     *tail = ts__qdq_meaning_of(q, n->inputs[0]);
     const meaning w = layer ? ts__qdq_meaning_of(q, n->inputs[1]) : *tail;
     return layer && tail->kind == TAIL && tail->node != NULL && ts__qdq_is_constant(&w) && w.scale_count > 0;
@@ -1104,7 +1144,7 @@ static bool operands_known(qdq *q, const ts_fnode *n) {
     for (uint32_t i = 0; i < n->input_count; i++) {
         meaning x = ts__qdq_meaning_of(q, n->inputs[i]);
         any = any || x.kind == REAL;
-        if (x.kind != REAL && !ts__qdq_is_constant(&x)) {
+        if (x.kind != REAL && (!ts__qdq_is_constant(&x) || n->op == TS_FOP_CONCAT)) {
             return false;
         }
     }
@@ -1114,7 +1154,7 @@ static bool operands_known(qdq *q, const ts_fnode *n) {
 /* Operators that ONNX defines on integers as well: movements and maxima. */
 static ts_status on_codes(qdq *q, const ts_fnode *n, const meaning *x, meaning *out) {
     if (is_movement(n->op)) {
-        TS_TRY(move_codes(q, n, x, out));
+        TS_TRY(ts__qdq_move(q, n, x, out));
     } else {
         const ts_tensor in = q->graph->tensors.data[x->tensor];
         const meaning p = {.kind = PENDING, .node = n, .low = -INFINITY, .high = INFINITY};
@@ -1183,11 +1223,14 @@ static ts_status quantise_before_moving(qdq *q, const ts_fnode *n, meaning *x) {
 
 static ts_status take_node(qdq *q, const ts_fnode *n, meaning *out) {
     meaning x = ts__qdq_meaning_of(q, n->inputs[0]), tail;
-    if (is_behind_tail(q, n, &tail)) {
+    if (is_behind_tail(q, n, &tail) && (!q->allow_float || tail.why != NULL)) {
         q->node = tail.node;
         return FAIL(q, TS_DIAG_UNSUPPORTED,
                     "stands in floats before the quantised layer '%s', and integers do not compute it: %s",
-                    n->name, tail.why != NULL ? tail.why : "a quantisation between them is missing");
+                    n->name,
+                    tail.why != NULL ? tail.why
+                                     : "a quantisation between them is missing, or --allow-float, which "
+                                       "computes both in floats");
     }
     if (n->op == TS_FOP_QUANT) {
         return on_quant(q, n, out);
@@ -1202,7 +1245,7 @@ static ts_status take_node(qdq *q, const ts_fnode *n, meaning *out) {
         TS_TRY(quantise_before_moving(q, n, &x));
     }
     if (is_movement(n->op) && x.kind == REAL) {
-        return move_codes(q, n, &x, out);
+        return ts__qdq_move(q, n, &x, out);
     }
     if (x.kind == CODES && (is_movement(n->op) || n->op == TS_FOP_MAX_POOL)) {
         return on_codes(q, n, &x, out);
@@ -1222,8 +1265,27 @@ static ts_status take_node(qdq *q, const ts_fnode *n, meaning *out) {
     return on_tail(q, n, out);
 }
 
-/* Says of each operator that only floats before the outputs need that it is left out. */
-static void note_tail(qdq *q) {
+static ts_status note_left_out(qdq *q, const ts_fnode *n) {
+    const meaning *m = &q->meanings[n->output];
+    meaning tail;
+    if (is_behind_tail(q, n, &tail)) {
+        q->node = tail.node;
+        return FAIL(q, TS_DIAG_UNSUPPORTED,
+                    "stands in floats before the quantised layer '%s', behind which nothing is quantised",
+                    n->name);
+    }
+    if (n->op == TS_FOP_QUANT && m->why != NULL) {
+        ts_note(q->diags, TS_DIAG_UNSUPPORTED, m->node->name, ts_fop_name(m->node->op),
+                "is not computed before the quantisation '%s': %s", n->name, m->why);
+    } else if (n->op != TS_FOP_QUANT && n->op != TS_FOP_DEQUANT) {
+        ts_note(q->diags, TS_DIAG_UNSUPPORTED, n->name, ts_fop_name(n->op),
+                "left out: the network's output is what it reads");
+    }
+    return TS_OK;
+}
+
+/* Says of each operator that only floats before the outputs need that it is left out; layers are not. */
+static ts_status note_tail(qdq *q) {
     uint8_t *wanted = TS_NEW_ARRAY(q->scratch, uint8_t, q->from->tensors.count);
     for (uint32_t i = 0; i < q->from->outputs.count; i++) {
         wanted[q->from->outputs.data[i]] = 1;
@@ -1239,13 +1301,11 @@ static void note_tail(qdq *q) {
     }
     for (ts_node_id i = 0; i < q->from->nodes.count; i++) {
         const ts_fnode *n = &q->from->nodes.data[i];
-        if (wanted[n->output] && n->op != TS_FOP_QUANT && n->op != TS_FOP_DEQUANT) {
-            const char *why = q->meanings[n->output].why;
-            ts_note(q->diags, TS_DIAG_UNSUPPORTED, n->name, ts_fop_name(n->op),
-                    "left out: the network's output is what it reads%s%s", why != NULL ? "; " : "",
-                    why != NULL ? why : "");
+        if (wanted[n->output]) {
+            TS_TRY(note_left_out(q, n));
         }
     }
+    return TS_OK;
 }
 
 /* Outputs are what nodes compute: a network input that is one as well is copied. */
@@ -1278,7 +1338,8 @@ static ts_status add_outputs(qdq *q) {
         if ((m.kind != CODES && m.kind != REAL && m.kind != TAIL) || m.tensor == TS_NONE) {
             bool named = m.kind == PENDING || m.kind == TAIL;
             return ts_error(
-                q->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
+                q->diags, TS_DIAG_UNSUPPORTED, named ? m.node->name : NULL,
+                named ? ts_fop_name(m.node->op) : NULL,
                 "network output '%s' is computed in floats by '%s'; a quantised one would be right%s%s",
                 ts__qdq_ftensor(q, id)->name, named ? m.node->name : "", m.why != NULL ? ": " : "",
                 m.why != NULL ? m.why : "");
@@ -1309,7 +1370,7 @@ static ts_status convert(qdq *q) {
         TS_TRY(take_node(q, q->node, &q->meanings[q->node->output]));
     }
     TS_TRY(add_outputs(q));
-    note_tail(q);
+    TS_TRY(note_tail(q));
     if (q->beside > 0) {
         ts_note(q->diags, TS_DIAG_VALUE, NULL, NULL,
                 "%u steps of the requantisations are one accumulator beside those of float arithmetic",

@@ -1,6 +1,8 @@
 /* Islands: what float operators between a dequantisation and a quantisation make of codes. A function of one
  * element of one tensor is a table of 256 codes, computed here; anything else becomes the program of a FLOAT
- * node (ir/program.h). */
+ * node (ir/program.h). Where one program cannot hold all of it, it is cut: at layers (qdq_layers.c), and
+ * where operators go over other axes, join a third tensor or are too many, what is before the cut becomes a
+ * map of floats, which the program behind it reads. */
 #include <math.h>
 #include <string.h>
 
@@ -8,7 +10,7 @@
 #include "ir/program.h"
 #include "model/qdq_internal.h"
 
-enum { MOST_VALUES = 128, MOST_OPERANDS = 2 };
+enum { MOST_VALUES = 128, MOST_OPERANDS = 2, MOST_DEPTH = 256 };
 
 /* What a tensor is in an island: a number, a function of the codes of an operand, or a step. */
 typedef enum value_kind { OPEN, NUMBER, TABLED, STEP } value_kind;
@@ -50,10 +52,19 @@ static bool refuse(island *s, const char *why) {
     return false;
 }
 
-static const ts_fnode *producer_of(const island *s, ts_tensor_id id) {
-    ts_node_id node = ts__qdq_ftensor(s->q, id)->producer;
-    return node == TS_NONE ? NULL : &s->q->from->nodes.data[node];
+static const char floats_would[] = "--allow-float computes it in floats";
+
+/* One program does not hold it; where floats are allowed it is cut then. */
+static bool no_program(island *s, const char *why) {
+    return refuse(s, s->q->allow_float ? why : floats_would);
 }
+
+static const ts_fnode *maker_of(const qdq *q, ts_tensor_id id) {
+    ts_node_id node = ts__qdq_ftensor(q, id)->producer;
+    return node == TS_NONE ? NULL : &q->from->nodes.data[node];
+}
+
+static const ts_fnode *producer_of(const island *s, ts_tensor_id id) { return maker_of(s->q, id); }
 
 /* The accumulator of a layer that nothing quantises. */
 static bool is_bare(const meaning *m) { return m->kind == TAIL && m->node == NULL && m->tensor != TS_NONE; }
@@ -63,7 +74,7 @@ static bool is_bare(const meaning *m) { return m->kind == TAIL && m->node == NUL
 /* Adds a step; past the last that there may be it is only counted as too many. */
 static uint32_t add_step(island *s, ts_float_step step, uint32_t a, uint32_t b) {
     if (s->step_count == TS_PROGRAM_STEPS) {
-        refuse(s, "it takes more than 64 steps");
+        no_program(s, "it takes more than 64 steps");
         return 0;
     }
     int32_t *word = &s->steps[TS_PROGRAM_STEP * s->step_count];
@@ -274,7 +285,7 @@ static void constant_value(island *s, const meaning *m, qdq_value *out) {
         fits = dims[d] == 1 || (dims[d] == s->dims[d] && (s->over >> d & 1));
     }
     if (!fits) {
-        refuse(s, "it has a constant whose shape does not go with the others'");
+        no_program(s, "it has a constant whose shape does not go with the others'");
         return;
     }
     float *reals = TS_NEW_ARRAY(s->arena, float, s->channels);
@@ -294,7 +305,7 @@ static void bare_value(island *s, uint32_t operand, qdq_value *out) {
         units[i] = x.scale * w.scales[i];
     }
     if (count > 1 && (count != s->dims[3] || s->over != 1u << 3)) {
-        refuse(s, "its channels are not those of its result");
+        no_program(s, "its channels are not those of its result");
         return;
     }
     uint32_t unit = add_step(s, TS_STEP_CONST, add_data(s, units, count), count > 1);
@@ -303,6 +314,10 @@ static void bare_value(island *s, uint32_t operand, qdq_value *out) {
 
 static void leaf_value(island *s, uint32_t operand, qdq_value *out) {
     const meaning *x = &s->operands[operand];
+    if (s->q->graph->tensors.data[x->tensor].type == TS_F32) {
+        make_step(out, add_step(s, TS_STEP_CODE, operand, 0));
+        return;
+    }
     if (is_bare(x)) {
         bare_value(s, operand, out);
         return;
@@ -345,7 +360,8 @@ static bool shapes_agree(island *s, const ts_fnode *n, const qdq_value *a, const
     bool flat = a->flat || b->flat;
     bool both = (a->flat || a->kind == NUMBER) && (b->flat || b->kind == NUMBER);
     bool whole = ts_ftensor_elements(ts__qdq_ftensor(s->q, n->output)) == s->pixels;
-    return !flat || (both && whole) || refuse(s, "one of its operands has lost an axis that another one has");
+    return !flat || (both && whole) ||
+           no_program(s, "one of its operands has lost an axis that another one has");
 }
 
 static void binary_value(island *s, const ts_fnode *n, qdq_value *out) {
@@ -400,7 +416,7 @@ static bool is_whole(island *s, ts_tensor_id id, const qdq_value *x) {
     for (uint32_t d = 1; fits && d < 4; d++) {
         fits = dims[d] == s->dims[d] || (dims[d] == 1 && !(s->over >> d & 1));
     }
-    return fits || refuse(s, "it goes over a part of its map");
+    return fits || no_program(s, "it goes over a part of its map");
 }
 
 /* Values of pixels whose tensor has another shape than what is left of the map. */
@@ -448,7 +464,7 @@ static bool choose_axes(island *s) {
         uint32_t axes = n == NULL ? 0 : axes_of(s, n), mask = axes == 0 ? 0 : map_axes(s, n->inputs[0], axes);
         mask = axes != 0 && mask == 0 && s->dims[3] == 1 ? 1u << 3 : mask;
         if (axes != 0 && (mask == 0 || (s->over != 0 && s->over != mask))) {
-            return refuse(s, "it goes over other axes than another one, or over one of a single element");
+            return no_program(s, "it goes over other axes than another one, or over one of a single element");
         }
         s->over |= mask;
         constants |= n == NULL ? 0 : constant_axes(s, n);
@@ -496,7 +512,7 @@ static void batch_norm_value(island *s, const ts_fnode *n, qdq_value *out) {
     for (uint32_t i = 0; i < 5; i++) {
         qdq_value *x = input_of(s, n, i);
         s->node = n;
-        if (s->why != NULL || (x->flat && !refuse(s, "it has lost an axis that its constants have"))) {
+        if (s->why != NULL || (x->flat && !no_program(s, "it has lost an axis that its constants have"))) {
             return;
         }
         v[i] = step_of(s, x);
@@ -520,7 +536,7 @@ static bool stays(island *s, const ts_fnode *n, const qdq_value *x) {
         !moves && (is_one_a_pixel(s, n, x) ||
                    (ts__qdq_map_dims(t, from) && ts__qdq_map_dims(ts__qdq_ftensor(s->q, n->output), to) &&
                     memcmp(from, to, sizeof from) == 0));
-    return fits || refuse(s, "no kernel moves floats");
+    return fits || refuse(s, floats_would);
 }
 
 static void moved_value(island *s, const ts_fnode *n, qdq_value *out) {
@@ -598,18 +614,23 @@ static bool collect(island *s, ts_tensor_id id) {
     }
     s->q->values[id].island = s->q->island;
     if (s->seen == MOST_VALUES) {
-        return refuse(s, "it is one of more than 128 operators between two quantisations");
+        return no_program(s, "it is one of more than 128 operators between two quantisations");
     }
-    s->tensors[s->seen++] = id;
-    if (m.kind == REAL || is_bare(&m)) {
+    const ts_tensor_id map = s->q->floats[id];
+    if (m.kind == REAL || is_bare(&m) || map != TS_NONE) {
         if (s->operand_count == MOST_OPERANDS) {
-            return refuse(s, "it is one of operators that join more than two quantised tensors");
+            return no_program(s, "it is one of operators that join more than two quantised tensors");
         }
         s->leaves[s->operand_count] = id;
-        s->operands[s->operand_count++] = m;
+        s->operands[s->operand_count++] = map == TS_NONE ? m : (meaning){.kind = REAL, .tensor = map};
         return true;
     }
     const ts_fnode *n = producer_of(s, id);
+    s->tensors[s->seen++] = id;
+    if (n != NULL && ts__qdq_is_layer(s->q, n)) {
+        s->node = n;
+        return refuse(s, floats_would);
+    }
     bool fits = n != NULL && n->op != TS_FOP_QUANT && n->op != TS_FOP_DEQUANT;
     for (uint32_t i = 0; fits && i < n->input_count; i++) {
         s->node = n;
@@ -624,7 +645,7 @@ static bool common_dims(island *s) {
         const ts_tensor *t = &s->q->graph->tensors.data[s->operands[i].tensor];
         for (uint32_t d = 0; d < 4; d++) {
             if (i > 0 && s->dims[d] != t->dims[d] && s->dims[d] != 1 && t->dims[d] != 1) {
-                return refuse(s, "its operands do not broadcast to its result");
+                return no_program(s, "its operands do not broadcast to its result");
             }
             s->dims[d] = i == 0 || t->dims[d] > s->dims[d] ? t->dims[d] : s->dims[d];
         }
@@ -635,7 +656,7 @@ static bool common_dims(island *s) {
 static ts_tensor_id add_program(island *s, const char *name, const target *y) {
     uint32_t head = TS_PROGRAM_HEAD + TS_PROGRAM_STEP * s->step_count, count = head + s->data.count;
     int32_t *words = TS_NEW_ARRAY(s->q->arena, int32_t, count);
-    const float scale = s->q->away ? 1 : y->scale;
+    const float scale = s->q->away || y->floats ? 1 : y->scale;
     words[TS_PROGRAM_COUNT] = (int32_t)s->step_count;
     memcpy(&words[TS_PROGRAM_SCALE], &scale, sizeof scale);
     words[TS_PROGRAM_ZERO] = y->zero;
@@ -662,7 +683,6 @@ static void move_operand(island *s, const ts_fnode *n, ts_op op, const uint32_t 
         return;
     }
     target own = ts__qdq_own_quantum(x, &in);
-    own.bare = in.type == TS_S32;
     ts_node node = ts__qdq_new_node(s->q, n, op, x->tensor);
     node.name = ts_arena_printf(s->q->arena, "%s.%s", node.name, what);
     if (op == TS_OP_TRANSPOSE) {
@@ -727,7 +747,9 @@ static ts_status add_float(island *s, const ts_fnode *n, const uint32_t dims[4],
     }
     node.weights = add_program(s, node.name, y);
     *out = ts__qdq_finish(s->q, &node, rows, y);
-    ts_note(s->q->diags, TS_DIAG_UNSUPPORTED, n->name, ts_fop_name(n->op), "is computed in floats");
+    if (s->seen > 0) { /* not a change of form alone */
+        ts_note(s->q->diags, TS_DIAG_UNSUPPORTED, n->name, ts_fop_name(n->op), "is computed in floats");
+    }
     if (memcmp(dims, s->dims, sizeof s->dims) != 0) {
         move_operand(s, n, TS_OP_SLICE, NULL, one, "one", out);
     } else if (t.turns) {
@@ -739,12 +761,24 @@ static ts_status add_float(island *s, const ts_fnode *n, const uint32_t dims[4],
     return TS_OK;
 }
 
-static void new_island(qdq *q) {
-    if (q->value_count < q->from->tensors.count) { /* the float graph may have grown */
-        q->value_count = 2 * q->from->tensors.count;
-        q->values = TS_NEW_ARRAY(q->scratch, qdq_value, q->value_count);
-        q->island = 0;
+/* Room for what is known of each tensor: the float graph may have grown. */
+static void make_room(qdq *q) {
+    uint32_t before = q->value_count;
+    if (before >= q->from->tensors.count) {
+        return;
     }
+    q->value_count = 2 * q->from->tensors.count;
+    q->values = TS_NEW_ARRAY(q->scratch, qdq_value, q->value_count);
+    q->island = 0;
+    ts_tensor_id *floats = TS_NEW_ARRAY(q->scratch, ts_tensor_id, q->value_count);
+    for (uint32_t i = 0; i < q->value_count; i++) {
+        floats[i] = i < before ? q->floats[i] : TS_NONE;
+    }
+    q->floats = floats;
+}
+
+static void new_island(qdq *q) {
+    make_room(q);
     q->island++;
 }
 
@@ -767,7 +801,7 @@ static bool result_fits(island *s, const qdq_value *v, ts_tensor_id id, uint32_t
         ts__qdq_map_dims(t, dims) && v->kind != NUMBER &&
         (memcmp(dims, s->dims, 4 * sizeof *dims) == 0 || (v->reduced && ts_ftensor_elements(t) == s->pixels));
     s->node = NULL;
-    return fits || refuse(s, "its result has another shape than what it reads");
+    return fits || no_program(s, "its result has another shape than what it reads");
 }
 
 /* All that is read is of codes, in one map; its values in `v`. */
@@ -777,7 +811,7 @@ static bool evaluate(island *s, ts_tensor_id id, uint32_t dims[4], qdq_value **v
     if (!collect(s, id) || !common_dims(s) || !choose_axes(s)) {
         return false;
     }
-    s->q->island_work += s->seen;
+    s->q->island_work += s->seen + 1;
     if (s->q->island_work > MOST_WORK) {
         return refuse(s, "the file asks for more of such work than one of its size can need");
     }
@@ -794,16 +828,17 @@ static ts_status make_island(island *s, ts_tensor_id id, const target *y, meanin
         return TS_OK;
     }
     s->node = NULL;
-    if (v->kind == TABLED && s->operand_count == 1) {
+    n = n == NULL ? s->q->node : n; /* codes that no operator of the float graph has made */
+    if (v->kind == TABLED && s->operand_count == 1 && !y->floats) {
         *out = ts__qdq_add_table(s->q, n, &s->operands[0], v->table, y);
         return TS_OK;
     }
     if (!s->q->allow_float) {
-        refuse(s, "--allow-float computes it in floats");
+        refuse(s, floats_would);
         return TS_OK;
     }
     uint32_t step = step_of(s, v);
-    step = s->q->away ? rounded_away(s, step, y->scale) : step;
+    step = s->q->away && !y->floats ? rounded_away(s, step, y->scale) : step;
     if (s->why == NULL && step + 1 != s->step_count) {
         add_step(s, TS_STEP_MAX, step, step); /* the last step is the result */
     }
@@ -812,14 +847,116 @@ static ts_status make_island(island *s, ts_tensor_id id, const target *y, meanin
 
 static void free_arena(void *arena) { ts_arena_free(arena); }
 
+/* One program for all of `id`, if that is possible. */
+static ts_status one_island(qdq *q, ts_tensor_id id, const target *y, meaning *out, const char **why,
+                            const ts_fnode **at) {
+    ts_arena *arena = ts_arena_new("island", 0);
+    ts_guard_defer(free_arena, arena);
+    island *s = TS_NEW(arena, island);
+    *s = (island){.q = q, .arena = arena, .dims = {1, 1, 1, 1}};
+    ts_status status = make_island(s, id, y, out);
+    *why = s->why;
+    *at = s->at;
+    ts_guard_undefer(arena);
+    ts_arena_free(arena);
+    return status;
+}
+
+static ts_status map_of(qdq *q, ts_tensor_id id, const char **why, const ts_fnode **at);
+
+/* Maps of floats of what `n` reads, but for constants, and for codes where a program reads them; *more where
+ * there is one that was not there. */
+static ts_status maps_before(qdq *q, const ts_fnode *n, bool codes, bool *more, const char **why,
+                             const ts_fnode **at) {
+    for (uint32_t i = 0; i < n->input_count; i++) {
+        const meaning m = ts__qdq_meaning_of(q, n->inputs[i]);
+        if (ts__qdq_is_constant(&m) || q->floats[n->inputs[i]] != TS_NONE ||
+            (!codes && (m.kind == REAL || is_bare(&m)))) {
+            continue;
+        }
+        TS_TRY(map_of(q, n->inputs[i], why, at));
+        if (*why != NULL) {
+            return TS_OK;
+        }
+        *more = true;
+    }
+    return TS_OK;
+}
+
+/* The map of floats that the layer `n` makes. */
+static ts_status map_of_layer(qdq *q, const ts_fnode *n, const char **why, const ts_fnode **at) {
+    ts_tensor_id inputs[TS_MAX_INPUTS];
+    meaning made;
+    bool more;
+    TS_TRY(maps_before(q, n, true, &more, why, at));
+    for (uint32_t i = 0; i < n->input_count; i++) {
+        inputs[i] = q->floats[n->inputs[i]];
+    }
+    if (*why != NULL) {
+        return TS_OK;
+    }
+    TS_TRY(ts__qdq_float_layer(q, n, inputs, &made, why));
+    *at = *why != NULL ? n : *at;
+    q->floats[n->output] = *why == NULL ? made.tensor : TS_NONE;
+    return TS_OK;
+}
+
+/* Makes a map of floats that the island of `id` then is cut at: what `at` makes, which one program cannot
+ * hold with what is behind it, or what it reads. */
+static ts_status cut(qdq *q, ts_tensor_id id, const ts_fnode *n, bool *more, const char **why,
+                     const ts_fnode **at) {
+    const char *before = *why;
+    *more = false;
+    if (n == NULL) {
+        return TS_OK;
+    }
+    *why = NULL;
+    bool made = q->floats[n->output] != TS_NONE;
+    if (!made && (n->op == TS_FOP_RESHAPE || n->op == TS_FOP_TRANSPOSE)) { /* of whole maps after all */
+        *more = true;
+        TS_TRY(map_of_layer(q, n, why, at));
+    } else if (!made && (n->output != id || ts__qdq_is_layer(q, n))) {
+        *more = true;
+        TS_TRY(map_of(q, n->output, why, at));
+    } else {
+        TS_TRY(maps_before(q, n, false, more, why, at));
+    }
+    *more = *more && *why == NULL;
+    *why = *why == NULL ? before : *why;
+    return TS_OK;
+}
+
 ts_status ts__qdq_island(qdq *q, ts_tensor_id id, const target *y, meaning *out, const char **why,
                          const ts_fnode **at) {
-    island s = {.q = q, .arena = ts_arena_new("island", 0), .dims = {1, 1, 1, 1}};
-    ts_guard_defer(free_arena, s.arena);
-    ts_status status = make_island(&s, id, y, out);
-    ts_guard_undefer(s.arena);
-    ts_arena_free(s.arena);
-    *why = s.why;
-    *at = s.at;
-    return status;
+    bool more = true;
+    while (more) {
+        TS_TRY(one_island(q, id, y, out, why, at));
+        if (*why == NULL || !q->allow_float) {
+            return TS_OK;
+        }
+        TS_TRY(cut(q, id, *at != NULL ? *at : maker_of(q, id), &more, why, at));
+    }
+    return TS_OK;
+}
+
+/* The map of floats that holds a tensor. */
+static ts_status map_of(qdq *q, ts_tensor_id id, const char **why, const ts_fnode **at) {
+    const target floats = {.floats = true};
+    const meaning m = ts__qdq_meaning_of(q, id);
+    const ts_fnode *n = maker_of(q, id);
+    meaning made;
+    if (q->float_depth == MOST_DEPTH) {
+        *why = "it is one of more than 256 layers of floats behind each other";
+        *at = n;
+        return TS_OK;
+    }
+    q->float_depth++;
+    if (n != NULL && ts__qdq_is_layer(q, n) && m.kind != REAL && !is_bare(&m)) {
+        TS_TRY(map_of_layer(q, n, why, at));
+    } else {
+        TS_TRY(ts__qdq_island(q, id, &floats, &made, why, at));
+        q->floats[id] = *why == NULL ? made.tensor : TS_NONE;
+    }
+    q->float_depth--;
+    return TS_OK;
 }

@@ -1,5 +1,5 @@
-/* Inside the importer of quantised float networks: meanings of tensors (qdq.c), and what floats make of codes
- * between quantisations (qdq_float.c). */
+/* Inside the importer of quantised float networks: meanings of tensors (qdq.c), what floats make of codes
+ * between quantisations (qdq_float.c), and layers on maps of floats (qdq_layers.c). */
 #ifndef TS_MODEL_QDQ_INTERNAL_H
 #define TS_MODEL_QDQ_INTERNAL_H
 
@@ -43,7 +43,8 @@ typedef struct target {
     float scale;
     int32_t zero, low, high; /* bounds may be narrower than the type's */
     bool is_signed;
-    bool bare; /* no codes: the accumulator of 32 bits is wanted, in its own units */
+    bool bare;   /* no codes: the accumulator of 32 bits is wanted, in its own units */
+    bool floats; /* no codes: the floats themselves are wanted */
 } target;
 
 typedef struct qdq {
@@ -57,7 +58,9 @@ typedef struct qdq {
     bool allow_float;
     bool away;                /* quantisations round halves away from zero; otherwise to even */
     struct qdq_value *values; /* one a tensor of `from`: what floats make (qdq_float.c); NULL at first */
+    ts_tensor_id *floats;     /* beside the values: maps of floats that hold these tensors, or TS_NONE */
     uint32_t value_count;     /* of them there is room for */
+    uint32_t float_depth;     /* islands and layers that wait for what they read */
     uint32_t island;          /* the island that the values are of */
     uint64_t island_work;     /* tables that islands have made */
     uint32_t beside;          /* steps of requantisations that are one accumulator beside the float ones */
@@ -80,7 +83,7 @@ bool ts__qdq_map_dims(const ts_ftensor *t, uint32_t dims[4]);
 /* Does a transposition keep the order of the elements? */
 bool ts__qdq_order_stays(const ts_ftensor *x, const ts_fnode *n);
 
-/* The quantum and type of codes that only move. */
+/* The quantum and type of codes or floats that only move. */
 target ts__qdq_own_quantum(const meaning *x, const ts_tensor *t);
 
 ts_node ts__qdq_new_node(qdq *q, const ts_fnode *n, ts_op op, ts_tensor_id input);
@@ -94,9 +97,20 @@ ts_status ts__qdq_broadcast(qdq *q, const ts_fnode *n, const uint32_t dims[4], m
 /* y = table[x]: `reals` of each code from the type's lowest on, quantised. */
 meaning ts__qdq_add_table(qdq *q, const ts_fnode *n, const meaning *x, const float *reals, const target *y);
 
+/* Adds a movement of codes or floats; the result keeps their quantum. */
+ts_status ts__qdq_move(qdq *q, const ts_fnode *n, const meaning *x, meaning *out);
+
+/* It computes on maps of floats, as no program does: layers, poolings, movements that move. */
+bool ts__qdq_is_layer(const qdq *q, const ts_fnode *n);
+
+/* Adds the node of such an operator; `inputs` are maps of floats, TS_NONE for constants. Where it cannot be,
+ * *why says why. */
+ts_status ts__qdq_float_layer(qdq *q, const ts_fnode *n, const ts_tensor_id *inputs, meaning *out,
+                              const char **why);
+
 /* Codes of the tensor `id`, which floats make of codes: a table where it is a function of one element of one
- * tensor; else a FLOAT node, where floats are allowed. Else *out is left, `why` says what stands in the
- * way, and `at` is the operator that does, or NULL. */
+ * tensor; else FLOAT nodes, with layers between them, where floats are allowed. Else *out is left, `why` says
+ * what stands in the way, and `at` is the operator that does, or NULL. */
 ts_status ts__qdq_island(qdq *q, ts_tensor_id id, const target *y, meaning *out, const char **why,
                          const ts_fnode **at);
 

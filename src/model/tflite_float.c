@@ -202,6 +202,23 @@ static ts_status take_pool(tfl *t, const tfl_op *o, ts_fop op) {
     return finish(t, o, &n, NULL, option(t, o, POOL_ACTIVATION, 1, 0));
 }
 
+/* Rows in the shape that the file gives them (keep_num_dims). */
+static ts_status keep_dims(tfl *t, const tfl_op *o) {
+    tfl_tensor *y = ts__tfl_tensor_at(t, o->outputs, 0);
+    const ts_ftensor rows = t->real->tensors.data[y->real];
+    const uint32_t count = rows.dims[1];
+    if (y->rank <= 2 || y->rank > 4 || y->dims[y->rank - 1] != count ||
+        y->elements != ts_ftensor_elements(&rows)) {
+        return TS_OK;
+    }
+    ts_fnode back = new_node(t, o, TS_FOP_RESHAPE, 1);
+    ts_ftensor shape = {.rank = y->rank};
+    memcpy(shape.dims, y->dims, y->rank * sizeof *y->dims);
+    back.inputs[0] = y->real;
+    return ts_fgraph_add_node(t->real, &back, ts_arena_printf(t->arena, "%s.rows", o->name), &shape, &y->real,
+                              t->diags);
+}
+
 /* One row of features: what is read flat is reshaped first. */
 static ts_status take_fully_connected(tfl *t, const tfl_op *o) {
     ts_fnode n = new_node(t, o, TS_FOP_GEMM, 2);
@@ -223,7 +240,8 @@ static ts_status take_fully_connected(tfl *t, const tfl_op *o) {
     if (ts__tfl_tensor_at(t, o->inputs, 2) != NULL) {
         TS_TRY(input_at(t, o, 2, &n.inputs[n.input_count++]));
     }
-    return finish(t, o, &n, NULL, option(t, o, 0, 1, ACTIVATION_NONE));
+    TS_TRY(finish(t, o, &n, NULL, option(t, o, 0, 1, ACTIVATION_NONE)));
+    return keep_dims(t, o);
 }
 
 static ts_status take_binary(tfl *t, const tfl_op *o, ts_fop op) {

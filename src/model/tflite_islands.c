@@ -173,9 +173,10 @@ ts_status ts__tfl_island_operator(tfl *t, const tfl_op *o, int64_t code, ts__tfl
         return move_codes(t, o, codes, take);
     }
     TS_TRY(take_inputs(t, o));
-    if (code == 3 || code == 4 || code == 9) {
+    if (!t->allow_float && (code == 3 || code == 4 || code == 9)) {
         return TFL_FAIL(TS_DIAG_UNSUPPORTED,
-                        "has float weights between integer operators; quantised ones would be right");
+                        "has float weights between integer operators; quantised ones would be right, or "
+                        "--allow-float, which computes it in floats");
     }
     TS_TRY(ts__tfl_float_operator(t, o, code));
     TS_TRY(join_leaves(t, o, &all));
@@ -277,8 +278,11 @@ ts_status ts__tfl_quantize_floats(tfl *t, const tfl_op *o, tfl_tensor *x, tfl_te
         return quantize_codes(t, o, x, y);
     }
     TS_TRY(know_leaves(t, o, x));
-    const target to = {scale,           ts__tfl_zero_of(y),   ts__tfl_low(y),
-                       ts__tfl_high(y), y->type == TYPE_INT8, false};
+    const target to = {.scale = scale,
+                       .zero = ts__tfl_zero_of(y),
+                       .low = ts__tfl_low(y),
+                       .high = ts__tfl_high(y),
+                       .is_signed = y->type == TYPE_INT8};
     qdq *q = converter(t);
     ts_node_id producer = t->real->tensors.data[x->real].producer;
     if (producer == TS_NONE) {

@@ -650,6 +650,18 @@ static int32_t random_real(ts__builder *b) {
     return bits;
 }
 
+ts_tensor_id ts__build_reals(ts__builder *b, const char *name, uint32_t rank, const uint32_t *dims) {
+    ts_tensor t = {.name = ts_arena_strdup(b->arena, name), .type = TS_F32, .rank = rank};
+    memcpy(t.dims, dims, rank * sizeof *dims);
+    uint64_t count = ts_tensor_elements(&t);
+    float *data = TS_NEW_ARRAY(b->arena, float, count);
+    for (uint64_t i = 0; i < count; i++) {
+        data[i] = (float)ts_random_range(&b->random, -100000, 100000) / 100000;
+    }
+    t.data = data;
+    return add_tensor(b, &t, NULL);
+}
+
 /* Words of a program that is being made: its data come behind the steps. */
 typedef struct program {
     ts__builder *b;
@@ -698,11 +710,14 @@ ts_tensor_id ts__build_program(ts__builder *b, const char *name, const ts_type *
                  (uint32_t)ts_random_range(&b->random, 0, last));
     }
     float scale = (float)ts_random_range(&b->random, 1, 200) / 1000;
+    bool codes = type != TS_F32;
+    scale = codes ? scale : 1;
     p.words[TS_PROGRAM_COUNT] = (int32_t)p.steps;
     memcpy(&p.words[TS_PROGRAM_SCALE], &scale, sizeof scale);
     p.words[TS_PROGRAM_ZERO] = (int32_t)ts_random_range(&b->random, ts_type_low(type), ts_type_high(type));
     p.words[TS_PROGRAM_LOW] = (int32_t)ts_type_low(type);
-    p.words[TS_PROGRAM_HIGH] = (int32_t)ts_type_high(type) - (int32_t)ts_random_range(&b->random, 0, 9);
+    p.words[TS_PROGRAM_HIGH] =
+        (int32_t)ts_type_high(type) - (codes ? (int32_t)ts_random_range(&b->random, 0, 9) : 0);
     uint32_t head = TS_PROGRAM_HEAD + TS_PROGRAM_STEP * p.steps;
     int32_t *words = TS_NEW_ARRAY(b->arena, int32_t, (uint64_t)head + p.data);
     memcpy(words, p.words, head * sizeof *words);

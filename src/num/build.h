@@ -70,13 +70,16 @@ ts_status ts__build_add(ts__builder *b, const char *name, const ts__add_spec *sp
                         ts_tensor_id other, ts_tensor_id *out);
 
 /* A random program for a FLOAT node of operands of the types `operands` and `channels` channels, and a result
- * of type u8 or s8. */
+ * of type u8, s8 or f32. */
 ts_tensor_id ts__build_program(ts__builder *b, const char *name, const ts_type *operands, uint32_t count,
                                uint32_t channels, ts_type type);
 
-/* Adds a node that needs no parameters chosen (LUT, FLOAT, SOFTMAX, and what moves elements): `node` is
- * complete but for its name, place and output, which becomes {1, dims} of `type` with the quantum of the
- * first input where elements are moved, and without one otherwise. */
+/* A constant of floats between -1 and 1: weights or biases of layers of floats. */
+ts_tensor_id ts__build_reals(ts__builder *b, const char *name, uint32_t rank, const uint32_t *dims);
+
+/* Adds a node that needs no parameters chosen (LUT, FLOAT, SOFTMAX, layers of floats, and what moves
+ * elements): `node` is complete but for its name, place and output, which becomes {1, dims} of `type` with
+ * the quantum of the first input where elements are moved, and without one otherwise. */
 ts_status ts__build_plain(ts__builder *b, const char *name, const ts_node *node, ts_type type,
                           const uint32_t dims[3], ts_tensor_id *out);
 

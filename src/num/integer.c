@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/fixed_point.h"
+#include "num/float_layers.h"
 #include "num/program.h"
 
 typedef struct layer {
@@ -390,6 +391,11 @@ static uint64_t patch_elements(const layer *l) {
 }
 
 static ts_status compute(layer *l, ts_arena *scratch, const int32_t *const *inputs) {
+    bool moves = ts_op_moves(l->node->op);
+    if (l->in->type == TS_F32 && l->node->op != TS_OP_FLOAT && !moves) {
+        ts__float_layer_run(l->graph, l->node, l->x, l->y);
+        return TS_OK;
+    }
     l->patch = TS_NEW_ARRAY(scratch, int32_t, patch_elements(l));
     switch (l->node->op) {
         case TS_OP_CONV:

@@ -5,6 +5,12 @@
 
 #include "ir/program.h"
 
+int32_t ts_exact_bits(float real) {
+    int32_t bits;
+    memcpy(&bits, &real, sizeof bits);
+    return isnan(real) ? 0x7fc00000 : bits;
+}
+
 static float real_of(int32_t bits) {
     float real;
     memcpy(&real, &bits, sizeof real);
@@ -107,6 +113,7 @@ typedef struct runner {
     const int32_t *words;
     const int32_t *x[2]; /* codes of the pixel */
     int32_t low[2];      /* of the operands' types */
+    bool floats[2];      /* they are bits of floats */
     uint32_t channels;
     float *values; /* of each step, in each channel */
 } runner;
@@ -125,7 +132,7 @@ static void run_step(const runner *r, uint32_t index) {
                 y[c] = real_of(data[step[2] + r->x[step[1]][c] - r->low[step[1]]]);
                 break;
             case TS_STEP_CODE:
-                y[c] = (float)r->x[step[1]][c];
+                y[c] = r->floats[step[1]] ? real_of(r->x[step[1]][c]) : (float)r->x[step[1]][c];
                 break;
             case TS_STEP_CONST:
                 y[c] = real_of(data[(size_t)step[1] + (size_t)step[2] * c]);
@@ -158,6 +165,7 @@ void ts__program_run(const ts_graph *graph, const ts_node *node, const int32_t *
     r.values = TS_NEW_ARRAY(scratch, float, (uint64_t)steps *r.channels);
     for (uint32_t i = 0; i < node->input_count; i++) {
         r.low[i] = (int32_t)ts_type_low(graph->tensors.data[node->inputs[i]].type);
+        r.floats[i] = graph->tensors.data[node->inputs[i]].type == TS_F32;
     }
     for (uint64_t at = 0; at < ts_tensor_elements(out); at += r.channels) {
         for (uint32_t i = 0; i < node->input_count; i++) {
@@ -167,7 +175,8 @@ void ts__program_run(const ts_graph *graph, const ts_node *node, const int32_t *
             run_step(&r, i);
         }
         for (uint32_t c = 0; c < r.channels; c++) {
-            output[at + c] = code_of(r.words, r.values[(size_t)(steps - 1) * r.channels + c]);
+            float value = r.values[(size_t)(steps - 1) * r.channels + c];
+            output[at + c] = out->type == TS_F32 ? ts_exact_bits(value) : code_of(r.words, value);
         }
     }
 }

@@ -5,7 +5,8 @@
 
 #include "ir/graph.h"
 
-/* Computes a verified FLOAT node: codes in, codes out, H, W, C order; `scratch` for the values of a pixel. */
+/* Computes a verified FLOAT node: codes or bits of floats in and out, H, W, C order; `scratch` for the values
+ * of a pixel. */
 void ts__program_run(const ts_graph *graph, const ts_node *node, const int32_t *const *inputs,
                      int32_t *output, ts_arena *scratch);
 
@@ -16,5 +17,8 @@ void ts__program_run(const ts_graph *graph, const ts_node *node, const int32_t *
 float ts_exact_exp(float x);
 float ts_exact_log(float x);
 float ts_exact_sqrt(float x);
+
+/* The bits of a float as maps hold it: what is no number has one form, 0x7fc00000. */
+int32_t ts_exact_bits(float real);
 
 #endif

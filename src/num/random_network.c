@@ -162,7 +162,7 @@ static ts_tensor_id partner(walk *w, ts_tensor_id in) {
     uint32_t seen = 0;
     for (ts_tensor_id id = 0; id < w->b.graph->tensors.count; id++) {
         const ts_tensor *t = tensor_of(w, id);
-        bool fits = id != in && t->data == NULL && t->type != TS_S32 &&
+        bool fits = id != in && t->data == NULL && t->type != TS_S32 && t->type != TS_F32 &&
                     memcmp(t->dims, tensor_of(w, in)->dims, sizeof t->dims) == 0;
         if (fits && chance(w, ++seen)) {
             found = id;
@@ -288,7 +288,8 @@ static ts_status add_move(walk *w, const char *name, ts_op op, ts_tensor_id in, 
     const ts_tensor *x = tensor_of(w, in);
     uint32_t bits = ts_type_bits(x->type);
     *out = TS_NONE;
-    if (bits == 32 || ts_c(x) * bits % 8 != 0 || ts_tensor_elements(x) > (op == TS_OP_RESIZE ? 500 : 3000)) {
+    if (x->type == TS_S32 || ts_c(x) * bits % 8 != 0 ||
+        ts_tensor_elements(x) > (op == TS_OP_RESIZE ? 500 : 3000)) {
         return TS_OK;
     }
     if (w->limits->picks && chance(w, 2)) {
@@ -382,7 +383,84 @@ static ts_status add_softmax(walk *w, const char *name, ts_tensor_id in, ts_tens
     return ts__build_plain(&w->b, name, &node, x.type, x.dims + 1, out);
 }
 
+/* ---- floats ---- */
+
+/* A convolution or linear layer of floats. */
+static ts_status add_float_sums(walk *w, const char *name, ts_op op, ts_tensor_id in, ts_tensor_id *out) {
+    const ts_tensor x = *tensor_of(w, in);
+    const char *weights = ts_arena_printf(w->b.arena, "%s.weights", name);
+    ts_node node = {.op = op, .input_count = 1, .inputs = {in}, .bias = TS_NONE};
+    uint32_t dims[] = {1, 1, pick(w, 1, 8)};
+    if (op == TS_OP_CONV) {
+        node.groups = pick_groups(w, ts_c(&x), &dims[2]);
+        node.window = pick_window(w, &x);
+        const ts_window *v = &node.window;
+        dims[0] = ts_window_out(ts_h(&x), v->kernel_h, v->stride_h, v->dilation_h, v->pad_top, v->pad_bottom);
+        dims[1] = ts_window_out(ts_w(&x), v->kernel_w, v->stride_w, v->dilation_w, v->pad_left, v->pad_right);
+        const uint32_t shape[] = {dims[2], v->kernel_h, v->kernel_w, ts_c(&x) / node.groups};
+        node.weights = ts__build_reals(&w->b, weights, 4, shape);
+    } else {
+        node.weights =
+            ts__build_reals(&w->b, weights, 2, (const uint32_t[]){dims[2], (uint32_t)ts_tensor_elements(&x)});
+    }
+    if (chance(w, 2)) {
+        node.bias = ts__build_reals(&w->b, ts_arena_printf(w->b.arena, "%s.bias", name), 1, &dims[2]);
+    }
+    return ts__build_plain(&w->b, name, &node, TS_F32, dims, out);
+}
+
+static ts_status add_float_pool(walk *w, const char *name, ts_op op, ts_tensor_id in, ts_tensor_id *out) {
+    const ts_tensor x = *tensor_of(w, in);
+    ts_node node = {.op = op, .input_count = 1, .inputs = {in}, .weights = TS_NONE, .bias = TS_NONE};
+    node.window = pick_pool_window(w, &x);
+    const ts_window *v = &node.window;
+    const uint32_t dims[] = {ts_window_out(ts_h(&x), v->kernel_h, v->stride_h, 1, v->pad_top, v->pad_bottom),
+                             ts_window_out(ts_w(&x), v->kernel_w, v->stride_w, 1, v->pad_left, v->pad_right),
+                             ts_c(&x)};
+    return ts__build_plain(&w->b, name, &node, TS_F32, dims, out);
+}
+
+/* A program of one operand, into `type`. */
+static ts_status add_float_program(walk *w, const char *name, ts_type type, ts_tensor_id in,
+                                   ts_tensor_id *out) {
+    const ts_tensor x = *tensor_of(w, in);
+    ts_node node = {.op = TS_OP_FLOAT, .input_count = 1, .inputs = {in}, .bias = TS_NONE};
+    node.weights = ts__build_program(&w->b, name, &x.type, 1, ts_c(&x), type);
+    return ts__build_plain(&w->b, name, &node, type, x.dims + 1, out);
+}
+
+static ts_status add_float_layer(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    static const ts_op ops[] = {TS_OP_CONV,     TS_OP_CONV,  TS_OP_CONV,      TS_OP_LINEAR, TS_OP_MAX_POOL,
+                                TS_OP_AVG_POOL, TS_OP_SLICE, TS_OP_TRANSPOSE, TS_OP_PAD,    TS_OP_FLOAT};
+    ts_op op = ops[pick(w, 0, sizeof ops / sizeof ops[0] - 1)];
+    if (op == TS_OP_CONV || op == TS_OP_LINEAR) {
+        return add_float_sums(w, name, op, in, out);
+    }
+    if (op == TS_OP_MAX_POOL || op == TS_OP_AVG_POOL) {
+        return add_float_pool(w, name, op, in, out);
+    }
+    return op == TS_OP_FLOAT ? add_float_program(w, name, TS_F32, in, out) : add_move(w, name, op, in, out);
+}
+
+/* Codes made floats, up to three layers of these, and codes again. */
+static ts_status add_floats(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    *out = TS_NONE;
+    if (ts_type_bits(tensor_of(w, in)->type) < 8 || ts_tensor_elements(tensor_of(w, in)) > 2000) {
+        return TS_OK;
+    }
+    ts_tensor_id last = in, added;
+    TS_TRY(add_float_program(w, ts_arena_printf(w->b.arena, "%s.in", name), TS_F32, in, &last));
+    for (uint32_t i = 0, layers = pick(w, 1, 3); i < layers; i++) {
+        TS_TRY(add_float_layer(w, ts_arena_printf(w->b.arena, "%s.%u", name, (unsigned)i), last, &added));
+        last = added == TS_NONE ? last : added;
+    }
+    return add_float_program(w, name, chance(w, 3) ? TS_S8 : TS_U8, last, out);
+}
+
 static ts_status add_float(walk *w, const char *name, ts_tensor_id in, ts_tensor_id *out) {
+    if (chance(w, 2)) {
+        return add_floats(w, name, in, out);
+    }
     ts_tensor_id other = chance(w, 2) ? partner(w, in) : TS_NONE;
     const ts_tensor x = *tensor_of(w, in);
     ts_type types[2] = {x.type, TS_S32};
@@ -579,7 +657,8 @@ static ts_tensor_id pick_source(walk *w, ts_tensor_id newest) {
     ts_tensor_id found = newest;
     uint32_t seen = 0;
     for (ts_tensor_id id = 0; id < w->b.graph->tensors.count; id++) {
-        if (tensor_of(w, id)->data == NULL && chance(w, ++seen)) {
+        bool fits = tensor_of(w, id)->data == NULL && tensor_of(w, id)->type != TS_F32;
+        if (fits && chance(w, ++seen)) {
             found = id;
         }
     }

@@ -22,8 +22,10 @@ enum { TABLES = sizeof tables / sizeof tables[0] };
 bool ts_kernel_takes(const ts_kernel *kernel, const ts_layer *layer) {
     bool plain = layer->weights == NULL || ts_weights_zero(layer->weights) == 0;
     bool lies = kernel->x_quads == layer->x.quads && kernel->y_quads == layer->y.quads;
-    return lies && (plain || kernel->weights_zero || strcmp(kernel->isa, "ref") == 0) &&
-           kernel->serves(layer);
+    bool floats = layer->x.type == TS_F32 || layer->y.type == TS_F32 ||
+                  (ts_layer_has_x2(layer) && layer->x2.type == TS_F32);
+    return lies && (!floats || kernel->floats) &&
+           (plain || kernel->weights_zero || strcmp(kernel->isa, "ref") == 0) && kernel->serves(layer);
 }
 
 static bool admits(const ts_target *target, const ts_kernel *kernel) {

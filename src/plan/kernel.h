@@ -26,6 +26,7 @@ struct ts_kernel {
     bool rewrites_x; /* the tile of x in L1 is no longer x afterwards (x_is_new of kernels/tile.h) */
     /* May it compute this layer (types, strides, dilation, groups, requantisation kind)? */
     bool (*serves)(const ts_layer *layer);
+    bool floats;       /* it knows maps of floats; where any of a layer's is, no other serves it */
     bool weights_zero; /* of weights with a zero point; other kernels serve none, the ref ones all */
     /* Bytes of the packed weights and requantisation parameters of the first `channels` output channels; a
      * tile of channels [a, b) is the slice [bytes(a), bytes(b)) wherever a is a multiple of c_granule. */

@@ -25,6 +25,14 @@ static bool serves_max_pool(const ts_layer *layer) { return layer->kind == TS_LA
 
 static bool serves_avg_pool(const ts_layer *layer) { return layer->kind == TS_LAYER_AVG_POOL; }
 
+static bool of_floats(const ts_layer *layer) { return layer->x.type == TS_F32; }
+
+static bool serves_conv_f32(const ts_layer *layer) { return of_floats(layer) && serves_conv(layer); }
+
+static bool serves_max_pool_f32(const ts_layer *layer) { return of_floats(layer) && serves_max_pool(layer); }
+
+static bool serves_avg_pool_f32(const ts_layer *layer) { return of_floats(layer) && serves_avg_pool(layer); }
+
 static bool serves_add(const ts_layer *layer) {
     return layer->kind == TS_LAYER_ADD || layer->kind == TS_LAYER_REQUANT;
 }
@@ -216,7 +224,7 @@ static uint64_t no_scratch(const ts_layer *layer, const ts_tile *tile, uint32_t 
 enum { CALL_CYCLES = 120 };
 
 /* Of floats, on a core that computes them with gcc's routines. */
-enum { READ_CYCLES = 80, FLOAT_CYCLES = 170, FUNCTION_CYCLES = 3000, RESULT_CYCLES = 720 };
+enum { READ_CYCLES = 80, FLOAT_CYCLES = 170, FUNCTION_CYCLES = 3000, RESULT_CYCLES = 720, MAC_CYCLES = 260 };
 
 /* Of the busiest core: outputs are dealt in fours of channels (device/kernels/ref/ref.h). */
 static double outputs_per_core(const ts_tile *tile, uint32_t cores) {
@@ -298,6 +306,17 @@ static double float_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t 
     double elements = (double)tile->y_h * tile->y_w * tile->y_c;
     bool by_pixel = tile->y_h * tile->y_w >= cores;
     return CALL_CYCLES + elements * (over / (by_pixel ? cores : 1) + (before + RESULT_CYCLES) / cores);
+}
+
+/* A product and a sum for each weight. */
+static double conv_f32_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double each = (double)weights_per_channel(layer) * MAC_CYCLES + FLOAT_CYCLES;
+    return CALL_CYCLES + outputs_per_core(tile, cores) * each;
+}
+
+static double pool_f32_cycles(const ts_layer *layer, const ts_tile *tile, uint32_t cores) {
+    double window = (double)layer->window.kernel_h * layer->window.kernel_w;
+    return CALL_CYCLES + outputs_per_core(tile, cores) * (window + 1) * FLOAT_CYCLES;
 }
 
 /* Nothing is computed: what it costs are transfers (move.c). */
@@ -428,15 +447,53 @@ const ts_kernel ts__kernels_ref[] = {
      .sources = "ref/float_ref.c",
      .c_granule = UINT16_MAX, /* all channels of a pixel */
      .stack_bytes = 544,
+     .floats = true,
      .serves = serves_float,
      .weight_bytes = float_weight_bytes,
      .pack = float_pack,
      .scratch_bytes = no_scratch,
      .cycles = float_cycles},
+    {.name = "conv_f32_ref",
+     .isa = "ref",
+     .sources = "ref/conv_f32_ref.c",
+     .c_granule = 1,
+     .stack_bytes = 288,
+     .in_order = true,
+     .floats = true,
+     .serves = serves_conv_f32,
+     .weight_bytes = conv_weight_bytes,
+     .pack = conv_pack,
+     .scratch_bytes = no_scratch,
+     .cycles = conv_f32_cycles},
+    {.name = "max_pool_f32_ref",
+     .isa = "ref",
+     .sources = "ref/max_pool_f32_ref.c",
+     .c_granule = 1,
+     .stack_bytes = 192,
+     .in_order = true,
+     .floats = true,
+     .serves = serves_max_pool_f32,
+     .weight_bytes = no_weights,
+     .pack = pack_nothing,
+     .scratch_bytes = no_scratch,
+     .cycles = pool_f32_cycles},
+    {.name = "avg_pool_f32_ref",
+     .isa = "ref",
+     .sources = "ref/avg_pool_f32_ref.c",
+     .c_granule = 1,
+     .stack_bytes = 224,
+     .in_order = true,
+     .floats = true,
+     .serves = serves_avg_pool_f32,
+     .weight_bytes = no_weights,
+     .pack = pack_nothing,
+     .scratch_bytes = no_scratch,
+     .cycles = pool_f32_cycles},
     {.name = "move",
      .isa = "ref",
      .sources = "../runtime/move.c",
      .c_granule = 1,
+     .floats = true,
      .serves = serves_move,
      .weight_bytes = no_weights,
      .pack = pack_nothing,

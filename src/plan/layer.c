@@ -132,6 +132,9 @@ static interval plain_interval(const builder *b, const ts_node *node) {
 static const ts_acc_range *acc_ranges(builder *b, const ts_node *node, const ts_layer *layer) {
     uint32_t channels = layer->y.c;
     ts_acc_range *acc = TS_NEW_ARRAY(b->arena, ts_acc_range, channels);
+    if (layer->x.type == TS_F32) { /* no integers: 0 */
+        return acc;
+    }
     if (node->op == TS_OP_CONV || node->op == TS_OP_LINEAR) {
         interval x = b->values[node->inputs[0]];
         int64_t zero = ts_tensor_zero(tensor_of(b, node->inputs[0]));
@@ -175,6 +178,7 @@ static int64_t bias_of(const builder *b, const ts_node *node, uint32_t channel) 
     }
 }
 
+/* Of floats: their bits. */
 static const int64_t *biases(builder *b, const ts_node *node, uint32_t channels) {
     int64_t *bias = TS_NEW_ARRAY(b->arena, int64_t, channels);
     for (uint32_t c = 0; c < channels; c++) {

@@ -258,9 +258,11 @@ static bool same_shape(const ts_layer *a, const ts_layer *b) {
            same_map(&a->x, &b->x) && same_map(&a->x2, &b->x2) && same_map(&a->y, &b->y) &&
            memcmp(&a->window, &b->window, sizeof a->window) == 0 &&
            (a->weights == NULL) == (b->weights == NULL) &&
-           (a->weights == NULL || a->weights->type == b->weights->type) && !has_zero(a) && !has_zero(b) &&
-           a->softmax.kind == b->softmax.kind && a->norm.centred == b->norm.centred &&
-           same_step(&a->in1, &b->in1) && same_step(&a->in2, &b->in2) && same_step(&a->sum, &b->sum);
+           (a->weights == NULL || (a->weights->type == b->weights->type &&
+                                   ts_tensor_elements(a->weights) == ts_tensor_elements(b->weights))) &&
+           !has_zero(a) && !has_zero(b) && a->softmax.kind == b->softmax.kind &&
+           a->norm.centred == b->norm.centred && same_step(&a->in1, &b->in1) && same_step(&a->in2, &b->in2) &&
+           same_step(&a->sum, &b->sum);
 }
 
 /* The plan of an earlier layer of the same shape, if there is one. */

@@ -414,8 +414,9 @@ void case_turn_quads(uint8_t *map, uint32_t h, uint32_t w, uint32_t c, uint32_t 
 }
 
 static uint32_t elem(ts_type type) {
-    static const uint8_t codes[TS_TYPE_COUNT] = {[TS_U8] = 0, [TS_S8] = 1, [TS_U4] = 2,  [TS_S4] = 3,
-                                                 [TS_U2] = 4, [TS_S2] = 5, [TS_S16] = 6, [TS_S32] = 7};
+    static const uint8_t codes[TS_TYPE_COUNT] = {
+        [TS_U8] = 0, [TS_S8] = 1,  [TS_U4] = 2,  [TS_S4] = 3, [TS_U2] = 4,
+        [TS_S2] = 5, [TS_S16] = 6, [TS_S32] = 7, [TS_F32] = 8};
     return codes[type];
 }
 

@@ -20,7 +20,7 @@ enum { NETWORKS = 120 };
 
 static const ts_kernel *row_for(const ts_layer *layer) {
     for (uint32_t i = 0; i < ts__kernels_ref_count; i++) {
-        if (ts__kernels_ref[i].serves(layer)) {
+        if (ts_kernel_takes(&ts__kernels_ref[i], layer)) {
             return &ts__kernels_ref[i];
         }
     }
@@ -43,10 +43,11 @@ static void run_layer(const ts_layer *layer, const ts_case_call *call, uint8_t *
             continue;
         }
         struct ts_conv_tile tile = call_conv(call, area);
+        bool floats = layer->x.type == TS_F32;
         if (layer->kind == TS_LAYER_MAX_POOL) {
-            max_pool_ref(&tile);
+            (floats ? max_pool_f32_ref : max_pool_ref)(&tile);
         } else if (layer->kind == TS_LAYER_AVG_POOL) {
-            avg_pool_ref(&tile);
+            (floats ? avg_pool_f32_ref : avg_pool_ref)(&tile);
         } else if (layer->kind == TS_LAYER_LUT) {
             lut_ref(&tile);
         } else if (layer->kind == TS_LAYER_SOFTMAX) {
@@ -56,7 +57,7 @@ static void run_layer(const ts_layer *layer, const ts_case_call *call, uint8_t *
         } else if (layer->kind == TS_LAYER_NORM) {
             norm_ref(&tile);
         } else {
-            conv_ref(&tile);
+            (floats ? conv_f32_ref : conv_ref)(&tile);
         }
     }
 }

@@ -335,31 +335,6 @@ static void accumulators_are_read(void **state) {
     ts_arena_free(arena);
 }
 
-/* What has no kernel in floats is refused with floats allowed, too. */
-static void what_floats_do_not_compute_is_named(void **state) {
-    (void)state;
-    ts_arena *arena = ts_arena_new("test", 0);
-    ts_diags diags = {.arena = arena};
-    const ts_model_options options = {.input_signed = -1, .allow_float = true};
-    maker m = {.arena = arena, .opset = 13};
-    ts_random random = ts_random_seed(3);
-    const char *codes, *scales;
-    ts_graph *graph;
-    const char *x = mk_input(&m, 3, (const int64_t[]){1, ROWS, COLUMNS});
-    x = qdq_both(&m, x, 0.031f, UINT8, 117);
-    Onnx__NodeProto *node = mk_node(&m, "Softmax", x, NULL, NULL);
-    mk_int(&m, node, "axis", 1);
-    const char *made =
-        qdq_both(&m, two(&m, "Mul", node->output[0], along(&m, "Softmax", x)), 1.0f / 256, UINT8, 0);
-    const char *w = qdq_weights(&m, &random, 2, (const int64_t[]){ELEMENTS, 4}, false, 1, &codes, &scales);
-    mk_output(&m, qdq_both(&m, two(&m, "MatMul", one(&m, "Flatten", made), w), 0.11f, UINT8, 128));
-    assert_int_equal(ts__onnx_import(arena, mk_pack(&m), "net", &options, &graph, &diags), TS_BAD_INPUT);
-    const ts_diag *last = &diags.list.data[diags.list.count - 1];
-    assert_string_equal(last->op, "softmax");
-    assert_non_null(strstr(last->text, "other axes"));
-    ts_arena_free(arena);
-}
-
 /* Against the functions in double precision. */
 static void functions_are_near(void **state) {
     (void)state;
@@ -387,7 +362,6 @@ int main(void) {
         cmocka_unit_test(functions_are_near),
         cmocka_unit_test(islands_equal_the_float_interpreter),
         cmocka_unit_test(accumulators_are_read),
-        cmocka_unit_test(what_floats_do_not_compute_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -270,6 +270,150 @@ static uint32_t gate(net *n, uint32_t x, uint32_t y) {
     return binary(n, 18, x, unary(n, 14, binary(n, 18, x, y, 0)), 0);
 }
 
+/* ---- layers with weights of floats, poolings, and what one program does not hold ---- */
+
+typedef struct window {
+    int32_t kernel, stride, before_h, before_w, h, w; /* of the padding, and of the result */
+} window;
+
+static window window_of(const int32_t *d, int32_t kernel, int32_t stride, bool same) {
+    window v = {kernel, stride, 0, 0, (d[1] - kernel) / stride + 1, (d[2] - kernel) / stride + 1};
+    if (same) {
+        v.h = (d[1] + stride - 1) / stride;
+        v.w = (d[2] + stride - 1) / stride;
+        int32_t rows = (v.h - 1) * stride + kernel - d[1], columns = (v.w - 1) * stride + kernel - d[2];
+        v.before_h = (rows > 0 ? rows : 0) / 2;
+        v.before_w = (columns > 0 ? columns : 0) / 2;
+    }
+    return v;
+}
+
+/* Element (kh, kw) of the window of output i of `channels`, in channel c; false in the padding. */
+static bool element(const net *n, uint32_t x, const window *v, int32_t i, int32_t k, int32_t c, float *out) {
+    const int32_t *d = n->tensors[x].dims;
+    int32_t r = i / v->w * v->stride + k / v->kernel - v->before_h;
+    int32_t w = i % v->w * v->stride + k % v->kernel - v->before_w;
+    bool inside = r >= 0 && r < d[1] && w >= 0 && w < d[2];
+    *out = inside ? n->values[x][(r * d[2] + w) * d[3] + c] : 0;
+    return inside;
+}
+
+/* CONV_2D with `out` outputs; DEPTHWISE_CONV_2D with a multiplier of 1 where that is 0. Sums row by row,
+ * column by column, channel by channel, then the bias, as the reference kernels do. */
+static uint32_t weighted(net *n, uint32_t x, int32_t out, int32_t kernel, int32_t stride, bool same,
+                         int32_t activation) {
+    const int32_t in = n->tensors[x].dims[3], taps = kernel * kernel;
+    bool deep = out == 0;
+    const window v = window_of(n->tensors[x].dims, kernel, stride, same);
+    const int32_t channels = deep ? in : out, each = deep ? 1 : in;
+    uint32_t w = constant(n, kernel, kernel, each * channels, -0.31f, 0.017f);
+    uint32_t b = constant(n, 1, 1, channels, 0.4f, -0.3f);
+    uint32_t y = add_tensor(n, (const int32_t[]){1, v.h, v.w, channels}, FLOAT);
+    const int32_t shape[] = {deep ? 1 : out, kernel, kernel, deep ? in : each};
+    memcpy(n->tensors[w].dims, shape, sizeof shape);
+    n->tensors[b].dims[0] = channels;
+    n->tensors[b].rank = 1;
+    for (int32_t i = 0; i < v.h * v.w * channels; i++) {
+        float sum_of = 0, value;
+        int32_t o = i % channels;
+        for (int32_t k = 0; k < taps; k++) {
+            for (int32_t c = 0; c < each; c++) {
+                float weight = n->values[w][deep ? k * in + o : (o * taps + k) * in + c];
+                if (element(n, x, &v, i / channels, k, deep ? o : c, &value)) {
+                    float product = value * weight;
+                    sum_of += product;
+                }
+            }
+        }
+        n->values[y][i] = bounded(activation, sum_of + n->values[b][o]);
+    }
+    tfm_operator *op = &n->ops[n->op_count++];
+    *op = (tfm_operator){3,          3, {(int32_t)x, (int32_t)w, (int32_t)b},
+                         (int32_t)y, 6, {!same, stride, stride, activation, 1, 1}};
+    if (deep) {
+        *op = (tfm_operator){4,          3, {(int32_t)x, (int32_t)w, (int32_t)b},
+                             (int32_t)y, 7, {!same, stride, stride, 1, activation, 1, 1}};
+    }
+    return y;
+}
+
+/* AVERAGE_POOL_2D and MAX_POOL_2D. */
+static uint32_t pooled(net *n, int32_t code, uint32_t x, int32_t kernel, int32_t stride, bool same) {
+    const int32_t channels = n->tensors[x].dims[3];
+    const window v = window_of(n->tensors[x].dims, kernel, stride, same);
+    uint32_t y = add_tensor(n, (const int32_t[]){1, v.h, v.w, channels}, FLOAT);
+    for (int32_t i = 0; i < v.h * v.w * channels; i++) {
+        float sum_of = 0, count = 0, most = -INFINITY, value;
+        for (int32_t k = 0; k < kernel * kernel; k++) {
+            if (element(n, x, &v, i / channels, k, i % channels, &value)) {
+                sum_of += value;
+                count++;
+                most = value > most ? value : most;
+            }
+        }
+        n->values[y][i] = code == 17 ? most : sum_of / count;
+    }
+    n->ops[n->op_count++] =
+        (tfm_operator){code, 1, {(int32_t)x}, (int32_t)y, 6, {!same, stride, stride, kernel, kernel, 0}};
+    return y;
+}
+
+static uint32_t float_conv(net *n, uint32_t x, uint32_t y) {
+    (void)y;
+    return weighted(n, x, 2, 2, 1, false, 0);
+}
+
+static uint32_t float_depthwise(net *n, uint32_t x, uint32_t y) {
+    (void)y;
+    return weighted(n, x, 0, 3, 2, true, 3);
+}
+
+static uint32_t conv_of_conv(net *n, uint32_t x, uint32_t y) {
+    return weighted(
+        n,
+        binary(n, 18, weighted(n, x, C, 1, 1, true, 1), binary(n, 41, y, constant(n, 1, 1, 1, 2, 0), 0), 0),
+        3, 1, 1, true, 0);
+}
+
+static uint32_t float_linear(net *n, uint32_t x, uint32_t y) {
+    uint32_t a = binary(n, 18, x, y, 0), w = constant(n, 1, 3, C, -0.4f, 0.063f);
+    uint32_t out = add_tensor(n, (const int32_t[]){1, H, W, 3}, FLOAT);
+    const int32_t shape[] = {3, C};
+    memcpy(n->tensors[w].dims, shape, sizeof shape);
+    n->tensors[w].rank = 2;
+    for (int32_t i = 0; i < H * W * 3; i++) {
+        float sum_of = 0;
+        for (int32_t c = 0; c < C; c++) {
+            float product = n->values[a][i / 3 * C + c] * n->values[w][i % 3 * C + c];
+            sum_of += product;
+        }
+        n->values[out][i] = bounded(2, sum_of);
+    }
+    n->ops[n->op_count++] = (tfm_operator){9, 2, {(int32_t)a, (int32_t)w}, (int32_t)out, 4, {2, 0, 1, 0}};
+    return out;
+}
+
+static uint32_t float_poolings(net *n, uint32_t x, uint32_t y) {
+    uint32_t a = binary(n, 18, x, y, 0);
+    return binary(n, 41, pooled(n, 17, a, 2, 1, true), pooled(n, 1, a, 3, 1, true), 0);
+}
+
+static uint32_t three_tensors(net *n, uint32_t x, uint32_t y) {
+    uint32_t third = add_tensor(n, n->tensors[0].dims, FLOAT);
+    n->ops[n->op_count++] = (tfm_operator){6, 1, {0}, (int32_t)third, 0, {0}};
+    memcpy(n->values[third], n->values[x], sizeof n->values[x]);
+    return binary(n, 42, binary(n, 0, x, y, 0), binary(n, 18, third, third, 0), 0);
+}
+
+static uint32_t two_axes(net *n, uint32_t x, uint32_t y) {
+    return binary(n, 18, mean(n, x, 2), mean(n, y, 4), 0);
+}
+
+/* What floats have made, moved: a map whose rows and columns are exchanged before it meets another. */
+static uint32_t turned_floats(net *n, uint32_t x, uint32_t y) {
+    return binary(n, 0, turned(n, binary(n, 18, x, y, 0)), turned(n, y), 0);
+}
+
 static const struct variant {
     const char *name;
     island *make;
@@ -293,6 +437,14 @@ static const struct variant {
     {"norm of all", whole_norm, 0.025f, -10, "MEAN", false},
     {"softmax", softmaxes, 1.0f / 256, -128, "ADD", false},
     {"gate", gate, 0.2f, 0, "MUL", false},
+    {"convolution", float_conv, 0.3f, 4, "CONV_2D", true},
+    {"depthwise convolution", float_depthwise, 0.05f, -128, "DEPTHWISE_CONV_2D", true},
+    {"convolution of a convolution", conv_of_conv, 1.5f, 0, "CONV_2D", true},
+    {"linear layer", float_linear, 0.01f, 0, "FULLY_CONNECTED", true},
+    {"poolings", float_poolings, 2, -20, "max_pool", true},
+    {"three tensors", three_tensors, 0.1f, 0, "mul", true},
+    {"means along two axes", two_axes, 0.5f, 0, "reduce_mean", true},
+    {"turned floats", turned_floats, 2, 0, "transpose", true},
 };
 
 /* Both are codes of one quantum each: x of halves, y of whole numbers and a half. */
@@ -379,7 +531,7 @@ static ts_graph *import(ts_arena *arena, ts_bytes file, const struct variant *v)
     for (uint32_t i = 0; i < graph->nodes.count; i++) {
         floats += graph->nodes.data[i].op == TS_OP_FLOAT;
     }
-    assert_int_equal(floats, v->first != NULL);
+    assert_int_equal(floats > 0, v->first != NULL);
     return graph;
 }
 
@@ -426,7 +578,7 @@ static void check_variant(const struct variant *v, bool on_chip) {
 static void islands_equal_the_reference_kernels(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
-        check_variant(&variants[i], i == 5 || i == 11);
+        check_variant(&variants[i], i == 5 || i == 11 || i == 17);
     }
 }
 
@@ -540,60 +692,11 @@ static void picks_and_constants_run(void **state) {
     ts_arena_free(arena);
 }
 
-static uint32_t three_tensors(net *n, uint32_t x, uint32_t y) {
-    uint32_t third = add_tensor(n, n->tensors[0].dims, FLOAT), sum_of = 0;
-    n->ops[n->op_count++] = (tfm_operator){6, 1, {0}, (int32_t)third, 0, {0}};
-    sum_of = binary(n, 42, binary(n, 0, x, y, 0), third, 0);
-    uint32_t out = add_tensor(n, n->tensors[0].dims, INT8);
-    n->tensors[out].scale_count = 1;
-    n->tensors[out].scales[0] = 1;
-    n->ops[n->op_count++] = (tfm_operator){114, 1, {(int32_t)sum_of}, (int32_t)out, 0, {0}};
-    return out;
-}
-
-static uint32_t float_weights(net *n, uint32_t x, uint32_t y) {
-    (void)y;
-    uint32_t w = constant(n, 1, 1, C, 0.1f, 0.2f), out = add_tensor(n, n->tensors[0].dims, FLOAT);
-    n->ops[n->op_count++] =
-        (tfm_operator){4, 2, {(int32_t)x, (int32_t)w}, (int32_t)out, 7, {1, 1, 1, 1, 0, 1, 1}};
-    return out;
-}
-
-static uint32_t two_axes(net *n, uint32_t x, uint32_t y) {
-    uint32_t sum_of = binary(n, 18, mean(n, x, 2), mean(n, y, 4), 0),
-             out = add_tensor(n, n->tensors[0].dims, INT8);
-    n->tensors[out].scale_count = 1;
-    n->tensors[out].scales[0] = 1;
-    n->ops[n->op_count++] = (tfm_operator){114, 1, {(int32_t)sum_of}, (int32_t)out, 0, {0}};
-    return out;
-}
-
-static void what_floats_do_not_compute_is_named(void **state) {
-    (void)state;
-    static const struct {
-        island *make;
-        const char *op, *text;
-    } cases[] = {{three_tensors, "div", "more than two quantised tensors"},
-                 {float_weights, "DEPTHWISE_CONV_2D", "float weights between integer operators"},
-                 {two_axes, "reduce_mean", "other axes"}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        ts_arena *arena = ts_arena_new("test", 0);
-        ts_diags diags = {.arena = arena};
-        ts_graph *graph;
-        assert_int_equal(import_open(arena, cases[i].make, &graph, &diags), TS_BAD_INPUT);
-        const ts_diag *last = &diags.list.data[diags.list.count - 1];
-        assert_string_equal(last->op, cases[i].op);
-        assert_non_null(strstr(last->text, cases[i].text));
-        ts_arena_free(arena);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(floats_at_the_end_are_left_out),
         cmocka_unit_test(nothing_but_a_shape_is_a_copy),
         cmocka_unit_test(picks_and_constants_run),
-        cmocka_unit_test(what_floats_do_not_compute_is_named),
         cmocka_unit_test(islands_equal_the_reference_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

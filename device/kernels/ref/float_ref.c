@@ -1,5 +1,5 @@
-/* What floats make of the codes of each pixel: the program of a layer, step by step, in single precision. Its
- * words are those of src/ir/program.h:
+/* What floats make of the codes or floats of each pixel: the program of a layer, step by step, in single
+ * precision. Its words are those of src/ir/program.h:
  *
  *     steps, scale, zero, low, high,  {operation, a, b} for each step,  data
  *
@@ -10,15 +10,11 @@
 #include <stdbool.h>
 
 #include "kernels/kernels.h"
+#include "kernels/ref/real.h"
 #include "kernels/ref/ref.h"
 
 enum { MOST_STEPS = 64, HEAD = 5 };
 enum { TABLE, CODE, CONSTANT, ADD, SUB, MUL, DIV, MIN, MAX, COPYSIGN, FLOOR, SQRT, EXP, LOG, SUM, MOST };
-
-union word {
-    int32_t bits;
-    float real;
-};
 
 struct program {
     const int32_t *steps, *data;
@@ -29,18 +25,6 @@ struct program {
     uint8_t types[2];
     float values[MOST_STEPS];
 };
-
-static float real_of(int32_t bits) {
-    union word w;
-    w.bits = bits;
-    return w.real;
-}
-
-static int32_t bits_of(float real) {
-    union word w;
-    w.real = real;
-    return w.bits;
-}
 
 static float floor_of(float x) {
     if (!(x < 8388608.0f && x > -8388608.0f)) {
@@ -61,7 +45,7 @@ static float sqrt_of(float x) {
         return 0.0f;
     }
     x = normal_of(x);
-    float y = real_of((bits_of(x) >> 1) + 0x1fbd1df5);
+    float y = ref_real_of((ref_bits_of(x) >> 1) + 0x1fbd1df5);
     for (int i = 0; i < 3; i++) {
         float quotient = x / y;
         y = 0.5f * (y + quotient);
@@ -86,14 +70,14 @@ static float exp_of(float x) {
         float product = sum * rest;
         sum = product + terms[i];
     }
-    return sum * real_of(((int32_t)n + 127) * (1 << 23));
+    return sum * ref_real_of(((int32_t)n + 127) * (1 << 23));
 }
 
 /* The series of the inverse hyperbolic tangent. */
 static float log_of(float x) {
     static const float terms[] = {2.0f / 7, 2.0f / 5, 2.0f / 3};
-    int32_t bits = bits_of(normal_of(x)), e = (bits >> 23) - 127;
-    float m = real_of((bits & 0x7fffff) | 0x3f800000);
+    int32_t bits = ref_bits_of(normal_of(x)), e = (bits >> 23) - 127;
+    float m = ref_real_of((bits & 0x7fffff) | 0x3f800000);
     if (m > 1.41421356f) {
         m = 0.5f * m;
         e++;
@@ -126,7 +110,7 @@ static float arithmetic(int32_t operation, float a, float b) {
         case MAX:
             return a > b ? a : b;
         case COPYSIGN:
-            a = real_of(bits_of(a) & INT32_MAX);
+            a = ref_real_of(ref_bits_of(a) & INT32_MAX);
             return b < 0.0f ? -a : a;
         case FLOOR:
             return floor_of(a);
@@ -139,6 +123,12 @@ static float arithmetic(int32_t operation, float a, float b) {
     }
 }
 
+/* A code, or where the operand is of floats itself. */
+static float code_value(const struct program *p, uint32_t operand, uint32_t channel) {
+    int32_t code = ref_get(p->x[operand], channel, p->types[operand]);
+    return p->types[operand] == TS_ELEM_F32 ? ref_real_of(code) : (float)code;
+}
+
 /* Values of the first `count` steps in a channel; those over channels are there. */
 static void compute(struct program *p, uint32_t count, uint32_t channel) {
     const int32_t *step = p->steps;
@@ -147,14 +137,14 @@ static void compute(struct program *p, uint32_t count, uint32_t channel) {
             case TABLE: {
                 uint8_t type = p->types[step[1]];
                 int32_t code = ref_get(p->x[step[1]], channel, type) - ref_low(type);
-                p->values[i] = real_of(p->data[step[2] + code]);
+                p->values[i] = ref_real_of(p->data[step[2] + code]);
                 break;
             }
             case CODE:
-                p->values[i] = (float)ref_get(p->x[step[1]], channel, p->types[step[1]]);
+                p->values[i] = code_value(p, (uint32_t)step[1], channel);
                 break;
             case CONSTANT:
-                p->values[i] = real_of(p->data[step[1] + step[2] * (int32_t)channel]);
+                p->values[i] = ref_real_of(p->data[step[1] + step[2] * (int32_t)channel]);
                 break;
             case SUM:
             case MOST:
@@ -203,7 +193,7 @@ void float_ref(const struct ts_add_tile *t) {
     struct program p = {.steps = words + HEAD,
                         .data = words + HEAD + 3 * words[0],
                         .count = (uint32_t)words[0],
-                        .scale = real_of(words[1]),
+                        .scale = ref_real_of(words[1]),
                         .zero = words[2],
                         .low = words[3],
                         .high = words[4],
@@ -222,7 +212,9 @@ void float_ref(const struct ts_add_tile *t) {
         }
         for (uint32_t c = part.begin; c < part.end; c++) {
             compute(&p, p.count, c);
-            ((uint8_t *)t->y)[pixel * t->channels + c] = (uint8_t)code_of(&p, p.values[p.count - 1]);
+            float value = p.values[p.count - 1];
+            ref_put(t->y, pixel * t->channels + c, t->y_type,
+                    t->y_type == TS_ELEM_F32 ? ref_map_bits(value) : code_of(&p, value));
         }
     }
 }

@@ -10,7 +10,7 @@
 #include "kernels/tile.h"
 
 static inline uint32_t ref_bits(uint8_t type) {
-    static const uint8_t bits[] = {8, 8, 4, 4, 2, 2, 16, 32};
+    static const uint8_t bits[] = {8, 8, 4, 4, 2, 2, 16, 32, 32};
     return bits[type];
 }
 
