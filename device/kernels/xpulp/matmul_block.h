@@ -94,7 +94,8 @@ static inline void matmul_pack_groups(const struct matmul *m, const struct conv_
             xpulp_fill(rows.to, 0, 4u * CONV_CHANNELS);
         }
         for (uint32_t c = 0; m->offset && c < CONV_CHANNELS; c++) {
-            lead[c] = m->x_zero * ((int32_t)k * m->x2_zero - rows.sums[c]);
+            uint32_t less = k * (uint32_t)m->x2_zero - (uint32_t)rows.sums[c];
+            lead[c] = (int32_t)((uint32_t)m->x_zero * less); /* may wrap: the accumulators do not */
         }
     }
 }
