@@ -470,8 +470,9 @@ static ts_status read_json(ts_arena *arena, ts_bytes bytes, read_function *read,
     json_error_t error;
     json_t *root = json_loadb((const char *)bytes.data, bytes.size, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL) {
-        return ts_error(diags, TS_DIAG_SYNTAX, NULL, NULL, "line %d, column %d: %s", error.line, error.column,
-                        error.text);
+        return ts_error(diags, TS_DIAG_SYNTAX, NULL, NULL,
+                        "line %d, column %d: %s; JSON that tessera wrote is expected (run --json, compile)",
+                        error.line, error.column, error.text);
     }
     ts_guard_defer(release_json, root);
     reader r = {.arena = arena, .diags = diags};
