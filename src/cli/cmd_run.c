@@ -26,7 +26,8 @@ enum {
 };
 
 static const struct argp_option options[] = {
-    {"golden", OPTION_GOLDEN, "DIR", 0, "Inputs and expected layer outputs in the dialects' text files", 0},
+    {"golden", OPTION_GOLDEN, "DIR|FILE.npz", 0,
+     "Inputs and expected layer outputs in the dialects' text files, or expected outputs of the network", 0},
     {"samples", OPTION_SAMPLES, "N", 0, "Run the first N samples only", 0},
     {"json", OPTION_JSON, "FILE", 0, "Write the figures of the table as JSON", 0},
     {"report", OPTION_REPORT, "FILE", 0, "Write a page about the run (HTML)", 0},

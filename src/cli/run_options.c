@@ -18,6 +18,8 @@ enum {
     OPTION_EMBED,
     OPTION_CHECK,
     OPTION_INPUT,
+    OPTION_INPUT_BITS,
+    OPTION_INPUT_SIGNED,
     OPTION_SEED,
 };
 
@@ -41,8 +43,13 @@ static const struct argp_option common_options[] = {
      0},
     {"embed-weights", OPTION_EMBED, NULL, 0,
      "The program carries weights, an input and the expected checksums, and judges itself", 0},
-    {"input", OPTION_INPUT, "FILE", 0, "Values of an input: *.txt, *.npy, else raw bytes; may be repeated",
+    {"input", OPTION_INPUT, "FILE", 0,
+     "Values of an input: *.txt, *.npy, FILE.npz:NAME, FILE.npz for all inputs, else raw bytes; may be "
+     "repeated",
      0},
+    {"input-bits", OPTION_INPUT_BITS, "N", 0, "Inputs of an integer ONNX file have N bits: 16, 8, 4 or 2 (8)",
+     0},
+    {"input-signed", OPTION_INPUT_SIGNED, NULL, 0, "Inputs of an integer ONNX file are signed", 0},
     {"seed", OPTION_SEED, "N", 0, "Random input of this seed, where no input is given (1)", 0},
     {0},
 };
@@ -76,6 +83,7 @@ static void add_input(ts_cli_run *r, const char *path, struct argp_state *state)
 
 static error_t parse(int key, char *text, struct argp_state *state) {
     ts_cli_run *r = state->input;
+    uint64_t bits = 0;
     switch (key) {
         case 't':
             r->target = text;
@@ -116,6 +124,15 @@ static error_t parse(int key, char *text, struct argp_state *state) {
             return 0;
         case OPTION_INPUT:
             add_input(r, text, state);
+            return 0;
+        case OPTION_INPUT_BITS:
+            if (!ts_parse_u64(text, &bits) || (bits != 16 && bits != 8 && bits != 4 && bits != 2)) {
+                argp_error(state, "'%s' is not a width of inputs; 16, 8, 4 and 2 are", text);
+            }
+            r->model_options.input_bits = (int32_t)bits;
+            return 0;
+        case OPTION_INPUT_SIGNED:
+            r->model_options.input_signed = 1;
             return 0;
         case OPTION_SEED:
             if (!ts_parse_u64(text, &r->seed)) {

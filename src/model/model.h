@@ -2,6 +2,7 @@
 #ifndef TS_MODEL_MODEL_H
 #define TS_MODEL_MODEL_H
 
+#include "base/file.h"
 #include "ir/graph.h"
 
 typedef struct ts_model_options {
@@ -78,6 +79,10 @@ ts_status ts_text_values_read(ts_arena *arena, const char *path, const int32_t *
  * name) or a NumPy array (*.npy of an integer type or whole floats), in H, W, C order. */
 ts_status ts_tensor_values_read(ts_arena *arena, const char *path, const ts_tensor *tensor,
                                 const int32_t **values, ts_diags *diags);
+
+/* The same of the bytes of a *.npy file. */
+ts_status ts_npy_tensor_values(ts_arena *arena, ts_bytes file, const ts_tensor *tensor,
+                               const int32_t **values, ts_diags *diags);
 
 /* Compares a golden layer with computed values in H, W, C order, then in C, H, W order.
  * `first` is the first differing element (in H, W, C index of the better order), -1 when equal. */

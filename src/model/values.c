@@ -402,6 +402,12 @@ static ts_status read_values(ts_arena *arena, ts_arena *scratch, const char *pat
     return check_values(tensor, *values, diags);
 }
 
+ts_status ts_npy_tensor_values(ts_arena *arena, ts_bytes file, const ts_tensor *tensor,
+                               const int32_t **values, ts_diags *diags) {
+    TS_TRY(ts__npy_values_parse(arena, file, tensor, values, diags));
+    return check_values(tensor, *values, diags);
+}
+
 void ts__free_arena(void *arena) { ts_arena_free(arena); }
 
 ts_status ts_tensor_values_read(ts_arena *arena, const char *path, const ts_tensor *tensor,

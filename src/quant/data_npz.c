@@ -2,6 +2,12 @@
 #include <string.h>
 
 #include "quant/data_internal.h"
+#include "quant/npz.h"
+
+bool ts_npz_is_path(const char *path) {
+    const char *name = strrchr(path, '/'), *at = strstr(name == NULL ? path : name, ".npz");
+    return at != NULL && (at[4] == '\0' || at[4] == ':');
+}
 
 #ifdef TS_HAVE_ZIP
 #include <zip.h>
@@ -107,7 +113,59 @@ bool ts__npz_holds(ts_arena *arena, ts_bytes file, const char *name) {
     return holds;
 }
 
+/* Every member, or the one that is called for. */
+static ts_status all_arrays(ts_arena *arena, const char *path, zip_t *zip, size_t file_bytes, ts_npz *out,
+                            ts_diags *diags) {
+    enum { MOST = 4096 };
+    zip_int64_t count = zip_get_num_entries(zip, 0);
+    size_t total = 0;
+    if (count < 1 || count > MOST) {
+        return damaged(path, "it holds no array, or more than 4096", diags);
+    }
+    out->count = (uint32_t)count;
+    out->arrays = TS_NEW_ARRAY(arena, ts_bytes, out->count);
+    for (uint32_t i = 0; i < out->count; i++) {
+        TS_TRY(extract(arena, path, zip, file_bytes, i, &out->arrays[i], diags));
+        total += out->arrays[i].size;
+        if (total > TS__DATA_LIMIT_BYTES) {
+            return damaged(path, "its arrays are larger than 1 GB", diags);
+        }
+    }
+    return TS_OK;
+}
+
+ts_status ts_npz_read(ts_arena *arena, const char *path, ts_npz *out, ts_diags *diags) {
+    ts_bytes file;
+    char *alone = ts_arena_strdup(arena, path), *end = strstr(alone, ".npz:");
+    const char *name = end == NULL ? NULL : end + 5;
+    if (end != NULL) {
+        end[4] = '\0';
+    }
+    TS_TRY(ts_file_read(arena, alone, TS__DATA_LIMIT_BYTES, &file, diags));
+    if (name != NULL) {
+        *out = (ts_npz){1, TS_NEW(arena, ts_bytes)};
+        return ts__npz_member(arena, alone, file, name, false, out->arrays, diags);
+    }
+    zip_source_t *source = zip_source_buffer_create(file.data, file.size, 0, NULL);
+    zip_t *zip = source == NULL ? NULL : zip_open_from_source(source, ZIP_RDONLY, NULL);
+    if (zip == NULL) {
+        zip_source_free(source);
+        return damaged(path, "no readable zip archive", diags);
+    }
+    ts_guard_defer(discard, zip);
+    ts_status status = all_arrays(arena, path, zip, file.size, out, diags);
+    ts_guard_undefer(zip);
+    zip_discard(zip);
+    return status;
+}
+
 #else
+
+ts_status ts_npz_read(ts_arena *arena, const char *path, ts_npz *out, ts_diags *diags) {
+    (void)arena, (void)out;
+    return ts_error(diags, TS_DIAG_UNSUPPORTED, NULL, NULL, "%s: built without libzip; save its arrays alone",
+                    path);
+}
 
 ts_status ts__npz_member(ts_arena *arena, const char *path, ts_bytes file, const char *name, bool single,
                          ts_bytes *out, ts_diags *diags) {

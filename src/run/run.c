@@ -10,6 +10,7 @@
 #include "model/model.h"
 #include "num/generate.h"
 #include "num/integer.h"
+#include "quant/npz.h"
 #include "run/internal.h"
 #include "run/values.h"
 #include "sim/elf.h"
@@ -96,8 +97,73 @@ static ts_status golden_samples(runner *r) {
     return TS_OK;
 }
 
+/* One array that an input file stands for: a file of its own, or bytes of an archive. */
+typedef struct source {
+    const char *path;
+    ts_bytes npy; /* of an archive; NULL: none */
+} source;
+
+typedef TS_VEC(source) source_list;
+
+static ts_status list_sources(runner *r, source_list *list) {
+    for (uint32_t i = 0; i < r->options->input_count; i++) {
+        const char *path = r->options->inputs[i];
+        ts_npz archive = {0};
+        if (!ts_npz_is_path(path)) {
+            TS_PUSH(r->arena, list, ((source){.path = path}));
+            continue;
+        }
+        TS_TRY(ts_npz_read(r->arena, path, &archive, r->diags));
+        for (uint32_t k = 0; k < archive.count; k++) {
+            TS_PUSH(r->arena, list, ((source){path, archive.arrays[k]}));
+        }
+    }
+    return TS_OK;
+}
+
+static ts_status read_source(runner *r, const source *s, const ts_tensor *tensor, const int32_t **values) {
+    if (s->npy.data == NULL) {
+        return ts_tensor_values_read(r->arena, s->path, tensor, values, r->diags);
+    }
+    const char *outer = r->diags->file;
+    r->diags->file = s->path;
+    ts_status status = ts_npy_tensor_values(r->arena, s->npy, tensor, values, r->diags);
+    r->diags->file = outer;
+    return status;
+}
+
+/* The network's outputs, in their order: the golden of the layers that compute them. */
+static ts_status archive_golden(runner *r) {
+    const ts_graph *g = r->graph;
+    ts_npz archive = {0};
+    TS_TRY(ts_npz_read(r->arena, r->options->golden, &archive, r->diags));
+    if (r->sample_count != 1 || archive.count != g->outputs.count) {
+        return ts_error(
+            r->diags, TS_DIAG_SHAPE, NULL, NULL,
+            "'%s' has %u arrays for %u samples of a network of %u outputs; one for each output of one "
+            "sample would be right",
+            r->options->golden, archive.count, r->sample_count, g->outputs.count);
+    }
+    ts_golden_sample *golden = TS_NEW(r->arena, ts_golden_sample);
+    const int32_t **layers = TS_NEW_ARRAY(r->arena, const int32_t *, g->nodes.count);
+    uint64_t *counts = TS_NEW_ARRAY(r->arena, uint64_t, g->nodes.count);
+    for (uint32_t i = 0; i < archive.count; i++) {
+        const ts_tensor *tensor = tensor_of(r, g->outputs.data[i]);
+        const source s = {r->options->golden, archive.arrays[i]};
+        TS_TRY(read_source(r, &s, tensor, &layers[tensor->producer]));
+        counts[tensor->producer] = ts_tensor_elements(tensor);
+    }
+    golden->layer_count = g->nodes.count;
+    golden->layers = layers;
+    golden->layer_counts = counts;
+    r->samples[0].golden = golden;
+    return TS_OK;
+}
+
 static ts_status file_samples(runner *r) {
-    uint32_t each = r->graph->inputs.count, files = r->options->input_count;
+    source_list list = {0};
+    TS_TRY(list_sources(r, &list));
+    uint32_t each = r->graph->inputs.count, files = (uint32_t)list.count;
     if (files % each != 0) {
         return ts_error(r->diags, TS_DIAG_USAGE, NULL, NULL,
                         "%u input files for a network of %u inputs; give all inputs of each sample", files,
@@ -112,7 +178,7 @@ static ts_status file_samples(runner *r) {
         }
         const ts_tensor *tensor = tensor_of(r, r->graph->inputs.data[i % each]);
         const int32_t *values = NULL;
-        TS_TRY(ts_tensor_values_read(r->arena, r->options->inputs[i], tensor, &values, r->diags));
+        TS_TRY(read_source(r, &list.data[i], tensor, &values));
         uint64_t count = ts_tensor_elements(tensor);
         s->inputs[i % each] = ts_arena_copy(r->arena, values, (size_t)count * sizeof(int32_t));
     }
@@ -130,12 +196,21 @@ static void random_sample(runner *r) {
 }
 
 static ts_status make_samples(runner *r) {
-    if (r->options->golden != NULL) {
+    bool outputs_only = r->options->golden != NULL && ts_npz_is_path(r->options->golden);
+    if (outputs_only && r->options->input_count == 0) {
+        return ts_error(r->diags, TS_DIAG_USAGE, NULL, NULL,
+                        "'%s' holds outputs; the inputs that they are of have to be given, too",
+                        r->options->golden);
+    }
+    if (r->options->golden != NULL && !outputs_only) {
         TS_TRY(golden_samples(r));
     } else if (r->options->input_count > 0) {
         TS_TRY(file_samples(r));
     } else {
         random_sample(r);
+    }
+    if (outputs_only) {
+        TS_TRY(archive_golden(r));
     }
     if (r->options->sample_limit > 0 && r->sample_count > r->options->sample_limit) {
         r->sample_count = r->options->sample_limit;

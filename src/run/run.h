@@ -10,7 +10,8 @@ typedef struct ts_run_options {
     ts_plan_options plan;
     const char *const *inputs; /* files, one a network input and sample; none: seeded random values */
     uint32_t input_count;
-    const char *golden;    /* folder in the dialects' format: its inputs are run, its outputs compared */
+    const char *golden;    /* folder in the dialects' format: its inputs are run, its outputs compared; or
+                              FILE.npz    with the network's outputs for the inputs that are given */
     uint32_t sample_limit; /* of the golden's or files' samples, the first ones; 0: all */
     uint64_t seed;
     const ts_graph *exact;   /* with --saturate-add: the same network without saturation */

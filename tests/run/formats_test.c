@@ -66,6 +66,64 @@ static void run_network(const char *shared, const network *n, bool all, ts_text 
     ts_arena_free(arena);
 }
 
+/* Integer networks of Deeploy, with a stored input and output. */
+static const struct {
+    const char *folder;
+    int32_t input_signed;
+} deeploy[] = {
+    {"cnn-linear1", 1}, {"minimobilenet", 0}, {"mlperf-ad", 0}, {"mlperf-ic", 0},
+    {"mlperf-kws", 0},  {"mlperf-vww", 0},    {"icct-int8", 1}, {"microllama1-int8", 1},
+};
+
+static void run_stored(ts_arena *arena, const char *folder, int32_t input_signed, const char *target,
+                       ts_run_result *result) {
+    ts_diags diags = {.arena = arena};
+    ts_model_options model = {.input_signed = input_signed};
+    const char *inputs[] = {ts_path_join(arena, folder, "inputs.npz")};
+    ts_run_options options = {
+        .jobs = 2, .inputs = inputs, .input_count = 1, .golden = ts_path_join(arena, folder, "outputs.npz")};
+    ts_graph *graph = NULL;
+    ts_status status =
+        ts_model_read(arena, ts_path_join(arena, folder, "network.onnx"), &model, &graph, &diags);
+    if (status == TS_OK) {
+        status = ts_run_target(arena, target, &options.target, &diags);
+    }
+    if (status == TS_OK) {
+        status = ts_run(arena, graph, &options, result, &diags);
+    }
+    for (uint32_t i = 0; i < diags.list.count && status != TS_OK; i++) {
+        ts_diag_print(stderr, &diags.list.data[i]);
+    }
+    assert_int_equal(status, TS_OK);
+    for (uint32_t i = 0; i < graph->outputs.count; i++) {
+        uint32_t layer = graph->tensors.data[graph->outputs.data[i]].producer;
+        assert_int_equal(result->layers[layer].golden_state, TS_GOLDEN_EQUAL);
+    }
+}
+
+/* On the chips of one core, which QEMU runs, with TESSERA_ALL_NETWORKS. */
+static void stored_outputs_are_met(void **state) {
+    static const char *const targets[] = {"host", "gap8", "cortex-m4", "cortex-m7"};
+    uint32_t count = getenv("TESSERA_ALL_NETWORKS") != NULL ? 4 : 2;
+    puts("| network | layers | MACs | equal to the stored output, and cycles |\n|---|---|---|---|");
+    for (size_t i = 0; i < sizeof deeploy / sizeof deeploy[0]; i++) {
+        ts_arena *arena = ts_arena_new("formats", 0);
+        const char *folder =
+            ts_path_join(arena, *state, ts_arena_printf(arena, "models/deeploy/%s", deeploy[i].folder));
+        for (uint32_t t = 0; t < count; t++) {
+            ts_run_result result = {0};
+            run_stored(arena, folder, deeploy[i].input_signed, targets[t], &result);
+            if (t == 0) {
+                printf("| %s | %u | %llu |", deeploy[i].folder, result.plan->layer_count,
+                       (unsigned long long)result.macs);
+            }
+            printf(" %s %llu |", targets[t], (unsigned long long)result.cycles);
+        }
+        puts("");
+        ts_arena_free(arena);
+    }
+}
+
 static void every_layer_is_verified(void **state) {
     ts_arena *arena = ts_arena_new("table", 0);
     ts_diags diags = {.arena = arena};
@@ -91,6 +149,7 @@ int main(void) {
         return TS_TEST_SKIP;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_prestate(every_layer_is_verified, (void *)(uintptr_t)shared)};
+        cmocka_unit_test_prestate(every_layer_is_verified, (void *)(uintptr_t)shared),
+        cmocka_unit_test_prestate(stored_outputs_are_met, (void *)(uintptr_t)shared)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
