@@ -10,6 +10,8 @@ typedef struct ts_float_model_options {
      * a constant. Shapes and bounds that a file leaves open are given so. */
     const ts_bytes *constants;
     uint32_t constant_count;
+    const char *folder; /* of the model, whose files may hold data of its constants; NULL: none does.
+                           ts_float_model_read() knows it */
 } ts_float_model_options;
 
 /* Reads a float network in ONNX, opset 7 to 17. Dimensions without a size (the batch) become 1. Shape

@@ -11,6 +11,8 @@ typedef struct ts_model_options {
                            too (default: an error that names them) */
     int32_t input_bits; /* 0: from the dialect's JSON file beside the model, else 8 */
     int32_t input_signed; /* -1: from the JSON, else unsigned */
+    const char *folder;   /* of the model, whose files may hold data of its constants; NULL: none does.
+                             ts_model_read() knows it */
 } ts_model_options;
 
 /* Reads a network: ONNX in the NEMO or Quantlab integer dialect, or the text form (*.tsg).

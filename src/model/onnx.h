@@ -1,6 +1,7 @@
 /* The ONNX importer, shared among its files and known to nobody else.
  *
  * onnx_load.c      bytes -> nodes and values: names resolved, dead nodes left out, topological order
+ * onnx_external.c  bytes of constants that lie in files beside the model
  * onnx_constant.c  constant tensors as exact integers (or reals where they are not whole)
  * onnx_fold.c      nodes whose inputs are all constant
  * onnx_view.c      how a value's dimensions lie in the memory of an integer tensor
@@ -145,6 +146,13 @@ ts_status ts__onnx_attr_float(ts_onnx *net, const ts_onnx_node *node, const char
 const char *ts__onnx_attr_text(ts_onnx *net, const ts_onnx_node *node, const char *name);
 ts_status ts__onnx_attr_ints(ts_onnx *net, const ts_onnx_node *node, const char *name, const int64_t **out,
                              uint32_t *count);
+
+/* onnx_external.c: puts the data of constants in place that lie in files below `folder` (NULL: an error that
+ * names the constant), which stay in `arena`. Whatever leads out of the folder, links included, and what its
+ * file does not hold is an error; so are more than 1 GiB or 1024 files together. *bytes: how much was read.
+ */
+ts_status ts__onnx_fetch(ts_arena *arena, Onnx__GraphProto *graph, const char *folder, uint64_t *bytes,
+                         ts_diags *diags);
 
 /* onnx_constant.c */
 ts_status ts__constant_decode(ts_onnx *net, const ts_onnx_node *node, const Onnx__TensorProto *proto,

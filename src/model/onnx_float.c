@@ -276,7 +276,11 @@ static ts_status add_outputs(ts__float_importer *im) {
 
 static ts_status import_graph(ts__float_importer *im, ts_bytes file, const ts_float_model_options *options) {
     Onnx__ModelProto *model;
+    uint64_t fetched;
     TS_TRY(ts__onnx_unpack(im->net->scratch, file, &model, im->net->diags));
+    TS_TRY(ts__onnx_fetch(im->net->scratch, model->graph, options == NULL ? NULL : options->folder, &fetched,
+                          im->net->diags));
+    im->net->work_left += 64 * fetched;
     TS_TRY(ts__onnx_load(im->net, model));
     if (im->net->opset < 7 || im->net->opset > 17) {
         ts_warn(im->net->diags, TS_DIAG_UNSUPPORTED, NULL, NULL,
@@ -320,9 +324,11 @@ ts_status ts_float_model_read(ts_arena *arena, const char *path, const ts_float_
                               ts_fgraph **out, ts_diags *diags) {
     ts_arena *bytes = ts_arena_new("model file", 0);
     ts_bytes file;
+    ts_float_model_options chosen = options == NULL ? (ts_float_model_options){0} : *options;
     ts_status status = ts_file_read(bytes, path, (size_t)1 << 30, &file, diags);
     if (status == TS_OK) {
-        status = ts_float_model_parse(arena, file, ts_arena_strdup(arena, ts_path_base(path)), options, out,
+        chosen.folder = ts_path_dir(bytes, path);
+        status = ts_float_model_parse(arena, file, ts_arena_strdup(arena, ts_path_base(path)), &chosen, out,
                                       diags);
     }
     ts_arena_free(bytes);

@@ -1276,6 +1276,9 @@ static void order_tensors(ts_onnx *net) {
 }
 
 static ts_status import_into(ts_onnx *net, const Onnx__ModelProto *model) {
+    uint64_t fetched;
+    TS_TRY(ts__onnx_fetch(net->scratch, model->graph, net->options.folder, &fetched, net->diags));
+    net->work_left += 8 * fetched;
     TS_TRY(ts__onnx_load(net, model));
     TS_TRY(take_initializers(net));
     TS_TRY(check_weights(net));
@@ -1298,7 +1301,8 @@ static ts_status import_into(ts_onnx *net, const Onnx__ModelProto *model) {
 /* A network whose integers are said by quanta is read as floats first. */
 static ts_status import_quantised(ts_onnx *net, ts_bytes file, const char *name) {
     ts_fgraph *real;
-    TS_TRY(ts_float_model_parse(net->scratch, file, name, NULL, &real, net->diags));
+    const ts_float_model_options options = {.folder = net->options.folder};
+    TS_TRY(ts_float_model_parse(net->scratch, file, name, &options, &real, net->diags));
     return ts__qdq_convert(net->arena, real, name, net->options.allow_float, &net->graph, net->diags);
 }
 

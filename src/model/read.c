@@ -209,6 +209,7 @@ static ts_status read_file(ts_arena *arena, ts_arena *scratch, const char *path,
     if (file.size >= 8 && memcmp(file.data + 4, "TFL3", 4) == 0) {
         return ts__tflite_import(arena, file, stem(arena, path), options, out, diags);
     }
+    options->folder = ts_path_dir(scratch, path);
     return ts__onnx_import(arena, file, stem(arena, path), options, out, diags);
 }
 
