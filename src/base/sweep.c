@@ -33,8 +33,9 @@ typedef struct engine {
     uint32_t *remote_index; /* by worker: the point that it computes */
     bool *remote_busy;
     uint32_t remote_running;
-    uint32_t next, done, failed;
-    ts_status status; /* of the journal */
+    uint32_t next, done;
+    ts_status failure; /* the gravest of the points */
+    ts_status status;  /* of the journal */
 } engine;
 
 /* ---- the child -------------------------------------------------------------------------------------- */
@@ -160,10 +161,12 @@ static void report_failure(engine *e, uint32_t index, const json_t *frame) {
         error = json_integer_value(json_object_get(d, "severity")) == TS_ERROR ? d : NULL;
     }
     const char *text = json_string_value(json_object_get(error, "text"));
-    e->failed++;
-    ts_error(e->diags, TS_DIAG_TOOL, json_string_value(json_object_get(error, "node")),
-             json_string_value(json_object_get(error, "op")), "point '%s': %s", e->sweep->names[index],
-             text != NULL ? text : "it gave no result");
+    bool asked_wrong = json_integer_value(json_object_get(frame, "status")) == TS_BAD_INPUT;
+    ts_status status = ts_error(e->diags, asked_wrong ? TS_DIAG_VALUE : TS_DIAG_TOOL,
+                                json_string_value(json_object_get(error, "node")),
+                                json_string_value(json_object_get(error, "op")), "point '%s': %s",
+                                e->sweep->names[index], text != NULL ? text : "it gave no result");
+    e->failure = status > e->failure ? status : e->failure;
 }
 
 static void take_frame(engine *e, uint32_t index, ts_bytes text) {
@@ -289,5 +292,5 @@ ts_status ts_sweep_run(ts_arena *arena, const ts_sweep *sweep, const json_t **re
         TS_TRY(ts_dir_remove(sweep->scratch, diags));
     }
     TS_TRY(e.status);
-    return e.failed > 0 ? TS_SYSTEM : TS_OK;
+    return e.failure;
 }

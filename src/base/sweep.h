@@ -39,8 +39,9 @@ typedef struct ts_sweep {
 } ts_sweep;
 
 /* Computes the points that the journal does not have yet. results[i], borrowed from the journal, is NULL
- * where point i failed; each failure is a diagnostic that names the point, and TS_SYSTEM is returned after
- * all others are done. May be called again with other points and the same journal. */
+ * where point i failed; each failure is a diagnostic that names the point, and after all others are done
+ * TS_SYSTEM is returned, or TS_BAD_INPUT where all failures are the input's. May be called again with other
+ * points and the same journal. */
 ts_status ts_sweep_run(ts_arena *arena, const ts_sweep *sweep, const json_t **results, ts_diags *diags);
 
 /* Computes one point in a child process and returns what it sends to its parent, for workers of a remote. */

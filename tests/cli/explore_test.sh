@@ -78,6 +78,12 @@ expect 0 'verified' "$tessera" explore more.json -o small.results
 sed 's/"name"/"seed": 2, "name"/' small.json >other.json
 expect 2 'belongs to other work' "$tessera" explore other.json -o small.results
 
+# A point that asks for what is not served is the user's mistake, as it is in other commands; the others are
+# computed.
+printf '{"generate": "conv", "axes": {"resolution": [8, 100000]}}\n' >unserved.json
+expect 2 "point 'resolution=100000': .* out of range" "$tessera" explore unserved.json
+[ "$(grep -c ',verified,true' unserved.results/results.csv)" -eq 1 ] || fail "the point that is served was not computed"
+
 # Killed again and again: at the end every point is there once, and the results are those of a quiet run.
 kills=0
 while [ ! -e killed.results/results.csv ] && [ $kills -lt 60 ]; do
