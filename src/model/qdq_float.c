@@ -332,6 +332,16 @@ static void leaf_value(island *s, uint32_t operand, qdq_value *out) {
     out->table = table;
 }
 
+/* TensorFlow Lite's logistic is 1 from there on where floats cannot tell, and e^x below -9. Source: Logistic
+ * of kernels/internal/reference/logistic.h. */
+static float unary_of(const island *s, const ts_fnode *n, float x) {
+    const float upper = 16.619047164916992188f, lower = -9.0f;
+    if (s->q->away && n->op == TS_FOP_SIGMOID && (x > upper || x < lower)) {
+        return x > upper ? 1.0f : expf(x);
+    }
+    return ts_fop_unary(n, x);
+}
+
 static void unary_value(island *s, const ts_fnode *n, qdq_value *out) {
     const qdq_value *x = input_of(s, n, 0);
     if (s->why != NULL) {
@@ -341,13 +351,13 @@ static void unary_value(island *s, const ts_fnode *n, qdq_value *out) {
     out->flat = x->flat;
     out->reduced = x->reduced;
     if (x->kind == NUMBER) {
-        make_number(out, ts_fop_unary(n, x->number));
+        make_number(out, unary_of(s, n, x->number));
     } else if (x->kind == STEP) {
         make_step(out, unary_steps(s, n, x->step));
     } else {
         float *table = TS_NEW_ARRAY(s->arena, float, TS_PROGRAM_TABLE);
         for (uint32_t i = 0; i < TS_PROGRAM_TABLE; i++) {
-            table[i] = ts_fop_unary(n, x->table[i]);
+            table[i] = unary_of(s, n, x->table[i]);
         }
         out->kind = TABLED;
         out->operand = x->operand;

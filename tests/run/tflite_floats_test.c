@@ -111,7 +111,7 @@ static uint32_t binary(net *n, int32_t code, uint32_t a, uint32_t b, int32_t act
 static float one(int32_t code, float x) {
     switch (code) {
         case 14:
-            return 1.0f / (1.0f + expf(-x));
+            return x > 16.619047164916992188f ? 1 : x < -9 ? expf(x) : 1.0f / (1.0f + expf(-x));
         case 28:
             return tanhf(x);
         case 47:
@@ -208,6 +208,13 @@ static uint32_t functions(net *n, uint32_t x, uint32_t y) {
 static uint32_t silu(net *n, uint32_t x, uint32_t y) {
     (void)y;
     return binary(n, 18, x, unary(n, 14, x), 0);
+}
+
+/* Nothing below -9, where the kernel takes the logistic for an exponential. */
+static uint32_t cut_logistic(net *n, uint32_t x, uint32_t y) {
+    (void)y;
+    uint32_t ratio = binary(n, 42, unary(n, 14, x), unary(n, 47, x), 0);
+    return binary(n, 41, ratio, constant(n, 1, 1, 1, 1, 0), 0);
 }
 
 static uint32_t moved(net *n, uint32_t x, uint32_t y) {
@@ -424,6 +431,7 @@ static const struct variant {
 } variants[] = {
     {"functions", functions, 0.021f, -40, NULL, true},
     {"silu", silu, 0.021f, -108, NULL, true},
+    {"cut logistic", cut_logistic, 2e-5f, 0, NULL, true},
     {"moved", moved, 1, -128, NULL, true},
     {"only moved", only_moved, 1, 3, NULL, true},
     {"quotient", quotient, 0.1f, 20, "ADD", true},
@@ -578,7 +586,7 @@ static void check_variant(const struct variant *v, bool on_chip) {
 static void islands_equal_the_reference_kernels(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
-        check_variant(&variants[i], i == 5 || i == 11 || i == 17);
+        check_variant(&variants[i], i == 6 || i == 12 || i == 18);
     }
 }
 
