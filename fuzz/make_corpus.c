@@ -44,6 +44,7 @@ static ts_status networks(const char *onnx, const char *text, ts_diags *diags) {
         limits.tflite = seed > 20 && seed <= 44;
         limits.moves = seed > 24 && seed % 2 == 0;
         limits.picks = seed > 24 && seed % 4 == 0;
+        limits.norms = seed > 24 && seed % 4 == 2;
         if (seed > 24) { /* small ones, which are changed with more effect */
             limits.nodes = 1 + seed % 3;
             limits.side = 4;
@@ -174,6 +175,52 @@ static ts_status sounds(const char *folder, ts_diags *diags) {
         ts_bytes wav = wav_make(diags->arena, c[0], c[1], c[2], 16000, bytes, sizeof bytes);
         TS_TRY(write_seed(folder, ts_arena_printf(diags->arena, "sound%u.wav", (unsigned)i), wav.data,
                           wav.size, diags));
+    }
+    return TS_OK;
+}
+
+/* Operators of integer transformers, one a file, with all attributes that any of them has. */
+static ts_status token_operators(const char *onnx, ts_diags *diags) {
+    static const char *const names[] = {"iLayerNorm", "iRMSNorm",       "iSoftmax",    "ITAMax", "iGELU",
+                                        "iHardswish", "TrueIntegerDiv", "IntegerMean", "MatMul", "Mul",
+                                        "Concat",     "Gather",         "Slice"};
+    static const struct {
+        const char *name;
+        int64_t value;
+    } attributes[] = {{"D", 16},   {"n_levels", 256}, {"coeffA", 1}, {"coeffB", 5},       {"coeffC", 9},
+                      {"log2", 3}, {"b", -4},         {"one", 9},    {"one_over_six", 4}, {"three", 3},
+                      {"six", 6},  {"Delta", 64},     {"eta", 3},    {"eps", 1},          {"y", 2},
+                      {"axis", 1}, {"axes", 1}};
+    static const int64_t dims[3] = {1, 2, 4}, words[4] = {9, -3, 100, 7}, one = 1, two = 2, four = 4;
+    for (uint32_t i = 0; i < sizeof names / sizeof *names; i++) {
+        maker m = {.arena = diags->arena, .opset = 11};
+        const char *x = mk_input(&m, 3, dims), *second = NULL, *third = NULL;
+        if (names[i][0] == 'i' && strstr(names[i], "Norm") != NULL) {
+            second = mk_initializer(&m, "w", MK_FLOAT, 1, &four, words);
+        } else if (strcmp(names[i], "Gather") == 0) {
+            second = mk_initializer(&m, "i", MK_INT64, 0, NULL, &one);
+        } else if (strcmp(names[i], "Slice") == 0) {
+            second = mk_initializer(&m, "b", MK_INT64, 1, &one, &one);
+            third = mk_initializer(&m, "e", MK_INT64, 1, &one, &two);
+        } else if (strcmp(names[i], "MatMul") == 0) {
+            second = mk_node(&m, "Transpose", x, NULL, NULL)->output[0];
+            mk_ints(&m, m.nodes.data[0], "perm", 3, (const int64_t[]){0, 2, 1});
+        } else if (strcmp(names[i], "Mul") == 0 || strcmp(names[i], "Concat") == 0) {
+            second = x;
+        }
+        Onnx__NodeProto *node = mk_node(&m, names[i], x, second, third);
+        for (uint32_t k = 0; k < sizeof attributes / sizeof *attributes; k++) {
+            mk_int(&m, node, attributes[k].name, attributes[k].value);
+        }
+        const int64_t zero = 0;
+        Onnx__NodeProto *shift =
+            mk_node(&m, "RequantShift", node->output[0], mk_initializer(&m, "m", MK_FLOAT, 0, NULL, &one),
+                    mk_initializer(&m, "a", MK_FLOAT, 0, NULL, &zero));
+        mk_int(&m, shift, "div", 16);
+        mk_output(&m, shift->output[0]);
+        ts_bytes file = mk_pack(&m);
+        TS_TRY(write_seed(onnx, ts_arena_printf(diags->arena, "tokens%s", names[i]), file.data, file.size,
+                          diags));
     }
     return TS_OK;
 }
@@ -378,6 +425,7 @@ static ts_status make(const char *root, ts_diags *diags) {
     static const char table[] = "file,label\nb/2.png,5\na/1.png,6\n";
     TS_TRY(flat_models(folders[5], diags));
     TS_TRY(single_operators(folders[0], folders[8], diags));
+    TS_TRY(token_operators(folders[0], diags));
     for (uint64_t seed = 0; seed < 3; seed++) {
         ts_bytes qdq = qdq_sample(diags->arena, seed);
         const char *name = ts_arena_printf(diags->arena, "qdq%u", (unsigned)seed);

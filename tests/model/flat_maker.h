@@ -217,7 +217,7 @@ static inline ts_bytes tfm_write_one(flat_maker *f, const tfm_tensor *tensors, t
 /* The whole model: tensor 0 is its input, the last operator's output its output. */
 static inline ts_bytes tfm_pack(flat_maker *f, const tfm_tensor *tensors, uint32_t tensor_count,
                                 const tfm_operator *ops, uint32_t op_count) {
-    if (f->only > 0 && f->only <= op_count) {
+    if (f->only > 0 && f->only <= op_count && ops[f->only - 1].output >= 0) { /* else it has no result */
         return tfm_write_one(f, tensors, ops[f->only - 1]);
     }
     return tfm_write(f, tensors, tensor_count, ops, op_count);
