@@ -56,6 +56,20 @@ static void append_sources(char *command, size_t room, const char *list) {
     }
 }
 
+enum { L2_BASE = 0x1C000000, L2_BYTES = 0x200000 };
+enum { TABLE_BASE = L2_BASE + 0x80000, AREA_BASE = L2_BASE + 0x90000, AREA_END = L2_BASE + L2_BYTES };
+
+/* With an L2 for some hundred cases, since a simulator for each few takes longer than these. */
+static const ts_target *roomy(ts_arena *arena, const ts_target *target) {
+    ts_target *copy = ts_arena_copy(arena, target, sizeof *target);
+    for (uint32_t i = 0; i < copy->memory_count; i++) {
+        if (copy->memories[i].base == L2_BASE) {
+            copy->memories[i].size_bytes = L2_BYTES;
+        }
+    }
+    return copy;
+}
+
 bool rig_build(rig *r, ts_arena *arena, const char *target, uint32_t cores) {
     static char command[16384];
     char elf[] = P_tmpdir "/tessera-kernels-XXXXXX";
@@ -65,6 +79,7 @@ bool rig_build(rig *r, ts_arena *arena, const char *target, uint32_t cores) {
         ts_target_load(arena, target, &r->target, diags)) {
         return false;
     }
+    r->target = roomy(arena, r->target);
     int file = mkstemp(elf);
     snprintf(command, sizeof command,
              COMPILER
@@ -159,8 +174,6 @@ static void run_batch(rig *r, rig_job *jobs, uint32_t count, uint32_t area_base,
     ts_sim_free(sim);
     ts_arena_free(arena);
 }
-
-enum { TABLE_BASE = 0x1C06C000, AREA_BASE = 0x1C074000, AREA_END = 0x1C080000 }; /* behind the program */
 
 void rig_run(rig *r, rig_job *jobs, uint32_t count) {
     uint32_t begin = 0;
