@@ -325,8 +325,12 @@ static ts_status take_unary(tfl *t, const tfl_op *o, ts_fop op) {
     TS_TRY(input_at(t, o, 0, &n.inputs[0]));
     n.alpha = op == TS_FOP_LEAKY_RELU ? option_float(t, o, 0, 0) : 1;
     n.axis = t->real->tensors.data[n.inputs[0]].rank - 1; /* softmax: the last */
-    if (op == TS_FOP_SOFTMAX && option_float(t, o, 0, 0x3f800000) != 1.0f) {
-        return TFL_FAIL(TS_DIAG_UNSUPPORTED, "a beta other than 1 is not served in floats");
+    float beta = op == TS_FOP_SOFTMAX ? option_float(t, o, 0, 0x3f800000) : 1;
+    if (!(beta > 0) || !isfinite(beta)) {
+        return TFL_FAIL(TS_DIAG_VALUE, "its beta is %g; a positive number would be right", (double)beta);
+    }
+    if (beta != 1) {
+        TS_TRY(add_before(t, o, TS_FOP_MUL, n.inputs[0], number(t, beta), &n.inputs[0]));
     }
     return finish(t, o, &n, NULL, ACTIVATION_NONE);
 }
