@@ -141,7 +141,8 @@ static void meter(const ts__page *page, const char *name, uint64_t used, uint64_
 static void write_memories(const ts__page *page) {
     const ts_report_run *run = page->run;
     ts_text_add(page->out,
-                "<h3>Memory</h3>\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">Memory</th><th "
+                "<h3>Memory</h3>\n<div class=\"wide\"><table>\n<caption class=\"hidden\">Memory: used and "
+                "available</caption><thead><tr><th scope=\"col\">Memory</th><th "
                 "scope=\"col\" "
                 "class=\"n\">Used</th><th scope=\"col\" class=\"n\">Available</th><th scope=\"col\">"
                 "<span class=\"hidden\">Bar</span></th><th scope=\"col\" class=\"n\">Share</th><th "
@@ -168,7 +169,8 @@ static void write_points(const ts__page *page) {
     }
     ts_text_add(
         page->out,
-        "<h3>Operating points</h3>\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">Point</th><th "
+        "<h3>Operating points</h3>\n<div class=\"wide\"><table>\n<caption class=\"hidden\">Speed and energy "
+        "at each operating point</caption><thead><tr><th scope=\"col\">Point</th><th "
         "scope=\"col\" class=\"n\">Clock</th><th scope=\"col\" class=\"n\">Time</th><th scope=\"col\" "
         "class=\"n\">Frames/s</th><th scope=\"col\" class=\"n\">Energy</th><th scope=\"col\" "
         "class=\"n\">Power</th><th scope=\"col\" class=\"n\">GMAC/s</th><th scope=\"col\" "
