@@ -49,8 +49,19 @@ static bool has_tail(const ts_plan *plan, const ts_layer_plan *lp) {
     return ts_target_levels(plan->target) == 3 && lp->layer->kind != TS_LAYER_MOVE && !is_striped(lp);
 }
 
+/* How much of `size` the last of its parts of `part` is. */
+static double last_share(uint32_t size, uint32_t part) {
+    uint32_t rest = part > 0 ? size % part : 0;
+    return part == 0 || part >= size ? 1 : (double)(rest > 0 ? rest : part) / size;
+}
+
 double ts__tail_cycles(const ts_layer_plan *lp) {
-    return lp->work_cycles / ((double)lp->l1.tiles_h * lp->l1.tiles_w * lp->l1.tiles_c * lp->l3.chunks);
+    const ts_tile *tile = &lp->l1.tile;
+    const ts_map_shape *y = &lp->layer->y;
+    double chunk = last_share(y->c, lp->l3.chunk_c);
+    uint32_t channels = (uint32_t)(chunk * y->c + 0.5);
+    return lp->work_cycles * last_share(y->h, tile->y_h) * last_share(y->w, tile->y_w) * chunk *
+           last_share(channels, tile->y_c);
 }
 
 void ts__number_steps(ts_planner *p) {

@@ -193,6 +193,29 @@ static void take(ts_plan *plan, const ways *all, const best *bests) {
     }
 }
 
+/* Layers that became shorter may wait for weights instead: takes back what the schedule of all layers does
+ * not gain by. */
+static void take_back(ts_planner *p, const ways *all) {
+    ts_plan *plan = p->plan;
+    double least = ts__schedule(p);
+    for (uint32_t i = 0; i + 1 < plan->layer_count; i++) {
+        ts_layer_plan *from = &plan->layer_plans[i], *to = from + 1, kept = *from, after = *to;
+        if (!from->y_stays || !all[i].fits[from->x_stays][0] || !all[i + 1].fits[0][to->y_stays]) {
+            continue;
+        }
+        bool x_stays = from->x_stays, y_stays = to->y_stays;
+        *from = all[i].plan[x_stays][0];
+        *to = all[i + 1].plan[0][y_stays];
+        double cycles = ts__schedule(p);
+        if (cycles < least) {
+            least = cycles;
+        } else {
+            *from = kept;
+            *to = after;
+        }
+    }
+}
+
 static void free_arena(void *arena) { ts_arena_free(arena); }
 
 void ts__choose_staying(ts_planner *p) {
@@ -217,6 +240,7 @@ void ts__choose_staying(ts_planner *p) {
         }
     }
     take(plan, all, bests);
+    take_back(p, all);
     ts_guard_undefer(scratch);
     ts_arena_free(scratch);
 }
