@@ -432,6 +432,8 @@ static ts_status make(const char *root, ts_diags *diags) {
         TS_TRY(write_seed(folders[0], name, qdq.data, qdq.size, diags));
         TS_TRY(write_seed(folders[8], name, qdq.data, qdq.size, diags));
     }
+    ts_bytes layers = qdq_float_layers(diags->arena);
+    TS_TRY(write_seed(folders[0], "qdq_float_layers", layers.data, layers.size, diags));
     TS_TRY(texts(folders[3], folders[4], diags));
     for (const ts_embedded *file = ts__embedded_targets; file->name != NULL; file++) {
         TS_TRY(write_seed(folders[9], file->name, file->data, file->size, diags));

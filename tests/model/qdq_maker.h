@@ -102,4 +102,26 @@ static inline ts_bytes qdq_sample(ts_arena *arena, uint64_t seed) {
     return mk_pack(&m);
 }
 
+/* Layers of floats between two quantised tensors: convolutions, a pooling, a softmax along rows. */
+static inline ts_bytes qdq_float_layers(ts_arena *arena) {
+    maker m = {.arena = arena, .opset = 13};
+    float data[2][54];
+    for (int i = 0; i < 54; i++) {
+        data[0][i] = data[1][i] = (float)(i % 7) / 5 - 0.5f;
+    }
+    const char *x = qdq_both(&m, mk_input(&m, 4, (const int64_t[]){1, 3, 6, 6}), 0.031f, UINT8, 113);
+    const char *first = qdq_raw(&m, "k", MK_FLOAT, 4, (const int64_t[]){2, 3, 3, 3}, data[0], sizeof data[0]);
+    const char *second = qdq_raw(&m, "k", MK_FLOAT, 4, (const int64_t[]){3, 2, 1, 1}, data[1], 24);
+    const char *y =
+        mk_node(&m, "Relu", mk_node(&m, "Conv", x, first, NULL)->output[0], NULL, NULL)->output[0];
+    Onnx__NodeProto *pool =
+        mk_node(&m, "AveragePool", mk_node(&m, "Conv", y, second, NULL)->output[0], NULL, NULL);
+    mk_ints(&m, pool, "kernel_shape", 2, (const int64_t[]){2, 2});
+    mk_ints(&m, pool, "pads", 4, (const int64_t[]){1, 0, 0, 1});
+    Onnx__NodeProto *soft = mk_node(&m, "Softmax", pool->output[0], NULL, NULL);
+    mk_int(&m, soft, "axis", 2);
+    mk_output(&m, qdq_both(&m, soft->output[0], 1.0f / 256, UINT8, 0));
+    return mk_pack(&m);
+}
+
 #endif

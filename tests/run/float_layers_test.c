@@ -372,10 +372,22 @@ static void a_layer_at_the_end_is_named(void **state) {
     ts_arena_free(arena);
 }
 
+/* The network that fuzzing begins with. */
+static void the_seed_is_read(void **state) {
+    (void)state;
+    ts_arena *arena = ts_arena_new("test", 0);
+    ts_diags diags = {.arena = arena};
+    ts_graph *graph;
+    assert_int_equal(import(arena, qdq_float_layers(arena), true, &graph, &diags), TS_OK);
+    assert_true(graph->nodes.count > 5);
+    ts_arena_free(arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_floats_do_not_compute_is_named),
         cmocka_unit_test(a_layer_at_the_end_is_named),
+        cmocka_unit_test(the_seed_is_read),
         cmocka_unit_test(layers_equal_the_float_interpreter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
