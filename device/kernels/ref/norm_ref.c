@@ -9,11 +9,11 @@
 enum { CENTRED, SHIFT, LOW, HIGH, PAIRS };
 
 struct norm_row {
-    const void *x;
-    void *y;
+    const uint8_t *x;
+    uint8_t *y;
     int32_t count, begin, end; /* channels, and those of this core */
+    int32_t flip;              /* 128 where x is signed: then bytes are in their order, and 128 too large */
     int32_t zero;
-    uint8_t x_type, y_type;
 };
 
 /* The largest root with root^2 <= v < 2^18. */
@@ -27,24 +27,27 @@ static int32_t square_root(int32_t v) {
 }
 
 static void norm_row(const int32_t *w, const struct norm_row *r) {
-    int32_t zero = r->zero, squares = 0;
+    const uint8_t *x = r->x;
+    const int32_t flip = r->flip, count = r->count;
+    int32_t zero = r->zero + flip, squares = 0;
     if (w[CENTRED]) {
         int32_t sum = 0;
-        for (int32_t i = 0; i < r->count; i++) {
-            sum += ref_get(r->x, (uint32_t)i, r->x_type) - zero;
+        for (int32_t i = 0; i < count; i++) {
+            sum += (x[i] ^ flip) - zero;
         }
-        zero += sum / r->count;
+        zero += sum / count;
     }
-    for (int32_t i = 0; i < r->count; i++) {
-        int32_t v = ref_get(r->x, (uint32_t)i, r->x_type) - zero;
+    for (int32_t i = 0; i < count; i++) {
+        int32_t v = (x[i] ^ flip) - zero;
         squares += v * v;
     }
-    int32_t deviation = square_root(squares / r->count + 1), low = w[LOW], high = w[HIGH];
+    int32_t deviation = square_root(squares / count + 1), low = w[LOW], high = w[HIGH];
+    const int32_t shift = w[SHIFT];
     const int32_t *pair = w + PAIRS + 2 * r->begin;
     for (int32_t i = r->begin; i < r->end; i++, pair += 2) {
-        int32_t v = ref_get(r->x, (uint32_t)i, r->x_type) - zero;
+        int32_t v = (x[i] ^ flip) - zero;
         int32_t sum = pair[0] * v / deviation + pair[1];
-        ref_put(r->y, (uint32_t)i, r->y_type, ref_clip(sum >> w[SHIFT], low, high));
+        r->y[i] = (uint8_t)ref_clip(sum >> shift, low, high);
     }
 }
 
@@ -60,9 +63,8 @@ void norm_ref(const struct ts_conv_tile *t) {
             .count = t->y_c,
             .begin = (int32_t)channels.begin,
             .end = (int32_t)channels.end,
-            .zero = t->x_zero,
-            .x_type = t->x_type,
-            .y_type = t->y_type};
+            .flip = t->x_type == TS_ELEM_S8 ? 128 : 0,
+            .zero = t->x_zero};
         norm_row((const int32_t *)t->w, &r);
     }
 }
