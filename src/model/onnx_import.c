@@ -1306,6 +1306,17 @@ static ts_status import_quantised(ts_onnx *net, ts_bytes file, const char *name)
     return ts__qdq_convert(net->arena, real, name, net->options.allow_float, &net->graph, net->diags);
 }
 
+/* Types that do not go together often come from an input that was taken for unsigned. */
+static ts_status verify_import(ts_onnx *net) {
+    ts_status status = ts_graph_verify(net->graph, net->diags);
+    if (status != TS_OK && net->options.input_signed < 0) {
+        ts_note(net->diags, TS_DIAG_GRAPH, NULL, NULL,
+                "inputs were read as unsigned, since nothing says otherwise; --input-signed, or "
+                "`input_signed` in the JSON beside the file, makes them signed");
+    }
+    return status;
+}
+
 ts_status ts__onnx_import(ts_arena *arena, ts_bytes file, const char *name, const ts_model_options *options,
                           ts_graph **out, ts_diags *diags) {
     Onnx__ModelProto *model;
@@ -1324,7 +1335,7 @@ ts_status ts__onnx_import(ts_arena *arena, ts_bytes file, const char *name, cons
         status = import_quantised(&net, file, name);
     } else if (status == TS_OK) {
         status = import_into(&net, model);
-        status = status == TS_OK ? ts_graph_verify(net.graph, diags) : status;
+        status = status == TS_OK ? verify_import(&net) : status;
     }
     ts_guard_undefer(scratch);
     ts_arena_free(scratch);
