@@ -118,10 +118,14 @@ typedef struct ts_move {
 } ts_move;
 
 /* Softmax of 8-bit logits; d: how far one lies below the largest of its pixel.
+ *
  * TFLITE   TensorFlow Lite's: -d times multiplier 2^(shift - 31) is a number with 5 bits before the point;
- * those below `diff_min` (negative) count as nothing. IBERT    of I-BERT: e(d) = ((a (p + b)^2 + c) >> z)
- * with z = d / log2, p = z log2 - d; y = e (levels - 1) / sum e. ITA      of the accelerator ITA: e(d) = 256
- * >> ((d + 16) / 32), y = (65280 / sum e) e / 256. */
+ *          those below `diff_min` (negative) count as nothing.
+ *
+ * IBERT    I-BERT's: e(d) = ((a (p + b)^2 + c) >> z) with z = d / log2, p = z log2 - d;
+ *          y = e (levels - 1) / sum e.
+ *
+ * ITA      that of the accelerator ITA: e(d) = 256 >> ((d + 16) / 32), y = (65280 / sum e) e / 256. */
 typedef enum ts_softmax_kind {
     TS_SOFTMAX_TFLITE,
     TS_SOFTMAX_IBERT,

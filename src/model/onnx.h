@@ -216,6 +216,10 @@ ts_status ts__import_pool(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x,
 ts_status ts__import_residual(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x1, ts_meaning *x2,
                               ts_meaning **out);
 ts_meaning *ts__meaning_of_tensor(ts_onnx *net, ts_tensor_id tensor);
+/* What `node`, which is not in the graph yet, makes: a map of these rows, columns and channels. */
+ts_meaning *ts__meaning_of_node(ts_onnx *net, const ts_node *node, uint32_t h, uint32_t w, uint32_t c);
+/* A node of one input, named after `node`, not in the graph yet. */
+ts_node ts__new_node(ts_onnx *net, const ts_onnx_node *node, ts_op op);
 
 /* onnx_dense.c */
 /* Adds the node, a movement of its first input, with a result of these rows, columns and channels. */

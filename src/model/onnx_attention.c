@@ -9,27 +9,6 @@
 
 static bool is(const ts_onnx_node *node, const char *op) { return strcmp(node->op, op) == 0; }
 
-static ts_node new_node(ts_onnx *net, const ts_onnx_node *node, ts_op op) {
-    return (ts_node){
-        .name = ts_arena_strdup(net->arena, node->name),
-        .file_index = node->file_index,
-        .op = op,
-        .input_count = 1,
-        .weights = TS_NONE,
-        .bias = TS_NONE,
-    };
-}
-
-static ts_meaning *pending(ts_onnx *net, const ts_node *node, uint32_t h, uint32_t w, uint32_t c) {
-    ts_meaning *x = TS_NEW(net->scratch, ts_meaning);
-    x->tensor = TS_NONE;
-    x->pending = ts_arena_copy(net->scratch, node, sizeof *node);
-    x->h = h;
-    x->w = w;
-    x->c = c;
-    return x;
-}
-
 /* Adds the node at once: its result is final. */
 static ts_meaning *final_result(ts_onnx *net, const ts_onnx_node *node, ts_node *made, const ts_meaning *x,
                                 ts_type type) {
@@ -94,7 +73,7 @@ static ts_status words_of(ts_onnx *net, const ts_onnx_node *node, uint32_t i, ui
 ts_status ts__import_norm(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, ts_meaning **out) {
     int64_t d, levels;
     uint32_t shift = 0;
-    ts_node norm = new_node(net, node, TS_OP_NORM);
+    ts_node norm = ts__new_node(net, node, TS_OP_NORM);
     TS_TRY(number(net, node, "D", 1, INT64_C(1) << 31, &d));
     TS_TRY(number(net, node, "n_levels", 2, 256, &levels));
     while (INT64_C(1) << shift < d) {
@@ -138,7 +117,7 @@ static ts_status ibert_of(ts_onnx *net, const ts_onnx_node *node, ts_softmax *ou
 
 ts_status ts__import_softmax(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, ts_meaning **out) {
     int64_t levels;
-    ts_node softmax = new_node(net, node, TS_OP_SOFTMAX);
+    ts_node softmax = ts__new_node(net, node, TS_OP_SOFTMAX);
     if (is(node, "iSoftmax")) {
         TS_TRY(ibert_of(net, node, &softmax.softmax));
     } else {
@@ -213,9 +192,9 @@ ts_status ts__import_function(ts_onnx *net, const ts_onnx_node *node, ts_meaning
     }
     TS_TRY(ts__force(net, x, node));
     TS_TRY(want_bytes(net, node, x));
-    ts_node lut = new_node(net, node, TS_OP_LUT);
+    ts_node lut = ts__new_node(net, node, TS_OP_LUT);
     lut.inputs[0] = x->tensor;
-    *out = pending(net, &lut, x->h, x->w, x->c);
+    *out = ts__meaning_of_node(net, &lut, x->h, x->w, x->c);
     (*out)->view = x->view;
     (*out)->table = TS_NEW_ARRAY(net->scratch, int64_t, 256);
     int64_t low = ts_type_low(net->graph->tensors.data[x->tensor].type);
@@ -260,11 +239,11 @@ ts_status ts__import_product(ts_onnx *net, const ts_onnx_node *node, ts_meaning 
     swap_last(&b->view);
     TS_TRY(ts__make_dense(net, node, a, (const uint32_t[3]){batch, m, k}));
     TS_TRY(ts__make_dense(net, node, b, (const uint32_t[3]){others, n, k}));
-    ts_node product = new_node(net, node, TS_OP_MATMUL);
+    ts_node product = ts__new_node(net, node, TS_OP_MATMUL);
     product.input_count = 2;
     product.inputs[0] = a->tensor;
     product.inputs[1] = b->tensor;
-    *out = pending(net, &product, batch, m, n);
+    *out = ts__meaning_of_node(net, &product, batch, m, n);
     uint32_t dims[TS_MAX_RANK], rank = a->view.rank;
     memcpy(dims, a->view.dims, sizeof dims);
     dims[rank - 1] = n;
@@ -337,7 +316,7 @@ ts_status ts__import_part(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x,
     TS_TRY(axis_of(net, node, x, part->axis, image && part->axis > 0, &axis));
     const ts_tensor *t = &net->graph->tensors.data[x->tensor];
     uint32_t sizes[3] = {ts_h(t), ts_w(t), ts_c(t)};
-    ts_node slice = new_node(net, node, TS_OP_SLICE);
+    ts_node slice = ts__new_node(net, node, TS_OP_SLICE);
     slice.inputs[0] = x->tensor;
     for (uint32_t i = 0; i < 3; i++) {
         slice.move.step[i] = 1;
@@ -355,7 +334,7 @@ static ts_tensor_id join(ts_onnx *net, const ts_onnx_node *node, const ts_tensor
                          uint32_t axis) {
     ts_tensor_id made = parts[0];
     for (uint32_t done = 1; done < count;) {
-        ts_node concat = new_node(net, node, TS_OP_CONCAT);
+        ts_node concat = ts__new_node(net, node, TS_OP_CONCAT);
         const ts_tensor *t = &net->graph->tensors.data[made];
         uint32_t sizes[3] = {ts_h(t), ts_w(t), ts_c(t)};
         concat.inputs[0] = made;
@@ -414,11 +393,11 @@ ts_status ts__import_mean(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x,
     if (net->graph->tensors.data[x->tensor].type == TS_S32) {
         return FAIL(TS_DIAG_UNSUPPORTED, "its input is a 32-bit accumulator");
     }
-    ts_node pool = new_node(net, node, TS_OP_AVG_POOL);
+    ts_node pool = ts__new_node(net, node, TS_OP_AVG_POOL);
     pool.inputs[0] = x->tensor;
     pool.window = (ts_window){
         .kernel_h = 1, .kernel_w = sizes[1], .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1};
-    *out = pending(net, &pool, sizes[0], 1, sizes[2]);
+    *out = ts__meaning_of_node(net, &pool, sizes[0], 1, sizes[2]);
     ts__view_rows(&(*out)->view, dims, rank);
     ts__stage_push(net, node, *out)->mean = sizes[1];
     return TS_OK;
@@ -441,7 +420,7 @@ static ts_status repeat(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x, c
     }
     TS_TRY(ts__place(net, node, x, own));
     if (!same) {
-        ts_node resize = new_node(net, node, TS_OP_RESIZE);
+        ts_node resize = ts__new_node(net, node, TS_OP_RESIZE);
         resize.inputs[0] = x->tensor;
         x->tensor = ts__add_move(net, &resize, x->name, sizes);
     }
@@ -469,11 +448,11 @@ ts_status ts__align(ts_onnx *net, const ts_onnx_node *node, ts_meaning *a, ts_me
 
 ts_status ts__import_mul(ts_onnx *net, const ts_onnx_node *node, ts_meaning *a, ts_meaning *b,
                          ts_meaning **out) {
-    ts_node mul = new_node(net, node, TS_OP_MUL);
+    ts_node mul = ts__new_node(net, node, TS_OP_MUL);
     mul.input_count = 2;
     mul.inputs[0] = a->tensor;
     mul.inputs[1] = b->tensor;
-    *out = pending(net, &mul, a->h, a->w, a->c);
+    *out = ts__meaning_of_node(net, &mul, a->h, a->w, a->c);
     (*out)->view = a->view;
     return TS_OK;
 }

@@ -26,7 +26,7 @@ ts_meaning *ts__meaning_of_tensor(ts_onnx *net, ts_tensor_id tensor) {
     return x;
 }
 
-static ts_meaning *meaning_of_node(ts_onnx *net, const ts_node *node, uint32_t h, uint32_t w, uint32_t c) {
+ts_meaning *ts__meaning_of_node(ts_onnx *net, const ts_node *node, uint32_t h, uint32_t w, uint32_t c) {
     ts_meaning *x = TS_NEW(net->scratch, ts_meaning);
     x->tensor = TS_NONE;
     x->pending = ts_arena_copy(net->scratch, node, sizeof *node);
@@ -36,11 +36,12 @@ static ts_meaning *meaning_of_node(ts_onnx *net, const ts_node *node, uint32_t h
     return x;
 }
 
-static ts_node new_node(ts_onnx *net, const ts_onnx_node *node, ts_op op) {
+ts_node ts__new_node(ts_onnx *net, const ts_onnx_node *node, ts_op op) {
     return (ts_node){
         .name = ts_arena_strdup(net->arena, node->name),
         .file_index = node->file_index,
         .op = op,
+        .input_count = 1,
         .weights = TS_NONE,
         .bias = TS_NONE,
     };
@@ -366,16 +367,15 @@ ts_status ts__import_conv(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x,
     TS_TRY(weights_of(net, node, &w));
     TS_TRY(find_layout(net, node, x, &l));
     TS_TRY(no_tail(net, node, x->tensor));
-    ts_node conv = new_node(net, node, TS_OP_CONV);
+    ts_node conv = ts__new_node(net, node, TS_OP_CONV);
     TS_TRY(check_groups(net, node, w, &l, &conv.groups));
     TS_TRY(read_window(net, node, x, &l, w->dims + 2, &window));
     TS_TRY(window_size(net, node, &l, &window, (uint64_t)w->dims[0] * w->dims[1], &h, &v));
     conv.window = l.swapped ? swap_window(&window) : window;
-    conv.input_count = 1;
     conv.inputs[0] = x->tensor;
     TS_TRY(conv_weights(net, node, w, l.swapped, &conv.weights));
     TS_TRY(bias_tensor(net, node, w->dims[0], &conv.bias));
-    *out = meaning_of_node(net, &conv, l.swapped ? v : h, l.swapped ? h : v, w->dims[0]);
+    *out = ts__meaning_of_node(net, &conv, l.swapped ? v : h, l.swapped ? h : v, w->dims[0]);
     ts__view_map(&(*out)->view, l.rank, h, v, w->dims[0], l.swapped);
     return TS_OK;
 }
@@ -443,18 +443,17 @@ static ts_status import_rows(ts_onnx *net, const ts_onnx_node *node, ts_meaning 
             put_weight(data, type, (uint64_t)o * in + i, w->ints[from]);
         }
     }
-    ts_node conv = new_node(net, node, TS_OP_CONV);
+    ts_node conv = ts__new_node(net, node, TS_OP_CONV);
     const uint32_t dims[4] = {outputs, 1, 1, in};
     conv.groups = 1;
     conv.window = (ts_window){
         .kernel_h = 1, .kernel_w = 1, .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1};
-    conv.input_count = 1;
     conv.inputs[0] = x->tensor;
     conv.weights = ts__new_tensor(net, w->name, type, 4, dims, data);
     if (is(node, "Gemm")) {
         TS_TRY(bias_tensor(net, node, outputs, &conv.bias));
     }
-    *out = meaning_of_node(net, &conv, x->h, x->w, outputs);
+    *out = ts__meaning_of_node(net, &conv, x->h, x->w, outputs);
     ts__rows_view(x, outputs, &(*out)->view);
     return TS_OK;
 }
@@ -486,16 +485,15 @@ ts_status ts__import_linear(ts_onnx *net, const ts_onnx_node *node, ts_meaning *
             put_weight(data, type, (uint64_t)o * in + places[i], w->ints[from]);
         }
     }
-    ts_node linear = new_node(net, node, TS_OP_LINEAR);
+    ts_node linear = ts__new_node(net, node, TS_OP_LINEAR);
     uint32_t dims[2] = {outputs, in};
-    linear.input_count = 1;
     linear.inputs[0] = x->tensor;
     linear.weights = ts__new_tensor(net, w->name, type, 2, dims, data);
     if (is(node, "Gemm")) {
         TS_TRY(bias_tensor(net, node, outputs, &linear.bias));
     }
     uint32_t rank = x->view.rank;
-    *out = meaning_of_node(net, &linear, 1, 1, outputs);
+    *out = ts__meaning_of_node(net, &linear, 1, 1, outputs);
     ts__view_vector(&(*out)->view, rank, outputs);
     return TS_OK;
 }
@@ -587,12 +585,11 @@ ts_status ts__import_pool(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x,
     TS_TRY(no_tail(net, node, x->tensor));
     TS_TRY(pool_window(net, node, x, &l, average, &window));
     TS_TRY(window_size(net, node, &l, &window, l.c, &h, &v));
-    ts_node pool = new_node(net, node, average ? TS_OP_AVG_POOL : TS_OP_MAX_POOL);
+    ts_node pool = ts__new_node(net, node, average ? TS_OP_AVG_POOL : TS_OP_MAX_POOL);
     pool.window = l.swapped ? swap_window(&window) : window;
-    pool.input_count = 1;
     pool.inputs[0] = x->tensor;
     uint32_t rows = l.swapped ? v : h, columns = l.swapped ? h : v;
-    *out = meaning_of_node(net, &pool, rows, columns, l.c);
+    *out = ts__meaning_of_node(net, &pool, rows, columns, l.c);
     ts__view_map(&(*out)->view, l.rank, h, v, l.c, l.swapped);
     if (average) {
         ts__stage_push(net, node, *out)->mean = (int64_t)window.kernel_h * window.kernel_w;
@@ -720,7 +717,7 @@ bool ts__same_layout(const ts_meaning *a, const ts_meaning *b) {
 ts_status ts__import_residual(ts_onnx *net, const ts_onnx_node *node, ts_meaning *x1, ts_meaning *x2,
                               ts_meaning **out) {
     bool quantlab = ts__onnx_attribute(node, "in1_mul") != NULL || ts__onnx_attribute(node, "in1_rq") != NULL;
-    ts_node add = new_node(net, node, TS_OP_ADD);
+    ts_node add = ts__new_node(net, node, TS_OP_ADD);
     add.input_count = 2;
     add.inputs[0] = x1->tensor;
     add.inputs[1] = x2->tensor;
@@ -733,7 +730,7 @@ ts_status ts__import_residual(ts_onnx *net, const ts_onnx_node *node, ts_meaning
         TS_TRY(branch_step(net, node, x2, &add.in2, &d2));
         TS_TRY(common_divisor(net, node, &add, d1, d2, &common));
     }
-    *out = meaning_of_node(net, &add, x1->h, x1->w, x1->c);
+    *out = ts__meaning_of_node(net, &add, x1->h, x1->w, x1->c);
     (*out)->view = x1->view;
     (*out)->sum_done = quantlab;
     if (common != 1) {
