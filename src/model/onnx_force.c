@@ -80,6 +80,47 @@ static range join(range a, range b) {
 
 static bool fits_s32(range r) { return r.low >= INT32_MIN && r.high <= INT32_MAX; }
 
+/* What a tensor can hold: the sums of the layer that made it, or what its type does. Movements of 32-bit
+ * values stand between few layers. */
+static range tensor_range(const ts_onnx *net, ts_tensor_id id) {
+    enum { MOVES = 8 };
+    const ts_tensor *tensor = &net->graph->tensors.data[id];
+    const range all = type_range(tensor->type);
+    const ts_node *node = NULL;
+    for (uint32_t i = 0; i < MOVES && tensor->producer != TS_NONE; i++) {
+        node = &net->graph->nodes.data[tensor->producer];
+        if (node->op != TS_OP_TRANSPOSE && node->op != TS_OP_RESHAPE && node->op != TS_OP_SLICE) {
+            break;
+        }
+        tensor = &net->graph->tensors.data[node->inputs[0]];
+    }
+    bool summed = node != NULL && (node->op == TS_OP_CONV || node->op == TS_OP_LINEAR ||
+                                   node->op == TS_OP_MATMUL || node->op == TS_OP_ADD);
+    if (all.high != INT32_MAX || !summed || node->requant.kind != TS_REQUANT_NONE) {
+        return all;
+    }
+    if (node->op == TS_OP_ADD) {
+        return (range){node->sum.low, node->sum.high};
+    }
+    range sums = {0, 0};
+    for (uint32_t c = 0; c < ts_c(tensor); c++) {
+        int64_t low, high;
+        ts_node_acc_range(net->graph, node, c, &low, &high);
+        sums = join(sums, (range){low, high});
+    }
+    return sums;
+}
+
+/* Steps of 32-bit operands clip to what these can reach, which changes nothing and says how far a sum goes.
+ */
+static void bound_step(const ts_onnx *net, ts_add_step *step, ts_tensor_id operand) {
+    range y = step_range(step, tensor_range(net, operand));
+    if (net->graph->tensors.data[operand].type == TS_S32) {
+        step->low = (int32_t)y.low;
+        step->high = (int32_t)y.high;
+    }
+}
+
 /* What the sum of an ADD can reach before its sum step. */
 static range sum_operands_range(const ts_onnx *net, const ts_node *node) {
     const ts_tensor *tensors = net->graph->tensors.data;
@@ -345,8 +386,9 @@ static ts_status sum_type(ts_onnx *net, ts_node *node, ts_type *type) {
                 : bits == 16 ? TS_S16
                              : TS_S32;
     }
-    node->sum.low = has_low ? node->sum.low : (int32_t)ts_type_low(*type);
-    node->sum.high = has_high ? node->sum.high : (int32_t)ts_type_high(*type);
+    range kept = *type == TS_S32 ? r : type_range(*type);
+    node->sum.low = has_low ? node->sum.low : (int32_t)kept.low;
+    node->sum.high = has_high ? node->sum.high : (int32_t)kept.high;
     return TS_OK;
 }
 
@@ -358,6 +400,8 @@ static bool is_quotient(const ts_stage *s) {
 static ts_status force_sum(ts_onnx *net, ts_meaning *x, const ts_onnx_node *reader) {
     ts_node *node = x->pending;
     ts_type type;
+    bound_step(net, &node->in1, node->inputs[0]);
+    bound_step(net, &node->in2, node->inputs[1]);
     range operands = sum_operands_range(net, node);
     if (!x->sum_done && x->stages.count > 0 && is_quotient(&x->stages.data[0]) &&
         scalar_step(&x->stages.data[0], &node->sum)) {

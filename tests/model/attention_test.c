@@ -322,6 +322,32 @@ static void parts_and_pairs(void **state) {
     ts_arena_free(arena);
 }
 
+/* Sums of 32 bits are added before one requantisation, as the parts of a projection by heads are. */
+static void wide_sums_are_added(void **state) {
+    enum { PARTS = 4 };
+    (void)state;
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        ts_arena *arena = ts_arena_new("test", 0);
+        net n = begin(arena, 80 + seed);
+        int64_t *w, sums[T * C] = {0};
+        int32_t y[T * C];
+        const char *x = input(&n, 3, (const int64_t[]){1, T, C}, seed == 3 ? -128 : 1000), *total = NULL;
+        for (int part = 0; part < PARTS; part++) {
+            const char *weights = constant(&n, 2, (const int64_t[]){C, C}, seed == 3 ? -128 : -9, 9, &w);
+            const char *sum = op(&n, "MatMul", x, weights);
+            total = total == NULL ? sum : op(&n, "Add", total, sum);
+            for (int i = 0; i < T * C * C; i++) {
+                sums[i / C] += n.x[0][i / C / C * C + i % C] * w[i % C * C + i / C % C];
+            }
+        }
+        for (int i = 0; i < T * C; i++) {
+            y[i] = requantised(sums[i], 3, 1024);
+        }
+        check(&n, requant(&n, total, 3, 1024), y, T * C);
+        ts_arena_free(arena);
+    }
+}
+
 /* The message names the operator. */
 static void refused(net *n, const char *output, const char *operator) {
     ts_graph *graph;
@@ -368,11 +394,9 @@ static void bad_parameters_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(normalisations),
-        cmocka_unit_test(attention_of_heads),
-        cmocka_unit_test(functions_become_tables),
-        cmocka_unit_test(parts_and_pairs),
-        cmocka_unit_test(bad_parameters_are_refused),
+        cmocka_unit_test(normalisations),          cmocka_unit_test(attention_of_heads),
+        cmocka_unit_test(functions_become_tables), cmocka_unit_test(parts_and_pairs),
+        cmocka_unit_test(wide_sums_are_added),     cmocka_unit_test(bad_parameters_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
